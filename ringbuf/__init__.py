@@ -1,0 +1,46 @@
+"""Capture every order and fill of a trading system without the trading ever waiting for it.
+
+This package holds the ring: records in shared memory, one producer and one consumer each. `ringbuf.strategies` has the
+recorder for strategy processes, `ringbuf.writer` the process that stores the records, `ringbuf.tools` the command line.
+"""
+
+from ringbuf.consumer import Consumer
+from ringbuf.errors import RingbufError
+from ringbuf.execution import (
+    EXECUTION,
+    ExecType,
+    Flag,
+    Liquidity,
+    MarginMode,
+    OrderStatus,
+    OrderType,
+    Origin,
+    PositionEffect,
+    Side,
+    TimeInForce,
+)
+from ringbuf.observer import Observation, Observer, RingState
+from ringbuf.producer import FULL, Producer
+from ringbuf.schema import Schema
+
+__all__ = [
+    "EXECUTION",
+    "FULL",
+    "Consumer",
+    "ExecType",
+    "Flag",
+    "Liquidity",
+    "MarginMode",
+    "Observation",
+    "Observer",
+    "OrderStatus",
+    "OrderType",
+    "Origin",
+    "PositionEffect",
+    "Producer",
+    "RingState",
+    "RingbufError",
+    "Schema",
+    "Side",
+    "TimeInForce",
+]

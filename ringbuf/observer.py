@@ -1,0 +1,146 @@
+"""An observer: reads a ring without touching anything."""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+
+from ringbuf import layout, registry
+from ringbuf.errors import RingCorrupt
+from ringbuf.segment import Segment
+
+Records = np.ndarray[Any, np.dtype[np.void]]
+
+
+class Observation(NamedTuple):
+    """What an observer read.
+
+    Attributes:
+        records: a private copy, shape (n,); consecutive, the first with seq `first_seq`.
+        first_seq: seq of the first record, or of the next one to come if there is none.
+        lapped: records asked for that the producer has overwritten, or is overwriting now.
+    """
+
+    records: Records
+    first_seq: int
+    lapped: int
+
+
+@dataclass(frozen=True)
+class RingState:
+    """The counters of a ring at one moment; times in ns since the epoch, 0 if it never happened."""
+
+    head: int
+    tail: int
+    dropped: int
+    rejected: int
+    flagged: int
+    high_water: int
+    attached_ns: int
+    closed_ns: int
+    producer_pid: int
+    producer_alive: bool
+    heartbeat_ns: int
+    consumer_pid: int
+    consumer_alive: bool
+
+    @property
+    def lag(self) -> int:
+        """Records published and not yet acknowledged."""
+        return self.head - self.tail
+
+
+class Observer:
+    """A read-only reader of a ring, of any number at a time. Make it with `open`.
+
+    Attributes:
+        name: name of the ring.
+        header: schema, capacity, session, creation time and host of the ring.
+    """
+
+    def __init__(self, name: str, segment: Segment) -> None:
+        self.name = name
+        self.header = segment.header()
+        self._segment = segment
+        memory = segment.map(0, self.header.segment_size, writable=False)
+        self._cursors = memoryview(memory)[: layout.HEADER_SIZE].cast("Q")
+        self._slots: Records = np.frombuffer(memory, self.header.schema.dtype, offset=layout.HEADER_SIZE)
+
+    @classmethod
+    def open(cls, name: str, *, namespace: str | None = None) -> Self:
+        """Attach to a ring.
+
+        Raises:
+            RingNotFound: there is no ring of this name.
+            RingIncomplete: its producer has not finished creating it.
+            RingCorrupt, RingVersion: it is no intact ring of this release.
+        """
+        registry.find(name, namespace)
+        segment = Segment.open(registry.segment_name(name, namespace), f"ring {name!r}")
+        try:
+            return cls(name, segment)
+        except BaseException:
+            segment.close()
+            raise
+
+    @property
+    def head(self) -> int:
+        """Seq of the next record to be published."""
+        return self._cursors[layout.HEAD // 8]
+
+    @property
+    def oldest(self) -> int:
+        """Seq of the oldest record that can still be read."""
+        head = self._cursors[layout.HEAD // 8]
+        # A record is being written behind the head at any moment, a bulk append writes as far as it claimed.
+        writing = max(head + 1, self._cursors[layout.CLAIMED // 8])
+        unread = self._cursors[layout.TAIL // 8]
+        return min(max(writing - self.header.capacity, 0), unread)
+
+    def read(self, seq: int, limit: int | None = None) -> Observation:
+        """Copy the records from `seq` on that are still present, at most `limit`.
+
+        Raises:
+            RingCorrupt: the cursors contradict each other.
+        """
+        head = self.head
+        begin = max(seq, self.oldest)
+        end = head if limit is None else min(head, begin + limit)
+        if end - begin > self.header.capacity:
+            raise RingCorrupt(f"{self._segment.where} claims {end - begin} records at a capacity of {self.header.capacity}")
+        index = np.arange(begin, max(end, begin), dtype=np.uint64) & np.uint64(self.header.capacity - 1)
+        records = self._slots[index.astype(np.intp)]
+        # Whatever became old during the copy may be torn in it.
+        intact = min(max(self.oldest, begin), max(end, begin))
+        return Observation(records[intact - begin :], intact, max(intact - seq, 0))
+
+    def state(self) -> RingState:
+        """The ring's counters now."""
+        word = self._cursors
+        # Tail before head, so that the lag can come out too large by what happens in between, never negative.
+        tail = word[layout.TAIL // 8]
+        return RingState(
+            head=word[layout.HEAD // 8],
+            tail=tail,
+            dropped=word[layout.DROPPED // 8],
+            rejected=word[layout.REJECTED // 8],
+            flagged=word[layout.FLAGGED // 8],
+            high_water=word[layout.HIGH_WATER // 8],
+            attached_ns=word[layout.ATTACHED_NS // 8],
+            closed_ns=word[layout.CLOSED_NS // 8],
+            producer_pid=word[layout.PRODUCER_PID // 8],
+            producer_alive=self._segment.is_locked(layout.PRODUCER_LOCK),
+            heartbeat_ns=word[layout.CONSUMER_HEARTBEAT_NS // 8],
+            consumer_pid=word[layout.CONSUMER_PID // 8],
+            consumer_alive=self._segment.is_locked(layout.CONSUMER_LOCK),
+        )
+
+    def close(self) -> None:
+        """Close the segment. Idempotent."""
+        self._segment.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

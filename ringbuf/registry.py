@@ -1,0 +1,130 @@
+"""Which rings there are, what they are called, and how one is removed.
+
+A ring `NAME` of the namespace `SPACE` is the shared memory segment `/ringbuf.SPACE.NAME`, that is the file
+`/dev/shm/ringbuf.SPACE.NAME`. A namespace has no dot, so the two parts can always be told apart. A ring replaced by one
+of another shape is kept as `NAME~SESSION` until its records are consumed.
+"""
+
+import os
+import re
+from pathlib import Path
+from typing import Final
+
+from ringbuf import layout
+from ringbuf.errors import InvalidName, RingInUse, RingNotFound
+from ringbuf.segment import Segment
+
+SHARED_MEMORY: Final = Path("/dev/shm")
+NAMESPACE_VARIABLE: Final = "RINGBUF_NAMESPACE"
+DEFAULT_NAMESPACE: Final = "default"
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*")
+_RETIRED = re.compile(r"(?P<name>[^~]+)~[0-9a-f]{16}")
+_NAMESPACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+_MAX_NAME = 100
+_MAX_NAMESPACE = 48
+
+
+def check_name(name: str) -> str:
+    """Return a ring name that is safe as a part of a file name.
+
+    Raises:
+        InvalidName: empty, longer than 100 characters, or with other characters than letters, digits, `_ - .`.
+    """
+    retired = _RETIRED.fullmatch(name)
+    plain = retired["name"] if retired else name
+    if len(plain) > _MAX_NAME or not _NAME.fullmatch(plain):
+        raise InvalidName(
+            f"ring name {name!r} cannot be used",
+            f"use letters, digits, '_', '-' and single dots inside, at most {_MAX_NAME} characters, for example mm-btc",
+        )
+    return name
+
+
+def namespace(given: str | None = None) -> str:
+    """The namespace to use: as given, else from `RINGBUF_NAMESPACE`, else `default`.
+
+    Raises:
+        InvalidName: empty, longer than 48 characters, or with other characters than letters, digits, `_ -`.
+    """
+    found = given if given is not None else os.environ.get(NAMESPACE_VARIABLE, DEFAULT_NAMESPACE)
+    if len(found) > _MAX_NAMESPACE or not _NAMESPACE.fullmatch(found):
+        raise InvalidName(
+            f"namespace {found!r} cannot be used",
+            f"use letters, digits, '_' and '-', at most {_MAX_NAMESPACE} characters (variable {NAMESPACE_VARIABLE})",
+        )
+    return found
+
+
+def segment_name(name: str, space: str | None = None) -> str:
+    """Name of the shared memory segment of a ring, with its leading slash."""
+    return f"/ringbuf.{namespace(space)}.{check_name(name)}"
+
+
+def retired_name(name: str, session: int) -> str:
+    """What a ring is called after a ring of another shape took its name."""
+    return f"{name}~{session:016x}"
+
+
+def is_retired(name: str) -> bool:
+    """Whether a ring was replaced by one of another shape and only waits to be consumed."""
+    return _RETIRED.fullmatch(name) is not None
+
+
+def ring_names(space: str | None = None) -> list[str]:
+    """Names of all rings of a namespace, sorted."""
+    prefix = f"ringbuf.{namespace(space)}."
+    with os.scandir(SHARED_MEMORY) as entries:
+        return sorted(entry.name[len(prefix) :] for entry in entries if entry.name.startswith(prefix))
+
+
+def remove(name: str, *, space: str | None = None, force: bool = False) -> None:
+    """Remove a ring.
+
+    Args:
+        force: remove it even if a producer or a consumer holds it, unread records remain, or it is no intact ring.
+
+    Raises:
+        RingNotFound: there is none of this name.
+        RingInUse: it is held, or has unread records, and `force` is not given.
+        RingCorrupt: it is no intact ring, and `force` is not given.
+    """
+    with Segment.open(segment_name(name, space), f"ring {name!r}") as segment:
+        if not force:
+            _check_removable(segment)
+        segment.unlink()
+
+
+def _check_removable(segment: Segment) -> None:
+    header = segment.header()
+    for lock, role, pid in (
+        (layout.PRODUCER_LOCK, "producer", layout.PRODUCER_PID),
+        (layout.CONSUMER_LOCK, "consumer", layout.CONSUMER_PID),
+    ):
+        if segment.is_locked(lock):
+            raise RingInUse(
+                f"{segment.where} has a live {role}, process {segment.read(pid)}", "stop it first, or use --force"
+            )
+    head, tail = segment.read(layout.HEAD), segment.read(layout.TAIL)
+    layout.check_cursors(head, tail, header.capacity, segment.where)
+    if head != tail:
+        raise RingInUse(
+            f"{segment.where} holds {head - tail} unread records",
+            "start a writer to store them, or use --force to lose them",
+        )
+
+
+def find(name: str, space: str | None = None) -> Path:
+    """The file of a ring.
+
+    Raises:
+        RingNotFound: there is none of this name; the hint lists those there are.
+    """
+    path = SHARED_MEMORY / segment_name(name, space)[1:]
+    if not path.exists():
+        names = ring_names(space)
+        known = ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
+        raise RingNotFound(
+            f"no ring {name!r} in namespace {namespace(space)!r}", f"there is {known}" if names else "there is none yet"
+        )
+    return path

@@ -1,0 +1,169 @@
+"""A schema: a named, versioned record layout.
+
+Every record begins with its identity, `session u64, seq u64`; the fields of the user follow. A schema is stored
+beside the data it describes (ring header, journal) as its *descriptor*: compact JSON with sorted keys, pinned by a
+golden test, from which an equal schema is rebuilt without importing any code of the user.
+"""
+
+import json
+import re
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Final
+
+import numpy as np
+
+from ringbuf.errors import SchemaError
+
+IDENTITY: Final = (("session", "<u8"), ("seq", "<u8"))
+RECORD_ALIGNMENT: Final = 8
+MAX_RECORD_SIZE: Final = 65_536
+TIME_SUFFIX: Final = "_ns"
+
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,47}")
+_FORMATS = re.compile(r"[<|]([iu][1248]|f[48]|b1|[SV][1-9][0-9]*)")
+
+
+@dataclass(frozen=True)
+class Schema:
+    """A named, versioned dtype.
+
+    Attributes:
+        name: lower-case identifier, at most 48 characters; the table in the database is called after it.
+        version: raised by one whenever fields are added.
+        dtype: structured dtype; its first 16 bytes are `session` and `seq`, little-endian, itemsize a multiple of 8.
+            Signed 8-byte fields whose name ends in `_ns` are times in ns since the epoch.
+        words: for each u1 field that is an enumeration, its value-to-word mapping; 0 means unknown.
+    """
+
+    name: str
+    version: int
+    dtype: np.dtype[np.void]
+    words: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _check_name(self.name)
+        _check_dtype(self.dtype)
+        for name in self.words:
+            if name not in self.fields or self.fields[name][0] != np.dtype("u1"):
+                raise SchemaError(f"schema {self.name!r}: enumeration {name!r} is no u1 field of the dtype")
+
+    @classmethod
+    def define(
+        cls,
+        name: str,
+        fields: Any,
+        *,
+        version: int = 1,
+        words: Mapping[str, Mapping[int, str]] | None = None,
+    ) -> "Schema":
+        """Make a schema from the user's own fields.
+
+        The identity is put in front, every number is aligned to its size and the record is padded to a multiple
+        of 8 bytes.
+
+        Args:
+            fields: whatever `numpy.dtype` takes for a structured dtype, for example `[("bid", "f8"), ("venue", "S8")]`.
+
+        Raises:
+            SchemaError: a field has a format that has no fixed meaning in bytes (objects, str, big-endian, arrays).
+        """
+        user = np.dtype(fields)
+        if user.names is None:
+            raise SchemaError(f"schema {name!r}: {user} has no named fields", "give a structured dtype")
+        own = [(each, user[each].newbyteorder("=").str) for each in user.names if each not in ("session", "seq")]
+        aligned = np.dtype([*IDENTITY, *own], align=True)
+        size = -(-aligned.itemsize // RECORD_ALIGNMENT) * RECORD_ALIGNMENT
+        assert aligned.names is not None and aligned.fields is not None
+        formats = [aligned[each].str for each in aligned.names]
+        offsets = [aligned.fields[each][1] for each in aligned.names]
+        padded = np.dtype({"names": aligned.names, "formats": formats, "offsets": offsets, "itemsize": size})
+        return cls(name, version, padded, words or {})
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Field names in the order of the record."""
+        assert self.dtype.names is not None
+        return self.dtype.names
+
+    @property
+    def fields(self) -> Mapping[str, tuple[np.dtype[Any], int]]:
+        """For each field its dtype and its byte offset in the record."""
+        assert self.dtype.fields is not None
+        return {name: (value[0], value[1]) for name, value in self.dtype.fields.items()}
+
+    @property
+    def record_size(self) -> int:
+        """Bytes of one record."""
+        return self.dtype.itemsize
+
+    def is_time(self, name: str) -> bool:
+        """Whether a field is a time in ns since the epoch."""
+        return name.endswith(TIME_SUFFIX) and self.fields[name][0] == np.dtype("<i8")
+
+    @cached_property
+    def descriptor(self) -> bytes:
+        """The schema as canonical JSON, UTF-8."""
+        described = {
+            "name": self.name,
+            "version": self.version,
+            "size": self.record_size,
+            "fields": [[name, self.fields[name][0].str, self.fields[name][1]] for name in self.names],
+            "words": {
+                name: [[value, word] for value, word in sorted(words.items())] for name, words in self.words.items()
+            },
+        }
+        return json.dumps(described, separators=(",", ":"), sort_keys=True).encode()
+
+    @cached_property
+    def schema_id(self) -> int:
+        """CRC-32 of the descriptor: names the schema in the journal."""
+        return zlib.crc32(self.descriptor)
+
+    @classmethod
+    def from_descriptor(cls, descriptor: bytes) -> "Schema":
+        """Rebuild a schema from its descriptor.
+
+        Raises:
+            SchemaError: the bytes are no descriptor.
+        """
+        try:
+            described = json.loads(descriptor)
+            names, formats, offsets = zip(*described["fields"], strict=True)
+            dtype = np.dtype(
+                {"names": names, "formats": formats, "offsets": offsets, "itemsize": int(described["size"])}
+            )
+            words = {name: {int(value): str(word) for value, word in pairs} for name, pairs in described["words"].items()}
+            return cls(str(described["name"]), int(described["version"]), dtype, words)
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            raise SchemaError(f"schema descriptor of {len(descriptor)} bytes cannot be read: {error}") from error
+
+
+def _check_name(name: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise SchemaError(f"name {name!r} is not usable", "use a-z, 0-9 and _, first a letter, at most 48 characters")
+
+
+def _check_dtype(dtype: np.dtype[np.void]) -> None:
+    if dtype.names is None or dtype.fields is None:
+        raise SchemaError(f"{dtype} has no named fields", "give a structured dtype")
+    for position, (name, code) in enumerate(IDENTITY):
+        if name not in dtype.names or dtype.fields[name][:2] != (np.dtype(code), position * 8):
+            raise SchemaError(
+                f"field {name!r} is not {code} at byte {position * 8} of {dtype}", "Schema.define() puts it there"
+            )
+    if dtype.itemsize % RECORD_ALIGNMENT or dtype.itemsize > MAX_RECORD_SIZE:
+        raise SchemaError(
+            f"record size {dtype.itemsize} is not a multiple of {RECORD_ALIGNMENT} up to {MAX_RECORD_SIZE}"
+        )
+    end = 0
+    for name in dtype.names:
+        _check_name(name)
+        code, offset = dtype.fields[name][:2]
+        if code.subdtype is not None or code.names is not None or not _FORMATS.fullmatch(code.str):
+            raise SchemaError(f"field {name!r}: format {code.str!r} is not supported", "use i u f b of 1 to 8 bytes, S or V")
+        if offset < end:
+            raise SchemaError(f"field {name!r} at byte {offset} begins before the field in front of it ends ({end})")
+        end = offset + code.itemsize

@@ -1,0 +1,244 @@
+"""`order` and `fill`: the calls that stand in the trading code's way, so the shortest path we know.
+
+Usual values go from the arguments into the ring with one `pack_into`. Whatever is unusual (a number that is no float, an
+unknown word, a text too long) takes the slow path through `salvage`; see there for what is kept of it.
+"""
+
+import math
+import struct
+import time
+from collections.abc import Callable
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final, TypedDict, Unpack
+
+from ringbuf import layout
+from ringbuf.execution import EXECUTION, NUMBERS, TEXTS, ExecType, Flag, Origin
+from ringbuf.producer import FULL
+from ringbuf.strategies.salvage import salvage
+from ringbuf.strategies.words import TABLES
+
+if TYPE_CHECKING:
+    from ringbuf.strategies.recorder import Recorder
+
+Number = float | int | Decimal | str | None
+Word = str | int | None
+Text = str | None
+
+
+class ExecutionFields(TypedDict, total=False):
+    """What `order` and `fill` take. None, NaN, "" and 0 mean absent.
+
+    Floats are the fast path; int, Decimal and str are stored too (flagged: a str, and what f64 cannot hold).
+    Enumerations take members or their words in any usual spelling ("buy", "SELL", "PartiallyFilled", "gtc").
+    """
+
+    exec_type: Word
+    order_status: Word
+    side: Word
+    order_type: Word
+    time_in_force: Word
+    liquidity: Word
+    position_effect: Word
+    margin_mode: Word
+    origin: Word
+    price: Number
+    stop_price: Number
+    quantity: Number
+    last_price: Number
+    last_quantity: Number
+    cumulative_quantity: Number
+    leaves_quantity: Number
+    average_price: Number
+    commission: Number
+    """Positive is paid, negative is a rebate."""
+    quote_quantity: Number
+    realized_pnl: Number
+    client_order_id: Text
+    order_id: Text
+    trade_id: Text
+    link_id: Text
+    """The order that this one hedges or replaces."""
+    commission_currency: Text
+    text: Text
+    """Reject reason or the like."""
+    exchange_ns: int | None
+    """The venue's transaction time, ns since the epoch."""
+    received_ns: int | None
+    """When the strategy got the event, ns since the epoch."""
+    exchange_seq: int | None
+
+
+class Unusual(Exception):
+    """A value the fast path does not store."""
+
+
+FIXED_TEXTS: Final = ("exchange", "account", "strategy", "symbol")
+_TIMES: Final = ("received_ns", "exchange_ns", "exchange_seq")
+_PACKED: Final = tuple(
+    name for name in EXECUTION.names if name not in ("session", "seq", "captured_ns", *FIXED_TEXTS[1:])
+)
+_INDEX: Final = {name: index for index, name in enumerate(_PACKED)}
+_FLAGS: Final = _INDEX["flags"]
+_EXEC_TYPE: Final = _INDEX["exec_type"]
+_SIDE: Final = _INDEX["side"]
+_LAST_PRICE: Final = _INDEX["last_price"]
+_LAST_QUANTITY: Final = _INDEX["last_quantity"]
+_HEAD: Final = layout.HEAD // 8
+
+
+def _record_struct() -> struct.Struct:
+    """The record as one struct, its four fixed texts as one string."""
+    codes = {"u8": "Q", "i8": "q", "u2": "H", "u1": "B", "f8": "d"}
+    code, end = "<", 0
+    for name in EXECUTION.names:
+        dtype, offset = EXECUTION.fields[name]
+        code += f"{offset - end}x" if offset > end else ""
+        end = offset + dtype.itemsize
+        if name == FIXED_TEXTS[0]:
+            code += f"{sum(TEXTS[each] for each in FIXED_TEXTS)}s"
+        elif name not in FIXED_TEXTS:
+            code += f"{dtype.itemsize}s" if dtype.kind == "S" else codes[dtype.str[1:]]
+    return struct.Struct(f"{code}{EXECUTION.record_size - end}x")
+
+
+_RECORD: Final = _record_struct()
+
+
+def _float(value: Any) -> float:
+    if type(value) is float:
+        return value
+    if type(value) is int and -(1 << 53) <= value <= 1 << 53:
+        return float(value)
+    if value is None:
+        return math.nan
+    raise Unusual
+
+
+def _integer(value: Any) -> int:
+    if type(value) is int:
+        return value
+    if value is None:
+        return 0
+    raise Unusual
+
+
+def _text_of(width: int) -> Callable[[Any], bytes]:
+    def encode(value: Any) -> bytes:
+        if type(value) is str:
+            data = value.encode()
+            if len(data) <= width and "\0" not in value:
+                return data
+        if value is None:
+            return b""
+        raise Unusual
+
+    return encode
+
+
+_FIELDS: Final[dict[str, tuple[int, Callable[[Any], Any]]]] = {
+    **{name: (_INDEX[name], table.__getitem__) for name, table in TABLES.items()},
+    **{name: (_INDEX[name], _float) for name in NUMBERS},
+    **{name: (_INDEX[name], _integer) for name in _TIMES},
+    **{name: (_INDEX[name], _text_of(width)) for name, width in TEXTS.items() if name not in FIXED_TEXTS},
+}
+
+
+def _template(exec_type: ExecType, fixed: bytes) -> list[Any]:
+    absent: dict[str, Any] = dict.fromkeys(NUMBERS, math.nan) | dict.fromkeys(TEXTS, b"")
+    values = [absent.get(name, 0) for name in _PACKED]
+    values[_EXEC_TYPE] = int(exec_type)
+    values[_INDEX["origin"]] = int(Origin.LIVE)
+    values[_INDEX[FIXED_TEXTS[0]]] = fixed
+    return values
+
+
+class BoundRecorder:
+    """Records executions of one exchange, account, symbol and strategy. Made by `Recorder.bind`.
+
+    `order` and `fill` return the record's seq, or `FULL` (-1) when the ring was full: counted as dropped, logged once.
+    They never raise for data reasons.
+    """
+
+    def __init__(self, recorder: "Recorder", fixed: bytes, flags: Flag) -> None:
+        self._recorder = recorder
+        self._producer = recorder.producer
+        self._memory = recorder.producer.memory
+        self._cursors = recorder.producer.cursors
+        self._mask = recorder.producer.capacity - 1
+        self._session = recorder.producer.session
+        self._flags = flags
+        self._order = _template(ExecType.ORDER_STATUS, fixed)
+        self._fill = _template(ExecType.FILL, fixed)
+
+    def order(self, **fields: Unpack[ExecutionFields]) -> int:
+        """Record a new state of an order; `exec_type` is `order_status` unless given."""
+        return self._append(self._order, fields)
+
+    def fill(self, **fields: Unpack[ExecutionFields]) -> int:
+        """Record a fill together with the state of its order after it.
+
+        Without a side, `last_price` and `last_quantity` the record is kept and flagged `REQUIRED_MISSING`.
+        """
+        return self._append(self._fill, fields)
+
+    def _append(self, template: list[Any], fields: ExecutionFields) -> int:
+        values = template.copy()
+        try:
+            for name, value in fields.items():
+                index, convert = _FIELDS[name]
+                values[index] = convert(value)
+            # 2 is ExecType.FILL; the differences are NaN unless both numbers are finite.
+            if values[_EXEC_TYPE] == 2 and not (
+                values[_SIDE]
+                and values[_LAST_PRICE] - values[_LAST_PRICE] == 0.0 == values[_LAST_QUANTITY] - values[_LAST_QUANTITY]
+            ):
+                raise Unusual
+            if self._flags:
+                raise Unusual
+            return self._publish(values)
+        except (Unusual, KeyError, TypeError, UnicodeEncodeError, struct.error):
+            return self._append_unusual(template, fields)
+
+    def _publish(self, values: list[Any]) -> int:
+        producer = self._producer
+        with producer.lock:
+            if producer.busy:
+                return self._interrupted()
+            producer.busy = True
+            try:
+                seq = self._cursors[_HEAD]
+                if seq >= producer.limit and not producer.has_room(seq):
+                    self._recorder.warn("the ring is full", "records are dropped until a writer has taken some")
+                    return FULL
+                offset = layout.HEADER_SIZE + (seq & self._mask) * 704
+                _RECORD.pack_into(self._memory, offset, self._session, seq, time.time_ns(), *values)
+                self._cursors[_HEAD] = seq + 1
+                return seq
+            finally:
+                producer.busy = False
+
+    def _interrupted(self) -> int:
+        self._producer.count(layout.DROPPED)
+        self._recorder.warn("a signal handler recorded while this thread was recording", "that record is dropped")
+        return FULL
+
+    def _append_unusual(self, template: list[Any], fields: ExecutionFields) -> int:
+        for name in fields:
+            if name not in _FIELDS:
+                raise TypeError(f"order() and fill() take no {name!r}; they take {', '.join(_FIELDS)}")
+        exec_type = fields.get("exec_type", template[_EXEC_TYPE])
+        stored, flags = salvage({**dict.fromkeys(_FIELDS), "origin": Origin.LIVE, **fields, "exec_type": exec_type})
+        values = template.copy()
+        for name, value in stored.items():
+            values[_INDEX[name]] = value
+        flags |= self._flags
+        values[_FLAGS] = int(flags)
+        seq = self._publish(values)
+        if flags and seq != FULL:
+            self._producer.count(layout.FLAGGED)
+            for flag in flags:
+                self._recorder.warn(str(flag.name).lower(), f"first seen in record {seq}")
+        return seq
+
+
+assert _RECORD.size == EXECUTION.record_size == 704

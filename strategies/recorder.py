@@ -1,0 +1,76 @@
+"""The hook in a strategy process: records order updates and fills into the process's own ring.
+
+    recorder = Recorder.open("mm-btc")
+    btc = recorder.bind(exchange="deribit", account="A1", symbol="BTC-PERPETUAL", strategy="mm-btc")
+    btc.fill(side="buy", last_price=64000.5, last_quantity=0.1, order_id="1", trade_id="7", liquidity="maker")
+"""
+
+import logging
+from typing import Final, Self
+
+from ringbuf.execution import EXECUTION, TEXTS, Flag
+from ringbuf.producer import Producer
+from ringbuf.strategies.bound_recorder import BoundRecorder
+from ringbuf.strategies.salvage import text
+
+LOGGER: Final = logging.getLogger("ringbuf.recorder")
+
+
+class Recorder:
+    """Records executions of one strategy process. Make it with `open`.
+
+    Attributes:
+        producer: the ring's producer, for its counters (`dropped`, `flagged`, `lag`) and its `session`.
+    """
+
+    def __init__(self, producer: Producer) -> None:
+        self.producer = producer
+        self._warned: set[str] = set()
+
+    @classmethod
+    def open(cls, name: str, *, capacity: int | None = None, namespace: str | None = None) -> Self:
+        """Create the ring of this name, or go on with the one an earlier process left.
+
+        Args:
+            capacity: records the ring holds, a power of two; by default that of the existing ring, else 16,384.
+            namespace: by default that of `RINGBUF_NAMESPACE`.
+
+        Raises:
+            RingbufError: as `Producer.open`. This is the one call of the recorder that raises for its surroundings.
+        """
+        return cls(Producer.open(name, EXECUTION, capacity=capacity, namespace=namespace))
+
+    def bind(self, *, exchange: str, account: str, symbol: str, strategy: str) -> BoundRecorder:
+        """Encode once what never changes.
+
+        A text too long for its field is shortened (prefix, `#`, hash); every record then carries the flag.
+
+        Returns:
+            An object whose `order` and `fill` take only what changes.
+        """
+        fixed = {"exchange": exchange, "account": account, "strategy": strategy, "symbol": symbol}
+        encoded = bytearray()
+        flags = Flag(0)
+        for name, value in fixed.items():
+            data, flag = text(value, TEXTS[name])
+            encoded += data.ljust(TEXTS[name], b"\0")
+            flags |= flag
+        return BoundRecorder(self, bytes(encoded), flags)
+
+    def warn(self, kind: str, detail: str) -> None:
+        """Log the first event of a kind; the ring's counters count all of them."""
+        if kind not in self._warned:
+            self._warned.add(kind)
+            LOGGER.warning(
+                "ring %r: %s (%s); logged once, counted in `ringbuf show`", self.producer.name, kind, detail
+            )
+
+    def close(self) -> None:
+        """Let the next process of this name in. The ring and its records stay. Idempotent."""
+        self.producer.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

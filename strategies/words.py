@@ -1,0 +1,84 @@
+"""The words venues and libraries use for the values of our enumerations."""
+
+import re
+from enum import IntEnum
+from typing import Final
+
+from ringbuf.execution import (
+    ENUMERATIONS,
+    ExecType,
+    Liquidity,
+    MarginMode,
+    OrderStatus,
+    OrderType,
+    PositionEffect,
+    Side,
+    TimeInForce,
+)
+
+SYNONYMS: Final[dict[type[IntEnum], dict[str, IntEnum]]] = {
+    ExecType: {
+        "trade": ExecType.FILL,
+        "cancelled": ExecType.CANCELED,
+        "amended": ExecType.REPLACED,
+        "calculated": ExecType.FILL,
+    },
+    OrderStatus: {
+        "open": OrderStatus.NEW,
+        "live": OrderStatus.NEW,
+        "accepted": OrderStatus.NEW,
+        "closed": OrderStatus.FILLED,
+        "cancelled": OrderStatus.CANCELED,
+        "submitted": OrderStatus.PENDING_NEW,
+    },
+    Side: {"b": Side.BUY, "s": Side.SELL},
+    OrderType: {"stop_market": OrderType.STOP, "take_profit_market": OrderType.TAKE_PROFIT},
+    TimeInForce: {
+        "gtc": TimeInForce.GOOD_TILL_CANCEL,
+        "ioc": TimeInForce.IMMEDIATE_OR_CANCEL,
+        "fok": TimeInForce.FILL_OR_KILL,
+        "gtd": TimeInForce.GOOD_TILL_DATE,
+        "po": TimeInForce.POST_ONLY,
+        "gtx": TimeInForce.POST_ONLY,
+        "good_till_cancelled": TimeInForce.GOOD_TILL_CANCEL,
+        "good_til_cancelled": TimeInForce.GOOD_TILL_CANCEL,
+    },
+    Liquidity: {
+        "m": Liquidity.MAKER,
+        "t": Liquidity.TAKER,
+        "added": Liquidity.MAKER,
+        "removed": Liquidity.TAKER,
+    },
+    PositionEffect: {"reduce": PositionEffect.REDUCE_ONLY},
+    MarginMode: {"spot": MarginMode.CASH, "crossed": MarginMode.CROSS},
+}
+
+
+def _spellings(word: str) -> set[str]:
+    parts = word.split("_")
+    camel = "".join(part.title() for part in parts)
+    forms = {word, "-".join(parts), " ".join(parts), "".join(parts), camel, camel[0].lower() + camel[1:]}
+    return forms | {form.upper() for form in forms} | {word.capitalize()}
+
+
+def _table(kind: type[IntEnum]) -> dict[object, int]:
+    words = {each.name.lower(): each for each in kind} | SYNONYMS.get(kind, {})
+    table: dict[object, int] = {spelling: int(each) for word, each in words.items() for spelling in _spellings(word)}
+    table |= {int(each): int(each) for each in kind}
+    table[None] = table[""] = 0
+    return table
+
+
+TABLES: Final = {name: _table(kind) for name, kind in ENUMERATIONS.items()}
+"""For each enumeration field: what may be given (members, numbers, words in usual spellings) to its number."""
+
+
+def look_up(name: str, given: object) -> int | None:
+    """The number of an enumeration's word in any spelling, None if it has no such word."""
+    table = TABLES[name]
+    if isinstance(given, str):
+        snake = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", given.strip())
+        return table.get(re.sub(r"[\s_-]+", "_", snake).lower())
+    if isinstance(given, int) and not isinstance(given, bool):
+        return table.get(int(given))
+    return 0 if given is None else None

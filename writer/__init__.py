@@ -1,0 +1,1 @@
+"""The writer process: drains every ring into a local journal and loads the journal into ClickHouse."""
