@@ -1,0 +1,46 @@
+# `make demo` and `make test` set everything up themselves, in .venv. They need Python 3.11 or newer, and the network once.
+# More arguments for the command: make demo ARGS="--strategies 100", make test ARGS="-k ring".
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+SUITABLE := import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))
+MAKEFLAGS += --no-print-directory
+.DELETE_ON_ERROR:
+
+.PHONY: help
+help: ## show this list
+	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 14
+
+.PHONY: demo
+demo: $(VENV)/demo ## run the demo
+	@$(BIN)/ringbuf demo $(ARGS)
+
+.PHONY: test
+test: lint ## check style and types, then run all tests
+	@$(BIN)/python -m pytest $(ARGS)
+
+.PHONY: lint
+lint: $(VENV)/test ## check style and types
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+.PHONY: clean
+clean: ## remove everything made here
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# One stamp for each extra of pyproject.toml that was installed.
+$(VENV)/demo $(VENV)/test: pyproject.toml | $(BIN)/python
+	@echo "Installing into $(VENV) what \`make $(@F)\` needs ..."
+	@$(PIP) install --editable '.[$(@F)]'
+	@touch $@
+
+$(BIN)/python:
+	@for python in python3 python3.13 python3.12 python3.11 python3.14 python; do \
+	    if $$python -c '$(SUITABLE)' 2>/dev/null; then exec $$python -m venv $(VENV); fi; \
+	done; \
+	echo "No Python 3.11 or newer with its venv module was found on the PATH (python3 is: $$(python3 --version 2>&1))." >&2; \
+	echo "Install one, for example on Debian or Ubuntu: sudo apt install python3 python3-venv" >&2; \
+	exit 1

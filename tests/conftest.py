@@ -1,0 +1,93 @@
+"""Fixtures of all tests, and the rule that nothing is skipped where `RINGBUF_TEST_NO_SKIP` is set."""
+
+import os
+from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from ringbuf.registry import NAMESPACE_VARIABLE, SHARED_MEMORY
+from tests.clickhouse_server import NO_ENGINE, URL_VARIABLE, ClickHouse, ClickHouseServer, find_engine
+
+NO_SKIP_VARIABLE = "RINGBUF_TEST_NO_SKIP"
+
+
+@pytest.fixture(autouse=True)
+def namespace(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A namespace of rings for this test alone; its rings are removed afterwards."""
+    name = f"test-{uuid4().hex[:16]}"
+    monkeypatch.setenv(NAMESPACE_VARIABLE, name)
+    yield name
+    for segment in SHARED_MEMORY.glob(f"ringbuf.{name}.*"):
+        segment.unlink()
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path) -> Path:
+    """An empty directory for a writer."""
+    directory = tmp_path / "data"
+    directory.mkdir()
+    return directory
+
+
+@pytest.fixture(scope="session")
+def clickhouse_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClickHouse]:
+    """The server all tests share; to kill one, use `new_clickhouse_server`."""
+    if url := os.environ.get(URL_VARIABLE):
+        yield ClickHouse(url)
+        return
+    server = ClickHouseServer(_engine(), tmp_path_factory.mktemp("clickhouse"))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def new_clickhouse_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], ClickHouseServer]]:
+    """Gives a further running server at each call, on an empty directory, for a test that kills it."""
+    engine = _engine()
+    with ExitStack() as servers:
+
+        def new() -> ClickHouseServer:
+            server = ClickHouseServer(engine, tmp_path_factory.mktemp("clickhouse"))
+            servers.callback(server.kill)
+            server.start()
+            return server
+
+        yield new
+
+
+@pytest.fixture
+def database(clickhouse_server: ClickHouse) -> Iterator[str]:
+    """The name of a database that does not exist yet on the shared server; dropped afterwards."""
+    name = f"test_{uuid4().hex[:16]}"
+    yield name
+    with clickhouse_server.client() as client:
+        client.command(f"DROP DATABASE IF EXISTS {name} SYNC")
+
+
+def _engine() -> str:
+    return find_engine() or pytest.skip(NO_ENGINE)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    _refuse_skip(report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    report = yield
+    _refuse_skip(report)
+    return report
+
+
+def _refuse_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
+    if report.skipped and not hasattr(report, "wasxfail") and os.environ.get(NO_SKIP_VARIABLE):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+        report.outcome = "failed"
+        report.longrepr = f"{report.nodeid} may not be skipped ({NO_SKIP_VARIABLE} is set): {reason}"

@@ -1,0 +1,139 @@
+"""What is installed, and which part may import which."""
+
+import ast
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+CORE = "ringbuf"
+PARTS = ("writer", "strategies", "tools")
+NOT_IN_A_STRATEGY = {"chdb", "click", "clickhouse_connect", "prometheus_client", "rich", "websockets"}
+MAX_LINES = 400
+NOT_IN_GIT = shutil.ignore_patterns(".*", "__pycache__", "*.egg-info", "build", "dist")
+NO_NOUN = re.compile(r"(^|_)(util|common|helper|manager)s?(_|$)")
+
+
+def sources() -> dict[str, Path]:
+    """Every Python file that is to be installed, by its path in the wheel."""
+    found = {f"{CORE}/{path.name}": path for path in (ROOT / CORE).glob("*.py")}
+    for part in PARTS:
+        found |= {f"{CORE}/{path.relative_to(ROOT)}": path for path in (ROOT / part).rglob("*.py")}
+    return found
+
+
+def module_name(installed: str) -> str:
+    return installed.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+
+
+SOURCES = sources()
+MODULES = {module_name(installed): path for installed, path in SOURCES.items()}
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel, built through the source distribution as a release is, from a copy of what git would give."""
+    copy = tmp_path_factory.mktemp("package") / "copy"
+    shutil.copytree(ROOT, copy, symlinks=True, ignore=NOT_IN_GIT)
+    command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(copy / "dist"), str(copy)]
+    built = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert built.returncode == 0, built.stdout
+    (found,) = (copy / "dist").glob("*.whl")
+    return found
+
+
+def test_the_wheel_holds_every_module_under_ringbuf_and_nothing_else(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        names = {name for name in archive.namelist() if ".dist-info/" not in name}
+    assert names == {*SOURCES, f"{CORE}/py.typed"}
+
+
+def test_the_wheel_carries_license_and_command(wheel: Path) -> None:
+    info = "ringbuf_capture-0.1.0.dist-info"
+    with zipfile.ZipFile(wheel) as archive:
+        assert archive.read(f"{info}/licenses/LICENSE") == (ROOT / "LICENSE").read_bytes()
+        assert b"ringbuf = ringbuf.tools.cli:main" in archive.read(f"{info}/entry_points.txt")
+
+
+def test_every_module_can_be_imported_from_the_wheel_alone(wheel: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path)
+    modules = [name for name in MODULES if not name.endswith("__main__")]
+    program = (
+        "import importlib, sys\n"
+        "sys.path.insert(0, sys.argv[1])\n"
+        "for name in sys.argv[2:]:\n"
+        "    print(name, importlib.import_module(name).__file__)\n"
+    )
+    command = [sys.executable, "-W", "error", "-c", program, str(tmp_path), *modules]
+    run = subprocess.run(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert run.returncode == 0, run.stdout
+    imported = dict(line.split(" ", 1) for line in run.stdout.splitlines())
+    assert imported.keys() == set(modules)
+    assert all(Path(file).is_relative_to(tmp_path) for file in imported.values()), run.stdout
+
+
+@pytest.mark.parametrize("module", ["ringbuf", "ringbuf.strategies"])
+def test_a_strategy_imports_no_database_and_no_terminal(module: str) -> None:
+    program = f"import sys, {module}; print(*{{name.partition('.')[0] for name in sys.modules}})"
+    loaded = subprocess.run([sys.executable, "-c", program], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
+    assert NOT_IN_A_STRATEGY.isdisjoint(loaded.stdout.split())
+
+
+def part_of(module: str) -> str:
+    """The part a module belongs to: `ringbuf` for the core, else `writer`, `strategies` or `tools`."""
+    names = module.split(".")
+    return names[1] if len(names) > 1 and names[1] in PARTS else CORE
+
+
+def imports(module: str, path: Path) -> Iterator[str]:
+    """The absolute names of all that a module imports, at any depth of its code."""
+    package = module if path.name == "__init__.py" else module.rpartition(".")[0]
+    for node in ast.walk(ast.parse(path.read_text(), path)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
+            origin = ".".join([*base, node.module] if node.module else base)
+            yield from (f"{origin}.{alias.name}" for alias in node.names)
+
+
+@pytest.mark.parametrize("module", sorted(MODULES))
+def test_a_module_imports_only_what_its_part_may(module: str) -> None:
+    part = part_of(module)
+    allowed = {CORE, part} if part != "tools" else {CORE, *PARTS}
+    for imported in imports(module, MODULES[module]):
+        origin = imported.partition(".")[0]
+        assert origin not in PARTS, f"{module} imports {imported}: write ringbuf.{imported}"
+        if origin == CORE:
+            assert part_of(imported) in allowed, f"{module} imports {imported}"
+
+
+@pytest.mark.parametrize(
+    ("module", "code", "imported"),
+    [
+        ("ringbuf.producer", "from ringbuf import layout", "ringbuf.layout"),
+        ("ringbuf.writer.drain", "from .batch import Batch", "ringbuf.writer.batch.Batch"),
+        ("ringbuf.writer.drain", "from . import batch", "ringbuf.writer.batch"),
+        ("ringbuf.tools.demo.run", "from ..cli import main", "ringbuf.tools.cli.main"),
+        ("ringbuf.writer.drain", "def f():\n    import tools.cli", "tools.cli"),
+    ],
+)
+def test_imports_are_found_however_they_are_written(module: str, code: str, imported: str, tmp_path: Path) -> None:
+    source = tmp_path / "module.py"
+    source.write_text(code)
+    assert list(imports(module, source)) == [imported]
+
+
+@pytest.mark.parametrize(
+    "path", sorted([*SOURCES.values(), *(ROOT / "tests").rglob("*.py")]), ids=lambda path: str(path.relative_to(ROOT))
+)
+def test_a_file_is_one_noun_and_short(path: Path) -> None:
+    assert not NO_NOUN.search(path.stem), "a file is called after what it holds"
+    assert len(path.read_text().splitlines()) < MAX_LINES
