@@ -2,13 +2,14 @@
 
 import os
 import time
-from typing import Any, Final, Self
+from typing import Any, Final, NoReturn, Self
 
 import numpy as np
 
 from ringbuf import layout, registry
-from ringbuf.errors import RingClosed, RingError, RingInUse
-from ringbuf.segment import Segment, check_platform
+from ringbuf.errors import RingClosed, RingCorrupt, RingError, RingForked, RingInUse
+from ringbuf.native import cursors
+from ringbuf.segment import Segment, check_platform, keep_from_children
 
 Records = np.ndarray[Any, np.dtype[np.void]]
 
@@ -32,8 +33,9 @@ class Consumer:
         self.header = header
         self.segment = segment
         self._open = True
-        with Segment.open(segment.name, segment.where, writable=True) as mapped:
-            self._cursors = memoryview(mapped.map(0, layout.HEADER_SIZE, writable=True)).cast("Q")
+        self._forked = False
+        with segment.reopen() as mapped:
+            self._cursors = cursors(mapped.map(0, layout.HEADER_SIZE, writable=True))
             length = header.segment_size - layout.HEADER_SIZE
             self._slots: Records = np.frombuffer(
                 mapped.map(layout.HEADER_SIZE, length, writable=False), header.schema.dtype
@@ -42,6 +44,7 @@ class Consumer:
         layout.check_cursors(self.head, self.position, header.capacity, segment.where)
         self._cursors[layout.CONSUMER_PID // 8] = os.getpid()
         self.beat()
+        keep_from_children(self)
 
     @classmethod
     def open(cls, name: str, *, namespace: str | None = None) -> Self:
@@ -52,10 +55,13 @@ class Consumer:
             RingInUse: another consumer is attached.
             RingIncomplete: its producer has not finished creating it.
             RingCorrupt, RingVersion: it is no intact ring of this release.
+            RingError: it belongs to another user.
+            RingMemory: it cannot be mapped.
         """
         check_platform()
         segment = Segment.open(registry.segment_name(name, namespace), f"ring {name!r}", writable=True)
         try:
+            segment.check_owner()
             header = segment.header()
             if not segment.lock(layout.CONSUMER_LOCK):
                 raise RingInUse(
@@ -73,6 +79,11 @@ class Consumer:
         return self._cursors[_HEAD]
 
     @property
+    def tail(self) -> int:
+        """Seq of the next record to be acknowledged."""
+        return self._cursors[_TAIL]
+
+    @property
     def lag(self) -> int:
         """Records published and not yet acknowledged."""
         return self._cursors[_HEAD] - self._cursors[_TAIL]
@@ -86,14 +97,19 @@ class Consumer:
 
         Raises:
             RingCorrupt: the cursors contradict each other.
-            RingClosed: the consumer was closed.
+            RingError: the limit is negative.
+            RingClosed, RingForked: this consumer can no longer read.
         """
+        if not self._open:
+            self._refuse()
         head = self._cursors[_HEAD]
         if head == self.position:
             return ()
         self._check(head)
         count = head - self.position
         if limit is not None:
+            if limit < 0:
+                raise RingError(f"{self.segment.where}: cannot poll {limit} records")
             count = min(count, limit)
         start = self.position & (self.header.capacity - 1)
         first = self._slots[start : start + count]
@@ -107,10 +123,10 @@ class Consumer:
 
         Raises:
             RingError: that record was not polled yet, or was acknowledged before.
-            RingClosed: the consumer was closed.
+            RingClosed, RingForked: this consumer can no longer read.
         """
         if not self._open:
-            raise RingClosed(f"{self.segment.where} was closed by this consumer", "open it again")
+            self._refuse()
         tail = self._cursors[_TAIL]
         if not tail <= seq < self.position:
             raise RingError(
@@ -119,7 +135,13 @@ class Consumer:
         self._cursors[_TAIL] = seq + 1
 
     def rewind(self) -> None:
-        """Poll again from the tail: what was polled and not acknowledged is given once more."""
+        """Poll again from the tail: what was polled and not acknowledged is given once more.
+
+        Raises:
+            RingClosed, RingForked: this consumer can no longer read.
+        """
+        if not self._open:
+            self._refuse()
         self.position = self._cursors[_TAIL]
 
     def beat(self) -> None:
@@ -138,9 +160,25 @@ class Consumer:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def leave_to_parent(self) -> None:
+        """Become unusable, in a forked child: the ring is the parent's."""
+        self._forked = True
+        self.close()
+
+    def _refuse(self) -> NoReturn:
+        if self._forked:
+            raise RingForked(
+                f"{self.segment.where} is consumed by the parent process of {os.getpid()}", "consume it there"
+            )
+        raise RingClosed(f"{self.segment.where} was closed by this consumer", "open it again")
+
     def _check(self, head: int) -> None:
-        if not self._open:
-            raise RingClosed(f"{self.segment.where} was closed by this consumer", "open it again")
-        layout.check_cursors(head, self._cursors[_TAIL], self.header.capacity, self.segment.where)
-        if (lag_after := head - self._cursors[_TAIL]) and lag_after > self._cursors[layout.HIGH_WATER // 8]:
-            self._cursors[layout.HIGH_WATER // 8] = lag_after
+        tail = self._cursors[_TAIL]
+        layout.check_cursors(head, tail, self.header.capacity, self.segment.where)
+        if not tail <= self.position <= head:
+            raise RingCorrupt(
+                f"{self.segment.where} has head {head} and tail {tail}, its consumer is at {self.position}",
+                "something else wrote into the ring's memory; keep a copy of the file, then see `ringbuf rm --force`",
+            )
+        if head - tail > self._cursors[layout.HIGH_WATER // 8]:
+            self._cursors[layout.HIGH_WATER // 8] = head - tail

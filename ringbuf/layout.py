@@ -17,7 +17,7 @@ One ring is one file in /dev/shm. All numbers are little-endian.
     |   64 | 64 s | host that created the ring, UTF-8, padded with NUL                 |
     +------+------+--------------------------------------------------------------------+
     |  256 | u64  | head: seq of the next record to be published                       |
-    |  264 | u64  | claimed: one past the last slot a bulk append may be writing       |
+    |  264 | u64  | claimed: one past the last slot a bulk append may have written     |
     |  272 | u64  | dropped: records that found the ring full                          |
     |  280 | u64  | rejected: records refused because a value could not be stored      |
     |  288 | u64  | flagged: records accepted with a flag                              |
@@ -39,8 +39,9 @@ The producer's fields and the consumer's are at least 128 bytes apart (two cache
 pairs), so that neither side's stores slow the other's.
 
 Publication: the record's bytes are stored first, then `head`, with one aligned 8-byte store. A record is there for
-readers when, and only when, its seq is below the head. x86-64 makes stores visible in program order, so plain stores do;
-elsewhere the store of `head` must be a release store.
+readers when, and only when, its seq is below the head. x86-64 makes stores visible in program order, so plain stores
+do; elsewhere the store of `head` must be a release store. A bulk append stores `claimed` before it stores any record;
+`claimed` stays where it is if that append never ends, so that readers of old records know which slots it may have hit.
 
 Locks are open file description locks on one byte each (`PRODUCER_LOCK`, `CONSUMER_LOCK`): they die with their holder.
 
@@ -81,6 +82,8 @@ CONSUMER_LOCK: Final = TAIL
 
 DEFAULT_CAPACITY: Final = 16_384
 MAX_CAPACITY: Final = 1 << 30
+MAX_SEQ: Final = (1 << 63) - 1
+"""No head gets there: at ten million records a second it would take 29,000 years."""
 
 _CONSTANTS = struct.Struct("<8sIIIIQQqI")
 _CONSTANTS_CRC = struct.Struct("<I")
@@ -108,7 +111,7 @@ class Header:
         descriptor = self.schema.descriptor
         if len(descriptor) > MAX_DESCRIPTOR:
             raise SchemaError(
-                f"schema {self.schema.name!r}: its descriptor takes {len(descriptor)} bytes, a ring has {MAX_DESCRIPTOR}",
+                f"descriptor of schema {self.schema.name!r} has {len(descriptor)} bytes, a ring takes {MAX_DESCRIPTOR}",
                 "use fewer fields or shorter names",
             )
         constants = _CONSTANTS.pack(
@@ -151,7 +154,8 @@ def decode_header(header: bytes, segment_size: int, where: str) -> Header:
     if len(header) < HEADER_SIZE:
         raise RingCorrupt(f"{where} is truncated: {len(header)} bytes, the header alone has {HEADER_SIZE}", remove)
     constants = header[: _CONSTANTS.size]
-    _, version, header_size, record_size, schema_crc, capacity, session, created_ns, length = _CONSTANTS.unpack(constants)
+    unpacked = _CONSTANTS.unpack(constants)
+    _, version, header_size, record_size, schema_crc, capacity, session, created_ns, length = unpacked
     if version != VERSION:
         raise RingVersion(
             f"{where} has layout version {version}, this release reads version {VERSION}",
@@ -159,7 +163,8 @@ def decode_header(header: bytes, segment_size: int, where: str) -> Header:
         )
     (crc,) = _CONSTANTS_CRC.unpack_from(header, _CONSTANTS.size)
     if crc != zlib.crc32(constants):
-        raise RingCorrupt(f"{where} has a damaged header: CRC {crc:#010x}, computed {zlib.crc32(constants):#010x}", remove)
+        computed = zlib.crc32(constants)
+        raise RingCorrupt(f"{where} has a damaged header: CRC {crc:#010x}, computed {computed:#010x}", remove)
     descriptor = header[DESCRIPTOR : DESCRIPTOR + length]
     if header_size != HEADER_SIZE or length > MAX_DESCRIPTOR or zlib.crc32(descriptor) != schema_crc:
         raise RingCorrupt(f"{where} has a damaged schema descriptor of {length} bytes", remove)
@@ -182,9 +187,9 @@ def check_cursors(head: int, tail: int, capacity: int, where: str) -> None:
     """Refuse cursors that no ring can have.
 
     Raises:
-        RingCorrupt: tail is ahead of head, or head more than the capacity ahead of tail.
+        RingCorrupt: tail is ahead of head, or head more than the capacity ahead of tail, or head beyond `MAX_SEQ`.
     """
-    if not tail <= head <= tail + capacity:
+    if not tail <= head <= min(tail + capacity, MAX_SEQ):
         raise RingCorrupt(
             f"{where} has head {head} and tail {tail} at a capacity of {capacity}",
             "keep a copy of the file, then see `ringbuf rm --force`",

@@ -6,7 +6,8 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 
 from ringbuf import layout, registry
-from ringbuf.errors import RingCorrupt
+from ringbuf.errors import RingClosed, RingCorrupt, RingError
+from ringbuf.native import cursors
 from ringbuf.segment import Segment
 
 Records = np.ndarray[Any, np.dtype[np.void]]
@@ -63,8 +64,11 @@ class Observer:
         self.header = segment.header()
         self._segment = segment
         memory = segment.map(0, self.header.segment_size, writable=False)
-        self._cursors = memoryview(memory)[: layout.HEADER_SIZE].cast("Q")
-        self._slots: Records = np.frombuffer(memory, self.header.schema.dtype, offset=layout.HEADER_SIZE)
+        self._cursors = cursors(memory)
+        # As plain bytes: numpy copies a record of fields one by one, and leaves out the padding between them.
+        self._slots: Records = np.frombuffer(
+            memory, np.dtype((np.void, self.header.schema.record_size)), offset=layout.HEADER_SIZE
+        )
 
     @classmethod
     def open(cls, name: str, *, namespace: str | None = None) -> Self:
@@ -73,6 +77,7 @@ class Observer:
         Raises:
             RingNotFound: there is no ring of this name.
             RingIncomplete: its producer has not finished creating it.
+            RingMemory: it cannot be mapped.
             RingCorrupt, RingVersion: it is no intact ring of this release.
         """
         registry.find(name, namespace)
@@ -102,20 +107,33 @@ class Observer:
 
         Raises:
             RingCorrupt: the cursors contradict each other.
+            RingError: `seq` or `limit` is negative.
+            RingClosed: the observer was closed.
         """
-        head = self.head
+        self._check_open()
+        if seq < 0 or (limit is not None and limit < 0):
+            raise RingError(f"{self._segment.where}: cannot read {limit} records from record {seq} on")
+        tail, head = self._cursors[layout.TAIL // 8], self._cursors[layout.HEAD // 8]
         begin = max(seq, self.oldest)
-        end = head if limit is None else min(head, begin + limit)
-        if end - begin > self.header.capacity:
-            raise RingCorrupt(f"{self._segment.where} claims {end - begin} records at a capacity of {self.header.capacity}")
-        index = np.arange(begin, max(end, begin), dtype=np.uint64) & np.uint64(self.header.capacity - 1)
-        records = self._slots[index.astype(np.intp)]
+        end = max(head if limit is None else min(head, begin + limit), begin)
+        if tail > head or end - begin > self.header.capacity:
+            raise RingCorrupt(
+                f"{self._segment.where} has head {head} and tail {tail} at a capacity of {self.header.capacity}",
+                "keep a copy of the file, then see `ringbuf rm --force`",
+            )
+        slots = (begin % self.header.capacity + np.arange(end - begin)) % self.header.capacity
+        records = self._slots[slots].view(self.header.schema.dtype)
         # Whatever became old during the copy may be torn in it.
-        intact = min(max(self.oldest, begin), max(end, begin))
+        intact = min(max(self.oldest, begin), end)
         return Observation(records[intact - begin :], intact, max(intact - seq, 0))
 
     def state(self) -> RingState:
-        """The ring's counters now."""
+        """The ring's counters now.
+
+        Raises:
+            RingClosed: the observer was closed.
+        """
+        self._check_open()
         word = self._cursors
         # Tail before head, so that the lag can come out too large by what happens in between, never negative.
         tail = word[layout.TAIL // 8]
@@ -134,6 +152,10 @@ class Observer:
             consumer_pid=word[layout.CONSUMER_PID // 8],
             consumer_alive=self._segment.is_locked(layout.CONSUMER_LOCK),
         )
+
+    def _check_open(self) -> None:
+        if self._segment.closed:
+            raise RingClosed(f"{self._segment.where} was closed by this observer", "open it again")
 
     def close(self) -> None:
         """Close the segment. Idempotent."""

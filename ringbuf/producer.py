@@ -5,36 +5,33 @@ one process share a producer through a lock that no other process knows.
 """
 
 import os
-import secrets
-import socket
 import threading
 import time
-import weakref
 from typing import Any, Final, Self
 
 import numpy as np
 
-from ringbuf import layout, record, registry
-from ringbuf.errors import (
-    ConfigurationError,
-    RecordError,
-    RingClosed,
-    RingError,
-    RingForked,
-    RingIncomplete,
-    RingInUse,
-)
+from ringbuf import layout, record
+from ringbuf.attachment import attach
+from ringbuf.errors import RecordError, RingClosed, RingError, RingForked
 from ringbuf.execution import EXECUTION
-from ringbuf.schema import Schema
-from ringbuf.segment import Segment, check_platform
+from ringbuf.native import AppendState, cursors
+from ringbuf.schema import IDENTITY, Schema
+from ringbuf.segment import Segment, keep_from_children
 
 FULL: Final = -1
 """What an append returns when the ring is full: the record was not taken, and counted as dropped."""
 
 Record = np.ndarray[Any, np.dtype[np.void]]
 
+_HEAD: Final = layout.HEAD // 8
+_TAIL: Final = layout.TAIL // 8
+_CLAIMED: Final = layout.CLAIMED // 8
+_IDENTITY: Final = frozenset(name for name, _ in IDENTITY)
+_U64: Final = (1 << 64) - 1
 
-class Producer:
+
+class Producer(AppendState):
     """The one writer of a ring. Make it with `open`.
 
     Attributes:
@@ -53,22 +50,20 @@ class Producer:
         self._where = segment.where
         # A map of its own open file: a map keeps a duplicate of its descriptor, and with that the lock, alive in
         # forked children, where the lock's own descriptor is closed.
-        with Segment.open(segment.name, segment.where, writable=True) as mapped:
+        with segment.reopen() as mapped:
             self.memory = mapped.map(0, header.segment_size, writable=True, populate=True)
-        self.cursors = memoryview(self.memory)[: layout.DESCRIPTOR].cast("Q")
+        self.cursors = cursors(self.memory)
         self._slots: Record = np.frombuffer(self.memory, header.schema.dtype, offset=layout.HEADER_SIZE)
         self._scratch = record.blank(header.schema)
         self._blank = record.blank(header.schema)[0]
         self._stamps = "captured_ns" in header.schema.names and header.schema.is_time("captured_ns")
         self.lock = threading.RLock()
         self.busy = False
-        """Whether an append is under way; a signal handler can find it so in its own thread."""
-        self._claimed: int | None = None
+        self._claim: tuple[int, int] | None = None  # seq and thread
         self._forked = False
         self.limit = 0
-        """Appends below this seq need no look at the tail; 0 sends every append to `has_room`."""
         self._attach()
-        _producers.add(self)
+        keep_from_children(self)
 
     @classmethod
     def open(
@@ -89,31 +84,25 @@ class Producer:
 
         Raises:
             InvalidName: the name or namespace cannot be used.
+            ConfigurationError: the capacity or the processor cannot be used.
+            SchemaError: the schema has too many fields for a ring.
             RingInUse: another producer is attached.
             RingCorrupt, RingVersion: a segment of this name exists that is no intact ring of this release.
-            RingMemory: /dev/shm is full.
+            RingMemory: /dev/shm is full, or the ring cannot be mapped.
+            RingError: the ring belongs to another user, or the operating system refuses it.
         """
-        check_platform()
-        if capacity is not None and not layout.is_capacity(capacity):
-            raise ConfigurationError(
-                f"capacity {capacity} is no power of two from 2 to {layout.MAX_CAPACITY}", "use for example 16384"
-            )
-        segment_name = registry.segment_name(name, namespace)
-        while True:
-            segment = Segment.open(segment_name, f"ring {name!r}", writable=True, create=True)
-            try:
-                header = _acquire(segment, name, schema, capacity, namespace)
-                if header is not None:
-                    return cls(name, segment, header)
-            except BaseException:
-                segment.close()
-                raise
+        segment, header = attach(name, schema, capacity, namespace)
+        try:
+            return cls(name, segment, header)
+        except BaseException:
             segment.close()
+            raise
 
     def _attach(self) -> None:
-        head, tail = self.cursors[layout.HEAD // 8], self.cursors[layout.TAIL // 8]
-        layout.check_cursors(head, tail, self.capacity, self._where)
-        self.cursors[layout.CLAIMED // 8] = head
+        head, claimed = self.cursors[_HEAD], self.cursors[_CLAIMED]
+        layout.check_cursors(head, self.cursors[_TAIL], self.capacity, self._where)
+        if not head <= claimed <= head + self.capacity:  # else a bulk append died having written some of those slots
+            self.cursors[_CLAIMED] = head
         self.cursors[layout.ATTACHED_NS // 8] = time.time_ns()
         self.cursors[layout.CLOSED_NS // 8] = 0
         self.cursors[layout.PRODUCER_PID // 8] = os.getpid()
@@ -125,7 +114,8 @@ class Producer:
 
         Args:
             values: a record of the schema's dtype; its session and seq are set here, `captured_ns` if it is 0.
-            fields: values by field name; what is not named is absent. Not together with `values`.
+            fields: values by field name, as `record.encode` takes them; what is not named is absent. Not together with
+                `values`.
 
         Returns:
             The record's seq, or `FULL`.
@@ -138,12 +128,12 @@ class Producer:
             self._enter()
             try:
                 self._fill_scratch(values, fields)
-                seq = self.cursors[layout.HEAD // 8]
+                seq = self.cursors[_HEAD]
                 if seq >= self.limit and not self.has_room(seq):
                     return FULL
                 self._stamp(self._scratch, seq)
                 self._slots[seq & (self.capacity - 1)] = self._scratch[0]
-                self.cursors[layout.HEAD // 8] = seq + 1
+                self.cursors[_HEAD] = seq + 1
                 return seq
             except RecordError:
                 self.count(layout.REJECTED)
@@ -158,17 +148,18 @@ class Producer:
             How many were taken, from the front; the others found the ring full and are counted as dropped.
 
         Raises:
-            RecordError: the array has another dtype or shape; nothing is appended.
+            RecordError: the array has another dtype or shape; nothing is appended and the refusal is counted.
+            RingClosed, RingForked: this producer can no longer append.
         """
         with self.lock:
             self._enter()
             try:
-                if not isinstance(records, np.ndarray) or records.ndim != 1 or records.dtype != self.schema.dtype:
+                if not _is_array(records) or records.ndim != 1 or records.dtype != self.schema.dtype:
+                    self.count(layout.REJECTED, np.size(records))
                     raise RecordError(f"extend takes a 1-d array of {self.schema.dtype}, not {_kind(records)}")
-                seq = self.cursors[layout.HEAD // 8]
-                self._check_usable()
-                taken = min(len(records), self.capacity - (seq - self.cursors[layout.TAIL // 8]))
-                self.cursors[layout.CLAIMED // 8] = seq + taken
+                seq = self.cursors[_HEAD]
+                taken = min(len(records), self.capacity - (seq - self.cursors[_TAIL]))
+                self.cursors[_CLAIMED] = max(seq + taken, self.cursors[_CLAIMED])
                 done = 0
                 while done < taken:
                     start = (seq + done) & (self.capacity - 1)
@@ -177,7 +168,7 @@ class Producer:
                     slots[:] = records[done : done + step]
                     self._stamp(slots, seq + done)
                     done += step
-                self.cursors[layout.HEAD // 8] = seq + taken
+                self.cursors[_HEAD] = seq + taken
                 if taken < len(records):
                     self.count(layout.DROPPED, len(records) - taken)
                 return taken
@@ -187,26 +178,30 @@ class Producer:
     def claim(self) -> np.void | None:
         """The next slot, to be filled in place, with everything absent; then `commit()` or `abort()` it.
 
-        Until then no other thread can append. Session, seq and (if 0) `captured_ns` are set by `commit`.
+        Until then no other thread can append. Session, seq and (if 0) `captured_ns` are set by `commit`. numpy stores
+        what is assigned as it can: it shortens text and wraps integers, without a word.
 
         Returns:
             A record that is a view of the ring's memory, or None when the ring is full.
+
+        Raises:
+            RingError: this thread has already claimed a slot.
+            RingClosed, RingForked: this producer can no longer append.
         """
-        self.lock.acquire()
-        try:
+        with self.lock:
             self._enter()
-            seq = self.cursors[layout.HEAD // 8]
-            if seq >= self.limit and not self.has_room(seq):
-                self.busy = False
-                self.lock.release()
-                return None
-            slot: Record = self._slots[seq & (self.capacity - 1) :][:1]
-            slot[0] = self._blank
-            self._claimed = seq
-        except BaseException:
-            self.lock.release()
-            raise
-        return slot[0]
+            try:
+                seq = self.cursors[_HEAD]
+                if seq >= self.limit and not self.has_room(seq):
+                    return None
+                slot: Record = self._slots[seq & (self.capacity - 1) :][:1]
+                slot[0] = self._blank
+                view: np.void = slot[0]
+                self._claim = seq, threading.get_ident()
+                self.lock.acquire()  # once more: held until the commit or abort
+                return view
+            finally:
+                self.busy = self._claim is not None
 
     def commit(self) -> int:
         """Publish the claimed slot.
@@ -215,24 +210,19 @@ class Producer:
             The record's seq.
 
         Raises:
-            RingError: nothing is claimed.
+            RingError: this thread has claimed nothing.
+            RingClosed, RingForked: this producer can no longer append; the claim is void.
         """
-        seq = self._end_claim()
+        seq = self._claimed_seq()
         self._stamp(self._slots[seq & (self.capacity - 1) :][:1], seq)
-        self.cursors[layout.HEAD // 8] = seq + 1
-        self.busy = False
-        self.lock.release()
+        self.cursors[_HEAD] = seq + 1
+        self._end_claim()
         return seq
 
     def abort(self) -> None:
-        """Give the claimed slot back unpublished.
-
-        Raises:
-            RingError: nothing is claimed.
-        """
+        """Give the claimed slot back unpublished; errors are those of `commit`."""
+        self._claimed_seq()
         self._end_claim()
-        self.busy = False
-        self.lock.release()
 
     def has_room(self, seq: int) -> bool:
         """The slow path of an append, taken when `seq` reaches `limit`: look at the tail, count what does not fit.
@@ -241,7 +231,7 @@ class Producer:
             RingClosed, RingForked: this producer can no longer append.
         """
         self._check_usable()
-        self.limit = self.cursors[layout.TAIL // 8] + self.capacity
+        self.limit = min(self.cursors[_TAIL] + self.capacity, _U64)
         if seq < self.limit:
             return True
         self.count(layout.DROPPED)
@@ -249,19 +239,19 @@ class Producer:
 
     def count(self, counter: int, by: int = 1) -> None:
         """Add to one of the producer's counters: `layout.DROPPED`, `REJECTED` or `FLAGGED`."""
-        self.cursors[counter // 8] += by
+        self.cursors[counter // 8] = (self.cursors[counter // 8] + by) & _U64
 
     # What it has done
 
     @property
     def head(self) -> int:
         """Seq of the next record to be published."""
-        return self.cursors[layout.HEAD // 8]
+        return self.cursors[_HEAD]
 
     @property
     def lag(self) -> int:
         """Records published and not yet acknowledged."""
-        return self.cursors[layout.HEAD // 8] - self.cursors[layout.TAIL // 8]
+        return self.cursors[_HEAD] - self.cursors[_TAIL]
 
     @property
     def dropped(self) -> int:
@@ -279,10 +269,15 @@ class Producer:
         return self.cursors[layout.FLAGGED // 8]
 
     def close(self) -> None:
-        """Say goodbye in the header and let the next producer in. The ring and its records stay. Idempotent."""
+        """Say goodbye in the header and let the next producer in. The ring and its records stay. Idempotent.
+
+        A claim of this thread is given up; that of another thread is waited for.
+        """
         with self.lock:
             if self._segment is None:
                 return
+            if self._claim is not None:
+                self._end_claim()
             if not self._forked:
                 self.cursors[layout.CLOSED_NS // 8] = time.time_ns()
                 self._segment.close()
@@ -304,12 +299,16 @@ class Producer:
         self._check_usable()
         self.busy = True
 
-    def _end_claim(self) -> int:
-        seq = self._claimed
-        if seq is None:
-            raise RingError(f"{self._where}: nothing is claimed", "call claim() first")
-        self._claimed = None
-        return seq
+    def _claimed_seq(self) -> int:
+        self._check_usable()
+        if self._claim is None or self._claim[1] != threading.get_ident():
+            raise RingError(f"{self._where}: this thread has claimed nothing", "call claim() first")
+        return self._claim[0]
+
+    def _end_claim(self) -> None:
+        self._claim = None
+        self.busy = False
+        self.lock.release()
 
     def _check_usable(self) -> None:
         if self._forked:
@@ -322,6 +321,8 @@ class Producer:
 
     def _fill_scratch(self, values: Any, fields: dict[str, Any]) -> None:
         if values is None:
+            if not fields.keys().isdisjoint(_IDENTITY):
+                raise RecordError("session and seq are set by the producer", "leave them out")
             self._scratch[0] = self._blank
             for name, value in fields.items():
                 self._scratch[name] = record.encode(self.schema, name, value)
@@ -340,59 +341,22 @@ class Producer:
             captured = slots["captured_ns"]
             captured[captured == 0] = time.time_ns()
 
-    def _leave_to_parent(self) -> None:
+    def leave_to_parent(self) -> None:
+        """Become unusable, in a forked child: the ring is the parent's."""
         self._forked = True
         self.limit = 0
         self.lock = threading.RLock()
+        self.busy = False
+        self._claim = None
         if self._segment is not None:
             self._segment.close()
 
 
-def _acquire(
-    segment: Segment, name: str, schema: Schema, capacity: int | None, namespace: str | None
-) -> layout.Header | None:
-    """Take the producer's lock and make sure of the header; None if the name has meanwhile gone to another segment."""
-    if segment.owner != os.geteuid():
-        raise RingError(
-            f"{segment.where} belongs to user id {segment.owner}, this process runs as {os.geteuid()}",
-            "set RINGBUF_NAMESPACE to keep users apart",
-        )
-    if not segment.lock(layout.PRODUCER_LOCK):
-        pid = segment.read(layout.PRODUCER_PID) if segment.size >= layout.HEADER_SIZE else 0
-        raise RingInUse(
-            f"{segment.where} already has a producer, process {pid}", "one producer a ring: use another name"
-        )
-    if not segment.is_linked():
-        return None
-    try:
-        header = segment.header()
-    except RingIncomplete:
-        header = new_header(schema, capacity or layout.DEFAULT_CAPACITY)
-        segment.create(header)
-        return header
-    if header.schema.descriptor == schema.descriptor and capacity in (None, header.capacity):
-        return header
-    segment.rename(registry.segment_name(registry.retired_name(name, header.session), namespace))
-    return None
-
-
-def new_header(schema: Schema, capacity: int) -> layout.Header:
-    """The header of a new ring, with a fresh session."""
-    return layout.Header(schema, capacity, secrets.randbits(64) or 1, time.time_ns(), socket.gethostname())
+def _is_array(value: object) -> bool:
+    return isinstance(value, np.ndarray)
 
 
 def _kind(value: Any) -> str:
     if isinstance(value, np.ndarray | np.void):
         return f"an array of shape {value.shape} and {value.dtype}"
     return repr(value)
-
-
-_producers: weakref.WeakSet[Producer] = weakref.WeakSet()
-
-
-def _after_fork_in_child() -> None:
-    for producer in list(_producers):
-        producer._leave_to_parent()
-
-
-os.register_at_fork(after_in_child=_after_fork_in_child)

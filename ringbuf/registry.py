@@ -12,7 +12,7 @@ from typing import Final
 
 from ringbuf import layout
 from ringbuf.errors import InvalidName, RingInUse, RingNotFound
-from ringbuf.segment import Segment
+from ringbuf.segment import Segment, unlink
 
 SHARED_MEMORY: Final = Path("/dev/shm")
 NAMESPACE_VARIABLE: Final = "RINGBUF_NAMESPACE"
@@ -31,14 +31,18 @@ def check_name(name: str) -> str:
     Raises:
         InvalidName: empty, longer than 100 characters, or with other characters than letters, digits, `_ - .`.
     """
-    retired = _RETIRED.fullmatch(name)
-    plain = retired["name"] if retired else name
-    if len(plain) > _MAX_NAME or not _NAME.fullmatch(plain):
+    if not _is_name(name):
         raise InvalidName(
             f"ring name {name!r} cannot be used",
             f"use letters, digits, '_', '-' and single dots inside, at most {_MAX_NAME} characters, for example mm-btc",
         )
     return name
+
+
+def _is_name(name: str) -> bool:
+    retired = _RETIRED.fullmatch(name)
+    plain = retired["name"] if retired else name
+    return len(plain) <= _MAX_NAME and _NAME.fullmatch(plain) is not None
 
 
 def namespace(given: str | None = None) -> str:
@@ -71,11 +75,20 @@ def is_retired(name: str) -> bool:
     return _RETIRED.fullmatch(name) is not None
 
 
-def ring_names(space: str | None = None) -> list[str]:
-    """Names of all rings of a namespace, sorted."""
+def ring_inodes(space: str | None = None) -> dict[int, str]:
+    """All rings of a namespace: the inode, which stays with a ring when it is set aside, and the name.
+
+    Files that no ring can be called like are none and left out.
+    """
     prefix = f"ringbuf.{namespace(space)}."
     with os.scandir(SHARED_MEMORY) as entries:
-        return sorted(entry.name[len(prefix) :] for entry in entries if entry.name.startswith(prefix))
+        named = {entry.inode(): entry.name[len(prefix) :] for entry in entries if entry.name.startswith(prefix)}
+    return {inode: name for inode, name in named.items() if _is_name(name)}
+
+
+def ring_names(space: str | None = None) -> list[str]:
+    """Names of all rings of a namespace, sorted."""
+    return sorted(ring_inodes(space).values())
 
 
 def remove(name: str, *, space: str | None = None, force: bool = False) -> None:
@@ -89,22 +102,29 @@ def remove(name: str, *, space: str | None = None, force: bool = False) -> None:
         RingInUse: it is held, or has unread records, and `force` is not given.
         RingCorrupt: it is no intact ring, and `force` is not given.
     """
-    with Segment.open(segment_name(name, space), f"ring {name!r}") as segment:
-        if not force:
-            _check_removable(segment)
-        segment.unlink()
+    where = f"ring {name!r}"
+    segment = segment_name(name, space)
+    if not force:
+        with Segment.open(segment, where, writable=True) as opened:
+            _check_removable(opened)
+            unlink(segment, where)
+    else:
+        unlink(segment, where)
 
 
 def _check_removable(segment: Segment) -> None:
+    """Make sure that nothing is lost with a segment; its locks stay taken, so that nobody attaches meanwhile."""
     header = segment.header()
     for lock, role, pid in (
         (layout.PRODUCER_LOCK, "producer", layout.PRODUCER_PID),
         (layout.CONSUMER_LOCK, "consumer", layout.CONSUMER_PID),
     ):
-        if segment.is_locked(lock):
+        if not segment.lock(lock):
             raise RingInUse(
                 f"{segment.where} has a live {role}, process {segment.read(pid)}", "stop it first, or use --force"
             )
+    if not segment.is_linked():
+        raise RingNotFound(f"{segment.where} was removed or replaced at this moment", "try again")
     head, tail = segment.read(layout.HEAD), segment.read(layout.TAIL)
     layout.check_cursors(head, tail, header.capacity, segment.where)
     if head != tail:

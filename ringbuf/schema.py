@@ -45,10 +45,13 @@ class Schema:
 
     def __post_init__(self) -> None:
         _check_name(self.name)
+        if self.version < 1:
+            raise SchemaError(f"schema {self.name!r} has version {self.version}", "versions count from 1")
         _check_dtype(self.dtype)
-        for name in self.words:
+        for name, words in self.words.items():
             if name not in self.fields or self.fields[name][0] != np.dtype("u1"):
                 raise SchemaError(f"schema {self.name!r}: enumeration {name!r} is no u1 field of the dtype")
+            _check_words(name, words)
 
     @classmethod
     def define(
@@ -68,16 +71,23 @@ class Schema:
             fields: whatever `numpy.dtype` takes for a structured dtype, for example `[("bid", "f8"), ("venue", "S8")]`.
 
         Raises:
-            SchemaError: a field has a format that has no fixed meaning in bytes (objects, str, big-endian, arrays).
+            SchemaError: a field has a format that has no fixed meaning in bytes (objects, str, big-endian, arrays), or
+                is called like the identity.
         """
-        user = np.dtype(fields)
+        try:
+            user = np.dtype(fields)
+            own = [(each, user[each]) for each in user.names or ()]
+            aligned = np.dtype([*IDENTITY, *own], align=True)
+        except (TypeError, ValueError) as error:
+            raise SchemaError(
+                f"schema {name!r}: no record can be made of {fields!r}: {error}",
+                "give a structured dtype; `session` and `seq` are put in front of it",
+            ) from error
         if user.names is None:
             raise SchemaError(f"schema {name!r}: {user} has no named fields", "give a structured dtype")
-        own = [(each, user[each].newbyteorder("=").str) for each in user.names if each not in ("session", "seq")]
-        aligned = np.dtype([*IDENTITY, *own], align=True)
         size = -(-aligned.itemsize // RECORD_ALIGNMENT) * RECORD_ALIGNMENT
         assert aligned.names is not None and aligned.fields is not None
-        formats = [aligned[each].str for each in aligned.names]
+        formats = [aligned.fields[each][0] for each in aligned.names]
         offsets = [aligned.fields[each][1] for each in aligned.names]
         padded = np.dtype({"names": aligned.names, "formats": formats, "offsets": offsets, "itemsize": size})
         return cls(name, version, padded, words or {})
@@ -88,11 +98,11 @@ class Schema:
         assert self.dtype.names is not None
         return self.dtype.names
 
-    @property
+    @cached_property
     def fields(self) -> Mapping[str, tuple[np.dtype[Any], int]]:
         """For each field its dtype and its byte offset in the record."""
         assert self.dtype.fields is not None
-        return {name: (value[0], value[1]) for name, value in self.dtype.fields.items()}
+        return {name: (self.dtype.fields[name][0], self.dtype.fields[name][1]) for name in self.names}
 
     @property
     def record_size(self) -> int:
@@ -132,18 +142,31 @@ class Schema:
         try:
             described = json.loads(descriptor)
             names, formats, offsets = zip(*described["fields"], strict=True)
-            dtype = np.dtype(
-                {"names": names, "formats": formats, "offsets": offsets, "itemsize": int(described["size"])}
-            )
-            words = {name: {int(value): str(word) for value, word in pairs} for name, pairs in described["words"].items()}
-            return cls(str(described["name"]), int(described["version"]), dtype, words)
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            if not all(_FORMATS.fullmatch(each) for each in formats):
+                raise ValueError(f"formats {formats}")
+            dtype = np.dtype({"names": names, "formats": formats, "offsets": offsets, "itemsize": described["size"]})
+            words = {
+                name: {int(value): str(word) for value, word in pairs} for name, pairs in described["words"].items()
+            }
+            schema = cls(str(described["name"]), int(described["version"]), dtype, words)
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
             raise SchemaError(f"schema descriptor of {len(descriptor)} bytes cannot be read: {error}") from error
+        if schema.descriptor != descriptor:
+            raise SchemaError(f"schema descriptor of {len(descriptor)} bytes is not the one its schema has")
+        return schema
 
 
 def _check_name(name: str) -> None:
     if not _NAME.fullmatch(name):
         raise SchemaError(f"name {name!r} is not usable", "use a-z, 0-9 and _, first a letter, at most 48 characters")
+
+
+def _check_words(name: str, words: Mapping[int, str]) -> None:
+    for value, word in words.items():
+        if not 0 <= value <= 255 or not word:
+            raise SchemaError(f"enumeration {name!r}: {value!r} cannot stand for {word!r}", "map 0 to 255 to words")
+    if len(set(words.values())) < len(words):
+        raise SchemaError(f"enumeration {name!r} has a word twice: {', '.join(words.values())}")
 
 
 def _check_dtype(dtype: np.dtype[np.void]) -> None:
@@ -161,9 +184,10 @@ def _check_dtype(dtype: np.dtype[np.void]) -> None:
     end = 0
     for name in dtype.names:
         _check_name(name)
-        code, offset = dtype.fields[name][:2]
-        if code.subdtype is not None or code.names is not None or not _FORMATS.fullmatch(code.str):
-            raise SchemaError(f"field {name!r}: format {code.str!r} is not supported", "use i u f b of 1 to 8 bytes, S or V")
+        own, offset = dtype.fields[name][:2]
+        if own.subdtype is not None or own.names is not None or not _FORMATS.fullmatch(own.str):
+            hint = "use little-endian i u f b of 1 to 8 bytes, S or V"
+            raise SchemaError(f"field {name!r}: format {own!r} is not supported", hint)
         if offset < end:
             raise SchemaError(f"field {name!r} at byte {offset} begins before the field in front of it ends ({end})")
-        end = offset + code.itemsize
+        end = offset + own.itemsize

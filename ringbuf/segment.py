@@ -10,27 +10,32 @@ import fcntl
 import mmap
 import os
 import platform
+import stat
 import struct
-from typing import Final, Self
+import weakref
+from typing import Final, Protocol, Self
 
 import posix_ipc
 
-from ringbuf import layout
+from ringbuf import layout, native
 from ringbuf.errors import ConfigurationError, RingCorrupt, RingError, RingMemory, RingNotFound
 
 MODE: Final = 0o600
+_REMOVE = "see `ringbuf rm --force` if it is yours and no longer needed"
 _FLOCK = struct.Struct("hhqqi4x")  # struct flock of Linux on 64 bits: type, whence, start, length, pid
 
 
 def check_platform() -> None:
-    """Refuse a processor on which plain stores may be seen out of order.
+    """Refuse pure Python on a processor that may show plain stores out of order.
 
     Raises:
-        ConfigurationError: the processor is not x86-64.
+        ConfigurationError: the processor is not x86-64 and there is no native core.
     """
-    if platform.machine() not in ("x86_64", "AMD64"):
+    # The native core has the loads and stores that ARM needs, but nothing here has run on ARM yet.
+    if native.CORE is None and platform.machine() not in ("x86_64", "AMD64"):
         raise ConfigurationError(
-            f"processor {platform.machine()!r} may reorder stores, which pure Python cannot prevent", "use x86-64"
+            f"processor {platform.machine()!r} may reorder stores, which pure Python cannot prevent",
+            "install the package where there is a C compiler, for its native core, or use x86-64",
         )
 
 
@@ -46,6 +51,9 @@ class Segment:
         self.name = name
         self.where = where
         self._fd = fd
+        # Also when the object is lost without close(): its lock must not stay. At exit the process takes all with it.
+        self._close = weakref.finalize(self, os.close, fd)
+        self._close.atexit = False
 
     @classmethod
     def open(cls, name: str, where: str, *, writable: bool = False, create: bool = False) -> Self:
@@ -53,8 +61,10 @@ class Segment:
 
         Raises:
             RingNotFound: there is none and `create` is not given.
+            RingCorrupt: it is no regular file.
             RingError: the operating system refuses it.
         """
+        _check_regular(f"/dev/shm{name}", where)
         try:
             if writable or create:
                 fd = posix_ipc.SharedMemory(name, posix_ipc.O_CREAT if create else 0, mode=MODE).fd
@@ -63,8 +73,13 @@ class Segment:
         except posix_ipc.ExistentialError as error:
             raise RingNotFound(f"there is no {where}", "`ringbuf ls` shows those there are") from error
         except (posix_ipc.PermissionsError, OSError) as error:
-            raise RingError(f"{where} (/dev/shm{name}) cannot be opened: {error}", "check its owner and mode") from error
+            hint = "check its owner and mode"
+            raise RingError(f"{where} (/dev/shm{name}) cannot be opened: {error}", hint) from error
         return cls(name, where, fd)
+
+    def reopen(self) -> Self:
+        """The same segment, whatever its name leads to now, through an open file that has none of the locks."""
+        return type(self)(self.name, self.where, os.open(f"/proc/self/fd/{self._fd}", os.O_RDWR | os.O_CLOEXEC))
 
     def __enter__(self) -> Self:
         return self
@@ -73,20 +88,19 @@ class Segment:
         self.close()
 
     def close(self) -> None:
-        """Close the file; locks taken here are gone, maps stay."""
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
+        """Close the file; locks taken here are gone, maps stay. Idempotent."""
+        self._close()
+        self._fd = -1
+
+    @property
+    def closed(self) -> bool:
+        """Whether the file is closed."""
+        return not self._close.alive
 
     @property
     def size(self) -> int:
         """Bytes of the segment as it is now."""
         return os.fstat(self._fd).st_size
-
-    @property
-    def owner(self) -> int:
-        """User id that owns the segment."""
-        return os.fstat(self._fd).st_uid
 
     @property
     def inode(self) -> int:
@@ -100,6 +114,19 @@ class Segment:
         except FileNotFoundError:
             return False
 
+    def check_owner(self) -> None:
+        """Refuse a segment that another user made: its content is whatever that user likes.
+
+        Raises:
+            RingError: it belongs to another user.
+        """
+        owner = os.fstat(self._fd).st_uid
+        if owner != os.geteuid():
+            raise RingError(
+                f"{self.where} belongs to user id {owner}, this process runs as {os.geteuid()}",
+                "run both as the same user; set RINGBUF_NAMESPACE to keep users apart",
+            )
+
     def header(self) -> layout.Header:
         """Read and check the header; errors are those of `layout.decode_header`."""
         return layout.decode_header(os.pread(self._fd, layout.HEADER_SIZE, 0), self.size, self.where)
@@ -108,7 +135,7 @@ class Segment:
         """Read one u64 of the header without a map."""
         data = os.pread(self._fd, 8, offset)
         if len(data) < 8:
-            raise RingCorrupt(f"{self.where} is truncated: {self.size} bytes", "see `ringbuf rm --force`")
+            raise RingCorrupt(f"{self.where} is truncated: {self.size} bytes", _REMOVE)
         return int.from_bytes(data, "little")
 
     def create(self, header: layout.Header) -> None:
@@ -116,9 +143,11 @@ class Segment:
 
         Raises:
             RingMemory: /dev/shm has no room; the segment is empty again.
+            SchemaError: the schema is too large for a ring.
         """
         encoded = header.encode()
         try:
+            os.fchmod(self._fd, MODE)  # a umask may have taken even the owner's rights
             os.ftruncate(self._fd, 0)
             os.posix_fallocate(self._fd, 0, header.segment_size)
         except OSError as error:
@@ -127,17 +156,29 @@ class Segment:
                 raise RingError(f"{self.where} cannot be reserved: {error}") from error
             room = os.statvfs("/dev/shm")
             raise RingMemory(
-                f"{self.where} needs {header.segment_size:,} bytes of /dev/shm, free are {room.f_bavail * room.f_frsize:,}",
+                f"{self.where} needs {header.segment_size:,} bytes of /dev/shm, of which are free "
+                f"{room.f_bavail * room.f_frsize:,}: {error.strerror}",
                 "make /dev/shm larger, remove old rings, or use a smaller capacity",
             ) from error
         os.pwrite(self._fd, encoded[len(layout.MAGIC) :], len(layout.MAGIC))
         os.pwrite(self._fd, layout.MAGIC, 0)
 
     def map(self, offset: int, length: int, *, writable: bool, populate: bool = False) -> mmap.mmap:
-        """Map a part of the segment; `populate` makes every page present at once."""
+        """Map a part of the segment; `populate` makes every page present at once.
+
+        Raises:
+            RingMemory: the operating system has no room for the map.
+            RingCorrupt: the segment was truncated since its header was read.
+        """
         protection = mmap.PROT_READ | (mmap.PROT_WRITE if writable else 0)
         flags = mmap.MAP_SHARED | (mmap.MAP_POPULATE if populate else 0)
-        return mmap.mmap(self._fd, length, flags=flags, prot=protection, offset=offset)
+        try:
+            return mmap.mmap(self._fd, length, flags=flags, prot=protection, offset=offset)
+        except ValueError as error:
+            raise RingCorrupt(f"{self.where} is truncated: {self.size} bytes", _REMOVE) from error
+        except OSError as error:
+            hint = "check the memory limits of this process (ulimit -v, vm.max_map_count)"
+            raise RingMemory(f"{self.where}: {length:,} bytes cannot be mapped: {error}", hint) from error
 
     def lock(self, byte: int) -> bool:
         """Take the lock on one byte; False if another holds it.
@@ -158,14 +199,59 @@ class Segment:
         answer = fcntl.fcntl(self._fd, fcntl.F_OFD_GETLK, _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, byte, 1, 0))
         return bool(_FLOCK.unpack(answer)[0] != fcntl.F_UNLCK)
 
-    def unlink(self) -> None:
-        """Remove the name; the memory lives on while anybody has it mapped."""
-        try:
-            posix_ipc.unlink_shared_memory(self.name)
-        except posix_ipc.ExistentialError as error:
-            raise RingNotFound(f"{self.where} is already removed") from error
-
     def rename(self, name: str) -> None:
         """Give the segment another name in the same namespace."""
         os.rename(f"/dev/shm{self.name}", f"/dev/shm{name}")
         self.name = name
+
+
+def unlink(name: str, where: str) -> None:
+    """Remove a segment's name; the memory lives on while anybody has it mapped.
+
+    Raises:
+        RingNotFound: there is none of this name.
+        RingError: the operating system refuses it.
+    """
+    try:
+        os.unlink(f"/dev/shm{name}")
+    except FileNotFoundError as error:
+        raise RingNotFound(f"there is no {where}", "`ringbuf ls` shows those there are") from error
+    except OSError as error:
+        hint = "check its owner and kind"
+        raise RingError(f"{where} (/dev/shm{name}) cannot be removed: {error}", hint) from error
+
+
+def _check_regular(path: str, where: str) -> None:
+    """Look before opening: to open a FIFO would wait for ever."""
+    try:
+        mode = os.lstat(path).st_mode
+    except FileNotFoundError:
+        return
+    if not stat.S_ISREG(mode):
+        raise RingCorrupt(f"{where} ({path}) is not a regular file, its mode is {mode:#o}", _REMOVE)
+
+
+class Holder(Protocol):
+    """What holds a lock and has to let go of it in a forked child."""
+
+    def leave_to_parent(self) -> None:
+        """Become unusable; in this process nobody else runs yet."""
+
+
+_holders: weakref.WeakSet[Holder] = weakref.WeakSet()
+
+
+def keep_from_children(holder: Holder) -> None:
+    """Have `leave_to_parent` called in every forked child.
+
+    A child shares the open files of its parent and with them the locks, which would outlive the parent in it.
+    """
+    _holders.add(holder)
+
+
+def _after_fork_in_child() -> None:
+    for holder in list(_holders):
+        holder.leave_to_parent()
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)

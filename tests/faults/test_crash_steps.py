@@ -1,0 +1,48 @@
+"""The writer dies at every step that makes something durable, gives something away, or forgets something."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from ringbuf.writer.step import Step
+from tests.clickhouse_server import ClickHouse
+from tests.recorded import Recorded, check_stored
+from tests.writer_process import WriterProcess
+
+RARE = {Step.RECORD_QUARANTINED, Step.SEGMENT_REMOVED}
+"""Steps that need more than records coming in; each has its own test below."""
+
+
+ONCE = {Step.TABLE_ENSURED, Step.SESSIONS_STORED}
+"""Steps that a short run takes once."""
+
+CASES = [
+    pytest.param(step, occurrence, id=f"{step.name.lower()}-{occurrence}")
+    for step in Step
+    for occurrence in (1, 3)
+    if step not in RARE and (occurrence == 1 or step not in ONCE)
+]
+
+
+@pytest.mark.parametrize(("step", "occurrence"), CASES)
+def test_a_writer_killed_at_this_step_neither_loses_nor_doubles(
+    step: Step, occurrence: int, clickhouse_server: ClickHouse, database: str, data_dir: Path
+) -> None:
+    rings = [Recorded(f"ring-{number}") for number in range(3)]
+    target = ["--clickhouse", clickhouse_server.url, "--database", database]
+    quick = ["--segment-mb", "0.1", "--flush-ms", "20"]
+    with WriterProcess(data_dir, *target, *quick).start(kill_at=(step, occurrence)) as writer:
+        while writer.is_alive:
+            for ring in rings:
+                ring.record(20)
+            time.sleep(0.02)
+        writer.wait_killed()
+        for ring in rings:
+            ring.record(50)
+        writer.start().wait_running()
+        for ring in rings:
+            ring.record(50)
+        writer.stop()
+    with clickhouse_server.client() as client:
+        check_stored(client, database, *rings)

@@ -1,0 +1,99 @@
+"""Executions recorded by a test, remembered independently of the product, and compared with the database."""
+
+import random
+from decimal import Decimal
+from typing import Any
+
+from clickhouse_connect.driver.client import Client
+
+from ringbuf.execution import TEXTS
+from ringbuf.producer import FULL
+from ringbuf.strategies import Recorder
+
+COMPARED = (
+    "exchange_ns", "exec_type", "order_status", "side", "liquidity", "price", "quantity", "last_price",
+    "last_quantity", "cumulative_quantity", "commission", "exchange", "account", "strategy", "symbol",
+    "client_order_id", "order_id", "trade_id", "commission_currency", "text",
+)  # fmt: skip
+
+
+class Recorded:
+    """Records seeded random fills into one ring and knows what must be stored."""
+
+    def __init__(self, ring: str, seed: int = 1, capacity: int | None = None) -> None:
+        self._random = random.Random(f"{ring} {seed}")
+        self.ring = ring
+        self.recorder = Recorder.open(ring, capacity=capacity)
+        self.session = self.recorder.producer.session
+        self.expected: list[tuple[Any, ...]] = []
+        self.full = 0
+        self._bound = self.recorder.bind(exchange="deribit", account="A-1", symbol="BTC-PERPETUAL", strategy=ring)
+
+    def record(self, count: int) -> None:
+        """Record `count` fills."""
+        for _ in range(count):
+            self._record_one()
+
+    def _record_one(self) -> None:
+        draw = self._random
+        number = draw.randrange(10**9)
+        fields: dict[str, Any] = {
+            "exchange_ns": 1_700_000_000_000_000_000 + number,
+            "exec_type": "fill",
+            "order_status": draw.choice(["partially_filled", "filled"]),
+            "side": draw.choice(["buy", "sell"]),
+            "liquidity": draw.choice(["maker", "taker"]),
+            "price": draw.randrange(1, 10**7) / 100,
+            "quantity": draw.randrange(1, 10**6) / 1000,
+            "last_price": draw.randrange(1, 10**7) / 100,
+            "last_quantity": draw.randrange(1, 10**6) / 1000,
+            "cumulative_quantity": draw.randrange(1, 10**6) / 1000,
+            "commission": draw.randrange(-1000, 1000) / 10**6,
+            "client_order_id": f"c-{number}",
+            "order_id": f"o-{number // 3}",
+            "trade_id": f"t-{len(self.expected)}-{number}",
+            "commission_currency": draw.choice(["BTC", "USDT"]),
+            "text": draw.choice(["", "žluť", "post only would cross"]),
+        }
+        seq = self._bound.fill(**fields)
+        if seq == FULL:
+            self.full += 1
+            return
+        assert seq == len(self.expected), f"expected seq {len(self.expected)}, got {seq}"
+        fixed = {"exchange": "deribit", "account": "A-1", "strategy": self.ring, "symbol": "BTC-PERPETUAL"}
+        both = {**fields, **fixed}
+        self.expected.append(tuple(both[name] for name in COMPARED))
+
+    def close(self) -> None:
+        """Close the recorder."""
+        self.recorder.close()
+
+
+def check_stored(client: Client, database: str, *recorded: Recorded, raw: bool = True) -> None:
+    """Every record of these rings is in the database once, with the values it was recorded with, and nothing else.
+
+    Args:
+        raw: also without FINAL there is no copy.
+    """
+    table = f"`{database}`.executions"
+    for each in recorded:
+        where = f"WHERE session = {each.session}"
+        columns = ", ".join(f"toUnixTimestamp64Nano({name})" if name.endswith("_ns") else name for name in COMPARED)
+        rows = client.query(f"SELECT seq, {columns} FROM {table} FINAL {where} ORDER BY seq").result_rows
+        assert [row[0] for row in rows] == list(range(len(each.expected))), f"{each.ring}: seqs differ"
+        for row, wanted in zip(rows, each.expected, strict=True):
+            assert tuple(row[1:]) == wanted, f"{each.ring}: record {row[0]} differs"
+    total = sum(len(each.expected) for each in recorded)
+    assert client.query(f"SELECT count() FROM {table} FINAL").result_rows == [(total,)]
+    if raw:
+        assert client.query(f"SELECT count() FROM {table}").result_rows == [(total,)]
+
+
+def position(recorded: Recorded) -> Decimal:
+    """Bought minus sold, from what was recorded."""
+    side, quantity = COMPARED.index("side"), COMPARED.index("last_quantity")
+    signs = {"buy": 1, "sell": -1}
+    return sum((signs[row[side]] * Decimal(repr(row[quantity])) for row in recorded.expected), Decimal(0))
+
+
+assert set(COMPARED) & set(TEXTS)

@@ -1,0 +1,38 @@
+"""The documents tell the truth."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from ringbuf.execution import ENUMERATIONS, EXECUTION, Flag
+
+ROOT = Path(__file__).parents[2]
+FORMAT = (ROOT / "docs" / "FORMAT.md").read_text()
+DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def test_the_record_in_the_document_is_the_record() -> None:
+    rows = re.findall(r"^\| (\d+) \| (\S+) \| `(\w+)` \|", FORMAT, re.MULTILINE)
+    assert [(int(offset), code, name) for offset, code, name in rows] == [
+        (EXECUTION.fields[name][1], EXECUTION.fields[name][0].str, name) for name in EXECUTION.names
+    ]
+    assert f"{EXECUTION.record_size} bytes." in FORMAT
+
+
+def test_the_enumerations_and_flags_in_the_document_are_those_of_the_record() -> None:
+    for name, kind in ENUMERATIONS.items():
+        words = ", ".join(f"{int(each)} {each.name.lower()}" for each in kind)
+        assert f"| `{name}` | {words} |" in FORMAT
+    for flag in Flag:
+        assert f"| {int(flag)} | {str(flag.name).lower()} |" in FORMAT
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_link_and_every_file_named_in_a_document_exists(document: Path) -> None:
+    text = document.read_text()
+    links = [link for link in re.findall(r"\]\(([^)#]+)\)", text) if "://" not in link]
+    files = re.findall(r"`((?:ringbuf|writer|strategies|tools|tests|docs)/[\w/]+\.\w+)`", text)
+    missing = [link for link in links if not (document.parent / link).exists()]
+    missing += [file for file in files if not (ROOT / file).exists()]
+    assert not missing, f"{document.name} names what does not exist: {missing}"

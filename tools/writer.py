@@ -1,0 +1,99 @@
+"""`ringbuf writer`: store what the rings hold."""
+
+import logging
+from pathlib import Path
+
+import click
+
+from ringbuf import registry
+
+
+@click.command()
+@click.option(
+    "--data-dir",
+    required=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Directory of the journal, the loader's state and the embedded database. One writer per directory.",
+)
+@click.option("--clickhouse", metavar="URL", help="ClickHouse server, http[s]://[USER@]HOST[:PORT]. Default: embedded.")
+@click.option("--database", default="ringbuf", show_default=True, help="Database to create the tables in.")
+@click.option(
+    "--password-file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File that holds the password. Default: the variable RINGBUF_CLICKHOUSE_PASSWORD.",
+)
+@click.option("--ca-file", type=click.Path(dir_okay=False, path_type=Path), help="Own certificate authority for https.")
+@click.option("--namespace", help="Namespace of the rings. Default: RINGBUF_NAMESPACE, else `default`.")
+@click.option(
+    "--sync-ms", default=10.0, show_default=True, type=click.FloatRange(min=0), help="Milliseconds between two syncs."
+)
+@click.option(
+    "--flush-ms",
+    default=75.0,
+    show_default=True,
+    type=click.FloatRange(min=1),
+    help="Milliseconds between two inserts at low rates.",
+)
+@click.option(
+    "--segment-mb",
+    default=64.0,
+    show_default=True,
+    type=click.FloatRange(min=0.1, max=1024),
+    help="Size at which the journal begins a new segment, the unit in which it is deleted.",
+)
+@click.option(
+    "--retain-gb",
+    default=1.0,
+    show_default=True,
+    type=click.FloatRange(min=0),
+    help="Loaded journal segments beyond this size are deleted. What is not loaded never is.",
+)
+@click.option(
+    "--stop-timeout",
+    default=10.0,
+    show_default=True,
+    type=click.FloatRange(min=0),
+    help="Seconds to wait for the database when stopping.",
+)
+@click.option("--metrics-port", type=click.IntRange(1, 65535), help="Serve Prometheus metrics on 127.0.0.1.")
+@click.option("--verbose", is_flag=True, help="Log what is done, not only what goes wrong.")
+def writer(
+    data_dir: Path,
+    clickhouse: str | None,
+    database: str,
+    password_file: Path | None,
+    ca_file: Path | None,
+    namespace: str | None,
+    sync_ms: float,
+    flush_ms: float,
+    segment_mb: float,
+    retain_gb: float,
+    stop_timeout: float,
+    metrics_port: int | None,
+    verbose: bool,
+) -> None:
+    """Store the records of all rings, each exactly once.
+
+    Finds rings as they appear, makes their records durable in a journal under --data-dir, and loads them into
+    ClickHouse: a server given by --clickhouse, else an embedded one under --data-dir. SIGTERM or Ctrl-C stores what is
+    there and ends; a second one ends at once, and the next start goes on where this one left off.
+    """
+    # Here and not above: the other commands must not pay for the database's client.
+    from ringbuf.writer.engine import Server
+    from ringbuf.writer.service import Settings, run
+
+    logging.basicConfig(
+        level=logging.INFO if verbose else logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+
+    server = None if clickhouse is None else Server(clickhouse, password_file=password_file, ca_file=ca_file)
+    settings = Settings(
+        namespace=registry.namespace(namespace),
+        sync_interval=sync_ms / 1000,
+        flush_interval=flush_ms / 1000,
+        stop_timeout=stop_timeout,
+        segment_bytes=int(segment_mb * 1e6),
+        retain_bytes=int(retain_gb * 1e9),
+        metrics_port=metrics_port,
+    )
+    run(data_dir, server, database, settings)

@@ -1,0 +1,42 @@
+"""How long records take from their append to the acknowledgement of their insert."""
+
+import threading
+from typing import Final
+
+import numpy as np
+
+from .batch import Insert
+
+WINDOW: Final = 65_536
+PER_INSERT: Final = 4_096
+
+
+class Latency:
+    """The latest `WINDOW` latencies, at most `PER_INSERT` of them, evenly spaced, from one insert."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._window = np.zeros(WINDOW)
+        self._count = 0
+
+    def observe(self, insert: Insert, acknowledged_ns: int) -> None:
+        """Take the records of an acknowledged insert into account, if they carry `captured_ns`."""
+        if "captured_ns" not in insert.schema.names:
+            return
+        columns = [np.frombuffer(payload, insert.schema.dtype)["captured_ns"] for payload in insert.body]
+        captured = np.concatenate(columns)
+        latencies = (acknowledged_ns - captured[:: -(-len(captured) // PER_INSERT)]) / 1e6
+        with self._lock:
+            at = (self._count + np.arange(len(latencies))) % WINDOW
+            self._window[at] = latencies
+            self._count += len(latencies)
+
+    def summary(self) -> dict[str, float | int | None]:
+        """Percentiles in milliseconds over the window; None before the first record."""
+        with self._lock:
+            seen = self._window[: min(self._count, WINDOW)].copy()
+        if not len(seen):
+            return {"p50": None, "p99": None, "max": None, "count": 0}
+        p50, p99 = np.percentile(seen, [50, 99])
+        milliseconds = {"p50": p50, "p99": p99, "max": seen.max()}
+        return {**{name: round(float(value), 3) for name, value in milliseconds.items()}, "count": len(seen)}

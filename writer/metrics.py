@@ -1,0 +1,55 @@
+"""The writer's status as Prometheus metrics, on the loopback address."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from ringbuf.errors import ConfigurationError
+
+_PREFIX = "ringbuf_writer"
+
+
+class StatusCollector(Collector):
+    """Turns a writer's status into metrics whenever it is scraped."""
+
+    def __init__(self, status: Callable[[], dict[str, Any]]) -> None:
+        self._status = status
+
+    def collect(self) -> Iterator[Metric]:
+        """One family per number of the status."""
+        status = self._status()
+        journal, latency = status["journal"], status["latency_ms"]
+        yield CounterMetricFamily(f"{_PREFIX}_captured_records", "Records journaled", status["captured"])
+        yield CounterMetricFamily(f"{_PREFIX}_stored_records", "Records stored", status["stored"])
+        yield GaugeMetricFamily(f"{_PREFIX}_quarantined_records", "Records in quarantine", status["quarantined"])
+        yield GaugeMetricFamily(f"{_PREFIX}_rings", "Attached rings", status["rings"])
+        yield GaugeMetricFamily(f"{_PREFIX}_journal_bytes", "Bytes of all segments", journal["bytes"])
+        backlog = journal["durable"] - journal["checkpoint"]
+        yield GaugeMetricFamily(f"{_PREFIX}_backlog_bytes", "Journaled and not yet known to be stored", backlog)
+        yield GaugeMetricFamily(f"{_PREFIX}_database_reachable", "1 if it is", float(status["sink"]["reachable"]))
+        family = GaugeMetricFamily(f"{_PREFIX}_latency_seconds", "Append to stored", labels=["quantile"])
+        for name, quantile in (("p50", "0.5"), ("p99", "0.99")):
+            if latency[name] is not None:
+                family.add_metric([quantile], latency[name] / 1000)
+        yield family
+        errors = CounterMetricFamily(f"{_PREFIX}_errors", "Errors by kind", labels=["kind"])
+        for kind, count in status["errors"].items():
+            errors.add_metric([kind], count)
+        yield errors
+
+
+def serve_metrics(port: int, status: Callable[[], dict[str, Any]]) -> None:
+    """Serve metrics on 127.0.0.1.
+
+    Raises:
+        ConfigurationError: the port cannot be used.
+    """
+    own = CollectorRegistry()
+    own.register(StatusCollector(status))
+    try:
+        start_http_server(port, addr="127.0.0.1", registry=own)
+    except OSError as error:
+        raise ConfigurationError(f"metrics port {port} cannot be used: {error}", "choose another") from error

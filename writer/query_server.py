@@ -1,0 +1,86 @@
+"""Answers read-only SQL on a Unix socket in the data directory.
+
+The embedded database can be opened by one process only, and that is the writer: this is the way in for everybody else.
+One statement per connection: the client sends it as UTF-8 and shuts down its sending side; the answer is a line `ok` or
+`error MESSAGE`, then the rows as JSONEachRow.
+"""
+
+import logging
+import os
+import socket
+import socketserver
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from ringbuf.errors import ConfigurationError, RingbufError
+
+LOGGER: Final = logging.getLogger("ringbuf.writer")
+SOCKET_NAME: Final = "query.sock"
+MAX_STATEMENT: Final = 256 * 1024
+TIMEOUT_SECONDS: Final = 60.0
+_MAX_PATH = 107  # sun_path of Linux, without its NUL
+
+
+class QueryServer:
+    """Serves `query.sock` of a data directory from threads of its own.
+
+    Args:
+        query: runs one statement read-only and returns its rows as JSONEachRow; raises RingbufError.
+    """
+
+    def __init__(self, directory: Path, query: Callable[[str], bytes]) -> None:
+        self._path = directory / SOCKET_NAME
+        if len(os.fsencode(self._path)) > _MAX_PATH:
+            raise ConfigurationError(f"{self._path} is too long for a Unix socket", "use a shorter --data-dir")
+        self._path.unlink(missing_ok=True)  # left by a writer that was killed; the directory's lock is ours
+        before = os.umask(0o177)
+        try:
+            self._server = _Server(str(self._path), _handler(query))
+        finally:
+            os.umask(before)
+        threading.Thread(target=self._server.serve_forever, name="query server", daemon=True).start()
+
+    def close(self) -> None:
+        """Stop serving and remove the socket."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._path.unlink(missing_ok=True)
+
+
+class _Server(socketserver.ThreadingUnixStreamServer):
+    daemon_threads = True
+    block_on_close = False
+
+
+def _handler(query: Callable[[str], bytes]) -> type[socketserver.BaseRequestHandler]:
+    class Handler(socketserver.BaseRequestHandler):
+        request: socket.socket
+
+        def handle(self) -> None:
+            self.request.settimeout(TIMEOUT_SECONDS)
+            try:
+                self.request.sendall(_answer(query, _receive(self.request)))
+            except OSError as error:
+                LOGGER.info("a query's client went away: %s", error)
+
+    return Handler
+
+
+def _receive(connection: socket.socket) -> bytes:
+    statement = bytearray()
+    while len(statement) <= MAX_STATEMENT and (piece := connection.recv(65_536)):
+        statement += piece
+    return bytes(statement)
+
+
+def _answer(query: Callable[[str], bytes], statement: bytes) -> bytes:
+    if len(statement) > MAX_STATEMENT:
+        return f"error the statement is longer than {MAX_STATEMENT} bytes\n".encode()
+    try:
+        return b"ok\n" + query(statement.decode())
+    except UnicodeDecodeError as error:
+        return f"error the statement is not UTF-8: {error}\n".encode()
+    except RingbufError as error:
+        return f"error {' '.join(str(error).split())}\n".encode()

@@ -1,0 +1,308 @@
+"""The writer process: drain and loader under one roof, started and stopped as a service.
+
+Two stages that only share the journal. The drain runs in the main thread and never touches the database; the loader has
+a thread of its own and never touches a ring. Either can stand still without the other.
+"""
+
+import logging
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+from ringbuf.errors import ConfigurationError, JournalCorrupt, JournalError, RingbufError, SinkError
+from ringbuf.execution import EXECUTION
+from ringbuf.journal import JournalReader
+
+from . import checkpoint as state_file
+from . import status as status_file
+from .checkpoint import Checkpoint
+from .data_directory import DataDirectory
+from .drain import Drain
+from .engine import Embedded, Engine, Server
+from .journal import Journal
+from .loader import Loader
+from .metrics import serve_metrics
+from .problems import Problems
+from .query_server import QueryServer
+from .sink import ClickHouseSink
+
+LOGGER: Final = logging.getLogger("ringbuf.writer")
+DISCOVER_SECONDS: Final = 0.25
+LONGEST_IDLE_SECONDS: Final = 0.010
+STUCK_SECONDS: Final = 0.25
+RETAIN_SECONDS: Final = 10.0
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a writer runs.
+
+    Attributes:
+        sync_interval: seconds between two syncs of the journal while records come in.
+        flush_interval: seconds between two inserts at low rates.
+        stop_timeout: seconds to wait for the database when stopping.
+        segment_bytes: size at which the journal begins a new segment.
+        retain_bytes: size of the journal above which loaded segments are deleted.
+        metrics_port: port on the loopback address for Prometheus, None for no metrics.
+    """
+
+    namespace: str
+    sync_interval: float = 0.010
+    flush_interval: float = 0.075
+    stop_timeout: float = 10.0
+    segment_bytes: int = 64_000_000
+    retain_bytes: int = 1_000_000_000
+    metrics_port: int | None = None
+
+
+class Writer:
+    """One writer on one data directory.
+
+    Raises, when made:
+        ConfigurationError, SinkError: the database cannot be used, and never was from this directory. A directory that
+            has loaded records before starts all the same: the rings must be drained.
+    """
+
+    def __init__(self, directory: DataDirectory, engine: Engine, database: str, settings: Settings) -> None:
+        self._directory = directory
+        self._engine = engine
+        self._database = database
+        self._sink = ClickHouseSink(engine, database)
+        self._settings = settings
+        self._started_ns = time.time_ns()
+        self._stopping = threading.Event()
+        self._stopped = threading.Event()
+        self._problems = Problems()
+        self._prepare_sink()
+        directory.journal.mkdir(mode=0o700, exist_ok=True)
+        self._reader = JournalReader(directory.journal)
+        checkpoint = self._load_checkpoint()
+        self._journal = Journal.open(
+            directory.journal, not_below=checkpoint.offset, segment_size=settings.segment_bytes
+        )
+        self._drain = Drain(self._journal, self._problems, settings.namespace)
+        self._loader = Loader(
+            directory.path,
+            self._journal,
+            self._reader,
+            self._sink,
+            self._problems,
+            checkpoint,
+            flush_interval=settings.flush_interval,
+        )
+
+    def run(self) -> None:
+        """Work until SIGTERM or SIGINT, then store what is there. A second signal ends the process at once."""
+        self._handle_signals()
+        queries = QueryServer(self._directory.path, self._answer)
+        if self._settings.metrics_port is not None:
+            serve_metrics(self._settings.metrics_port, self.status)
+        loading = threading.Thread(target=self._load, name="loader", daemon=True)
+        monitoring = threading.Thread(target=self._monitor, name="monitor", daemon=True)
+        loading.start()
+        monitoring.start()
+        LOGGER.info("draining namespace %r into %s", self._settings.namespace, self._sink.destination)
+        try:
+            self._drain_until_stopped()
+            self._drain_rest()
+        finally:
+            self._finish_loading(loading)
+            self._stopped.set()
+            monitoring.join()
+            queries.close()
+            self._drain.close()
+            self._journal.close()
+            self._sink.close()
+        LOGGER.info("stopped: %d records captured, %d stored", self._drain.captured, self._loader.stored)
+
+    def stop(self) -> None:
+        """Begin to stop, as SIGTERM does."""
+        self._stopping.set()
+
+    def status(self) -> dict[str, Any]:
+        """The state of the writer, as in `status.json`."""
+        loader, journal = self._loader, self._journal
+        segments = self._reader.segments()
+        return {
+            "version": version("ringbuf-capture"),
+            "pid": os.getpid(),
+            "namespace": self._settings.namespace,
+            "state": "stopped" if self._stopped.is_set() else "stopping" if self._stopping.is_set() else "running",
+            "started_ns": self._started_ns,
+            "updated_ns": time.time_ns(),
+            "sink": {
+                "kind": self._engine.kind,
+                "url": self._engine.url,
+                "database": self._database,
+                "reachable": loader.reachable,
+                "error": loader.error,
+            },
+            "rings": len(self._drain.rings),
+            "captured": self._drain.captured,
+            "stored": loader.stored,
+            "quarantined": loader.quarantine.count,
+            "journal": {
+                "begin": segments[0].base if segments else 0,
+                "end": journal.durable_end,
+                "durable": journal.durable_end,
+                "checkpoint": loader.checkpoint.offset,
+                "segments": len(segments),
+                "bytes": sum(segment.size for segment in segments),
+            },
+            "latency_ms": loader.latency.summary(),
+            "errors": self._problems.counts(),
+        }
+
+    # Start
+
+    def _prepare_sink(self) -> None:
+        try:
+            self._sink.prepare()
+            self._sink.ensure_table(EXECUTION)
+            self._sink.ensure_views()
+        except SinkError as error:
+            if not (self._directory.path / state_file.FILE_NAME).exists():
+                raise
+            self._problems.report(error)
+            LOGGER.warning("starting without the database: records are journaled and wait there")
+
+    def _load_checkpoint(self) -> Checkpoint:
+        """The state an earlier writer left. What is damaged is set aside: then all of the journal is doubtful."""
+        destination = self._sink.destination
+        path = self._directory.path / state_file.FILE_NAME
+        try:
+            found = state_file.load(self._directory.path)
+        except JournalCorrupt as error:
+            self._problems.report(error)
+            path.rename(path.with_suffix(f".damaged-{time.time_ns()}"))
+            found = None
+        if found is None:
+            segments = self._reader.segments()
+            found = Checkpoint(destination, segments[0].base if segments else 0)
+            state_file.save(self._directory.path, found)
+        if found.destination != destination:
+            raise ConfigurationError(
+                f"data directory {self._directory.path} loads into {found.destination}, not into {destination}",
+                "give this writer another --data-dir, or the database it had",
+            )
+        return found
+
+    def _handle_signals(self) -> None:
+        def handle(number: int, _: object) -> None:
+            if self._stopping.is_set():
+                LOGGER.warning("second signal: leaving at once; nothing is lost, the next start goes on from here")
+                os._exit(128 + number)
+            LOGGER.info("%s: storing what is there", signal.Signals(number).name)
+            self._stopping.set()
+
+        for each in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(each, handle)
+
+    def _answer(self, statement: str) -> bytes:
+        """Run a query for somebody else: on a connection of its own, for the loader's serves one thread."""
+        sink = ClickHouseSink(self._engine, self._database)
+        try:
+            return sink.query_json(statement)
+        finally:
+            sink.close()
+
+    # Drain, in the main thread
+
+    def _drain_until_stopped(self) -> None:
+        discover_at = 0.0
+        idle = 0
+        while not self._stopping.is_set():
+            started = time.monotonic()
+            if started >= discover_at:
+                self._drain.discover()
+                discover_at = started + DISCOVER_SECONDS
+            count = self._drain.cycle()
+            idle = 0 if count else idle + 1
+            if count:
+                self._loader.news.set()
+                pause = self._settings.sync_interval - (time.monotonic() - started)
+            elif self._drain.has_news:
+                pause = STUCK_SECONDS
+            else:
+                pause = min(LONGEST_IDLE_SECONDS, 0.001 * idle)
+            if pause > 0 and not (count and self._drain.is_pressed):
+                self._stopping.wait(pause)
+
+    def _drain_rest(self) -> None:
+        self._drain.discover()
+        goals = {inode: ring.consumer.head for inode, ring in self._drain.rings.items()}
+        while any(ring.consumer.position < goals.get(inode, 0) for inode, ring in self._drain.rings.items()):
+            if not self._drain.cycle():
+                break
+
+    # Loader, in its thread
+
+    def _load(self) -> None:
+        while True:
+            try:
+                self._loader.run()
+                break
+            except RingbufError as error:
+                self._problems.report(error)
+            except Exception:
+                LOGGER.exception("the loader failed; it starts again from its checkpoint")
+            if self._loader.abandon.wait(1.0):
+                break
+
+    def _finish_loading(self, loading: threading.Thread) -> None:
+        self._loader.finishing.set()
+        self._loader.news.set()
+        loading.join(self._settings.stop_timeout)
+        self._loader.abandon.set()
+        loading.join(self._settings.stop_timeout)
+
+    # Monitor, in its thread
+
+    def _monitor(self) -> None:
+        retain_at = 0.0
+        while True:
+            last = self._stopped.wait(status_file.INTERVAL_SECONDS)
+            self._attempt(lambda: status_file.write(self._directory.path, self.status()))
+            if time.monotonic() >= retain_at:
+                self._attempt(self._retain)
+                retain_at = time.monotonic() + RETAIN_SECONDS
+            if last:
+                return
+
+    def _attempt(self, action: Callable[[], None]) -> None:
+        """What serves the monitors must never stop the writer."""
+        try:
+            action()
+        except OSError as error:
+            self._problems.report(JournalError(f"status in {self._directory.path} cannot be written: {error}"))
+        except RingbufError as error:
+            self._problems.report(error)
+        except Exception:
+            LOGGER.exception("the monitor failed; it goes on")
+
+    def _retain(self) -> None:
+        removed = self._journal.retain(self._loader.checkpoint.offset, max_bytes=self._settings.retain_bytes)
+        if removed:
+            LOGGER.info("journal: %d loaded segments removed", removed)
+
+
+def run(data_dir: Path, server: Server | None, database: str, settings: Settings) -> None:
+    """Run a writer on a data directory until it is told to stop.
+
+    Args:
+        server: where the database is; None for the embedded one under the directory.
+
+    Raises:
+        RingbufError: it cannot start.
+    """
+    directory = DataDirectory.open(data_dir)
+    try:
+        Writer(directory, server or Embedded(directory.embedded), database, settings).run()
+    finally:
+        directory.close()

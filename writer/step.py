@@ -1,0 +1,38 @@
+"""The steps at which the writer makes something durable, gives something away, or forgets something.
+
+Between any two of them the process may die. `watch` lets a test stop it exactly there.
+"""
+
+from collections.abc import Callable
+from enum import StrEnum
+
+
+class Step(StrEnum):
+    """What has just been done."""
+
+    FRAMES_WRITTEN = "frames written, not synced"
+    JOURNAL_SYNCED = "journal synced, nothing acknowledged"
+    RING_ACKNOWLEDGED = "one ring acknowledged"
+    SEGMENT_WRITTEN = "new segment written under its temporary name"
+    SEGMENT_NAMED = "new segment has its name"
+    STATE_WRITTEN = "checkpoint or intent written under its temporary name"
+    STATE_NAMED = "checkpoint or intent has its name"
+    BATCH_INTENDED = "intent durable, nothing sent"
+    TABLE_ENSURED = "table created or altered"
+    INSERT_SENT = "insert acknowledged by the database"
+    BATCH_SENT = "all inserts of a batch acknowledged"
+    BATCH_VERIFIED = "database asked, checkpoint not moved"
+    CHECKPOINT_MOVED = "checkpoint moved"
+    SESSIONS_STORED = "sessions stored"
+    RECORD_QUARANTINED = "a refused record is in quarantine"
+    SEGMENT_REMOVED = "a loaded segment is removed"
+
+
+watch: Callable[[Step], None] | None = None
+"""Called at every step if set."""
+
+
+def reached(step: Step) -> None:
+    """Say that a step is done."""
+    if watch is not None:
+        watch(step)
