@@ -8,10 +8,12 @@ from uuid import uuid4
 
 import pytest
 
+from ringbuf import native
 from ringbuf.registry import NAMESPACE_VARIABLE, SHARED_MEMORY
 from tests.clickhouse_server import NO_ENGINE, URL_VARIABLE, ClickHouse, ClickHouseServer, find_engine
 
 NO_SKIP_VARIABLE = "RINGBUF_TEST_NO_SKIP"
+IMPLEMENTATIONS = ["pure"] if native.CORE is None else ["pure", "native"]
 
 
 @pytest.fixture(autouse=True)
@@ -22,6 +24,16 @@ def namespace(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     yield name
     for segment in SHARED_MEMORY.glob(f"ringbuf.{name}.*"):
         segment.unlink()
+
+
+@pytest.fixture(params=IMPLEMENTATIONS)
+def implementation(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Runs a test in pure Python, and once more with the native core where it is in use; its child processes too."""
+    chosen: str = request.param
+    monkeypatch.setenv(native.PURE_VARIABLE, "1" if chosen == "pure" else "0")
+    if chosen == "pure":
+        monkeypatch.setattr(native, "CORE", None)
+    return chosen
 
 
 @pytest.fixture

@@ -5,10 +5,13 @@ from decimal import Decimal
 from typing import Any
 
 from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import DatabaseError
 
 from ringbuf.execution import TEXTS
 from ringbuf.producer import FULL
 from ringbuf.strategies import Recorder
+from tests.clickhouse_server import ClickHouse
+from tests.writer_process import wait_until
 
 COMPARED = (
     "exchange_ns", "exec_type", "order_status", "side", "liquidity", "price", "quantity", "last_price",
@@ -87,6 +90,20 @@ def check_stored(client: Client, database: str, *recorded: Recorded, raw: bool =
     assert client.query(f"SELECT count() FROM {table} FINAL").result_rows == [(total,)]
     if raw:
         assert client.query(f"SELECT count() FROM {table}").result_rows == [(total,)]
+
+
+def wait_stored(server: ClickHouse, database: str, *recorded: Recorded) -> None:
+    """Wait until the database has as many records as these rings have recorded."""
+    total = sum(len(each.expected) for each in recorded)
+
+    def is_stored() -> bool:
+        try:
+            return bool(client.query(f"SELECT count() FROM `{database}`.executions FINAL").result_rows == [(total,)])
+        except DatabaseError:
+            return False  # there is no such table at the moment
+
+    with server.client() as client:
+        wait_until(is_stored, f"{total} records are stored")
 
 
 def position(recorded: Recorded) -> Decimal:

@@ -1,0 +1,378 @@
+"""What lies between the writer and its database cuts, hangs, lies, or is gone."""
+
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from clickhouse_connect.driver.client import Client
+
+from ringbuf.execution import EXECUTION
+from ringbuf.producer import Producer
+from ringbuf.writer.table import header
+from tests.clickhouse_server import ClickHouse
+from tests.proxy import (
+    Fault,
+    Message,
+    Proxy,
+    acknowledge,
+    answer_with,
+    cut_answer,
+    cut_request,
+    hang,
+    hang_after_forwarding,
+    http,
+)
+from tests.recorded import Recorded, check_stored, wait_stored
+from tests.writer_process import WriterProcess, wait_until
+
+REQUEST_CUTS: dict[str, Callable[[Message], int]] = {
+    "before its first byte": lambda request: 0,
+    "behind its first byte": lambda request: 1,
+    "in the URL": lambda request: len(request.header) // 4,
+    "in the header": lambda request: len(request.header) * 3 // 4,
+    "before the header's last byte": lambda request: len(request.header) - 1,
+    "behind the header": lambda request: len(request.header),
+    "behind the body's first byte": lambda request: len(request.header) + 1,
+    "in the names of the columns": lambda request: len(request.header) + len(header(EXECUTION)) // 2,
+    "between two records": lambda request: len(request) - 3 * EXECUTION.record_size,
+    "inside a record": lambda request: len(request) - 3 * EXECUTION.record_size + 100,
+    "before its last byte": lambda request: len(request) - 1,
+    "behind its last byte": len,
+}
+ANSWER_CUTS: dict[str, Callable[[int], int]] = {
+    "before its first byte": lambda length: 0,
+    "behind its first byte": lambda length: 1,
+    "in the status": lambda length: 12,
+    "in the header": lambda length: length // 2,
+    "before its last byte": lambda length: length - 1,
+    "behind its last byte": lambda length: length,
+}
+GARBAGE: dict[str, bytes] = {
+    "no HTTP": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 SSH-2.0-OpenSSH_9.2\r\n",
+    "HTML": http(200, "OK", b"<html><body>Please log in</body></html>", "Content-Type: text/html\r\n"),
+    "JSON of an error": http(200, "OK", b'{"error": "try later"}', "Content-Type: application/json\r\n"),
+    "a gzip cut short": http(200, "OK", b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\xcb", "Content-Encoding: gzip\r\n"),
+    "nothing": http(200, "OK", b""),
+    "500": http(500, "Internal Server Error", b"Code: 1. DB::Exception: something (UNSUPPORTED_METHOD)"),
+    "502": http(502, "Bad Gateway", b"<html>bad gateway</html>"),
+    "503": http(503, "Service Unavailable", b""),
+    "503 that looks like a refusal": http(503, "Service Unavailable", b"", "X-ClickHouse-Exception-Code: 469\r\n"),
+    "too many queries": http(
+        500, "Internal Server Error", b"Code: 202. DB::Exception: Too many", "X-ClickHouse-Exception-Code: 202\r\n"
+    ),
+}
+
+
+@pytest.fixture
+def proxy(clickhouse_server: ClickHouse) -> Iterator[Proxy]:
+    """A proxy in front of the server all tests share."""
+    with Proxy(clickhouse_server.host, clickhouse_server.http_port) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def writer(data_dir: Path, proxy: Proxy, database: str) -> Iterator[WriterProcess]:
+    """A writer behind the proxy, running."""
+    arguments = ["--clickhouse", proxy.url, "--database", database, "--flush-ms", "10"]
+    with WriterProcess(data_dir, *arguments) as writer:
+        yield writer.wait_running()
+
+
+class Bulk:
+    """Many records in little time; each has its seq as its price."""
+
+    def __init__(self, ring: str) -> None:
+        self.producer = Producer.open(ring)
+        self.recorded = 0
+
+    def record(self, count: int) -> None:
+        """Record `count` fills."""
+        records = np.zeros(count, EXECUTION.dtype)
+        records["price"] = np.arange(self.recorded, self.recorded + count)
+        self.recorded += self.producer.extend(records)
+
+    def check(self, client: Client, database: str) -> None:
+        """Every record is there once, with its value."""
+        (row,) = client.query(
+            "SELECT count(), uniqExact(seq), min(seq), max(seq), countIf(price = seq)"
+            f" FROM {database}.executions WHERE session = {self.producer.session}"
+        ).result_rows
+        assert row == (self.recorded, self.recorded, 0, self.recorded - 1, self.recorded)
+
+
+def peak_rss_mb(writer: WriterProcess) -> float:
+    """The most memory the process has had so far."""
+    assert writer.process is not None
+    lines = Path(f"/proc/{writer.process.pid}/status").read_text().splitlines()
+    (line,) = (line for line in lines if line.startswith("VmHWM:"))
+    return int(line.split()[1]) / 1024
+
+
+def part_of_status(writer: WriterProcess, part: str) -> dict[str, Any]:
+    """A part of `status.json`."""
+    found = writer.status()[part]
+    assert isinstance(found, dict)
+    return found
+
+
+def backlog_of(writer: WriterProcess) -> int:
+    """Bytes of the journal that the database does not have."""
+    journal = part_of_status(writer, "journal")
+    return int(journal["durable"] - journal["checkpoint"])
+
+
+def rows_inserted(request: Message) -> int:
+    """Records in the body of an insert."""
+    return (len(request.body) - len(header(EXECUTION))) // EXECUTION.record_size
+
+
+class ImpatientWriter(WriterProcess):
+    """A writer that waits for an answer for half a second, and not for a minute."""
+
+    def start(self, **_: object) -> "ImpatientWriter":
+        program = """
+            import sys
+            from pathlib import Path
+            from ringbuf import registry
+            from ringbuf.writer.engine import Server
+            from ringbuf.writer.service import Settings, run
+            server = Server(sys.argv[2], timeout=0.5)
+            run(Path(sys.argv[1]), server, sys.argv[3], Settings(registry.namespace(), flush_interval=0.01))
+        """
+        command = [sys.executable, "-c", textwrap.dedent(program), str(self.data_dir), *self._arguments[3:]]
+        with self._log.open("ab") as log:
+            self.process = subprocess.Popen(command, stderr=log, stdout=log, env=self._environment)
+        return self
+
+
+@pytest.mark.parametrize("cuts", [REQUEST_CUTS, ANSWER_CUTS], ids=["request", "answer"])
+def test_a_connection_cut_anywhere_neither_loses_nor_doubles(
+    cuts: dict[str, Callable[[Any], int]],
+    writer: WriterProcess,
+    proxy: Proxy,
+    clickhouse_server: ClickHouse,
+    database: str,
+) -> None:
+    ring = Recorded("mm")
+    ring.record(5)
+    wait_stored(clickhouse_server, database, ring)
+    for position in cuts.values():
+        proxy.play(cut_request(position) if cuts is REQUEST_CUTS else cut_answer(position), times=1)
+        ring.record(7)
+        proxy.wait_played()
+        wait_stored(clickhouse_server, database, ring)
+    writer.stop()
+    with clickhouse_server.client() as client:
+        check_stored(client, database, ring)
+
+
+def test_a_retry_carries_the_token_of_the_insert_that_was_cut_off(
+    writer: WriterProcess, proxy: Proxy, clickhouse_server: ClickHouse, database: str
+) -> None:
+    ring = Recorded("mm")
+    proxy.play(cut_request(lambda request: len(request) - 1), times=3)
+    ring.record(5)
+    proxy.wait_played(3)
+    ring.record(5)  # must not be taken into the insert that is in doubt
+    wait_stored(clickhouse_server, database, ring)
+    writer.stop()
+    assert len(proxy.inserts) >= 5
+    assert len(set(proxy.inserts[:4])) == 1
+    with clickhouse_server.client() as client:
+        check_stored(client, database, ring)
+
+
+@pytest.mark.parametrize("garbage", GARBAGE.values(), ids=list(GARBAGE))
+def test_a_server_that_answers_garbage_neither_loses_nor_doubles(
+    garbage: bytes, writer: WriterProcess, proxy: Proxy, clickhouse_server: ClickHouse, database: str
+) -> None:
+    ring = Recorded("mm")
+    ring.record(5)
+    wait_stored(clickhouse_server, database, ring)
+    proxy.play(answer_with(garbage), times=1)
+    ring.record(7)
+    proxy.wait_played()
+    proxy.play(answer_with(garbage), times=2, applies=lambda _: True)  # of the question what is missing, too
+    proxy.wait_played(2)
+    wait_stored(clickhouse_server, database, ring)
+    writer.stop()
+    assert writer.status()["quarantined"] == 0
+    with clickhouse_server.client() as client:
+        check_stored(client, database, ring)
+
+
+@pytest.mark.parametrize("fault", [hang, hang_after_forwarding], ids=["before", "after"])
+def test_a_server_that_hangs_is_given_up_and_asked_again(
+    fault: Fault, proxy: Proxy, data_dir: Path, clickhouse_server: ClickHouse, database: str
+) -> None:
+    """Hangs before or after it has inserted; longer than the writer waits."""
+    ring = Recorded("mm")
+    with ImpatientWriter(data_dir, proxy.url, database) as writer:
+        writer.wait_running()
+        proxy.play(fault, times=1)
+        ring.record(7)
+        proxy.wait_played()
+        wait_stored(clickhouse_server, database, ring)
+        proxy.play(hang, times=2, applies=lambda _: True)
+        ring.record(7)
+        proxy.wait_played(2)
+        wait_stored(clickhouse_server, database, ring)
+        writer.stop()
+    assert len(proxy.inserts) >= 3
+    with clickhouse_server.client() as client:
+        check_stored(client, database, ring)
+
+
+def test_a_hanging_server_does_not_keep_the_rings_from_being_drained(
+    writer: WriterProcess, proxy: Proxy, clickhouse_server: ClickHouse, database: str
+) -> None:
+    ring = Recorded("mm", capacity=1024)
+    proxy.play(hang, applies=lambda _: True)
+    for _ in range(20):
+        ring.record(512)
+        wait_until(lambda: ring.recorder.producer.lag == 0, "the ring is drained")
+    proxy.behave()
+    proxy.cut()
+    wait_stored(clickhouse_server, database, ring)
+    writer.stop()
+    assert ring.recorder.producer.dropped == 0
+    with clickhouse_server.client() as client:
+        check_stored(client, database, ring)
+
+
+@pytest.mark.parametrize("times", [1, 4])
+def test_a_server_that_acknowledges_and_stores_nothing_is_found_out(
+    times: int, writer: WriterProcess, proxy: Proxy, clickhouse_server: ClickHouse, database: str
+) -> None:
+    """At a first try, without any doubt; and again and again."""
+    ring = Recorded("mm")
+    ring.record(5)
+    wait_stored(clickhouse_server, database, ring)
+    proxy.play(acknowledge(rows_inserted), times=times)
+    ring.record(7)
+    proxy.wait_played(times)
+    ring.record(7)
+    wait_stored(clickhouse_server, database, ring)
+    writer.stop()
+    assert "the database lost 7 records it had acknowledged" in writer.log
+    with clickhouse_server.client() as client:
+        check_stored(client, database, ring)
+
+
+def test_a_token_burnt_by_a_crash_is_replaced(
+    writer: WriterProcess, proxy: Proxy, clickhouse_server: ClickHouse, database: str
+) -> None:
+    """The first try is cut off, the second acknowledged without being stored: the server believes to know the token."""
+    ring = Recorded("mm")
+    ring.record(5)
+    wait_stored(clickhouse_server, database, ring)
+    proxy.inserts.clear()
+    proxy.play(cut_request(lambda request: 100), times=1)
+    ring.record(7)
+    proxy.wait_played()
+    proxy.play(acknowledge(rows_inserted), times=2)
+    proxy.wait_played(2)
+    wait_stored(clickhouse_server, database, ring)
+    writer.stop()
+    first = proxy.inserts[0]
+    assert proxy.inserts[:4] == [first, first, f"{first}/r1", f"{first}/r2"]
+    with clickhouse_server.client() as client:
+        check_stored(client, database, ring)
+
+
+def test_records_acknowledged_and_not_stored_survive_the_death_of_the_writer(
+    writer: WriterProcess, proxy: Proxy, clickhouse_server: ClickHouse, database: str
+) -> None:
+    """An acknowledgement alone moves no checkpoint: whoever comes next asks again."""
+    ring = Recorded("mm")
+    ring.record(5)
+    wait_stored(clickhouse_server, database, ring)
+    proxy.play(acknowledge(rows_inserted))
+    ring.record(700)
+    proxy.wait_played()
+    writer.kill()
+    proxy.behave()
+    writer.start().wait_running()
+    writer.stop()
+    with clickhouse_server.client() as client:
+        check_stored(client, database, ring)
+
+
+def test_an_outage_fills_the_journal_and_not_the_memory(
+    writer: WriterProcess, proxy: Proxy, clickhouse_server: ClickHouse, database: str
+) -> None:
+    """The rings keep draining while nobody listens; the backlog, larger than one batch, is loaded afterwards."""
+    ring = Recorded("mm", capacity=16_384)
+    ring.record(100)
+    wait_stored(clickhouse_server, database, ring)
+    bulk = Bulk("bulk")
+    before = peak_rss_mb(writer)
+    proxy.refuse()
+    for _ in range(15):
+        bulk.record(10_000)
+        ring.record(10)
+        wait_until(lambda: bulk.producer.lag == ring.recorder.producer.lag == 0, "the rings are drained")
+    wait_until(lambda: backlog_of(writer) > 100_000_000, "the journal has it all")
+    grown_by_waiting = peak_rss_mb(writer) - before
+    proxy.listen()
+    with clickhouse_server.client() as client:
+        count = f"SELECT count() FROM {database}.executions WHERE session = {bulk.producer.session}"
+        wait_until(lambda: client.query(count).result_rows == [(bulk.recorded,)], "the backlog is loaded")
+    grown_by_loading = peak_rss_mb(writer) - before
+    writer.stop()
+    assert grown_by_waiting < 32
+    assert grown_by_loading < 300  # one batch, 64 MiB, in a few shapes
+    with clickhouse_server.client() as client:
+        bulk.check(client, database)
+        client.command(f"DELETE FROM {database}.executions WHERE session = {bulk.producer.session}")
+        check_stored(client, database, ring)
+
+
+def test_nobody_listening_for_a_while_delays_and_loses_nothing(
+    writer: WriterProcess, proxy: Proxy, clickhouse_server: ClickHouse, database: str
+) -> None:
+    ring = Recorded("mm")
+    for _ in range(3):
+        proxy.refuse()
+        ring.record(20)
+        wait_until(lambda: not part_of_status(writer, "sink")["reachable"], "the writer has noticed")
+        proxy.listen()
+        wait_stored(clickhouse_server, database, ring)
+    wait_until(lambda: bool(part_of_status(writer, "sink")["reachable"]), "the writer has noticed")
+    writer.stop()
+    with clickhouse_server.client() as client:
+        check_stored(client, database, ring)
+
+
+def test_a_first_start_without_the_database_ends_with_one_clear_line(data_dir: Path) -> None:
+    unreachable = "http://127.0.0.1:9"
+    with WriterProcess(data_dir, "--clickhouse", unreachable) as writer:
+        assert writer.process is not None
+        assert writer.process.wait(20) == 1
+    (line,) = writer.log.splitlines()
+    assert line.startswith("ringbuf: ")
+    assert unreachable in line
+    assert not (data_dir / "loader.json").exists()
+
+
+def test_a_later_start_without_the_database_drains_all_the_same(
+    writer: WriterProcess, proxy: Proxy, clickhouse_server: ClickHouse, database: str
+) -> None:
+    ring = Recorded("mm")
+    ring.record(10)
+    wait_stored(clickhouse_server, database, ring)
+    writer.stop()
+    proxy.refuse()
+    ring.record(10)
+    writer.start().wait_running()
+    wait_until(lambda: ring.recorder.producer.lag == 0, "the ring is drained")
+    proxy.listen()
+    wait_stored(clickhouse_server, database, ring)
+    writer.stop()
+    with clickhouse_server.client() as client:
+        check_stored(client, database, ring)

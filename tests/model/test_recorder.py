@@ -1,0 +1,214 @@
+"""Whatever is given to a recorder: a record comes out, its flags say what was changed, and nothing is raised."""
+
+import math
+from collections.abc import Iterator
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ringbuf.consumer import Consumer
+from ringbuf.execution import ENUMERATIONS, EXECUTION, NUMBERS, TEXTS, Flag
+from ringbuf.strategies import BoundRecorder, Recorder
+from ringbuf.strategies.words import TABLES
+
+NAME = "mm-btc"
+WIDTHS = {name: width for name, width in TEXTS.items() if name not in ("exchange", "account", "symbol", "strategy")}
+INTEGERS = {"exchange_ns": "<i8", "received_ns": "<i8", "exchange_seq": "<u8"}
+FIELDS = (*ENUMERATIONS, *NUMBERS, *WIDTHS, *INTEGERS)
+RAISED = (ValueError, KeyError, RuntimeError, RecursionError, MemoryError, UnicodeError, Warning, StopIteration)
+
+
+class Recording:
+    """A bound recorder and what it recorded last."""
+
+    def __init__(self) -> None:
+        self.recorder = Recorder.open(NAME, capacity=2)
+        self.bound: BoundRecorder = self.recorder.bind(exchange="deribit", account="A1", symbol="BTC", strategy="mm")
+        self._consumer = Consumer.open(NAME)
+
+    def last(self) -> Any:
+        """The one record that was made since the last call, a copy without what differs each time."""
+        (view,) = self._consumer.poll()
+        (record,) = np.frombuffer(bytearray(view.tobytes()), view.dtype)  # with the padding, which copy() leaves out
+        self._consumer.acknowledge(self._consumer.position - 1)
+        for name in ("session", "seq", "captured_ns"):
+            record[name] = 0
+        return record
+
+    def close(self) -> None:
+        self._consumer.close()
+        self.recorder.close()
+
+
+@pytest.fixture
+def recording() -> Iterator[Recording]:
+    opened = Recording()
+    yield opened
+    opened.close()
+
+
+def hostile(error: type[BaseException]) -> list[Any]:
+    """Objects whose every method raises."""
+
+    def fail(*_: object) -> Any:
+        raise error("on purpose")
+
+    names = [
+        "str",
+        "repr",
+        "float",
+        "int",
+        "index",
+        "hash",
+        "eq",
+        "ne",
+        "lt",
+        "le",
+        "gt",
+        "ge",
+        "len",
+        "bool",
+        "format",
+    ]
+    names += ["bytes", "iter", "sub", "rsub", "complex", "trunc", "getattr", "contains", "getitem", "neg", "abs"]
+    members = {f"__{name}__": fail for name in names}
+    members |= {
+        "encode": fail,
+        "strip": fail,
+        "decode": fail,
+        "replace": fail,
+        "is_finite": fail,
+        "as_integer_ratio": fail,
+    }
+    bases = [(object, ()), (str, ("buy",)), (float, (1.5,)), (int, (1,)), (bytes, (b"buy",)), (Decimal, ("1.5",))]
+    return [type(f"Hostile{base.__name__}", (base,), members)(*given) for base, given in bases]
+
+
+class Disguised:
+    """An object whose class cannot even be asked for."""
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:
+        raise RuntimeError("on purpose")
+
+
+PLAIN = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.integers(-(1 << 70), 1 << 70)
+    | st.floats()
+    | st.complex_numbers()
+    | st.decimals()
+    | st.fractions()
+    | st.text(st.characters())
+    | st.text(st.characters(), min_size=60)
+    | st.binary()
+    | st.datetimes()
+    | st.timedeltas()
+    | st.uuids()
+    | st.sampled_from([Decimal("1e999999"), Decimal("-1e-999999"), Decimal("sNaN")])
+    | st.builds(lambda: 10**5000)
+    | st.builds(lambda: Fraction(10**5000, 3))
+    | st.sampled_from([np.array(1.5), np.array([1, 2]), np.datetime64("NaT"), np.bool_(True), np.float16(1), object()])
+    | st.integers(0, 255).map(np.uint8)
+    | st.floats().map(np.float64)
+    | st.floats(width=32).map(np.float32)
+)
+ANYTHING = st.recursive(
+    PLAIN, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3)
+)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_any_value_in_any_field_makes_a_record(recording: Recording) -> None:
+    @settings(max_examples=500)
+    @given(st.booleans(), st.dictionaries(st.sampled_from(FIELDS), ANYTHING, max_size=4))
+    def check(is_fill: bool, fields: dict[str, Any]) -> None:
+        flagged = recording.recorder.producer.flagged
+        append = recording.bound.fill if is_fill else recording.bound.order
+        assert append(**fields) == recording.recorder.producer.head - 1
+        record = recording.last()
+        assert recording.recorder.producer.flagged == flagged + bool(record["flags"])
+        for name, value in fields.items():
+            assert_kept_or_flagged(name, value, record)
+
+    check()
+    assert (recording.recorder.producer.dropped, recording.recorder.producer.rejected) == (0, 0)
+
+
+def assert_kept_or_flagged(name: str, value: Any, record: Any) -> None:
+    """Without a flag for its kind of change, the record holds exactly what was given."""
+    stored, flags = record[name].item(), int(record["flags"])
+    if name in WIDTHS and not flags & (Flag.TEXT_INVALID | Flag.TEXT_SHORTENED):
+        assert stored == (b"" if value is None else value if isinstance(value, bytes) else value.encode())
+    elif name in NUMBERS and not flags & (Flag.NUMBER_INVALID | Flag.NUMBER_INEXACT):
+        same = Decimal(repr(stored)) == value if isinstance(value, Decimal) else stored == value
+        assert same or (math.isnan(stored) and (value is None or value != value))
+    elif name in ENUMERATIONS and not flags & Flag.WORD_UNKNOWN:
+        known = value is None or isinstance(value, str) or (isinstance(value, int | np.integer) and stored == value)
+        assert known and stored in iter(ENUMERATIONS[name])
+    elif name in INTEGERS and not flags & (Flag.TIME_INVALID | Flag.NUMBER_INVALID):
+        assert stored == (0 if value is None else value)
+
+
+@pytest.mark.parametrize("error", RAISED, ids=lambda error: error.__name__)
+def test_an_object_whose_methods_raise_is_survived_in_every_field(
+    recording: Recording, error: type[BaseException]
+) -> None:
+    for value in (*hostile(error), Disguised()):
+        for name in FIELDS:
+            recording.bound.fill(**{name: value, "order_id" if name != "order_id" else "text": "kept"})
+            record = recording.last()
+            assert b"kept" in (record["order_id"], record["text"])
+            assert issubclass(type(value), str | bytes | float | int) or record["flags"]
+    assert recording.recorder.producer.dropped == 0
+
+
+def test_an_interrupt_is_not_swallowed(recording: Recording) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        recording.bound.fill(order_id=hostile(KeyboardInterrupt)[0])
+    assert recording.bound.order() == 0
+
+
+# Usual values take the fast path. One value of a subclass sends the same call down the other.
+
+
+class Word(str):
+    __slots__ = ()
+
+
+def usual(name: str) -> st.SearchStrategy[Any]:
+    if name in ENUMERATIONS:
+        return st.sampled_from([None, *TABLES[name], *ENUMERATIONS[name]])
+    if name in WIDTHS:
+        return st.none() | st.text(
+            st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=WIDTHS[name] // 4
+        )
+    if name in NUMBERS:
+        return st.none() | st.floats() | st.integers(-(1 << 53), 1 << 53) | st.floats().map(np.float64)
+    return st.none() | st.integers(*((-(1 << 63), (1 << 63) - 1) if INTEGERS[name] == "<i8" else (0, (1 << 64) - 1)))
+
+
+def test_both_paths_make_the_same_bytes_of_usual_values(recording: Recording) -> None:
+    @settings(max_examples=300)
+    @given(st.booleans(), st.fixed_dictionaries({}, optional={name: usual(name) for name in FIELDS if name != "text"}))
+    def check(is_fill: bool, fields: dict[str, Any]) -> None:
+        append = recording.bound.fill if is_fill else recording.bound.order
+        append(**fields, text="same")
+        fast = recording.last()
+        append(**fields, text=Word("same"))
+        assert recording.last().tobytes() == fast.tobytes()
+        assert int(fast["flags"]) & ~Flag.REQUIRED_MISSING == 0
+
+    check()
+
+
+def test_every_field_of_an_execution_is_bound_given_or_set_by_the_recorder() -> None:
+    bound = {"exchange", "account", "strategy", "symbol"}
+    assert {*FIELDS, *bound, "session", "seq", "captured_ns", "flags"} == set(EXECUTION.names)

@@ -1,0 +1,327 @@
+"""A proxy in front of a real ClickHouse server that misbehaves on command.
+
+It understands as much HTTP as it takes to know where a request and an answer begin and end. What it does with a request
+is a `Fault`: a function that is given the `Exchange` and may forward it in part, answer in the server's name, or leave
+it unanswered. Without a fault everything passes unchanged, each request over a connection of its own.
+"""
+
+import socket
+import struct
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Final, Self
+from urllib.parse import parse_qs, urlsplit
+
+from tests.clickhouse_server import free_port
+from tests.writer_process import wait_until
+
+_PIECE: Final = 1 << 16
+_RESET: Final = struct.pack("ii", 1, 0)
+SUMMARY: Final = (
+    '{{"read_rows":"{rows}","read_bytes":"{size}","written_rows":"{rows}","written_bytes":"{size}",'
+    '"total_rows_to_read":"0","result_rows":"{rows}","result_bytes":"{size}","elapsed_ns":"8000000"}}'
+)
+
+
+@dataclass(frozen=True)
+class Message:
+    """A request or an answer: the header with its empty line, and the body as it is on the wire."""
+
+    header: bytes
+    body: bytes
+
+    def __bytes__(self) -> bytes:
+        return self.header + self.body
+
+    def __len__(self) -> int:
+        return len(self.header) + len(self.body)
+
+
+class Cut(Exception):
+    """The other side closed its connection in the middle of a message, or before one."""
+
+
+@dataclass
+class Exchange:
+    """A request on its way through the proxy.
+
+    Attributes:
+        request: as the writer sent it.
+        query: the statement's text as far as it is in the URL.
+        token: deduplication token, "" if it is no insert of records.
+    """
+
+    request: Message
+    query: str
+    token: str
+    _client: socket.socket = field(repr=False)
+    _connect: Callable[[], socket.socket] = field(repr=False)
+
+    @property
+    def is_insert(self) -> bool:
+        """Whether records are to be inserted."""
+        return bool(self.token)
+
+    def forward(self, content: bytes) -> None:
+        """Send bytes to the server and close the connection without waiting for an answer."""
+        with self._connect() as server:
+            server.sendall(content)
+
+    def answer(self) -> bytes:
+        """Forward the whole request and receive the whole answer, or what the server sent of it before it died."""
+        with self._connect() as server:
+            server.sendall(bytes(self.request))
+            received = bytearray()
+            try:
+                return bytes(receive(server, received))
+            except (Cut, OSError):
+                return bytes(received)
+
+    def reply(self, content: bytes) -> None:
+        """Send bytes to the writer."""
+        self._client.sendall(content)
+
+    def wait_for_the_end(self) -> None:
+        """Wait until the writer or the proxy's owner closes the connection."""
+        while self._client.recv(_PIECE):
+            pass
+
+
+Fault = Callable[[Exchange], None]
+"""Raises `Cut` to have the writer's connection closed."""
+
+
+def cut_request(position: Callable[[Message], int]) -> Fault:
+    """The server gets the first `position(request)` bytes, the writer a closed connection."""
+
+    def play(exchange: Exchange) -> None:
+        exchange.forward(bytes(exchange.request)[: position(exchange.request)])
+        raise Cut
+
+    return play
+
+
+def cut_answer(position: Callable[[int], int]) -> Fault:
+    """The server gets everything, the writer the first `position(length)` bytes of the answer."""
+
+    def play(exchange: Exchange) -> None:
+        content = exchange.answer()
+        exchange.reply(content[: position(len(content))])
+        raise Cut
+
+    return play
+
+
+def hang(exchange: Exchange) -> None:
+    """The request is read and nothing ever answered."""
+    exchange.wait_for_the_end()
+    raise Cut
+
+
+def hang_after_forwarding(exchange: Exchange) -> None:
+    """The server does its work; the writer never hears of it."""
+    exchange.answer()
+    exchange.wait_for_the_end()
+    raise Cut
+
+
+def answer_with(content: bytes) -> Fault:
+    """These bytes are the answer; the server hears nothing."""
+
+    def play(exchange: Exchange) -> None:
+        exchange.reply(content)
+        raise Cut
+
+    return play
+
+
+def acknowledge(rows: Callable[[Message], int]) -> Fault:
+    """The writer is told that its records were inserted; the server hears nothing."""
+
+    def play(exchange: Exchange) -> None:
+        summary = SUMMARY.format(rows=rows(exchange.request), size=len(exchange.request.body))
+        exchange.reply(http(200, "OK", b"", f"X-ClickHouse-Summary: {summary}\r\n"))
+
+    return play
+
+
+def http(status: int, reason: str, body: bytes, headers: str = "") -> bytes:
+    """An HTTP answer."""
+    return f"HTTP/1.1 {status} {reason}\r\n{headers}Content-Length: {len(body)}\r\n\r\n".encode() + body
+
+
+class Proxy:
+    """Listens on a port of its own until it is closed.
+
+    Args:
+        host, port: the server.
+
+    Attributes:
+        url: as `ringbuf writer --clickhouse` takes it.
+        inserts: tokens of the inserts that came, in order, whatever became of them.
+        played: how many requests met a fault.
+    """
+
+    def __init__(self, host: str, port: int) -> None:
+        self._server = (host, port)
+        self._address = ("127.0.0.1", free_port())
+        self.url = f"http://{self._address[0]}:{self._address[1]}"
+        self.inserts: list[str] = []
+        self.played = 0
+        self._lock = threading.Lock()
+        self._fault: Fault | None = None
+        self._applies: Callable[[Exchange], bool] = lambda _: True
+        self._left = 0
+        self._listener: socket.socket | None = None
+        self._open: set[socket.socket] = set()
+        self.listen()
+
+    def play(
+        self,
+        fault: Fault,
+        *,
+        times: int = 1 << 30,
+        applies: Callable[[Exchange], bool] = lambda exchange: exchange.is_insert,
+    ) -> None:
+        """Play a fault for the next requests it applies to, by default for inserts of records."""
+        with self._lock:
+            self._fault, self._left, self._applies, self.played = fault, times, applies, 0
+
+    def behave(self) -> None:
+        """Let everything pass."""
+        with self._lock:
+            self._left = 0
+
+    def wait_played(self, times: int = 1) -> None:
+        """Wait until the fault has met that many requests."""
+        wait_until(lambda: self.played >= times, f"{times} requests met the fault")
+
+    def cut(self) -> None:
+        """Reset all connections of the writer, whatever is under way."""
+        with self._lock:
+            for each in self._open:
+                _reset(each)
+
+    def refuse(self) -> None:
+        """Let nobody connect, and cut who is connected."""
+        listener, self._listener = self._listener, None
+        if listener is not None:
+            listener.shutdown(socket.SHUT_RDWR)
+            listener.close()
+        self.cut()
+
+    def listen(self) -> None:
+        """Let clients connect."""
+        if self._listener is not None:
+            return
+        self._listener = socket.create_server(self._address)
+        threading.Thread(target=self._accept, args=(self._listener,), name="proxy", daemon=True).start()
+
+    def close(self) -> None:
+        """Stop listening and cut everybody off."""
+        self.refuse()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _accept(self, listener: socket.socket) -> None:
+        while True:
+            try:
+                client, _ = listener.accept()
+            except OSError:
+                return
+            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            with self._lock:
+                self._open.add(client)
+            threading.Thread(target=self._serve, args=(client,), name="proxied", daemon=True).start()
+
+    def _serve(self, client: socket.socket) -> None:
+        try:
+            while True:
+                self._exchange(client)
+        except (Cut, OSError):
+            pass
+        finally:
+            with self._lock:
+                self._open.discard(client)
+                client.close()
+
+    def _exchange(self, client: socket.socket) -> None:
+        exchange = self._received(client)
+        fault = self._fault_for(exchange)
+        if fault is not None:
+            fault(exchange)
+            return
+        content = exchange.answer()
+        exchange.reply(content)
+        if not content:
+            raise Cut
+
+    def _received(self, client: socket.socket) -> Exchange:
+        request = receive(client, bytearray())
+        parameters = parse_qs(urlsplit(request.header.split(b" ", 2)[1].decode()).query)
+        query = parameters.get("query", [""])[0]
+        token = parameters.get("insert_deduplication_token", [""])[0]
+        return Exchange(request, query, token, client, lambda: socket.create_connection(self._server, timeout=60))
+
+    def _fault_for(self, exchange: Exchange) -> Fault | None:
+        with self._lock:
+            if exchange.is_insert:
+                self.inserts.append(exchange.token)
+            if self._left <= 0 or not self._applies(exchange):
+                return None
+            self._left -= 1
+            self.played += 1
+            return self._fault
+
+
+def receive(connection: socket.socket, received: bytearray) -> Message:
+    """Receive one message.
+
+    Args:
+        received: gets the bytes, also those of a message that is cut short.
+
+    Raises:
+        Cut: the connection was closed before the message's end.
+    """
+    while (end := received.find(b"\r\n\r\n") + 4) < 4:
+        _more(connection, received)
+    header = bytes(received[:end])
+    fields = dict(line.lower().split(b":", 1) for line in header.split(b"\r\n")[1:-2])
+    if fields.get(b"transfer-encoding", b"").strip() == b"chunked":
+        length = _chunked_length(connection, received, end)
+    else:
+        length = int(fields.get(b"content-length", b"0"))
+        while len(received) < end + length:
+            _more(connection, received)
+    return Message(header, bytes(received[end : end + length]))
+
+
+def _chunked_length(connection: socket.socket, received: bytearray, begin: int) -> int:
+    position, size = begin, -1
+    while size:
+        while (line_end := received.find(b"\r\n", position)) < 0:
+            _more(connection, received)
+        size = int(received[position:line_end].split(b";")[0], 16)
+        position = line_end + 2 + size + 2
+        while len(received) < position:
+            _more(connection, received)
+    return position - begin
+
+
+def _more(connection: socket.socket, received: bytearray) -> None:
+    piece = connection.recv(_PIECE)
+    if not piece:
+        raise Cut
+    received += piece
+
+
+def _reset(connection: socket.socket) -> None:
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+    with suppress(OSError):  # the other side was faster
+        connection.shutdown(socket.SHUT_RDWR)

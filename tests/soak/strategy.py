@@ -1,0 +1,69 @@
+"""A strategy of the soak: records as fast as told until SIGTERM, and logs the truth beside it.
+
+`python -m tests.soak.strategy PARENT_PID RING LOG SEED RECORDS_PER_SECOND`
+"""
+
+import random
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any, Final
+
+from ringbuf.strategies import Recorder
+from tests.soak.child import end_with_parent
+from tests.soak.truth import TruthLog
+
+TICK_SECONDS: Final = 0.01
+BURST: Final = 300
+
+
+def fill(ring: str, number: int, seed: int) -> dict[str, Any]:
+    """The values of the nth record of a ring."""
+    draw = random.Random(f"{seed} {ring} {number}")
+    return {
+        "exchange_ns": 1_700_000_000_000_000_000 + draw.randrange(10**15),
+        "exec_type": "fill",
+        "order_status": draw.choice(["partially_filled", "filled"]),
+        "side": draw.choice(["buy", "sell"]),
+        "liquidity": draw.choice(["maker", "taker", "unknown"]),
+        "price": draw.randrange(1, 10**7) / 100,
+        "quantity": draw.randrange(1, 10**6) / 1000,
+        "last_price": draw.randrange(1, 10**7) / 100,
+        "last_quantity": draw.randrange(1, 10**6) / 1000,
+        "cumulative_quantity": draw.random(),
+        "commission": draw.randrange(-1000, 1000) / 10**6,
+        "client_order_id": f"{ring}-{number}",
+        "order_id": f"o-{draw.randrange(10**12)}",
+        "trade_id": f"t-{draw.randrange(10**12)}",
+        "commission_currency": draw.choice(["BTC", "USDT"]),
+        "text": draw.choice(["", "žluť", "post only would cross"]),
+    }
+
+
+def main(ring: str, path: Path, seed: int, rate: float) -> None:
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    log = TruthLog(path)
+    fixed = {"exchange": "deribit", "account": "A-1", "symbol": "BTC-PERPETUAL", "strategy": ring}
+    with Recorder.open(ring) as recorder:
+        log.note_session(recorder.producer.session)
+        bound = recorder.bind(**fixed)
+        pace = random.Random(f"{seed} {ring} {log.begun}")
+        started, due = time.monotonic(), 0.0
+        recorded = 0
+        while not stop.wait(TICK_SECONDS):
+            due = max(due, rate * (time.monotonic() - started))
+            if pace.random() < 0.001:
+                due += BURST
+            while recorded < due and not stop.is_set():
+                values = fill(ring, log.begun, seed)
+                log.begin({**values, **fixed})
+                log.end(bound.fill(**values))
+                recorded += 1
+
+
+if __name__ == "__main__":
+    end_with_parent(int(sys.argv[1]))
+    main(sys.argv[2], Path(sys.argv[3]), int(sys.argv[4]), float(sys.argv[5]))

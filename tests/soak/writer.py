@@ -1,0 +1,11 @@
+"""The writer as a child of the soak: `python -m tests.soak.writer PARENT_PID ARGUMENTS…`."""
+
+import sys
+
+from ringbuf.tools.cli import main
+from tests.soak.child import end_with_parent
+
+if __name__ == "__main__":
+    end_with_parent(int(sys.argv[1]))
+    sys.argv = ["ringbuf", "writer", *sys.argv[2:]]
+    main()

@@ -1,0 +1,335 @@
+"""The native core: it does what pure Python does, to the byte, and it is used where it can be."""
+
+import json
+import mmap
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tracemalloc
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from enum import StrEnum
+from fractions import Fraction
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ringbuf import layout, native, registry
+from ringbuf.consumer import Consumer
+from ringbuf.execution import ENUMERATIONS, EXECUTION, NUMBERS, TEXTS, Flag, OrderStatus, Side
+from ringbuf.strategies import Recorder
+from ringbuf.strategies.bound_recorder import FIXED_TEXTS, BoundRecorder, ExecutionFields
+from ringbuf.strategies.native_recorder import native_recorder
+from ringbuf.strategies.words import TABLES
+
+ROOT = Path(__file__).parents[2]
+SOURCE = ROOT / "ringbuf" / "_native.c"
+COMPILER = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
+BOUND = {"exchange": "binance", "account": "A-1", "symbol": "ETHUSDT", "strategy": "mm-eth"}
+FILL: dict[str, Any] = {"side": "buy", "last_price": 2500.25, "last_quantity": 0.5}
+FIELDS = sorted(ExecutionFields.__optional_keys__)
+GIVEN_TEXTS = {name: width for name, width in TEXTS.items() if name not in FIXED_TEXTS}
+
+needs_compiler = pytest.mark.skipif(COMPILER is None, reason="there is no C compiler")
+needs_core = pytest.mark.skipif(native.CORE is None, reason="the native core is not in use")
+
+
+def core() -> Any:
+    """The module of the native core."""
+    assert native.CORE is not None
+    return native.CORE
+
+
+def run(program: str, **environment: str) -> str:
+    """Run a Python program in a process of its own; returns what it prints."""
+    command = [sys.executable, "-W", "error", "-c", program]
+    environ = os.environ | environment
+    return subprocess.run(command, cwd=ROOT, env=environ, stdout=subprocess.PIPE, text=True, check=True).stdout
+
+
+class Both:
+    """One ring with a pure and a native recorder on it."""
+
+    def __init__(self, capacity: int = 64) -> None:
+        name = f"both-{uuid4().hex[:8]}"
+        self.recorder = Recorder.open(name, capacity=capacity)
+        self.producer = self.recorder.producer
+        self.consumer = Consumer.open(name)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(native, "CORE", None)
+            self.pure = self.recorder.bind(**BOUND)
+        self.native = self.recorder.bind(**BOUND)
+        assert type(self.pure) is BoundRecorder
+        assert type(self.native) is core().BoundRecorder
+
+    def take(self) -> np.ndarray[Any, np.dtype[np.void]]:
+        """All records there are, acknowledged."""
+        records = np.concatenate([np.zeros(0, EXECUTION.dtype), *(view.copy() for view in self.consumer.poll())])
+        if len(records):
+            self.consumer.acknowledge(self.consumer.position - 1)
+        return records
+
+    def remove(self) -> None:
+        self.recorder.close()
+        self.consumer.close()
+        registry.remove(self.producer.name, force=True)
+
+
+@pytest.fixture
+def both() -> Iterator[Both]:
+    ring = Both()
+    yield ring
+    ring.remove()
+
+
+# Which one runs
+
+
+@needs_compiler
+@pytest.mark.skipif(native.PURE_VARIABLE in os.environ, reason="pure Python was asked for")
+def test_the_native_core_is_in_use_where_it_can_be_built() -> None:
+    assert native.CORE is not None, "build it: pip install --editable ."
+
+
+@needs_core
+@pytest.mark.parametrize(("value", "is_pure"), [("1", True), ("yes", True), ("0", False), ("", False)])
+def test_pure_python_can_be_forced(value: str, is_pure: bool) -> None:
+    program = (
+        "from ringbuf import Producer, native\n"
+        "print(native.CORE is None, Producer.__base__.__module__, type(Producer.open('forced', capacity=2).cursors))"
+    )
+    expected = "True ringbuf.native <class 'memoryview'>" if is_pure else "False ringbuf._native "
+    assert run(program, RINGBUF_PURE=value).startswith(expected)
+
+
+@needs_core
+def test_a_native_core_that_cannot_be_loaded_says_so(tmp_path: Path) -> None:
+    broken = tmp_path / f"_native{sysconfig.get_config_var('EXT_SUFFIX')}"
+    broken.write_bytes(b"not a library")
+    program = f"""
+import importlib.util, sys
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == "ringbuf._native":
+            return importlib.util.spec_from_file_location(name, {str(broken)!r})
+sys.meta_path.insert(0, Finder())
+try:
+    import ringbuf
+except Exception as error:
+    print(type(error).__name__, error)
+"""
+    assert run(program, RINGBUF_PURE="").startswith("ConfigurationError the native core cannot be loaded: ")
+
+
+@needs_compiler
+def test_the_source_compiles_without_a_warning() -> None:
+    flags = ["-std=c11", "-D_GNU_SOURCE", "-O2", "-Wall", "-Wextra", "-Wshadow", "-Werror"]
+    command = [str(COMPILER), *flags, f"-I{sysconfig.get_path('include')}", "-c", "-o", os.devnull, str(SOURCE)]
+    compiled = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert compiled.returncode == 0, compiled.stdout
+
+
+# The same as pure Python
+
+
+class Word(StrEnum):
+    BUY = "buy"
+
+
+class Text(str):
+    __slots__ = ()
+
+
+WRONG = [None, True, False, b"7", 1.0, "7", object(), Fraction(1, 3), [], float("nan")]
+WRONG_WORDS = ["", "nothing", 0, 255, -1, 1 << 70, 1.0, Word.BUY, OrderStatus.NEW, Side.SELL, np.int8(1)]
+EDGES = [1 << 53, (1 << 53) + 1, -(1 << 53), -(1 << 53) - 1, np.float64(0.1), np.float32(0.1), -0.0]
+EDGE_TEXTS = ["", "a\0b", "\0", "\ud800", "12345678\0", "1234567\0", Text("a"), "x" * 64, "x" * 72, "x" * 73]
+
+
+def values(name: str) -> st.SearchStrategy[Any]:
+    """Values for a field: mostly of its type, some at the edge of it, some wrong."""
+    if name in ENUMERATIONS:
+        known = st.sampled_from(sorted(TABLES[name], key=str)) | st.sampled_from(list(ENUMERATIONS[name]))
+        right: st.SearchStrategy[Any] = known | st.sampled_from(WRONG_WORDS)
+    elif name in NUMBERS:
+        right = st.floats() | st.integers(-(1 << 54), 1 << 54) | st.integers() | st.sampled_from(EDGES) | st.decimals()
+    elif name in TEXTS:
+        right = st.text(max_size=12) | st.text("aé", min_size=60, max_size=75) | st.sampled_from(EDGE_TEXTS)
+    else:
+        right = st.integers(0, 1 << 62) | st.integers(-(1 << 64), 1 << 65) | st.just(np.int64(5))
+    return st.one_of(right, right, right, st.sampled_from(WRONG))
+
+
+@needs_core
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # each example makes a ring
+@given(
+    given_fields=st.fixed_dictionaries({}, optional={name: values(name) for name in FIELDS}),
+    complete=st.booleans(),
+    method=st.sampled_from(["order", "fill"]),
+)
+def test_the_native_recorder_stores_the_bytes_that_the_pure_one_stores(
+    given_fields: dict[str, Any], complete: bool, method: str
+) -> None:
+    fields = FILL | given_fields if complete else given_fields
+    both = Both(capacity=2)
+    try:
+        stored = []
+        for recorder in (both.pure, both.native):
+            flagged = both.producer.flagged
+            getattr(recorder, method)(**fields)
+            (record,) = both.take()
+            record["seq"] = record["captured_ns"] = 0
+            stored.append((record.tobytes().hex(), both.producer.flagged - flagged))
+        assert stored[0] == stored[1]
+    finally:
+        both.remove()
+
+
+MADE_AT_RUN_TIME = json.loads('"order_id"')
+USUAL: list[dict[str, Any]] = [
+    *({name: value} for name in NUMBERS for value in (0.5, 3, -(1 << 53), np.float64(0.25))),
+    *({name: value} for name, kind in ENUMERATIONS.items() for value in ("", kind(1), 1)),
+    *({name: value} for name, width in GIVEN_TEXTS.items() for value in ("a" * width, "žluť", "")),
+    {"exchange_ns": 1_700_000_000_000_000_000, "received_ns": -1, "exchange_seq": (1 << 63) - 1},
+    dict.fromkeys(FIELDS),
+    {MADE_AT_RUN_TIME: "1"},
+]
+
+
+@needs_core
+@pytest.mark.parametrize("usual", USUAL, ids=str)
+def test_usual_values_are_stored_without_pure_python(both: Both, usual: dict[str, Any]) -> None:
+    class Unwilling(BoundRecorder):
+        def _append(self, template: list[Any], fields: ExecutionFields) -> int:
+            raise AssertionError(f"pure Python was asked for {fields}")
+
+    pure = Unwilling(both.recorder, bytes(sum(TEXTS[name] for name in FIXED_TEXTS)), Flag(0))
+    recorder = native_recorder(core(), both.producer, pure)
+    both.producer.has_room(0)  # else the first append of all asks pure Python for that
+    assert recorder.order(**usual) == 0
+    assert recorder.fill(**FILL) == 1
+
+
+@needs_core
+def test_a_call_of_another_shape_is_handed_on_with_its_errors(both: Both) -> None:
+    calls: list[Callable[[Any], Any]] = [
+        lambda recorder: recorder.fill(**FILL, colour="red"),
+        lambda recorder: recorder.fill(**FILL, seq=7),
+        lambda recorder: recorder.fill(**FILL, **{f"field_{number}": 1 for number in range(100)}),
+        lambda recorder: recorder.fill(2500.25),
+        lambda recorder: recorder.order(**{"side": "buy", Text("price"): 1.0}) >= 0,
+        lambda recorder: recorder.order() >= 0,
+    ]
+    for call in calls:
+        outcomes = []
+        for recorder in (both.pure, both.native):
+            try:
+                outcomes.append(str(call(recorder)))
+            except TypeError as error:
+                outcomes.append(str(error))
+        assert outcomes[0] == outcomes[1]
+
+
+# Memory
+
+
+@needs_core
+def test_recording_leaks_no_memory(both: Both) -> None:
+    def record(times: int) -> None:
+        for number in range(times):
+            both.native.fill(**FILL, order_id=f"o{number}", trade_id="žluť", order_status="filled", price=number)
+            both.native.fill(**FILL, text="x" * 100, quantity=Decimal(1))
+            if number % 16 == 0:
+                both.take()
+
+    record(500)
+    tracemalloc.start()
+    try:
+        record(100)
+        before, _ = tracemalloc.get_traced_memory()
+        record(3000)
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert after - before < 3000, "a leak of one byte a call would show"
+
+
+@needs_core
+def test_a_recorder_goes_away_with_its_last_reference(both: Both) -> None:
+    before = sys.getrefcount(both.producer)
+    recorders = [both.recorder.bind(**BOUND) for _ in range(10)]
+    for recorder in recorders:
+        recorder.fill(**FILL, order_status="filled")
+    held = sys.getrefcount(both.producer)
+    del recorder, recorders
+    left = sys.getrefcount(both.producer)
+    assert left == before < held
+
+
+@needs_core
+@pytest.mark.parametrize(
+    "changed",
+    [
+        *({"capacity": capacity} for capacity in (128, 3, 0, -2)),
+        *({"head": offset} for offset in (layout.HEADER_SIZE, 4, -8)),
+        *({"tail": offset} for offset in (layout.HEADER_SIZE, 4, -8)),
+        *({"slots": offset} for offset in (-1, 1 << 62)),
+        *({"record_size": size} for size in (0, -8, 1 << 40)),
+        {"stamps": (697, 16)},
+        {"complete": (704, 2, 52, 88, 96)},
+        {"order": b""},
+        {"fields": {"price": ("f", 700, 8, None, None)}},
+        {"fields": {"price": ("f", 64, 4, None, None)}},
+        {"fields": {"text": ("S", 448, 257, None, None)}},
+        {"fields": {"side": ("u", 50, 1, {"buy": 256}, Side)}},
+        {"fields": {"side": ("x", 50, 1, None, None)}},
+        {"fields": {"": ("f", 64, 8, None, None), **{f"f{number}": ("f", 64, 8, None, None) for number in range(64)}}},
+    ],
+    ids=str,
+)
+def test_a_layout_that_does_not_fit_is_refused(both: Both, changed: dict[str, Any]) -> None:
+    made: list[tuple[Any, dict[str, Any]]] = []
+    listening: Any = SimpleNamespace(BoundRecorder=lambda *args, **kwargs: made.append((args, kwargs)))
+    native_recorder(listening, both.producer, both.pure)
+    ((args, kwargs),) = made
+    core().BoundRecorder(*args, **kwargs)
+    with pytest.raises(ValueError, match=r"does not fit|cannot be recorded|a template has"):
+        core().BoundRecorder(*args, **kwargs | changed)
+
+
+@needs_core
+def test_cursors_are_the_numbers_in_memory() -> None:
+    memory = mmap.mmap(-1, layout.HEADER_SIZE)
+    numbers = native.cursors(memory)
+    last = layout.DESCRIPTOR // 8 - 1
+    numbers[0], numbers[last] = 1, (1 << 64) - 1
+    assert memory[:8] == (1).to_bytes(8, "little")
+    assert memory[last * 8 : layout.DESCRIPTOR] == b"\xff" * 8
+    assert numbers[last] == (1 << 64) - 1
+    for index in (-1, last + 1, 1 << 70):
+        with pytest.raises(IndexError):
+            numbers[index]
+    for value in (-1, 1 << 64):
+        with pytest.raises(OverflowError):
+            numbers[0] = value
+    assert numbers[0] == 1
+
+
+@needs_core
+def test_cursors_of_read_only_memory_cannot_be_stored() -> None:
+    numbers = core().Cursors(bytes(64))
+    assert numbers[7] == 0
+    with pytest.raises(TypeError):
+        numbers[0] = 1
+    with pytest.raises(ValueError, match="multiple of 8"):
+        core().Cursors(memoryview(bytearray(65))[1:])
+    with pytest.raises(TypeError):
+        core().Cursors(7)

@@ -1,0 +1,126 @@
+"""The command itself: its help and its documentation, its errors, and what it imports."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from ringbuf.tools.cli import SUBCOMMANDS, main
+
+ROOT = Path(__file__).parents[2]
+DOCUMENT = (ROOT / "docs" / "TOOL.md").read_text()
+
+
+def subcommand(name: str) -> click.Command:
+    found = main.get_command(click.Context(main), name)
+    assert found is not None
+    return found
+
+
+def section(name: str) -> str:
+    """What docs/TOOL.md says about a subcommand."""
+    parts = re.split(r"^## ", DOCUMENT, flags=re.MULTILINE)
+    (found,) = (part for part in parts if part.startswith(f"`ringbuf {name}"))
+    return found
+
+
+@pytest.mark.parametrize("name", SUBCOMMANDS)
+def test_every_subcommand_and_every_option_has_help_and_is_documented(name: str) -> None:
+    command = subcommand(name)
+    assert command.name == name
+    assert command.help
+    for parameter in command.params:
+        described = section(name)
+        if isinstance(parameter, click.Option):
+            assert parameter.help, f"{parameter.opts} has no help"
+            for spelling in parameter.opts:
+                assert re.search(rf"(?<![\w-]){spelling}(?![\w-])", described), f"{spelling} is not documented"
+        else:
+            assert str(parameter.name).upper() in described
+
+
+def test_the_document_has_no_subcommand_that_does_not_exist() -> None:
+    assert sorted(re.findall(r"^## `ringbuf (\w+)", DOCUMENT, flags=re.MULTILINE)) == sorted(SUBCOMMANDS)
+
+
+def test_help_lists_every_subcommand_without_importing_any() -> None:
+    program = "import sys; from ringbuf.tools.cli import main; main(['--help'], standalone_mode=False); "
+    program += "print(*sys.modules)"
+    run = subprocess.run([sys.executable, "-c", program], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
+    *help_lines, modules = run.stdout.splitlines()
+    for name, (module, summary) in SUBCOMMANDS.items():
+        assert any(line.split(None, 1) == [name, summary] for line in help_lines), name
+        assert module not in modules.split()
+
+
+@pytest.mark.parametrize("arguments", [["ls"], ["show", "--help"], ["tail", "--help"], ["rm", "--help"]])
+def test_looking_at_rings_imports_no_database_client_and_no_demo(arguments: list[str]) -> None:
+    program = f"import sys; from ringbuf.tools.cli import main; main({arguments}, standalone_mode=False); "
+    program += "print(*{name.partition('.')[0] for name in sys.modules})"
+    run = subprocess.run([sys.executable, "-c", program], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
+    assert {"clickhouse_connect", "chdb", "websockets"}.isdisjoint(run.stdout.splitlines()[-1].split())
+
+
+def test_without_a_subcommand_there_is_help_and_a_usage_exit_code() -> None:
+    result = CliRunner().invoke(main, [])
+    assert result.exit_code == 2
+    assert result.stdout.startswith("Usage: ")
+
+
+def test_the_version_is_that_of_the_distribution() -> None:
+    assert CliRunner().invoke(main, ["--version"]).stdout == "ringbuf 0.1.0\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["lss"], "ringbuf: no command 'lss' (did you mean 'ls'?); see `main --help`\n"),
+        (["ls", "--jsn"], "--jsn"),
+        (["--bogus"], "--bogus"),
+        (["show"], "ringbuf: missing argument 'NAME'; see `main show --help`\n"),
+        (["ls", "extra"], "extra"),
+        (["tail", "x", "-n", "-1"], "-1"),
+        (["audit"], "--data-dir"),
+        (["sql", "SELECT 1", "--data-dir", "/nowhere/at/all"], "/nowhere/at/all"),
+        (["show", "../etc/passwd"], "ringbuf: ring name '../etc/passwd' cannot be used; "),
+    ],
+)
+def test_wrong_usage_is_one_line_on_stderr_and_exit_code_2(arguments: list[str], message: str) -> None:
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert result.stderr.startswith("ringbuf: ")
+    assert result.stderr.count("\n") == 1
+    assert message in result.stderr
+
+
+def test_a_wrong_namespace_is_wrong_usage(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RINGBUF_NAMESPACE", "a/b")
+    result = CliRunner().invoke(main, ["ls"])
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith("ringbuf: namespace 'a/b' cannot be used; ")
+
+
+def test_a_directory_without_a_writer_is_wrong_usage(tmp_path: Path) -> None:
+    for arguments in (["audit"], ["sql", "SELECT 1"]):
+        result = CliRunner().invoke(main, [*arguments, "--data-dir", str(tmp_path)])
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert result.stderr.startswith(f"ringbuf: {tmp_path} is no data directory of a writer")
+
+
+def test_a_missing_package_is_named_with_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(SUBCOMMANDS, "ls", SUBCOMMANDS["ls"]._replace(module="package_not_there"))
+    result = CliRunner().invoke(main, ["ls"])
+    assert result.exit_code == 2
+    assert "needs the Python package 'package_not_there'" in result.stderr
+    assert "pip install 'ringbuf-capture[demo]'" in result.stderr
+
+
+def test_options_can_be_given_in_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("RINGBUF_AUDIT_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("RINGBUF_VERSION", "1")
+    assert f"{tmp_path} is no data directory" in CliRunner().invoke(main, ["audit"]).stderr

@@ -1,0 +1,145 @@
+"""How an audit accounts for one session, and how it puts what it sees together."""
+
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ringbuf import Consumer, Producer, Schema
+from ringbuf.frame import HEADER_SIZE
+from ringbuf.journal import Damage
+from ringbuf.tools.places import Ring, Stored, look_at_journal, look_at_quarantine, look_at_rings
+from ringbuf.tools.reconciliation import UNKNOWN, account
+from ringbuf.tools.seq_set import SeqSet
+from ringbuf.writer import checkpoint
+from ringbuf.writer.batch import Range
+from ringbuf.writer.checkpoint import Checkpoint
+from ringbuf.writer.journal import Journal
+from ringbuf.writer.quarantine import Quarantine
+from tests.journals import UNSYNCED, info, ticks
+
+SIGNALS = Schema.define("signals", [("captured_ns", "i8"), ("bid", "f8")])
+SEQS = st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30)), max_size=5).map(SeqSet)
+
+
+def ring(tail: int, head: int) -> Ring:
+    return Ring("mm", "host", "executions", head, SeqSet([(tail, head)]), 0, 0, 0)
+
+
+def stored(*ranges: tuple[int, int]) -> Stored:
+    return Stored(SeqSet(ranges), 0, 0)
+
+
+def test_what_is_on_its_way_is_pending_and_a_record_seen_twice_counts_once() -> None:
+    found = account(1, UNKNOWN, ring(80, 100), 90, SeqSet([(40, 90)]), SeqSet(), stored((0, 60)))
+    assert found.stored.ranges == ((0, 60),)
+    assert found.pending.ranges == ((60, 100),)
+    assert found.recorded.count == 100
+    assert found.lost.count == 0
+
+
+def test_what_no_place_has_is_lost_with_its_exact_ranges() -> None:
+    found = account(1, UNKNOWN, ring(80, 100), 80, SeqSet([(70, 80)]), SeqSet([(5, 6)]), stored((0, 5), (8, 60)))
+    assert found.quarantined.ranges == ((5, 6),)
+    assert found.lost.ranges == ((6, 8), (60, 70))
+
+
+def test_what_arrived_after_the_ring_was_looked_at_is_not_asked_for() -> None:
+    found = account(1, UNKNOWN, ring(90, 100), 120, SeqSet([(90, 110)]), SeqSet(), stored((0, 90), (115, 120)))
+    assert found.recorded.count == 100
+    assert found.lost.count == 0
+
+
+def test_of_a_ring_that_is_gone_the_journal_knows_how_many_records_there_were() -> None:
+    found = account(1, UNKNOWN, None, 50, SeqSet(), SeqSet(), stored((0, 40)))
+    assert found.lost.ranges == ((40, 50),)
+
+
+def test_of_a_session_only_the_database_knows_gaps_are_found() -> None:
+    found = account(1, UNKNOWN, None, 0, SeqSet(), SeqSet(), stored((3, 10), (12, 20)))
+    assert found.recorded.count == 20
+    assert found.lost.ranges == ((0, 3), (10, 12))
+
+
+@given(st.integers(0, 30), st.integers(0, 30), SEQS, SEQS, SEQS, st.booleans())
+def test_each_record_is_exactly_one_of_stored_quarantined_pending_and_lost(
+    tail: int, head: int, journaled: SeqSet, kept: SeqSet, found: SeqSet, has_ring: bool
+) -> None:
+    present = ring(min(tail, head), max(tail, head)) if has_ring else None
+    result = account(1, UNKNOWN, present, journaled.end, journaled, kept, Stored(found, 0, 0))
+    parts = (result.stored, result.quarantined, result.pending, result.lost)
+    assert sum(part.count for part in parts) == result.recorded.count
+    together = SeqSet()
+    for part in parts:
+        together |= part
+    assert together == result.recorded
+    assert (result.lost & (journaled | kept | found)).count == 0
+
+
+def test_a_ring_holds_what_is_not_acknowledged(namespace: str) -> None:
+    with Producer.open("mm", SIGNALS, capacity=4) as producer, Consumer.open("mm") as consumer:
+        for _ in range(6):
+            producer.append(captured_ns=1)
+        consumer.poll()
+        consumer.acknowledge(2)
+        found = look_at_rings(namespace)
+        assert found.problems == []
+        seen = found.by_session[producer.session]
+    assert (seen.name, seen.head, seen.dropped) == ("mm", 4, 2)
+    assert seen.unread.ranges == ((3, 4),)
+
+
+def test_the_quarantine_holds_records_whose_bytes_are_kept_and_no_others(tmp_path: Path) -> None:
+    quarantine = Quarantine(tmp_path)
+    quarantine.add_records(SIGNALS, Range(7, 3, 2), bytes(2 * SIGNALS.record_size), "refused")
+    quarantine.add_damage(Damage(64, 128, "torn"))
+    assert {session: seqs.ranges for session, seqs in look_at_quarantine(tmp_path).items()} == {7: ((3, 5),)}
+
+
+def test_a_directory_without_a_journal_has_nothing_pending(tmp_path: Path) -> None:
+    found = look_at_journal(tmp_path)
+    assert (found.pending, found.ends, found.problems) == ({}, {}, [])
+
+
+def test_pending_in_the_journal_is_what_lies_above_the_checkpoint(tmp_path: Path) -> None:
+    journal = Journal.open(tmp_path / "journal", files=UNSYNCED)
+    journal.add_session(info(7), 10)
+    journal.append(7, 10, [ticks(7, 10, 5)])
+    loaded = journal.sync()
+    journal.append(7, 15, [ticks(7, 15, 2)])
+    journal.sync()
+    journal.close()
+    assert look_at_journal(tmp_path).pending[7].ranges == ((10, 17),), "nothing is known to be loaded"
+    checkpoint.save(tmp_path, Checkpoint("somewhere", loaded))
+    found = look_at_journal(tmp_path)
+    assert found.pending[7].ranges == ((15, 17),)
+    assert found.ends == {7: 17}
+    assert found.sessions[7].ring == "ring-7"
+    assert found.problems == []
+
+
+def test_of_a_session_without_records_the_journal_knows_where_it_stands(tmp_path: Path) -> None:
+    journal = Journal.open(tmp_path / "journal", files=UNSYNCED)
+    journal.add_session(info(7), 1_000)
+    journal.sync()
+    journal.close()
+    assert look_at_journal(tmp_path).ends == {7: 1_000}
+
+
+def test_damage_in_the_journal_is_a_problem_and_what_stood_there_is_known_from_its_header(tmp_path: Path) -> None:
+    journal = Journal.open(tmp_path / "journal", files=UNSYNCED)
+    journal.add_session(info(7), 0)
+    damaged = journal.sync()
+    journal.append(7, 0, [ticks(7, 0, 2)])
+    journal.append(7, 2, [ticks(7, 2, 1)])
+    journal.sync()
+    journal.close()
+    (segment,) = (tmp_path / "journal").iterdir()
+    image = bytearray(segment.read_bytes())
+    image[damaged + HEADER_SIZE] ^= 1
+    segment.write_bytes(image)
+    found = look_at_journal(tmp_path)
+    assert found.pending[7].ranges == ((2, 3),)
+    assert found.ends == {7: 3}
+    (problem,) = found.problems
+    assert problem.startswith(f"journal damaged from {damaged} to ")

@@ -1,0 +1,114 @@
+"""`ringbuf audit`: prove from sequence numbers that the database has every record."""
+
+from pathlib import Path
+from typing import Any, Final
+
+import click
+from rich.text import Text
+
+from ringbuf import registry
+
+from .database import data_dir_option, open_database, writer_status
+from .output import ABSENT, json_option, print_json, print_table, styled
+from .reconciliation import Account, Reconciliation, reconcile
+from .seq_set import SeqSet
+
+_COUNTS: Final = ("recorded", "stored", "pending", "quarantined", "lost", "doubled", "raw_duplicates")
+_SHOWN_GAPS: Final = 20
+
+
+@click.command()
+@data_dir_option
+@json_option
+@click.pass_context
+def audit(ctx: click.Context, data_dir: Path, as_json: bool) -> None:
+    """Prove from sequence numbers that database = journal + rings.
+
+    Each record that was ever accepted is counted once: stored in the database, pending on its way there, quarantined
+    because the database refuses it, or lost. The exit code is 0 only if nothing is lost or doubled and all could be
+    read. Records dropped because a ring was full were never accepted; they are shown, too. The writer may be running.
+    """
+    space = registry.namespace(writer_status(data_dir).get("namespace"))
+    with open_database(data_dir) as database:
+        found = reconcile(data_dir, space, database)
+    if as_json:
+        print_json({"namespace": space, "data_dir": str(data_dir), "database": database.name} | described(found))
+    else:
+        _print(found)
+    ctx.exit(0 if found.is_proven else 1)
+
+
+def described(found: Reconciliation) -> dict[str, Any]:
+    """What an audit found, as JSON."""
+    sessions = [_session(each) for each in found.accounts]
+    totals = {name: sum(each[name] for each in sessions) for name in _COUNTS}
+    totals |= {name: sum(each[name] or 0 for each in sessions) for name in ("dropped", "rejected", "flagged")}
+    return {"proven": found.is_proven, "totals": totals, "sessions": sessions, "problems": found.problems}
+
+
+def _session(each: Account) -> dict[str, Any]:
+    return {
+        "session": each.session,
+        "ring": each.origin.ring or None,
+        "host": each.origin.host or None,
+        "schema": each.origin.schema or None,
+        "recorded": each.recorded.count,
+        "stored": each.stored.count,
+        "pending": each.pending.count,
+        "quarantined": each.quarantined.count,
+        "lost": each.lost.count,
+        "gaps": [list(gap) for gap in each.lost.ranges],
+        "doubled": each.doubled,
+        "raw_duplicates": each.raw_duplicates,
+        "dropped": each.ring.dropped if each.ring else None,
+        "rejected": each.ring.rejected if each.ring else None,
+        "flagged": each.ring.flagged if each.ring else None,
+    }
+
+
+def _print(found: Reconciliation) -> None:
+    totals = described(found)["totals"]
+    if found.accounts:
+        titles = ("RING", "SESSION", "SCHEMA", *(name.upper() for name in (*_COUNTS[:-1], "dropped")))
+        print_table(titles, [_row(each) for each in found.accounts], left=titles[:3])
+        click.echo()
+    for each in found.accounts:
+        if each.lost.count:
+            name = each.origin.ring or "unknown ring"
+            click.echo(f"lost of {name}, session {each.session:016x}: {_gaps(each.lost)}")
+    for problem in found.problems:
+        click.echo(f"problem: {problem}")
+    counted = ", ".join(f"{totals[name]:,} {name}" for name in _COUNTS[1:-1])
+    aside = [f"{totals['raw_duplicates']:,} copies await their merge"] if totals["raw_duplicates"] else []
+    aside += [f"{totals['dropped']:,} records found a ring full and were dropped"] if totals["dropped"] else []
+    click.echo("; ".join([f"{totals['recorded']:,} records recorded: {counted}", *aside]))
+    if found.is_proven:
+        click.secho("PROVEN: nothing is lost, nothing is doubled.", fg="green", bold=True)
+    else:
+        click.secho(f"NOT PROVEN: {_reasons(found, totals)}.", fg="red", bold=True)
+
+
+def _row(each: Account) -> list[str | Text]:
+    return [
+        each.origin.ring or ABSENT,
+        f"{each.session:016x}",
+        each.origin.schema or ABSENT,
+        *(f"{seqs.count:,}" for seqs in (each.recorded, each.stored, each.pending)),
+        *(_alarm(count) for count in (each.quarantined.count, each.lost.count, each.doubled)),
+        ABSENT if each.ring is None else _alarm(each.ring.dropped),
+    ]
+
+
+def _alarm(count: int) -> Text:
+    return styled(f"{count:,}", "bold red" if count else "")
+
+
+def _gaps(lost: SeqSet) -> str:
+    shown = ", ".join(f"[{begin}, {end})" for begin, end in lost.ranges[:_SHOWN_GAPS])
+    more = len(lost.ranges) - _SHOWN_GAPS
+    return shown + (f" and {more:,} more gaps, see --json" if more > 0 else "")
+
+
+def _reasons(found: Reconciliation, totals: dict[str, int]) -> str:
+    counts = [f"{totals[name]:,} records are {name}" for name in ("lost", "doubled") if totals[name]]
+    return ", ".join(counts + ([f"{len(found.problems)} problems"] if found.problems else []))

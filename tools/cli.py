@@ -1,0 +1,157 @@
+"""The command `ringbuf`: one click group, a file per subcommand, imported only when that subcommand runs.
+
+Exit codes: 0 fine, 1 a problem was found, 2 wrong usage or configuration, 130 ended by Ctrl-C, 141 who read the output
+went away. Every error is one line on stderr, `ringbuf: what happened; what to do`.
+"""
+
+import difflib
+import importlib
+import io
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final, NamedTuple
+
+import click
+
+from ringbuf.errors import ConfigurationError, InvalidName, RingbufError
+
+PROBLEM: Final = 1
+USAGE: Final = 2
+INTERRUPTED: Final = 130
+BROKEN_PIPE: Final = 141
+
+
+class Subcommand(NamedTuple):
+    """The module that has a function of the subcommand's name, and what `ringbuf --help` says without importing it."""
+
+    module: str
+    summary: str
+
+
+SUBCOMMANDS: Final = {
+    "audit": Subcommand("ringbuf.tools.audit", "Prove that the database has every record."),
+    "demo": Subcommand("ringbuf.tools.demo.command", "Run a simulated exchange, strategies and a writer."),
+    "ls": Subcommand("ringbuf.tools.ls", "List the rings of a namespace."),
+    "rm": Subcommand("ringbuf.tools.rm", "Remove a ring."),
+    "show": Subcommand("ringbuf.tools.show", "Show everything about one ring."),
+    "sql": Subcommand("ringbuf.tools.sql", "Ask the database."),
+    "tail": Subcommand("ringbuf.tools.tail", "Print the last records of a ring."),
+    "writer": Subcommand("ringbuf.tools.writer", "Run the writer: from the rings into the database."),
+}
+
+
+class Failure(click.ClickException):
+    """An error as the user sees it: one line on stderr."""
+
+    exit_code = PROBLEM
+
+    def show(self, file: Any = None) -> None:
+        """Print the line."""
+        click.echo("ringbuf: " + " ".join(self.message.split()), file=file or sys.stderr)
+
+
+class Misuse(Failure):
+    """Wrong usage or configuration."""
+
+    exit_code = USAGE
+
+
+class LazyGroup(click.Group):
+    """A group whose subcommands are imported when they are needed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names of all subcommands."""
+        return sorted(SUBCOMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a subcommand.
+
+        Raises:
+            ConfigurationError: a package it needs is not installed.
+        """
+        if cmd_name not in SUBCOMMANDS:
+            return None
+        try:
+            command = getattr(importlib.import_module(SUBCOMMANDS[cmd_name].module), cmd_name)
+        except ModuleNotFoundError as error:
+            raise ConfigurationError(
+                f"`ringbuf {cmd_name}` needs the Python package {error.name!r}, which is not installed",
+                "pip install 'ringbuf-capture[demo]' has everything",
+            ) from error
+        assert isinstance(command, click.Command)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click's, with a suggestion for a wrong name."""
+        name = args[0]
+        if name not in SUBCOMMANDS and not name.startswith("-"):
+            close = difflib.get_close_matches(name, SUBCOMMANDS, 1)
+            raise click.UsageError(f"no command {name!r}" + (f" (did you mean {close[0]!r}?)" if close else ""), ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The subcommands' summaries, without importing any."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, SUBCOMMANDS[name].summary) for name in self.list_commands(ctx)])
+
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+        """As click's, with errors of one line."""
+        with _errors_of_one_line():
+            return super().make_context(*args, **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a subcommand and turn whatever ends it into an exit code."""
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(errors="backslashreplace")  # no terminal's encoding may turn data into a traceback
+        with _errors_of_one_line():
+            try:
+                result = super().invoke(ctx)
+                sys.stdout.flush()
+            except KeyboardInterrupt:
+                ctx.exit(INTERRUPTED)
+            except BrokenPipeError:
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at exit
+                ctx.exit(BROKEN_PIPE)
+            return result
+
+
+@contextmanager
+def _errors_of_one_line() -> Iterator[None]:
+    try:
+        yield
+    except RingbufError as error:
+        raise (Misuse if isinstance(error, ConfigurationError | InvalidName) else Failure)(str(error)) from error
+    except click.UsageError as error:
+        message = error.format_message().rstrip(".")
+        path = error.ctx.command_path if error.ctx is not None else "ringbuf"
+        raise Misuse(f"{message[:1].lower()}{message[1:]}; see `{path} --help`") from error
+
+
+@click.group(
+    cls=LazyGroup,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "RINGBUF"},
+)
+@click.version_option(
+    package_name="ringbuf-capture",
+    prog_name="ringbuf",
+    message="%(prog)s %(version)s",
+    allow_from_autoenv=False,  # RINGBUF_VERSION may be anybody's
+)
+@click.pass_context
+def main(ctx: click.Context) -> None:
+    """Look into what ringbuf captures, and prove that nothing is lost.
+
+    Rings are those of the namespace in RINGBUF_NAMESPACE, by default `default`.
+    """
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
+        ctx.exit(USAGE)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,73 @@
+"""The instruments of the simulated exchange, and how their prices wander."""
+
+import random
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+
+
+@dataclass(frozen=True)
+class Instrument:
+    """One contract. Prices are counted in ticks and quantities in lots: integers, so that nothing is ever rounded.
+
+    Attributes:
+        tick, lot: steps of price (in the quote currency) and of quantity.
+    """
+
+    symbol: str
+    tick: Decimal
+    lot: Decimal
+
+    def price(self, ticks: int) -> float:
+        """The price as the venue writes it."""
+        return float(ticks * self.tick)
+
+    def quantity(self, lots: int) -> float:
+        """The quantity as the venue writes it."""
+        return float(lots * self.lot)
+
+
+BITCOIN: Final = Instrument("BTC-PERPETUAL", Decimal("0.5"), Decimal("0.001"))
+ETHER: Final = Instrument("ETH-PERPETUAL", Decimal("0.05"), Decimal("0.01"))
+SOLANA: Final = Instrument("SOL-PERPETUAL", Decimal("0.01"), Decimal("0.1"))
+OPENING_TICKS: Final = {BITCOIN: 128_000, ETHER: 68_000, SOLANA: 15_000}
+"""The instruments traded, and the best bid at which each begins."""
+
+QUOTE_CURRENCY: Final = "USD"
+MAKER_FEE: Final = Decimal("-0.0001")
+"""Of the notional; negative: makers are paid."""
+TAKER_FEE: Final = Decimal("0.0005")
+
+_SPREAD: Final = 2
+_STEP: Final = 3
+_PULL: Final = 0.002
+
+
+def steps(value: object, step: Decimal) -> int | None:
+    """How many steps a number of a message is; None if it is no positive multiple of the step."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    count = Decimal(repr(value)) / step
+    return int(count) if count.is_finite() and count > 0 and count == int(count) else None
+
+
+class Market:
+    """Best bid and ask of one instrument: a random walk, softly pulled back to where it started.
+
+    Attributes:
+        bid, ask: in ticks.
+    """
+
+    def __init__(self, instrument: Instrument, random_source: random.Random) -> None:
+        self.instrument = instrument
+        self._random = random_source
+        self.bid = self._opening = OPENING_TICKS[instrument]
+
+    @property
+    def ask(self) -> int:
+        """Best ask in ticks."""
+        return self.bid + _SPREAD
+
+    def step(self) -> None:
+        """Move by a few ticks."""
+        self.bid += round(self._random.gauss(0, _STEP) + _PULL * (self._opening - self.bid))

@@ -1,0 +1,106 @@
+"""What all subcommands share in printing: `--json`, tables, and values a terminal can show.
+
+A table is as wide as its content, whether a terminal or a pipe reads it: a line is never wrapped or cut, so that `grep`
+finds whole lines and no number loses digits.
+"""
+
+import io
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+ABSENT: Final = "-"
+
+_ENDLESS = 1_000_000
+_UNITS = (("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30), ("TiB", 1 << 40))
+_AGES = ((86_400, "d"), (3_600, "h"), (60, "min"))
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, as docs/TOOL.md describes it.")
+
+
+def print_json(value: object) -> None:
+    """Print one JSON value on one line; it may hold no NaN and no infinity."""
+    click.echo(json.dumps(value, ensure_ascii=False, allow_nan=False))
+
+
+def print_table(
+    titles: Sequence[str], rows: Iterable[Sequence[str | Text]], *, left: Iterable[str] = (), header: bool = True
+) -> None:
+    """Print a table.
+
+    Args:
+        left: titles of the columns that are text; the others are numbers, flush right.
+    """
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=header)
+    for title in titles:
+        is_text = title in left
+        table.add_column(title, justify="left" if is_text else "right", no_wrap=True, header_style="bold")
+    for row in rows:
+        table.add_row(*(cell if isinstance(cell, Text) else Text(printable(cell)) for cell in row))
+    console = Console(file=io.StringIO(), width=_ENDLESS, force_terminal=sys.stdout.isatty() or None)
+    with console.capture() as capture:
+        console.print(table)
+    for line in capture.get().splitlines():
+        click.echo(line.rstrip())
+
+
+def styled(text: str, style: str) -> Text:
+    """A cell in a colour, where there are colours."""
+    return Text(printable(text), style=style)
+
+
+def printable(text: str) -> str:
+    """The text with everything escaped that would not print, or would steer the terminal."""
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
+
+
+def time_text(time_ns: int) -> str:
+    """A time in ns since the epoch as ISO 8601, UTC, with all its digits; 0 is absent."""
+    if time_ns == 0:
+        return ABSENT
+    seconds, nanoseconds = divmod(time_ns, 1_000_000_000)
+    try:
+        moment = datetime.fromtimestamp(seconds, UTC)
+    except (ValueError, OverflowError, OSError):
+        return f"{time_ns} ns"
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{nanoseconds:09d}Z"
+
+
+def age_text(seconds: float) -> str:
+    """How long ago, in the unit that suits."""
+    for unit, name in _AGES:
+        if seconds >= unit:
+            return f"{seconds / unit:.1f} {name}"
+    return f"{seconds:.1f} s"
+
+
+def size_text(size: int) -> str:
+    """A number of bytes in the unit that suits."""
+    shown = f"{size} B"
+    for name, unit in _UNITS:
+        if size >= unit:
+            shown = f"{size / unit:.1f} {name}"
+    return shown
+
+
+def fields_table(fields: dict[str, Any]) -> None:
+    """Print names and values below each other."""
+    print_table(
+        ["", " "],
+        [(Text(name, style="bold"), _cell(value)) for name, value in fields.items()],
+        left=["", " "],
+        header=False,
+    )
+
+
+def _cell(value: Any) -> str | Text:
+    return value if isinstance(value, Text) else f"{value:,}" if type(value) is int else str(value)

@@ -1,0 +1,132 @@
+"""Records as people and programs read them: the same words and texts as in the database."""
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Final
+
+import numpy as np
+
+from ringbuf.execution import EXECUTION, Flag
+from ringbuf.schema import Schema
+
+from .output import ABSENT, printable, time_text
+
+Records = np.ndarray[Any, np.dtype[np.void]]
+Row = dict[str, Any]
+
+INVALID_TEXT: Final = "invalid_utf8:"
+_IDS = ("order_id", "trade_id", "client_order_id", "link_id")
+
+
+def rows(schema: Schema, records: Records, fields: Iterable[str] = ()) -> Iterator[Row]:
+    """The records as JSON values by field.
+
+    Numbers are numbers, NaN is None, infinities are the texts "inf" and "-inf", enumerations are words
+    (`invalid_200` for a value without one), text is text (`invalid_utf8:` and its bytes in hex if it is none), raw
+    bytes are hex, times are integers.
+
+    Args:
+        fields: which fields; all of them if empty.
+    """
+    names = tuple(fields) or schema.names
+    columns = [map(_reader(schema, name), records[name].tolist()) for name in names]
+    return (dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True))
+
+
+def line(schema: Schema, row: Row, fields: Sequence[str] = ()) -> str:
+    """A record on one line, for people.
+
+    Args:
+        row: all fields, as `rows` gives them.
+        fields: which fields to show; if empty, what matters most of an execution, and all that is present of others.
+    """
+    if schema.name == EXECUTION.name and not fields:
+        return _execution(row)
+    shown = fields or [name for name in schema.names if name not in ("session", "seq", "captured_ns")]
+    values = [f"{name}={_shown(schema, name, row[name])}" for name in shown if fields or _is_present(schema, name, row)]
+    start = [] if fields else [time_text(row["captured_ns"])] if "captured_ns" in row else []
+    return "  ".join([*start, f"#{row['seq']}", *values])
+
+
+def number_text(value: float | str | None) -> str:
+    """A number in its shortest text, without a fraction that is zero."""
+    if value is None:
+        return ABSENT
+    text = str(value)
+    return text.removesuffix(".0")
+
+
+def _execution(row: Row) -> str:
+    if row["exec_type"] in ("fill", "trade_correct", "trade_cancel"):
+        amount = f"{number_text(row['last_quantity'])}@{number_text(row['last_price'])}"
+    else:
+        filled = number_text(row["cumulative_quantity"])
+        amount = f"{filled}/{number_text(row['quantity'])}@{number_text(row['price'])}"
+    ids = [f"{name.removesuffix('_id')}={printable(row[name])}" for name in _IDS if row[name]]
+    rest = [f"text={printable(row['text'])}"] if row["text"] else []
+    if row["flags"]:
+        rest.append(f"flags={_flags(row['flags'])}")
+    return "  ".join(
+        [
+            time_text(row["captured_ns"]),
+            f"#{row['seq']}",
+            f"{row['exec_type']:<8}",
+            f"{row['order_status']:<16}",
+            f"{row['side']:<4}",
+            f"{amount:<16}",
+            f"{printable(row['symbol'])}",
+            f"{printable(row['exchange'])}/{printable(row['account'])}",
+            *ids,
+            *rest,
+        ]
+    )
+
+
+def _flags(value: int) -> str:
+    known = [flag for flag in Flag if value & flag]
+    unknown = value & ~sum(known)
+    return "|".join([flag.name.lower() for flag in known if flag.name] + ([str(unknown)] if unknown else []))
+
+
+def _is_present(schema: Schema, name: str, row: Row) -> bool:
+    value = row[name]
+    absent = value is None or value == "" or (name in schema.words and value == _word(schema, name)(0))
+    return not absent and not (value == 0 and schema.is_time(name))
+
+
+def _shown(schema: Schema, name: str, value: Any) -> str:
+    if schema.is_time(name):
+        return time_text(value)
+    return number_text(value) if isinstance(value, float) or value is None else printable(str(value))
+
+
+def _reader(schema: Schema, name: str) -> Callable[[Any], Any]:
+    if name in schema.words:
+        return _word(schema, name)
+    match schema.fields[name][0].kind:
+        case "f":
+            return _number
+        case "S":
+            return _text
+        case "V":
+            return bytes.hex
+        case _:
+            return lambda value: value
+
+
+def _word(schema: Schema, name: str) -> Callable[[int], str]:
+    words = {0: "unknown", **schema.words[name]}
+    return lambda value: words.get(value, f"invalid_{value}")
+
+
+def _number(value: float) -> float | str | None:
+    if math.isfinite(value):
+        return value
+    return None if math.isnan(value) else str(value)
+
+
+def _text(value: bytes) -> str:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return INVALID_TEXT + value.hex().upper()

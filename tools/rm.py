@@ -1,0 +1,39 @@
+"""`ringbuf rm NAME`: remove a ring."""
+
+import click
+
+from ringbuf import registry
+from ringbuf.errors import RingbufError
+
+from .output import json_option, print_json
+from .rings import check_exists, open_ring
+
+
+@click.command()
+@click.argument("name")
+@click.option("--force", is_flag=True, help="Remove it in any case; records that no writer has read are lost.")
+@json_option
+def rm(name: str, force: bool, as_json: bool) -> None:
+    """Remove a ring.
+
+    Refuses while a producer or a consumer holds it, while it has records that no writer has read, and if it is no
+    intact ring.
+    """
+    space = registry.namespace()
+    check_exists(name, space)
+    unread = _unread(name, space) if force else 0
+    registry.remove(name, space=space, force=force)
+    if as_json:
+        print_json({"namespace": space, "removed": name, "unread": unread})
+    else:
+        lost = f"unread records lost: {'unknown' if unread is None else f'{unread:,}'}"
+        click.echo(f"removed ring {name!r}" + (f"; {lost}" if unread != 0 else ""))
+
+
+def _unread(name: str, space: str) -> int | None:
+    """Records that are lost with the ring, None if it cannot tell."""
+    try:
+        with open_ring(name, space) as observer:
+            return observer.state().lag
+    except RingbufError:
+        return None
