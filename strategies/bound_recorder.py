@@ -1,7 +1,7 @@
 """`order` and `fill`: the calls that stand in the trading code's way, so the shortest path we know.
 
-Usual values go from the arguments into the ring with one `pack_into`. Whatever is unusual (a number that is no float, an
-unknown word, a text too long) takes the slow path through `salvage`; see there for what is kept of it.
+Usual values go from the arguments into the ring with one `pack_into`. Whatever is unusual (a number that is no float,
+an unknown word, a text too long) takes the slow path through `salvage`; see there for what is kept of it.
 """
 
 import math
@@ -11,8 +11,10 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, TypedDict, Unpack
 
+import numpy as np
+
 from ringbuf import layout
-from ringbuf.execution import EXECUTION, NUMBERS, TEXTS, ExecType, Flag, Origin
+from ringbuf.execution import ENUMERATIONS, EXECUTION, NUMBERS, TEXTS, ExecType, Flag, Origin
 from ringbuf.producer import FULL
 from ringbuf.strategies.salvage import salvage
 from ringbuf.strategies.words import TABLES
@@ -26,7 +28,7 @@ Text = str | None
 
 
 class ExecutionFields(TypedDict, total=False):
-    """What `order` and `fill` take. None, NaN, "" and 0 mean absent.
+    """What `order` and `fill` take. NaN, "" and 0 mean absent, and None the same as to leave the field out.
 
     Floats are the fast path; int, Decimal and str are stored too (flagged: a str, and what f64 cannot hold).
     Enumerations take members or their words in any usual spelling ("buy", "SELL", "PartiallyFilled", "gtc").
@@ -74,6 +76,7 @@ class Unusual(Exception):
 
 FIXED_TEXTS: Final = ("exchange", "account", "strategy", "symbol")
 _TIMES: Final = ("received_ns", "exchange_ns", "exchange_seq")
+_WITH_DEFAULT: Final = ("exec_type", "origin")
 _PACKED: Final = tuple(
     name for name in EXECUTION.names if name not in ("session", "seq", "captured_ns", *FIXED_TEXTS[1:])
 )
@@ -85,11 +88,14 @@ _LAST_PRICE: Final = _INDEX["last_price"]
 _LAST_QUANTITY: Final = _INDEX["last_quantity"]
 _HEAD: Final = layout.HEAD // 8
 
+_NO_ROOM: Final = ("the ring is full", "records are dropped until a writer has taken some")
+_INTERRUPTED: Final = ("a signal handler recorded while this thread was recording", "that record is dropped")
+
 
 def _record_struct() -> struct.Struct:
     """The record as one struct, its four fixed texts as one string."""
     codes = {"u8": "Q", "i8": "q", "u2": "H", "u1": "B", "f8": "d"}
-    code, end = "<", 0
+    code, end = "@", 0  # native, which is faster than "<" and the same on the one processor there is
     for name in EXECUTION.names:
         dtype, offset = EXECUTION.fields[name]
         code += f"{offset - end}x" if offset > end else ""
@@ -107,11 +113,26 @@ _RECORD: Final = _record_struct()
 def _float(value: Any) -> float:
     if type(value) is float:
         return value
-    if type(value) is int and -(1 << 53) <= value <= 1 << 53:
+    if (type(value) is int and -(1 << 53) <= value <= 1 << 53) or type(value) is np.float64:
         return float(value)
     if value is None:
         return math.nan
     raise Unusual
+
+
+def _word_of(name: str) -> Callable[[Any], int]:
+    table, member = TABLES[name], ENUMERATIONS[name]
+
+    def encode(value: Any) -> int:
+        kind = type(value)
+        # Not whatever compares equal: True and 1.0 would find the word of 1.
+        if kind is str or kind is int or kind is member:
+            return table[value]
+        if value is None and name not in _WITH_DEFAULT:
+            return 0
+        raise Unusual
+
+    return encode
 
 
 def _integer(value: Any) -> int:
@@ -136,7 +157,7 @@ def _text_of(width: int) -> Callable[[Any], bytes]:
 
 
 _FIELDS: Final[dict[str, tuple[int, Callable[[Any], Any]]]] = {
-    **{name: (_INDEX[name], table.__getitem__) for name, table in TABLES.items()},
+    **{name: (_INDEX[name], _word_of(name)) for name in ENUMERATIONS},
     **{name: (_INDEX[name], _float) for name in NUMBERS},
     **{name: (_INDEX[name], _integer) for name in _TIMES},
     **{name: (_INDEX[name], _text_of(width)) for name, width in TEXTS.items() if name not in FIXED_TEXTS},
@@ -181,6 +202,10 @@ class BoundRecorder:
         """
         return self._append(self._fill, fields)
 
+    def templates(self) -> tuple[bytes, bytes]:
+        """The records of `order` and of `fill` as they are before any value is given."""
+        return _RECORD.pack(self._session, 0, 0, *self._order), _RECORD.pack(self._session, 0, 0, *self._fill)
+
     def _append(self, template: list[Any], fields: ExecutionFields) -> int:
         values = template.copy()
         try:
@@ -196,46 +221,48 @@ class BoundRecorder:
             if self._flags:
                 raise Unusual
             return self._publish(values)
-        except (Unusual, KeyError, TypeError, UnicodeEncodeError, struct.error):
+        except (Unusual, KeyError, UnicodeEncodeError, struct.error):
             return self._append_unusual(template, fields)
 
     def _publish(self, values: list[Any]) -> int:
         producer = self._producer
         with producer.lock:
             if producer.busy:
-                return self._interrupted()
-            producer.busy = True
-            try:
-                seq = self._cursors[_HEAD]
-                if seq >= producer.limit and not producer.has_room(seq):
-                    self._recorder.warn("the ring is full", "records are dropped until a writer has taken some")
-                    return FULL
-                offset = layout.HEADER_SIZE + (seq & self._mask) * 704
-                _RECORD.pack_into(self._memory, offset, self._session, seq, time.time_ns(), *values)
-                self._cursors[_HEAD] = seq + 1
-                return seq
-            finally:
-                producer.busy = False
-
-    def _interrupted(self) -> int:
-        self._producer.count(layout.DROPPED)
-        self._recorder.warn("a signal handler recorded while this thread was recording", "that record is dropped")
+                producer.count(layout.DROPPED)
+                refused = _INTERRUPTED
+            else:
+                producer.busy = True
+                try:
+                    seq = self._cursors[_HEAD]
+                    if seq < producer.limit or producer.has_room(seq):
+                        offset = layout.HEADER_SIZE + (seq & self._mask) * 704
+                        _RECORD.pack_into(self._memory, offset, self._session, seq, time.time_ns(), *values)
+                        self._cursors[_HEAD] = seq + 1
+                        return seq
+                    refused = _NO_ROOM
+                finally:
+                    producer.busy = False
+        self._recorder.warn(*refused)
         return FULL
 
     def _append_unusual(self, template: list[Any], fields: ExecutionFields) -> int:
         for name in fields:
             if name not in _FIELDS:
                 raise TypeError(f"order() and fill() take no {name!r}; they take {', '.join(_FIELDS)}")
-        exec_type = fields.get("exec_type", template[_EXEC_TYPE])
-        stored, flags = salvage({**dict.fromkeys(_FIELDS), "origin": Origin.LIVE, **fields, "exec_type": exec_type})
         values = template.copy()
+        stored, flags = salvage(fields)
         for name, value in stored.items():
             values[_INDEX[name]] = value
+        if values[_EXEC_TYPE] == ExecType.FILL and not (
+            values[_SIDE] and math.isfinite(values[_LAST_PRICE]) and math.isfinite(values[_LAST_QUANTITY])
+        ):
+            flags |= Flag.REQUIRED_MISSING
         flags |= self._flags
         values[_FLAGS] = int(flags)
         seq = self._publish(values)
         if flags and seq != FULL:
-            self._producer.count(layout.FLAGGED)
+            with self._producer.lock:
+                self._producer.count(layout.FLAGGED)
             for flag in flags:
                 self._recorder.warn(str(flag.name).lower(), f"first seen in record {seq}")
         return seq

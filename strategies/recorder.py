@@ -1,16 +1,18 @@
 """The hook in a strategy process: records order updates and fills into the process's own ring.
 
-    recorder = Recorder.open("mm-btc")
-    btc = recorder.bind(exchange="deribit", account="A1", symbol="BTC-PERPETUAL", strategy="mm-btc")
-    btc.fill(side="buy", last_price=64000.5, last_quantity=0.1, order_id="1", trade_id="7", liquidity="maker")
+recorder = Recorder.open("mm-btc")
+btc = recorder.bind(exchange="deribit", account="A1", symbol="BTC-PERPETUAL", strategy="mm-btc")
+btc.fill(side="buy", last_price=64000.5, last_quantity=0.1, order_id="1", trade_id="7", liquidity="maker")
 """
 
 import logging
 from typing import Final, Self
 
+from ringbuf import native
 from ringbuf.execution import EXECUTION, TEXTS, Flag
 from ringbuf.producer import Producer
 from ringbuf.strategies.bound_recorder import BoundRecorder
+from ringbuf.strategies.native_recorder import native_recorder
 from ringbuf.strategies.salvage import text
 
 LOGGER: Final = logging.getLogger("ringbuf.recorder")
@@ -25,7 +27,7 @@ class Recorder:
 
     def __init__(self, producer: Producer) -> None:
         self.producer = producer
-        self._warned: set[str] = set()
+        self._warned: dict[str, object] = {}
 
     @classmethod
     def open(cls, name: str, *, capacity: int | None = None, namespace: str | None = None) -> Self:
@@ -55,15 +57,15 @@ class Recorder:
             data, flag = text(value, TEXTS[name])
             encoded += data.ljust(TEXTS[name], b"\0")
             flags |= flag
-        return BoundRecorder(self, bytes(encoded), flags)
+        pure = BoundRecorder(self, bytes(encoded), flags)
+        # With a flag in every record there is nothing usual to be quick about.
+        return pure if native.CORE is None or flags else native_recorder(native.CORE, self.producer, pure)
 
     def warn(self, kind: str, detail: str) -> None:
         """Log the first event of a kind; the ring's counters count all of them."""
-        if kind not in self._warned:
-            self._warned.add(kind)
-            LOGGER.warning(
-                "ring %r: %s (%s); logged once, counted in `ringbuf show`", self.producer.name, kind, detail
-            )
+        first = object()
+        if self._warned.setdefault(kind, first) is first:  # one step, so that of several threads one logs
+            LOGGER.warning("ring %r: %s (%s); logged once, counted in `ringbuf show`", self.producer.name, kind, detail)
 
     def close(self) -> None:
         """Let the next process of this name in. The ring and its records stay. Idempotent."""

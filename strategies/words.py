@@ -1,7 +1,8 @@
 """The words venues and libraries use for the values of our enumerations."""
 
 import re
-from enum import IntEnum
+from enum import Enum, IntEnum
+from numbers import Integral
 from typing import Final
 
 from ringbuf.execution import (
@@ -61,24 +62,27 @@ def _spellings(word: str) -> set[str]:
     return forms | {form.upper() for form in forms} | {word.capitalize()}
 
 
-def _table(kind: type[IntEnum]) -> dict[object, int]:
+def _table(kind: type[IntEnum]) -> dict[str | int, int]:
     words = {each.name.lower(): each for each in kind} | SYNONYMS.get(kind, {})
-    table: dict[object, int] = {spelling: int(each) for word, each in words.items() for spelling in _spellings(word)}
-    table |= {int(each): int(each) for each in kind}
-    table[None] = table[""] = 0
-    return table
+    table: dict[str | int, int] = {spelling: int(each) for word, each in words.items() for spelling in _spellings(word)}
+    return table | {int(each): int(each) for each in kind} | {"": 0}
 
 
 TABLES: Final = {name: _table(kind) for name, kind in ENUMERATIONS.items()}
-"""For each enumeration field: what may be given (members, numbers, words in usual spellings) to its number."""
+"""For each enumeration field: its numbers, members and their words in usual spellings, to the number."""
 
 
 def look_up(name: str, given: object) -> int | None:
-    """The number of an enumeration's word in any spelling, None if it has no such word."""
+    """The number of an enumeration's word in any spelling, None if it has no such word.
+
+    Of a member of another enumeration the name counts, not its number there. A bool is neither word nor number.
+    """
     table = TABLES[name]
     if isinstance(given, str):
         snake = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", given.strip())
         return table.get(re.sub(r"[\s_-]+", "_", snake).lower())
-    if isinstance(given, int) and not isinstance(given, bool):
+    if isinstance(given, Enum) and not isinstance(given, ENUMERATIONS[name]):
+        return look_up(name, str(given.name))
+    if not isinstance(given, bool) and isinstance(given, Integral):
         return table.get(int(given))
     return 0 if given is None else None

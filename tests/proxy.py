@@ -65,9 +65,12 @@ class Exchange:
         return bool(self.token)
 
     def forward(self, content: bytes) -> None:
-        """Send bytes to the server and close the connection without waiting for an answer."""
-        with self._connect() as server:
-            server.sendall(content)
+        """Send bytes to the server, and nothing more; whatever it says to that is lost."""
+        server = self._connect()
+        server.sendall(content)
+        server.shutdown(socket.SHUT_WR)
+        # The library's server aborts if it cannot send that half a header is no request: somebody must listen to it.
+        threading.Thread(target=_listen_to, args=(server,), name="cut off", daemon=True).start()
 
     def answer(self) -> bytes:
         """Forward the whole request and receive the whole answer, or what the server sent of it before it died."""
@@ -319,6 +322,12 @@ def _more(connection: socket.socket, received: bytearray) -> None:
     if not piece:
         raise Cut
     received += piece
+
+
+def _listen_to(server: socket.socket) -> None:
+    with server, suppress(OSError):
+        while server.recv(_PIECE):
+            pass
 
 
 def _reset(connection: socket.socket) -> None:

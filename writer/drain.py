@@ -133,24 +133,24 @@ class Drain:
     def _resume(self, consumer: Consumer) -> None:
         """Bring ring and journal to the same record, whatever an earlier writer left undone."""
         header, tail = consumer.header, consumer.position
+        info = SessionInfo(
+            session=header.session,
+            ring=consumer.name,
+            host=header.host,
+            pid=consumer.segment.read(layout.PRODUCER_PID),
+            namespace=self._namespace,
+            created_ns=header.created_ns,
+            schema=header.schema,
+        )
         journaled = self._journal.next_seq(header.session)
-        if journaled is None or journaled < tail:
-            info = SessionInfo(
-                session=header.session,
-                ring=consumer.name,
-                host=header.host,
-                pid=consumer.segment.read(layout.PRODUCER_PID),
-                namespace=self._namespace,
-                created_ns=header.created_ns,
-                schema=header.schema,
-            )
-            self._journal.add_session(info, tail)
-        elif journaled > consumer.head:
+        if journaled is not None and journaled > consumer.head:
             raise RingCorrupt(
                 f"ring {consumer.name!r} has head {consumer.head}, but its records up to {journaled - 1} are journaled",
                 "its memory was put back; keep a copy of the file, then see `ringbuf rm --force`",
             )
-        elif journaled > tail:
+        self._journal.add_session(info, tail)
+        journaled = self._journal.next_seq(header.session) or 0
+        if journaled > tail:
             self._journal.sync()
             consumer.poll(journaled - tail)
             consumer.acknowledge(journaled - 1)

@@ -38,7 +38,7 @@ _ONE_BLOCK = {
     "input_format_with_types_use_header": 1,
 }
 
-logging.getLogger("clickhouse_connect").setLevel(logging.ERROR)  # it warns of what it raises
+logging.getLogger("clickhouse_connect").setLevel(logging.CRITICAL)  # it raises besides
 
 
 class Engine(Protocol):
@@ -116,6 +116,7 @@ class Server:
             username=self._user,
             password=self._password,
             verify=True,
+            compress=False,
             autogenerate_session_id=False,
             dedicated_pool=True,
             show_clickhouse_errors="scrub",

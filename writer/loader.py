@@ -18,7 +18,8 @@ Everything between checkpoint and journal end is doubtful after a restart, and s
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -119,7 +120,7 @@ class Loader:
         self._last_seen: dict[int, int] = {}
         self._retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type((SinkUnavailable, TableMismatch)),
-            wait=tenacity.wait_exponential_jitter(initial=0.1, max=5.0),
+            wait=tenacity.wait_exponential_jitter(initial=0.1, max=5.0, jitter=0.1),
             stop=tenacity.stop_when_event_set(self.abandon),
             sleep=tenacity.sleep_using_event(self.abandon),
             before_sleep=self._report_retry,
@@ -221,14 +222,14 @@ class Loader:
     def _try(self, delivery: Delivery) -> None:
         doubt = delivery.doubt
         if doubt:
-            lacking = missing(self._sink, delivery.insert.schema, delivery.insert.ranges)
+            lacking = self._lacking(delivery.insert.schema, delivery.insert.ranges)
             if not lacking:
                 return
             delivery.insert = delivery.insert.only(lacking)
         delivery.doubt = True  # whatever happens from here on, the next try asks first
         self._insert(delivery)
         insert = delivery.insert
-        if doubt and missing(self._sink, insert.schema, insert.ranges):
+        if doubt and self._lacking(insert.schema, insert.ranges):
             delivery.revision += 1
             raise SinkUnavailable(f"the database acknowledged {insert.rows} records and does not have them")
         self.stored += insert.rows
@@ -236,17 +237,28 @@ class Loader:
 
     def _insert(self, delivery: Delivery) -> None:
         insert = delivery.insert
-        if insert.schema.schema_id not in self._prepared:
-            self._sink.ensure_table(insert.schema)
-            self._prepared.add(insert.schema.schema_id)
-            reached(Step.TABLE_ENSURED)
         token = insert.token + (f"/r{delivery.revision}" if delivery.revision else "")
-        try:
+        with self._table(insert.schema):
             self._sink.insert(insert.schema, insert.body, insert.rows, token)
-        except SinkUnavailable:
-            self._prepared.discard(insert.schema.schema_id)  # perhaps its table is gone or was altered
-            raise
         reached(Step.INSERT_SENT)
+
+    def _lacking(self, schema: Schema, ranges: list[Range]) -> list[Range]:
+        """What of these records is neither in the database nor in quarantine."""
+        with self._table(schema):
+            return self.quarantine.without(missing(self._sink, schema, ranges))
+
+    @contextmanager
+    def _table(self, schema: Schema) -> Iterator[None]:
+        """Make sure of the table at its first use, and once more after an error: perhaps it is gone or was altered."""
+        if schema.schema_id not in self._prepared:
+            self._sink.ensure_table(schema)
+            self._prepared.add(schema.schema_id)
+            reached(Step.TABLE_ENSURED)
+        try:
+            yield
+        except SinkUnavailable:
+            self._prepared.discard(schema.schema_id)
+            raise
 
     def _split(self, insert: Insert, error: SinkRefused) -> None:
         if insert.rows > 1:
@@ -265,7 +277,7 @@ class Loader:
         if self.sent == self.checkpoint.offset and self.checkpoint.intent is None:
             return
         for schema, ranges in self._unverified.values():
-            lost = self.quarantine.without(self._persist(partial(missing, self._sink, schema, merged(ranges))))
+            lost = self._persist(partial(self._lacking, schema, merged(ranges)))
             if lost:
                 self._go_back(lost)
                 return

@@ -9,7 +9,8 @@ be, `TableMismatch` if it is not, `SinkUnavailable` for everything else. Message
 """
 
 import contextlib
-from collections.abc import Iterable, Iterator, Sequence
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -17,7 +18,7 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 from urllib3.exceptions import HTTPError, MaxRetryError
 
-from ringbuf.errors import SinkError, SinkRefused, SinkUnavailable, TableMismatch
+from ringbuf.errors import RingbufError, SinkError, SinkRefused, SinkUnavailable, TableMismatch
 from ringbuf.frame import SessionInfo
 from ringbuf.schema import Schema
 
@@ -54,7 +55,11 @@ _HINTS = {
     497: "grant the user what is missing",
     516: _CREDENTIALS,
 }
+_NONE: Mapping[int, str] = {}
 _RANGES_PER_QUERY = 500
+_PLAIN_JSON = {"output_format_json_quote_64bit_integers": 0}
+_READING = {"readonly": 2, **_PLAIN_JSON}
+"""2 forbids every change but that of settings, which the client itself makes."""
 _MAX_MESSAGE = 300
 
 
@@ -222,44 +227,38 @@ class ClickHouseSink:
                 self.prepare()  # perhaps the table is gone
                 raise
 
-    def query(self, sql: str) -> list[dict[str, Any]]:
-        """Run a query in this database; the rows as dicts by column name.
-
-        Raises:
-            SinkUnavailable: the database cannot be reached, or cannot run it.
-        """
-        with self._errors("a query"):
-            client = self._connected()
-            client.database = self.database
-            try:
-                return list(client.query(sql).named_results())
-            finally:
-                client.database = None  # other statements must work when it is gone
-
     def query_json(self, sql: str) -> bytes:
         """Run a statement that only reads, in this database; the rows as JSONEachRow.
 
         Raises:
             SinkUnavailable: the database cannot be reached, or cannot run it.
         """
-        with self._errors("a query"):
-            client = self._connected()
-            client.database = self.database
-            try:
-                return bytes(client.raw_query(sql, settings={"readonly": 2}, fmt="JSONEachRow"))
-            finally:
-                client.database = None
+        client = self._connected()
+        client.database = self.database
+        try:
+            return bytes(client.raw_query(sql, settings=_READING, fmt="JSONEachRow"))
+        except Exception as error:  # as in connecting
+            raise self._translated(error, "a query") from error
+        finally:
+            self.close()  # in chDB a connection that was read-only once remains so
 
     # Asking
 
     def _connected(self) -> Client:
         if self._client is None:
-            self._client = self._engine.connect()
+            try:
+                self._client = self._engine.connect()
+            except RingbufError:
+                raise
+            except Exception as error:  # the driver decodes whatever answers, and that fails in many ways
+                raise self._translated(error, "connecting") from error
         return self._client
 
-    def _rows(self, sql: str, doing: str) -> Sequence[Sequence[Any]]:
+    def _rows(self, sql: str, doing: str) -> list[list[Any]]:
+        """Ask in JSON: an answer that was cut or garbled cannot pass for a shorter one."""
         with self._errors(doing):
-            return self._connected().query(sql).result_rows
+            answer = self._connected().raw_query(sql, fmt="JSONCompact", settings=_PLAIN_JSON)
+            return [list(row) for row in json.loads(answer)["data"]]
 
     def _command(self, sql: str, doing: str) -> None:
         with self._errors(doing):
@@ -297,13 +296,13 @@ class ClickHouseSink:
     # What went wrong
 
     @contextlib.contextmanager
-    def _errors(self, doing: str, refusals: "dict[int, str] | None" = None) -> Iterator[None]:
+    def _errors(self, doing: str, refusals: Mapping[int, str] = _NONE) -> Iterator[None]:
         try:
             yield
-        except (ClickHouseError, HTTPError, OSError) as error:
-            raise self._translated(error, doing, refusals or {}) from error
+        except (ClickHouseError, HTTPError, OSError, ValueError, LookupError, TypeError) as error:
+            raise self._translated(error, doing, refusals) from error
 
-    def _translated(self, error: Exception, doing: str, refusals: dict[int, str]) -> SinkError:
+    def _translated(self, error: Exception, doing: str, refusals: Mapping[int, str] = _NONE) -> SinkError:
         code = getattr(error, "code", None)
         name = getattr(error, "name", None) or refusals.get(code or 0, "")
         said = self._engine.without_secrets(_message(error))

@@ -52,20 +52,17 @@ ANSWER_CUTS: dict[str, Callable[[int], int]] = {
     "before its last byte": lambda length: length - 1,
     "behind its last byte": lambda length: length,
 }
-GARBAGE: dict[str, bytes] = {
-    "no HTTP": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 SSH-2.0-OpenSSH_9.2\r\n",
-    "HTML": http(200, "OK", b"<html><body>Please log in</body></html>", "Content-Type: text/html\r\n"),
-    "JSON of an error": http(200, "OK", b'{"error": "try later"}', "Content-Type: application/json\r\n"),
-    "a gzip cut short": http(200, "OK", b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\xcb", "Content-Encoding: gzip\r\n"),
-    "nothing": http(200, "OK", b""),
-    "500": http(500, "Internal Server Error", b"Code: 1. DB::Exception: something (UNSUPPORTED_METHOD)"),
-    "502": http(502, "Bad Gateway", b"<html>bad gateway</html>"),
-    "503": http(503, "Service Unavailable", b""),
-    "503 that looks like a refusal": http(503, "Service Unavailable", b"", "X-ClickHouse-Exception-Code: 469\r\n"),
-    "too many queries": http(
-        500, "Internal Server Error", b"Code: 202. DB::Exception: Too many", "X-ClickHouse-Exception-Code: 202\r\n"
-    ),
-}
+GARBAGE: list[bytes] = [
+    b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 SSH-2.0-OpenSSH_9.2\r\n",
+    http(200, "OK", b"<html><body>Please log in</body></html>", "Content-Type: text/html\r\n"),
+    http(200, "OK", b'{"error": "try later"}', "Content-Type: application/json\r\n"),
+    http(200, "OK", b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\xcb", "Content-Encoding: gzip\r\n"),
+    http(200, "OK", b""),
+    http(500, "Internal Server Error", b"Code: 1. DB::Exception: something (UNSUPPORTED_METHOD)"),
+    http(502, "Bad Gateway", b"<html>bad gateway</html>"),
+    http(503, "Service Unavailable", b""),
+    http(500, "Internal Server Error", b"Code: 202. DB::Exception: Too many", "X-ClickHouse-Exception-Code: 202\r\n"),
+]
 
 
 @pytest.fixture
@@ -132,7 +129,7 @@ def rows_inserted(request: Message) -> int:
 
 
 class ImpatientWriter(WriterProcess):
-    """A writer that waits for an answer for half a second, and not for a minute."""
+    """A writer that waits for an answer for a second, and not for a minute."""
 
     def start(self, **_: object) -> "ImpatientWriter":
         program = """
@@ -141,7 +138,7 @@ class ImpatientWriter(WriterProcess):
             from ringbuf import registry
             from ringbuf.writer.engine import Server
             from ringbuf.writer.service import Settings, run
-            server = Server(sys.argv[2], timeout=0.5)
+            server = Server(sys.argv[2], timeout=1)
             run(Path(sys.argv[1]), server, sys.argv[3], Settings(registry.namespace(), flush_interval=0.01))
         """
         command = [sys.executable, "-c", textwrap.dedent(program), str(self.data_dir), *self._arguments[3:]]
@@ -187,19 +184,19 @@ def test_a_retry_carries_the_token_of_the_insert_that_was_cut_off(
         check_stored(client, database, ring)
 
 
-@pytest.mark.parametrize("garbage", GARBAGE.values(), ids=list(GARBAGE))
 def test_a_server_that_answers_garbage_neither_loses_nor_doubles(
-    garbage: bytes, writer: WriterProcess, proxy: Proxy, clickhouse_server: ClickHouse, database: str
+    writer: WriterProcess, proxy: Proxy, clickhouse_server: ClickHouse, database: str
 ) -> None:
     ring = Recorded("mm")
     ring.record(5)
     wait_stored(clickhouse_server, database, ring)
-    proxy.play(answer_with(garbage), times=1)
-    ring.record(7)
-    proxy.wait_played()
-    proxy.play(answer_with(garbage), times=2, applies=lambda _: True)  # of the question what is missing, too
-    proxy.wait_played(2)
-    wait_stored(clickhouse_server, database, ring)
+    for garbage in GARBAGE:
+        proxy.play(answer_with(garbage), times=1)
+        ring.record(7)
+        proxy.wait_played()
+        proxy.play(answer_with(garbage), times=2, applies=lambda _: True)  # of the question what is missing, too
+        proxy.wait_played(2)
+        wait_stored(clickhouse_server, database, ring)
     writer.stop()
     assert writer.status()["quarantined"] == 0
     with clickhouse_server.client() as client:

@@ -16,9 +16,9 @@ from ringbuf.schema import Schema
 
 # A server that has everything imported forks each process: milliseconds, and nothing of the test process in it.
 CONTEXT: Final = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload([__name__])
+CONTEXT.set_forkserver_preload([__name__, "pytest"])
 
-_PACKAGE: Final = tuple(os.path.dirname(module.__file__) + "/" for module in (ringbuf, ringbuf.strategies))
+_PACKAGE: Final = (*ringbuf.__path__, *ringbuf.strategies.__path__)
 
 MARK: Final = Schema.define("marks", [("value", "u8"), ("echo", "u8"), ("text", "S8")])
 """`echo` is `value` with all bits turned, so that a torn record shows."""

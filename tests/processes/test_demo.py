@@ -112,7 +112,7 @@ def test_positions_examples_and_audit_are_shown_and_a_given_directory_is_kept(da
         assert re.search(expected, shown.stdout), (expected, shown.stdout)
     count = ["sql", "SELECT count() AS records FROM executions", "--data-dir", str(data_dir), "--json"]
     answer = subprocess.run([*RINGBUF, *count], capture_output=True, text=True, check=True).stdout
-    stored = re.search(r"([\d,]+) stored", shown.stdout)
+    stored = re.search(r"captured, ([\d,]+) journaled, \1 stored", shown.stdout)
     assert stored is not None
     assert json.loads(answer) == {"records": int(stored[1].replace(",", ""))}
 

@@ -43,6 +43,12 @@ def test_every_subcommand_and_every_option_has_help_and_is_documented(name: str)
             assert str(parameter.name).upper() in described
 
 
+@pytest.mark.parametrize("name", SUBCOMMANDS)
+def test_no_option_is_documented_that_does_not_exist(name: str) -> None:
+    options = {spelling for parameter in subcommand(name).params for spelling in parameter.opts}
+    assert set(re.findall(r"`(--[a-z-]+)`", section(name))) <= options
+
+
 def test_the_document_has_no_subcommand_that_does_not_exist() -> None:
     assert sorted(re.findall(r"^## `ringbuf (\w+)", DOCUMENT, flags=re.MULTILINE)) == sorted(SUBCOMMANDS)
 

@@ -1,0 +1,141 @@
+"""The sink under test, on a server and embedded, with what a test needs besides.
+
+chDB lives in a process of its own: once it is loaded, a process must not fork any more, and other tests do.
+"""
+
+import json
+import multiprocessing
+from collections.abc import Iterable, Sequence
+from multiprocessing.managers import BaseManager
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+from uuid import uuid4
+
+import numpy as np
+
+from ringbuf.execution import EXECUTION
+from ringbuf.frame import SessionInfo
+from ringbuf.record import blank
+from ringbuf.schema import Schema
+from ringbuf.writer.batch import Range
+from ringbuf.writer.engine import Embedded, Server
+from ringbuf.writer.sink import ClickHouseSink
+from tests.clickhouse_server import ClickHouse
+
+Records = np.ndarray[Any, np.dtype[np.void]]
+
+
+class Database:
+    """A sink, its arguments and results in shapes that can go from process to process."""
+
+    def __init__(self, engine: Server | Embedded, name: str) -> None:
+        self._sink = ClickHouseSink(engine, name)
+        self._name = name
+
+    def name(self) -> str:
+        """Name of the database."""
+        return self._name
+
+    def prepare(self) -> None:
+        self._sink.prepare()
+
+    def ensure_table(self, schema: Schema = EXECUTION) -> bool:
+        return self._sink.ensure_table(schema)
+
+    def ensure_views(self) -> None:
+        self._sink.ensure_views()
+
+    def set_up(self) -> None:
+        """Everything a writer creates when it starts."""
+        self.prepare()
+        self.ensure_table()
+        self.ensure_views()
+
+    def insert(self, records: Records, schema: Schema = EXECUTION, token: str | None = None, pieces: int = 1) -> None:
+        """Insert records, their bytes cut into as many pieces."""
+        content = memoryview(records.tobytes())
+        step = -(-len(content) // pieces)
+        body = [content[start : start + step] for start in range(0, len(content), step)]
+        self._sink.insert(schema, body, len(records), token or uuid4().hex)
+
+    def insert_bytes(self, content: bytes, rows: int, schema: Schema = EXECUTION) -> None:
+        """Insert whatever these bytes are."""
+        self._sink.insert(schema, [memoryview(content)], rows, uuid4().hex)
+
+    def stored(self, ranges: Sequence[Range], schema: Schema = EXECUTION) -> dict[Range, int]:
+        return self._sink.stored(schema, ranges)
+
+    def stored_seqs(self, records: Range, schema: Schema = EXECUTION) -> list[int]:
+        return [int(seq) for seq in self._sink.stored_seqs(schema, records)]
+
+    def upsert_sessions(self, sessions: Iterable[tuple[SessionInfo, int]]) -> None:
+        self._sink.upsert_sessions(sessions)
+
+    def command(self, sql: str) -> None:
+        """Do something to the database that the product would not do."""
+        self._sink._connected().command(sql, settings={"allow_suspicious_fixed_string_types": 1})
+
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        """Ask as a user of clickhouse-connect would."""
+        return [tuple(row) for row in self._sink._connected().query(sql).result_rows]
+
+    def dicts(self, sql: str) -> list[dict[str, Any]]:
+        """Ask as a user of clickhouse-connect would; rows by column name."""
+        return [dict(row) for row in self._sink._connected().query(sql).named_results()]
+
+    def json(self, sql: str) -> list[dict[str, Any]]:
+        """Ask in JSON."""
+        rows = json.loads(self._sink._connected().raw_query(sql, fmt="JSON"))["data"]
+        assert isinstance(rows, list)
+        return rows
+
+    def query_json(self, sql: str) -> bytes:
+        return self._sink.query_json(sql)
+
+    def close(self) -> None:
+        self._sink.close()
+
+
+class EmbeddedProcess(BaseManager):
+    """Runs embedded databases, all in one directory."""
+
+    def __init__(self) -> None:
+        super().__init__(ctx=multiprocessing.get_context("spawn"))
+
+    def open(self, directory: Path, name: str) -> Database:
+        """Open a database; what comes back behaves like a `Database`."""
+        opened: Database = self._open(directory, name)  # type: ignore[attr-defined]
+        return opened
+
+
+def open_embedded(directory: Path, name: str) -> Database:
+    """Open an embedded database in this process."""
+    return Database(Embedded(directory), name)
+
+
+EmbeddedProcess.register("_open", open_embedded)
+
+
+def server_of(clickhouse: ClickHouse, **options: Any) -> Server:
+    """The product's view of a server, without the credentials its URL may hold."""
+    parts = urlsplit(clickhouse.url)
+    user = f"{parts.username}@" if parts.username else ""
+    return Server(f"{parts.scheme}://{user}{clickhouse.host}:{clickhouse.http_port}", **options)
+
+
+def password_of(clickhouse: ClickHouse) -> str:
+    """The password in the server's URL, or none."""
+    return unquote(urlsplit(clickhouse.url).password or "")
+
+
+def executions(rows: Sequence[dict[str, Any]], session: int = 1, first_seq: int = 0) -> Records:
+    """Records with these fields; what is not given is absent, words may stand for values."""
+    records = np.zeros(len(rows), EXECUTION.dtype)
+    values = {name: {word: value for value, word in words.items()} for name, words in EXECUTION.words.items()}
+    for seq, row in enumerate(rows):
+        records[seq] = blank(EXECUTION)[0]
+        for name, value in {"session": session, "seq": first_seq + seq, **row}.items():
+            encoded = value.encode() if isinstance(value, str) and name not in values else value
+            records[seq][name] = values[name][encoded] if isinstance(encoded, str) else encoded
+    return records
