@@ -34,6 +34,7 @@ SUBCOMMANDS: Final = {
     "audit": Subcommand("ringbuf.tools.audit", "Prove that the database has every record."),
     "demo": Subcommand("ringbuf.tools.demo.command", "Run a simulated exchange, strategies and a writer."),
     "ls": Subcommand("ringbuf.tools.ls", "List the rings of a namespace."),
+    "resend": Subcommand("ringbuf.tools.resend", "Send quarantined records once more."),
     "rm": Subcommand("ringbuf.tools.rm", "Remove a ring."),
     "show": Subcommand("ringbuf.tools.show", "Show everything about one ring."),
     "sql": Subcommand("ringbuf.tools.sql", "Ask the database."),

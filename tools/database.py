@@ -4,7 +4,7 @@ import json
 import os
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -103,21 +103,33 @@ def _way_in(data_dir: Path, sink: dict[str, Any], resources: ExitStack) -> Calla
     return _open_sink(data_dir, sink, resources).query_json
 
 
+@contextmanager
+def open_sink(data_dir: Path) -> Iterator["ClickHouseSink"]:
+    """The database of a data directory, to write to, while no writer runs: the directory is held like by one.
+
+    Raises:
+        ConfigurationError: no writer ever ran on the directory.
+        JournalInUse: a writer runs.
+    """
+    sink = writer_status(data_dir)["sink"]
+    with closing(DataDirectory.open(data_dir)) as directory, closing(_sink(sink, directory.embedded)) as found:
+        yield found
+
+
 def _open_sink(data_dir: Path, sink: dict[str, Any], resources: ExitStack) -> "ClickHouseSink":
+    if sink["kind"] != "server":
+        directory = resources.enter_context(closing(DataDirectory.open(data_dir)))
+        return resources.enter_context(closing(_sink(sink, directory.embedded)))
+    return resources.enter_context(closing(_sink(sink, data_dir)))
+
+
+def _sink(sink: dict[str, Any], embedded: Path) -> "ClickHouseSink":
     # Here and not above: asking a running writer needs no database client.
-    from ringbuf.writer.engine import Embedded, Engine, Server
+    from ringbuf.writer.engine import Embedded, Server
     from ringbuf.writer.sink import ClickHouseSink
 
-    engine: Engine
-    if sink["kind"] == "server":
-        engine = Server(sink["url"])
-    else:
-        directory = DataDirectory.open(data_dir)
-        resources.callback(directory.close)
-        engine = Embedded(directory.embedded)
-    found = ClickHouseSink(engine, sink["database"])
-    resources.callback(found.close)
-    return found
+    engine = Server(sink["url"]) if sink["kind"] == "server" else Embedded(embedded)
+    return ClickHouseSink(engine, sink["database"])
 
 
 def _ask_running_writer(data_dir: Path, statement: str) -> bytes:

@@ -4,8 +4,8 @@ A record moves one way: ring, journal, database (or quarantine). It is in the ne
 drain acknowledges a ring after the sync of the journal, and the journal deletes only what the loader has seen in the
 database. So the places are looked at in the order of this way, ring first. A record that had left a place when that was
 looked at was in the next one already; one that came to a place too late to be seen there was seen where it came from.
-So a record in motion may be seen twice, never nowhere, and nothing in flight counts as lost on a running system. The other
-way round, a record could go from the ring to the database behind the audit's back.
+So a record in motion may be seen twice, never nowhere, and nothing in flight counts as lost on a running system. The
+other way round, a record could go from the ring to the database behind the audit's back.
 
 What is seen twice counts once, because seqs are compared and not numbers of records: a record is stored, else
 quarantined, else pending, else lost. Only what a ring had when it was looked at is asked for.

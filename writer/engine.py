@@ -38,7 +38,8 @@ _ONE_BLOCK = {
     "input_format_with_types_use_header": 1,
 }
 
-logging.getLogger("clickhouse_connect").setLevel(logging.CRITICAL)  # it raises besides
+for _name in ("clickhouse_connect", "urllib3"):
+    logging.getLogger(_name).setLevel(logging.CRITICAL)  # they raise besides
 
 
 class Engine(Protocol):

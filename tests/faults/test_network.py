@@ -194,8 +194,8 @@ def test_a_server_that_answers_garbage_neither_loses_nor_doubles(
         proxy.play(answer_with(garbage), times=1)
         ring.record(7)
         proxy.wait_played()
-        proxy.play(answer_with(garbage), times=2, applies=lambda _: True)  # of the question what is missing, too
-        proxy.wait_played(2)
+        proxy.play(answer_with(garbage), times=1, applies=lambda _: True)  # the question what is missing
+        proxy.wait_played()
         wait_stored(clickhouse_server, database, ring)
     writer.stop()
     assert writer.status()["quarantined"] == 0
@@ -215,12 +215,12 @@ def test_a_server_that_hangs_is_given_up_and_asked_again(
         ring.record(7)
         proxy.wait_played()
         wait_stored(clickhouse_server, database, ring)
-        proxy.play(hang, times=2, applies=lambda _: True)
+        proxy.play(hang, times=1, applies=lambda _: True)
         ring.record(7)
-        proxy.wait_played(2)
+        proxy.wait_played()
         wait_stored(clickhouse_server, database, ring)
         writer.stop()
-    assert len(proxy.inserts) >= 3
+    assert "timed out" in writer.log
     with clickhouse_server.client() as client:
         check_stored(client, database, ring)
 

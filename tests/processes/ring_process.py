@@ -10,15 +10,13 @@ from multiprocessing.context import ForkServerProcess
 from types import FrameType
 from typing import Any, Final
 
-import ringbuf
-import ringbuf.strategies
 from ringbuf.schema import Schema
 
 # A server that has everything imported forks each process: milliseconds, and nothing of the test process in it.
 CONTEXT: Final = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload([__name__, "pytest"])
+CONTEXT.set_forkserver_preload([__name__, "pytest", "tests.processes.test_ring_killed"])
 
-_PACKAGE: Final = (*ringbuf.__path__, *ringbuf.strategies.__path__)
+_TRACED: Final = ("/attachment.py", "/segment.py", "/producer.py", "/consumer.py", "/bound_recorder.py")
 
 MARK: Final = Schema.define("marks", [("value", "u8"), ("echo", "u8"), ("text", "S8")])
 """`echo` is `value` with all bits turned, so that a torn record shows."""
@@ -44,17 +42,20 @@ def process(target: Callable[..., None], *args: Any) -> Iterator[ForkServerProce
         child.close()
 
 
-def run_to_step(step: int, signum: int, act: Callable[[], None]) -> None:
-    """Do something, but send this process a signal just before it comes to a certain line of ours.
+def signal_at(step: int, signum: int) -> Callable[[], None]:
+    """Have this process sent a signal just before it comes to a certain line that deals with a ring.
 
     Args:
-        step: how many lines of the package are run before; if there are not that many, nothing is sent.
+        step: how many such lines are run before; if there are not that many, nothing is sent.
+
+    Returns:
+        What to call to begin counting.
     """
     left = step
 
     def trace(frame: FrameType, event: str, _: object) -> Any:
         nonlocal left
-        if not frame.f_code.co_filename.startswith(_PACKAGE):
+        if not frame.f_code.co_filename.endswith(_TRACED):
             return None
         if event == "line":
             if left == 0:
@@ -62,15 +63,15 @@ def run_to_step(step: int, signum: int, act: Callable[[], None]) -> None:
             left -= 1
         return trace
 
-    sys.settrace(trace)
-    try:
-        act()
-    finally:
-        sys.settrace(None)
+    return lambda: sys.settrace(trace)
 
 
 def killed_at(step: int, target: Callable[..., None], *args: Any) -> bool:
-    """Run a function in a process that is killed at a step of it; False if the function was done before."""
+    """Run `target(begin, *args)` in a process that is killed at a step of it, counted from its call of `begin()`.
+
+    Returns:
+        False if the target was done before.
+    """
     with process(_kill_at, step, target, *args) as child:
         child.join()
         assert child.exitcode in (0, -signal.SIGKILL), f"process ended with {child.exitcode}"
@@ -78,4 +79,5 @@ def killed_at(step: int, target: Callable[..., None], *args: Any) -> bool:
 
 
 def _kill_at(step: int, target: Callable[..., None], *args: Any) -> None:
-    run_to_step(step, signal.SIGKILL, lambda: target(*args))
+    target(signal_at(step, signal.SIGKILL), *args)
+    sys.settrace(None)

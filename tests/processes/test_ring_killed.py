@@ -22,7 +22,7 @@ from tests.processes.ring_process import ALL_BITS, MARK, killed_at, mark, proces
 
 NAME = "mm-btc"
 CAPACITY = 8
-STEPS = 400  # more than any of these actions has
+STEPS = 300  # more than any of these actions has
 RUNS = 7
 
 
@@ -78,10 +78,13 @@ def extend(producer: Producer, values: range) -> None:
 
 
 Action = Callable[[Producer, range], None]
+Begin = Callable[[], None]
 
 
-def attach_and(action: Action, values: range, space: str) -> None:
-    action(Producer.open(NAME, MARK, namespace=space), values)
+def attach_and(begin: Begin, action: Action, values: range, space: str) -> None:
+    producer = Producer.open(NAME, MARK, namespace=space)
+    begin()
+    action(producer, values)
 
 
 @pytest.mark.parametrize(
@@ -112,12 +115,13 @@ def test_killed_at_any_line_of_an_append_a_producer_leaves_all_of_it_or_nothing(
             consumer.acknowledge(consumer.position - 1)
             if not killed:
                 break
-    assert 20 < step < STEPS - 1
+    assert 10 < step < STEPS - 1
     assert published[-2 if action is not claim_and_abort else -1] in (values[-1], step)
 
 
-def fill(space: str, value: int) -> None:
+def fill(begin: Begin, space: str, value: int) -> None:
     bound = Recorder.open(NAME, namespace=space).bind(exchange="e", account="a", symbol="s", strategy="m")
+    begin()
     bound.fill(side="buy", last_price=float(value), last_quantity=-float(value), order_id=str(value))
 
 
@@ -158,14 +162,17 @@ def test_killed_in_the_middle_of_a_bulk_append_a_producer_leaves_no_overwritten_
     assert lapped == {(8, 1), (8, 5), (13, 6)}
 
 
-def extend_by_five(name: str, space: str) -> None:
-    Producer.open(name, MARK, namespace=space).extend(array_of(range(100, 105)))
+def extend_by_five(begin: Begin, name: str, space: str) -> None:
+    producer = Producer.open(name, MARK, namespace=space)
+    begin()
+    producer.extend(array_of(range(100, 105)))
 
 
 # Creating
 
 
-def create(space: str) -> None:
+def create(begin: Begin, space: str) -> None:
+    begin()
     Producer.open(NAME, MARK, capacity=CAPACITY, namespace=space)
 
 
@@ -197,7 +204,8 @@ def state_of(name: str) -> str:
 MARK_2 = Schema.define("marks", [("value", "f8")], version=2)
 
 
-def change_schema(space: str) -> None:
+def change_schema(begin: Begin, space: str) -> None:
+    begin()
     Producer.open(NAME, MARK_2, capacity=CAPACITY, namespace=space)
 
 
@@ -224,7 +232,8 @@ def test_killed_at_any_line_of_setting_a_ring_aside_a_producer_loses_none_of_its
 # Consuming
 
 
-def poll_and_acknowledge(space: str) -> None:
+def poll_and_acknowledge(begin: Begin, space: str) -> None:
+    begin()
     consumer = Consumer.open(NAME, namespace=space)
     for _ in range(2):
         consumer.poll(3)

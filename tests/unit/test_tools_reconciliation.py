@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from ringbuf import Consumer, Producer, Schema
 from ringbuf.frame import HEADER_SIZE
 from ringbuf.journal import Damage
+from ringbuf.tools.audit import described
 from ringbuf.tools.places import Ring, Stored, look_at_journal, look_at_quarantine, look_at_rings
-from ringbuf.tools.reconciliation import UNKNOWN, account
+from ringbuf.tools.reconciliation import UNKNOWN, Reconciliation, account
 from ringbuf.tools.seq_set import SeqSet
 from ringbuf.writer import checkpoint
 from ringbuf.writer.batch import Range
@@ -74,6 +75,13 @@ def test_each_record_is_exactly_one_of_stored_quarantined_pending_and_lost(
         together |= part
     assert together == result.recorded
     assert (result.lost & (journaled | kept | found)).count == 0
+
+
+def test_every_key_of_the_json_is_documented() -> None:
+    document = (Path(__file__).parents[2] / "docs" / "TOOL.md").read_text()
+    printed = described(Reconciliation([account(1, UNKNOWN, None, 0, SeqSet(), SeqSet(), stored((0, 1)))], []))
+    for each in (printed, printed["totals"], printed["sessions"][0]):
+        assert [key for key in each if f'"{key}":' not in document] == []
 
 
 def test_a_ring_holds_what_is_not_acknowledged(namespace: str) -> None:

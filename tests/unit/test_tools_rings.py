@@ -117,6 +117,21 @@ def test_what_is_no_intact_ring_is_listed_with_its_error_among_the_others(namesp
     assert "layout version 7" in table.stdout
 
 
+def test_every_key_of_the_json_is_documented(namespace: str) -> None:
+    document = (Path(__file__).parents[2] / "docs" / "TOOL.md").read_text()
+    Producer.open("signals", SIGNALS, capacity=8).close()
+    segment(namespace, "foreign").write_bytes(b"no ring at all")
+    listed = json.loads(run("ls", "--json").stdout)
+    printed = [listed, listed["rings"][0], listed["damaged"][0], run_json("show", "signals")]
+    printed += [
+        printed[-1]["schema"],
+        printed[-1]["schema"]["fields"][0],
+        json.loads(run("show", "foreign", "--json").stdout),
+    ]
+    printed.append(run_json("rm", "signals"))
+    assert [key for each in printed for key in each if f'"{key}":' not in document] == []
+
+
 # show
 
 

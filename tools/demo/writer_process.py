@@ -42,10 +42,10 @@ class WriterProcess:
         """The process that holds the data directory now, None while none does."""
         try:
             pid = int((self._data_dir / LOCK_NAME).read_text())
-            os.kill(pid, 0)
+            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
         except (OSError, ValueError):
             return None
-        return pid
+        return None if state == "Z" else pid
 
     @property
     def is_running(self) -> bool:

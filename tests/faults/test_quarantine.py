@@ -1,0 +1,64 @@
+"""Records that the database refuses for good, from the refusal to the second sending."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ringbuf.writer.step import Step
+from tests.clickhouse_server import ClickHouse
+from tests.recorded import Recorded, check_stored
+from tests.writer_process import WriterProcess, wait_until
+
+RINGBUF = str(Path(sys.executable).with_name("ringbuf"))
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([RINGBUF, *arguments], capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("kill_at", [None, (Step.RECORD_QUARANTINED, 2)], ids=["undisturbed", "killed in between"])
+def test_records_a_constraint_refuses_wait_alone_in_quarantine_until_they_are_sent_again(
+    kill_at: tuple[Step, int] | None, clickhouse_server: ClickHouse, database: str, data_dir: Path
+) -> None:
+    ring = Recorded("mm")
+    writer = WriterProcess(data_dir, "--clickhouse", clickhouse_server.url, "--database", database)
+    with writer, clickhouse_server.client() as client:
+        writer.wait_running()
+        writer.stop()
+        client.command(f"ALTER TABLE {database}.executions ADD CONSTRAINT few CHECK seq % 50 != 7")
+        ring.record(200)
+        if kill_at is not None:
+            writer.start(kill_at=kill_at).wait_killed()
+        writer.start().wait_running()
+        count = f"SELECT count() FROM {database}.executions FINAL"
+        wait_until(lambda: client.query(count).result_rows == [(196,)], "all but four are stored")
+        wait_until(lambda: writer.status()["quarantined"] == 4, "four are in quarantine")
+        running = run("resend", "--data-dir", str(data_dir))
+        assert (running.returncode, "held by another writer" in running.stderr) == (1, True)
+        writer.stop()
+
+        audit = run("audit", "--data-dir", str(data_dir), "--json")
+        totals = json.loads(audit.stdout)["totals"]
+        assert (audit.returncode, totals["stored"], totals["quarantined"], totals["lost"]) == (0, 196, 4, 0)
+
+        refused = run("resend", "--data-dir", str(data_dir), "--json")
+        found = json.loads(refused.stdout)
+        assert (refused.returncode, found["stored"]) == (1, 0)
+        assert [each["first_seq"] for each in found["refused"]] == [7, 57, 107, 157]
+        assert all("few" in each["reason"] for each in found["refused"])
+
+        client.command(f"ALTER TABLE {database}.executions DROP CONSTRAINT few")
+        mended = run("resend", "--data-dir", str(data_dir), "--json")
+        assert (mended.returncode, json.loads(mended.stdout)) == (0, {"stored": 4, "refused": []})
+        check_stored(client, database, ring)
+        again = run("resend", "--data-dir", str(data_dir), "--json")
+        assert (again.returncode, json.loads(again.stdout)) == (0, {"stored": 0, "refused": []})
+
+        ring.record(10)
+        writer.start().wait_running()
+        writer.stop()
+        assert writer.status()["quarantined"] == 0
+        check_stored(client, database, ring)

@@ -1,0 +1,38 @@
+"""`ringbuf resend`: send quarantined records once more."""
+
+from pathlib import Path
+from typing import Final
+
+import click
+
+from .database import data_dir_option, open_sink
+from .output import json_option, print_json
+
+_SHOWN: Final = 20
+
+
+@click.command()
+@data_dir_option
+@json_option
+@click.pass_context
+def resend(ctx: click.Context, data_dir: Path, as_json: bool) -> None:
+    """Send quarantined records to the database once more.
+
+    For when you have mended what refused them: a constraint, a table, a user's rights. Stop the writer first. The exit
+    code is 0 if none is left in quarantine. Safe to repeat: what the database has is not sent again.
+    """
+    from ringbuf.writer.resend import resend as send_again  # not above: other commands need no database client
+
+    with open_sink(data_dir) as sink:
+        outcome = send_again(data_dir, sink)
+    if as_json:
+        refused = [
+            {"session": each.session, "first_seq": each.first_seq, "count": each.count, "reason": reason}
+            for each, reason in outcome.refused.items()
+        ]
+        print_json({"stored": outcome.stored, "refused": refused})
+    else:
+        click.echo(f"{outcome.stored:,} records stored, {len(outcome.refused):,} still refused")
+        for each, reason in list(outcome.refused.items())[:_SHOWN]:
+            click.echo(f"  session {each.session:016x} record {each.first_seq}: {reason}")
+    ctx.exit(1 if outcome.refused else 0)
