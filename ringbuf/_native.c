@@ -453,8 +453,8 @@ record(BoundRecorder *self, Method *method, PyObject *const *args, Py_ssize_t po
 {
     const uint64_t seq = *self->head; /* this process is the only one to store it */
     Call *call = &method->call;
-    if (positional != 0 || names == NULL || !has_room(self, seq)
-        || (names != call->names && resolve(self, call, names) < 0)) {
+    if (positional != 0 || names == NULL || (names != call->names && resolve(self, call, names) < 0)
+        || !has_room(self, seq)) {
         goto pure;
     }
     unsigned char *slot = blank_slot(self, method, seq);
@@ -673,11 +673,15 @@ recorder_dealloc(BoundRecorder *self)
 }
 
 /* What benchmarks compare `fill` with: values without names, in the order of the last fill, of the right types (a word is
- * its number, a text is ASCII), into a ring with room. Nothing of that is checked. Without values: the mere record. */
+ * its number, a text is ASCII), into a ring with room; none of that is checked. Without values: the mere record. */
 static PyObject *
 recorder_floor(BoundRecorder *self, PyObject *const *args, Py_ssize_t count)
 {
     const Method *method = &self->methods[FILL];
+    if (count != 0 && (method->call.names == NULL || PyTuple_GET_SIZE(method->call.names) != count)) {
+        PyErr_SetString(PyExc_ValueError, "the last fill had another number of values");
+        return NULL;
+    }
     const uint64_t seq = *self->head;
     unsigned char *slot = blank_slot(self, method, seq);
     for (Py_ssize_t position = 0; position < count; position++) {

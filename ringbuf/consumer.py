@@ -149,6 +149,19 @@ class Consumer:
         self._cursors[layout.CONSUMER_HEARTBEAT_NS // 8] = time.time_ns()
         self._cursors[layout.HIGH_WATER // 8] = max(self._cursors[layout.HIGH_WATER // 8], self.lag)
 
+    def check_size(self) -> None:
+        """Make sure that the segment still has all its memory; touching memory that is gone ends the process (SIGBUS).
+
+        Raises:
+            RingCorrupt: somebody truncated it.
+        """
+        size = self.segment.size
+        if size < self.header.segment_size:
+            raise RingCorrupt(
+                f"{self.segment.where} was truncated from {self.header.segment_size} bytes to {size}",
+                "its producer cannot go on either; see `ringbuf rm --force`",
+            )
+
     def close(self) -> None:
         """Let another consumer in. What was not acknowledged stays. Idempotent."""
         self._open = False

@@ -125,8 +125,9 @@ class Producer(AppendState):
             RingClosed, RingForked: this producer can no longer append.
         """
         with self.lock:
-            self._enter()
+            busy = self.busy
             try:
+                self._enter()
                 self._fill_scratch(values, fields)
                 seq = self.cursors[_HEAD]
                 if seq >= self.limit and not self.has_room(seq):
@@ -139,7 +140,7 @@ class Producer(AppendState):
                 self.count(layout.REJECTED)
                 raise
             finally:
-                self.busy = False
+                self.busy = busy
 
     def extend(self, records: Record) -> int:
         """Append many records of the schema's dtype, shape (n,).
@@ -152,8 +153,9 @@ class Producer(AppendState):
             RingClosed, RingForked: this producer can no longer append.
         """
         with self.lock:
-            self._enter()
+            busy = self.busy
             try:
+                self._enter()
                 if not _is_array(records) or records.ndim != 1 or records.dtype != self.schema.dtype:
                     self.count(layout.REJECTED, np.size(records))
                     raise RecordError(f"extend takes a 1-d array of {self.schema.dtype}, not {_kind(records)}")
@@ -173,7 +175,7 @@ class Producer(AppendState):
                     self.count(layout.DROPPED, len(records) - taken)
                 return taken
             finally:
-                self.busy = False
+                self.busy = busy
 
     def claim(self) -> np.void | None:
         """The next slot, to be filled in place, with everything absent; then `commit()` or `abort()` it.
@@ -189,8 +191,9 @@ class Producer(AppendState):
             RingClosed, RingForked: this producer can no longer append.
         """
         with self.lock:
-            self._enter()
+            busy = self.busy
             try:
+                self._enter()
                 seq = self.cursors[_HEAD]
                 if seq >= self.limit and not self.has_room(seq):
                     return None
@@ -201,7 +204,7 @@ class Producer(AppendState):
                 self.lock.acquire()  # once more: held until the commit or abort
                 return view
             finally:
-                self.busy = self._claim is not None
+                self.busy = busy or self._claim is not None
 
     def commit(self) -> int:
         """Publish the claimed slot.

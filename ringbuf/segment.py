@@ -21,6 +21,7 @@ from ringbuf import layout, native
 from ringbuf.errors import ConfigurationError, RingCorrupt, RingError, RingMemory, RingNotFound
 
 MODE: Final = 0o600
+_REFUSED = "check its owner and mode, and the limits of this process"
 _REMOVE = "see `ringbuf rm --force` if it is yours and no longer needed"
 _FLOCK = struct.Struct("hhqqi4x")  # struct flock of Linux on 64 bits: type, whence, start, length, pid
 
@@ -73,13 +74,20 @@ class Segment:
         except posix_ipc.ExistentialError as error:
             raise RingNotFound(f"there is no {where}", "`ringbuf ls` shows those there are") from error
         except (posix_ipc.PermissionsError, OSError) as error:
-            hint = "check its owner and mode"
-            raise RingError(f"{where} (/dev/shm{name}) cannot be opened: {error}", hint) from error
+            raise RingError(f"{where} (/dev/shm{name}) cannot be opened: {error}", _REFUSED) from error
         return cls(name, where, fd)
 
     def reopen(self) -> Self:
-        """The same segment, whatever its name leads to now, through an open file that has none of the locks."""
-        return type(self)(self.name, self.where, os.open(f"/proc/self/fd/{self._fd}", os.O_RDWR | os.O_CLOEXEC))
+        """The same segment, whatever its name leads to now, through an open file that has none of the locks.
+
+        Raises:
+            RingError: the operating system refuses it.
+        """
+        try:
+            fd = os.open(f"/proc/self/fd/{self._fd}", os.O_RDWR | os.O_CLOEXEC)
+        except OSError as error:
+            raise RingError(f"{self.where} cannot be opened a second time: {error}", _REFUSED) from error
+        return type(self)(self.name, self.where, fd)
 
     def __enter__(self) -> Self:
         return self
@@ -177,7 +185,7 @@ class Segment:
         except ValueError as error:
             raise RingCorrupt(f"{self.where} is truncated: {self.size} bytes", _REMOVE) from error
         except OSError as error:
-            hint = "check the memory limits of this process (ulimit -v, vm.max_map_count)"
+            hint = "check the limits of this process (ulimit -v -n, vm.max_map_count)"
             raise RingMemory(f"{self.where}: {length:,} bytes cannot be mapped: {error}", hint) from error
 
     def lock(self, byte: int) -> bool:

@@ -231,8 +231,8 @@ class BoundRecorder:
                 producer.count(layout.DROPPED)
                 refused = _INTERRUPTED
             else:
-                producer.busy = True
                 try:
+                    producer.busy = True
                     seq = self._cursors[_HEAD]
                     if seq < producer.limit or producer.has_room(seq):
                         offset = layout.HEADER_SIZE + (seq & self._mask) * 704

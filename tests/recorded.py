@@ -94,16 +94,20 @@ def check_stored(client: Client, database: str, *recorded: Recorded, raw: bool =
 
 def wait_stored(server: ClickHouse, database: str, *recorded: Recorded) -> None:
     """Wait until the database has as many records as these rings have recorded."""
-    total = sum(len(each.expected) for each in recorded)
+    wait_rows(server, database, sum(len(each.expected) for each in recorded))
+
+
+def wait_rows(server: ClickHouse, database: str, count: int) -> None:
+    """Wait until the database has so many records."""
 
     def is_stored() -> bool:
         try:
-            return bool(client.query(f"SELECT count() FROM `{database}`.executions FINAL").result_rows == [(total,)])
+            return bool(client.query(f"SELECT count() FROM `{database}`.executions FINAL").result_rows == [(count,)])
         except DatabaseError:
             return False  # there is no such table at the moment
 
     with server.client() as client:
-        wait_until(is_stored, f"{total} records are stored")
+        wait_until(is_stored, f"{count} records are stored")
 
 
 def position(recorded: Recorded) -> Decimal:

@@ -32,6 +32,7 @@ class Subcommand(NamedTuple):
 
 SUBCOMMANDS: Final = {
     "audit": Subcommand("ringbuf.tools.audit", "Prove that the database has every record."),
+    "bench": Subcommand("ringbuf.tools.bench.command", "Measure what capture costs."),
     "demo": Subcommand("ringbuf.tools.demo.command", "Run a simulated exchange, strategies and a writer."),
     "ls": Subcommand("ringbuf.tools.ls", "List the rings of a namespace."),
     "resend": Subcommand("ringbuf.tools.resend", "Send quarantined records once more."),

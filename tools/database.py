@@ -156,8 +156,10 @@ def ask_writer(data_dir: Path, statement: str) -> bytes:
                 verdict, rows = answer.readline().decode().strip(), answer.read()
         except TimeoutError as error:
             raise SinkUnavailable(f"the writer of {data_dir} did not answer within {TIMEOUT_SECONDS:.0f} s") from error
-    if verdict != "ok":
-        raise SinkError(verdict.removeprefix("error ") or f"the writer of {data_dir} ended before it answered")
+    if verdict.startswith("error "):
+        raise SinkError(verdict.removeprefix("error "))
+    if verdict != f"ok {len(rows)}":
+        raise SinkUnavailable(f"the writer of {data_dir} ended before it had answered", "try again")
     return rows
 
 

@@ -7,6 +7,7 @@ recognised by session and seq, and only acknowledged.
 
 import logging
 import os
+import time
 from dataclasses import dataclass
 from typing import Final
 
@@ -22,6 +23,7 @@ from .problems import Problems
 from .step import Step, reached
 
 LOGGER: Final = logging.getLogger("ringbuf.writer")
+INCOMPLETE_SECONDS: Final = 5.0
 
 
 @dataclass
@@ -57,6 +59,7 @@ class Drain:
         self._problems = problems
         self._namespace = namespace
         self._refused: dict[int, RingbufError] = {}
+        self._incomplete: dict[int, float] = {}
 
     @property
     def has_news(self) -> bool:
@@ -72,12 +75,19 @@ class Drain:
         """Attach to rings that appeared, leave those that are gone, and show a heartbeat in the others."""
         present = registry.ring_inodes(self._namespace)
         self._refused = {inode: error for inode, error in self._refused.items() if inode in present}
+        self._incomplete = {inode: since for inode, since in self._incomplete.items() if inode in present}
         for inode, name in present.items():
             if inode not in self.rings and (inode not in self._refused or self._refused[inode].retryable):
                 self._attach(inode, name)
         for inode, ring in list(self.rings.items()):
+            try:
+                ring.consumer.check_size()
+            except RingCorrupt as error:
+                self._refuse(inode, error)
+                self._detach(inode)
+                continue
             ring.consumer.beat()
-            if not ring.has_news and self._is_over(ring, present.get(inode)):
+            if self._is_over(ring, present.get(inode)):
                 self._detach(inode)
                 self._journal.drop_session(ring.session)
         if not self._refused:
@@ -114,8 +124,11 @@ class Drain:
     def _attach(self, inode: int, name: str) -> None:
         try:
             consumer = Consumer.open(name, namespace=self._namespace)
-        except RingIncomplete:
-            return  # its producer is creating it at this moment
+        except RingIncomplete as error:
+            # Its producer is creating it at this moment, or has died, or somebody emptied the file.
+            if time.monotonic() > self._incomplete.setdefault(inode, time.monotonic()) + INCOMPLETE_SECONDS:
+                self._refuse(inode, error)
+            return
         except RingError as error:
             self._refuse(inode, error)
             return
@@ -185,12 +198,14 @@ class Drain:
         return max(count, 0)
 
     def _is_over(self, ring: Ring, name: str | None) -> bool:
-        """Whether a ring without news will never have any."""
-        if name is None:
-            return True
-        if not registry.is_retired(name) or ring.consumer.segment.is_locked(layout.PRODUCER_LOCK):
+        """Whether a ring that lost its name, or was set aside, will never have records again."""
+        if name is not None and not registry.is_retired(name):
             return False
-        os.unlink(registry.SHARED_MEMORY / registry.segment_name(name, self._namespace)[1:])
+        # The lock first: what a producer appended before it let go is seen by looking for news afterwards.
+        if ring.consumer.segment.is_locked(layout.PRODUCER_LOCK) or ring.has_news:
+            return False
+        if name is not None:
+            os.unlink(registry.SHARED_MEMORY / registry.segment_name(name, self._namespace)[1:])
         return True
 
     def _detach(self, inode: int) -> None:

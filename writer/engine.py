@@ -1,6 +1,7 @@
 """Where a database is: on a ClickHouse server, or in this process (chDB). What differs between the two, and no more."""
 
 import logging
+import math
 import os
 from base64 import b64encode
 from collections.abc import Sequence
@@ -10,9 +11,11 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 import clickhouse_connect
 from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import ProgrammingError
 from clickhouse_connect.driver.httpclient import HttpClient
+from urllib3 import Timeout
 
-from ringbuf.errors import ConfigurationError
+from ringbuf.errors import ConfigurationError, SinkUnavailable
 
 from .table import literal, quoted
 
@@ -103,9 +106,8 @@ class Server:
             "interface": parts.scheme,
             "host": parts.hostname,
             "port": port,
-            "connect_timeout": CONNECT_SECONDS,
-            "send_receive_timeout": timeout,
         }
+        self._timeout = timeout
         if ca_file is not None:
             _read(ca_file)
             self._options["ca_cert"] = str(ca_file)
@@ -121,8 +123,11 @@ class Server:
             autogenerate_session_id=False,
             dedicated_pool=True,
             show_clickhouse_errors="scrub",
+            connect_timeout=math.ceil(CONNECT_SECONDS),
+            send_receive_timeout=math.ceil(self._timeout),
         )
         assert isinstance(client, HttpClient)
+        client.timeout = Timeout(connect=CONNECT_SECONDS, read=self._timeout)  # not cut down to whole seconds
         client.http_retries = 0
         return client
 
@@ -167,9 +172,15 @@ class Embedded:
 
         Raises:
             ConfigurationError: chDB is not installed.
+            SinkUnavailable: the directory cannot be opened.
         """
         try:
             return clickhouse_connect.get_client(interface="chdb", path=str(self._path), show_clickhouse_errors="scrub")
+        except ProgrammingError as error:
+            raise SinkUnavailable(
+                f"{self.where} cannot be opened: {' '.join(str(error).split())}",
+                "one process at a time can have it open: is there another?",
+            ) from error
         except ImportError as error:
             raise ConfigurationError(
                 f"the embedded database cannot be loaded: {error}",

@@ -251,7 +251,8 @@ class Loader:
     def _table(self, schema: Schema) -> Iterator[None]:
         """Make sure of the table at its first use, and once more after an error: perhaps it is gone or was altered."""
         if schema.schema_id not in self._prepared:
-            self._sink.ensure_table(schema)
+            if self._sink.ensure_table(schema):
+                LOGGER.warning("table %s was created or altered", schema.name)
             self._prepared.add(schema.schema_id)
             reached(Step.TABLE_ENSURED)
         try:
@@ -313,6 +314,7 @@ class Loader:
         infos = [(self._reader.sessions[session], seen) for session, seen in self._last_seen.items()]
         self._persist(partial(self._sink.upsert_sessions, infos))
         self._sessions_at = time.monotonic() + SESSION_SECONDS
+        self._prepared.clear()  # an insert does not fail for want of a column that is computed: look again
         reached(Step.SESSIONS_STORED)
 
     # What is tried until it succeeds

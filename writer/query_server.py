@@ -1,8 +1,8 @@
 """Answers read-only SQL on a Unix socket in the data directory.
 
 The embedded database can be opened by one process only, and that is the writer: this is the way in for everybody else.
-One statement per connection: the client sends it as UTF-8 and shuts down its sending side; the answer is a line `ok` or
-`error MESSAGE`, then the rows as JSONEachRow.
+One statement per connection: the client sends it as UTF-8 and shuts down its sending side; the answer is a line
+`ok BYTES` and so many bytes of rows as JSONEachRow, or a line `error MESSAGE`.
 """
 
 import logging
@@ -14,13 +14,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from ringbuf.errors import ConfigurationError, RingbufError
+from ringbuf.errors import RingbufError
 
 LOGGER: Final = logging.getLogger("ringbuf.writer")
 SOCKET_NAME: Final = "query.sock"
 MAX_STATEMENT: Final = 256 * 1024
 TIMEOUT_SECONDS: Final = 60.0
-_MAX_PATH = 107  # sun_path of Linux, without its NUL
 
 
 class QueryServer:
@@ -32,13 +31,14 @@ class QueryServer:
 
     def __init__(self, directory: Path, query: Callable[[str], bytes]) -> None:
         self._path = directory / SOCKET_NAME
-        if len(os.fsencode(self._path)) > _MAX_PATH:
-            raise ConfigurationError(f"{self._path} is too long for a Unix socket", "use a shorter --data-dir")
         self._path.unlink(missing_ok=True)  # left by a writer that was killed; the directory's lock is ours
         before = os.umask(0o177)
+        # By its descriptor, because the address of a socket has at most 107 bytes and a path may have more.
+        folder = os.open(directory, os.O_PATH | os.O_DIRECTORY)
         try:
-            self._server = _Server(str(self._path), _handler(query))
+            self._server = _Server(f"/proc/self/fd/{folder}/{SOCKET_NAME}", _handler(query))
         finally:
+            os.close(folder)
             os.umask(before)
         threading.Thread(target=self._server.serve_forever, name="query server", daemon=True).start()
 
@@ -79,7 +79,8 @@ def _answer(query: Callable[[str], bytes], statement: bytes) -> bytes:
     if len(statement) > MAX_STATEMENT:
         return f"error the statement is longer than {MAX_STATEMENT} bytes\n".encode()
     try:
-        return b"ok\n" + query(statement.decode())
+        rows = query(statement.decode())
+        return f"ok {len(rows)}\n".encode() + rows
     except UnicodeDecodeError as error:
         return f"error the statement is not UTF-8: {error}\n".encode()
     except RingbufError as error:

@@ -108,7 +108,9 @@ class ClickHouseSink:
             ConfigurationError: the embedded database is not installed.
         """
         name = table.literal(self.database)
-        if not self._rows(f"SELECT 1 FROM system.databases WHERE name = {name}", "looking for the database"):
+        with self._errors("looking for the database"):
+            exists = self._rows(f"SELECT 1 FROM system.databases WHERE name = {name}")
+        if not exists:
             self._command(table.create_database(self.database), "creating the database")
         found = self._find(table.SESSIONS)
         if found is None:
@@ -144,15 +146,15 @@ class ClickHouseSink:
             SinkUnavailable: the database cannot be reached, or does not allow it.
         """
         for name, view in views.create_views(self.database).items():
-            found = self._rows(
-                f"SELECT engine, comment FROM system.tables WHERE {self._is(name, 'name')}", f"looking for view {name}"
-            )
-            if found and not (found[0][0] == "View" and found[0][1].startswith(views.MARK)):
+            with self._errors(f"looking for view {name}"):
+                found = self._rows(f"SELECT engine, comment FROM system.tables WHERE {self._is(name, 'name')}")
+                engine, comment = found[0] if found else ("View", views.MARK)
+            if engine != "View" or not comment.startswith(views.MARK):
                 raise TableMismatch(
-                    f"{self.database}.{name} is not ours: engine {found[0][0]}, comment {found[0][1]!r}",
+                    f"{self.database}.{name} is not ours: engine {engine}, comment {comment!r}",
                     "choose another database, or give it another name",
                 )
-            if not found or found[0][1] != view.comment:
+            if comment != view.comment:
                 self._command(view.statement, f"creating view {name}")
 
     # Records
@@ -192,10 +194,11 @@ class ClickHouseSink:
         """
         counts = dict.fromkeys(ranges, 0)
         of_start = {(each.session, each.first_seq): each for each in ranges}
-        for start in range(0, len(ranges), _RANGES_PER_QUERY):
-            chunk = ranges[start : start + _RANGES_PER_QUERY]
-            for session, first_seq, count in self._rows(self._counting(schema, chunk), "counting records"):
-                counts[of_start[session, first_seq]] = count
+        with self._errors("counting records"):
+            for start in range(0, len(ranges), _RANGES_PER_QUERY):
+                chunk = ranges[start : start + _RANGES_PER_QUERY]
+                for session, first_seq, count in self._answer(self._counting(schema, chunk)):
+                    counts[of_start[session, first_seq]] = int(count)
         return counts
 
     def stored_seqs(self, schema: Schema, records: Range) -> "np.ndarray[tuple[int], np.dtype[np.uint64]]":
@@ -205,9 +208,9 @@ class ClickHouseSink:
             SinkUnavailable: the database cannot be asked.
         """
         name = table.table_name(schema, self.database)
-        query = f"SELECT DISTINCT seq FROM {name} WHERE {_within(records)} ORDER BY seq"
         with self._errors("listing records"):
-            return np.frombuffer(self._connected().raw_query(query, fmt="RowBinary"), "<u8")
+            ((seqs,),) = self._answer(f"SELECT groupUniqArray(seq) FROM {name} WHERE {_within(records)}")
+            return np.sort(np.array(seqs, np.uint64))
 
     def upsert_sessions(self, sessions: Iterable[tuple[SessionInfo, int]]) -> None:
         """Add to what the table `sessions` knows.
@@ -254,11 +257,13 @@ class ClickHouseSink:
                 raise self._translated(error, "connecting") from error
         return self._client
 
-    def _rows(self, sql: str, doing: str) -> list[list[Any]]:
+    def _answer(self, sql: str) -> list[list[Any]]:
         """Ask in JSON: an answer that was cut or garbled cannot pass for a shorter one."""
-        with self._errors(doing):
-            answer = self._connected().raw_query(sql, fmt="JSONCompact", settings=_PLAIN_JSON)
-            return [list(row) for row in json.loads(answer)["data"]]
+        answer = self._connected().raw_query(sql, fmt="JSONCompact", settings=_PLAIN_JSON)
+        return list(json.loads(answer)["data"])
+
+    def _rows(self, sql: str) -> list[list[str]]:
+        return [[str(value) for value in row] for row in self._answer(sql)]
 
     def _command(self, sql: str, doing: str) -> None:
         with self._errors(doing):
@@ -268,17 +273,17 @@ class ClickHouseSink:
         return f"database = {table.literal(self.database)} AND {column} = {table.literal(name)}"
 
     def _find(self, name: str) -> table.FoundTable | None:
-        doing = f"looking for table {name}"
-        found = self._rows(f"SELECT engine, sorting_key FROM system.tables WHERE {self._is(name, 'name')}", doing)
-        if not found:
-            return None
-        described = self._rows(
-            "SELECT name, type, default_kind, default_expression, comment FROM system.columns"
-            f" WHERE {self._is(name, 'table')}",
-            doing,
-        )
-        columns = {column: table.FoundColumn(*rest) for column, *rest in described}
-        return table.FoundTable(found[0][0], found[0][1], columns)
+        with self._errors(f"looking for table {name}"):
+            found = self._rows(f"SELECT engine, sorting_key FROM system.tables WHERE {self._is(name, 'name')}")
+            if not found:
+                return None
+            described = self._rows(
+                "SELECT name, type, default_kind, default_expression, comment FROM system.columns"
+                f" WHERE {self._is(name, 'table')}"
+            )
+            ((engine, sorting_key),) = found
+            columns = {column: table.FoundColumn(*rest) for column, *rest in described}
+            return table.FoundTable(engine, sorting_key, columns)
 
     def _counting(self, schema: Schema, ranges: Sequence[Range]) -> str:
         """Read what the primary key says may be in a range, and count each record for the range it is in."""

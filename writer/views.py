@@ -173,8 +173,10 @@ FROM (
         FROM (
             SELECT
                 *,
-                argMaxIf(client_order_id, captured_ns, client_order_id != '')
-                    OVER (PARTITION BY exchange, account, symbol, simulated, order_id) AS latest_client_order_id
+                ifNull(
+                    argMaxIf(client_order_id, captured_ns, client_order_id != '')
+                        OVER (PARTITION BY exchange, account, symbol, simulated, order_id), ''
+                ) AS latest_client_order_id
             FROM ({_records(table, "exec_type != 'funding' AND (client_order_id != '' OR order_id != '')")})
         )
     ) AS state
@@ -202,10 +204,10 @@ WITH
 SELECT
     {key},
     bought_quantity - sold_quantity AS quantity,
-    sumIf(amount, counted AND side = 'buy') AS bought_quantity,
-    sumIf(amount, counted AND side = 'sell') AS sold_quantity,
-    sumIf(quote, counted AND side = 'buy') AS bought_quote,
-    sumIf(quote, counted AND side = 'sell') AS sold_quote,
+    sum(if(counted AND side = 'buy', amount, 0)) AS bought_quantity,
+    sum(if(counted AND side = 'sell', amount, 0)) AS sold_quantity,
+    sum(if(counted AND side = 'buy', quote, 0)) AS bought_quote,
+    sum(if(counted AND side = 'sell', quote, 0)) AS sold_quote,
     sumMapIf(
         map(commission_currency, {_decimal(f"toString(if({commission}, commission, 0))", _SCALE)}), counted
     ) AS commissions,

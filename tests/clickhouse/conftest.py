@@ -1,42 +1,56 @@
-"""Fixtures of the database's tests: each that uses `store` runs on a server and embedded."""
+"""Fixtures of the database's tests: those that use `store` or `views` run on a server and embedded."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from uuid import uuid4
 
 import pytest
 
-from ringbuf.writer.engine import PASSWORD_VARIABLE
-from tests.clickhouse.databases import Database, EmbeddedProcess, password_of, server_of
+from tests.clickhouse.databases import Database, EmbeddedProcess, server_of
 from tests.clickhouse_server import ClickHouse
 
 
 @pytest.fixture(scope="session")
-def embedded_process() -> Iterator[EmbeddedProcess]:
-    """The process in which chDB runs, started when the first test needs it."""
+def open_embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Database]]:
+    """Opens embedded databases of one directory, in one process, which is started with the first."""
+    directory = tmp_path_factory.mktemp("embedded")
     with EmbeddedProcess() as process:
-        yield process
+        yield lambda name: process.open(directory, name)
 
 
-@pytest.fixture
-def on_server(clickhouse_server: ClickHouse, database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
-    """A database on the server that does not exist yet."""
-    monkeypatch.setenv(PASSWORD_VARIABLE, password_of(clickhouse_server))
-    opened = Database(server_of(clickhouse_server), database)
-    yield opened
-    opened.close()
+@pytest.fixture(scope="session")
+def open_on_server(clickhouse_server: ClickHouse) -> Callable[[str], Database]:
+    """Opens databases on the server."""
+    return lambda name: Database(server_of(clickhouse_server), name)
 
 
-@pytest.fixture
-def embedded(embedded_process: EmbeddedProcess, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
-    """An embedded database that does not exist yet."""
-    directory = tmp_path_factory.getbasetemp() / "embedded"
-    opened = embedded_process.open(directory, f"test_{uuid4().hex[:16]}")
-    yield opened
-    opened.close()
-
-
-@pytest.fixture(params=["on_server", "embedded"])
-def store(request: pytest.FixtureRequest) -> Database:
+@pytest.fixture(params=["open_on_server", "open_embedded"])
+def store(request: pytest.FixtureRequest) -> Iterator[Database]:
     """A database that does not exist yet."""
-    opened: Database = request.getfixturevalue(request.param)
-    return opened
+    opened: Database = request.getfixturevalue(request.param)(f"test_{uuid4().hex[:16]}")
+    yield opened
+    opened.command(f"DROP DATABASE IF EXISTS {opened.name()} SYNC")
+    opened.close()
+
+
+@pytest.fixture
+def on_server(open_on_server: Callable[[str], Database], database: str) -> Iterator[Database]:
+    """A database on the server that does not exist yet."""
+    opened = open_on_server(database)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="module", params=["open_on_server", "open_embedded"])
+def _prepared(request: pytest.FixtureRequest) -> Iterator[Database]:
+    opened: Database = request.getfixturevalue(request.param)(f"test_{uuid4().hex[:16]}")
+    opened.set_up()
+    yield opened
+    opened.command(f"DROP DATABASE {opened.name()} SYNC")
+    opened.close()
+
+
+@pytest.fixture
+def views(_prepared: Database) -> Database:
+    """A database with tables and views, and no record."""
+    _prepared.command(f"TRUNCATE TABLE {_prepared.name()}.executions")
+    return _prepared

@@ -5,6 +5,7 @@ chDB lives in a process of its own: once it is loaded, a process must not fork a
 
 import json
 import multiprocessing
+import os
 from collections.abc import Iterable, Sequence
 from multiprocessing.managers import BaseManager
 from pathlib import Path
@@ -19,7 +20,7 @@ from ringbuf.frame import SessionInfo
 from ringbuf.record import blank
 from ringbuf.schema import Schema
 from ringbuf.writer.batch import Range
-from ringbuf.writer.engine import Embedded, Server
+from ringbuf.writer.engine import PASSWORD_VARIABLE, Embedded, Server
 from ringbuf.writer.sink import ClickHouseSink
 from tests.clickhouse_server import ClickHouse
 
@@ -118,15 +119,12 @@ EmbeddedProcess.register("_open", open_embedded)
 
 
 def server_of(clickhouse: ClickHouse, **options: Any) -> Server:
-    """The product's view of a server, without the credentials its URL may hold."""
+    """The product's view of a server; the password its URL may hold goes through the environment."""
     parts = urlsplit(clickhouse.url)
+    if parts.password:
+        os.environ[PASSWORD_VARIABLE] = unquote(parts.password)
     user = f"{parts.username}@" if parts.username else ""
     return Server(f"{parts.scheme}://{user}{clickhouse.host}:{clickhouse.http_port}", **options)
-
-
-def password_of(clickhouse: ClickHouse) -> str:
-    """The password in the server's URL, or none."""
-    return unquote(urlsplit(clickhouse.url).password or "")
 
 
 def executions(rows: Sequence[dict[str, Any]], session: int = 1, first_seq: int = 0) -> Records:

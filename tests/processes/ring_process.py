@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing.context import ForkServerProcess
+from pathlib import Path
 from types import FrameType
 from typing import Any, Final
 
@@ -14,7 +15,7 @@ from ringbuf.schema import Schema
 
 # A server that has everything imported forks each process: milliseconds, and nothing of the test process in it.
 CONTEXT: Final = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload([__name__, "pytest", "tests.processes.test_ring_killed"])
+CONTEXT.set_forkserver_preload([f"{__package__}.{path.stem}" for path in Path(__file__).parent.glob("test_ring_*.py")])
 
 _TRACED: Final = ("/attachment.py", "/segment.py", "/producer.py", "/consumer.py", "/bound_recorder.py")
 

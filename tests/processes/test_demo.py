@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -52,17 +52,27 @@ def processes_of(namespace: str) -> list[str]:
     return found
 
 
-def demo(*arguments: str) -> "subprocess.Popen[str]":
-    return subprocess.Popen(
-        [*RINGBUF, "demo", *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        stdin=subprocess.DEVNULL,
-        text=True,
-    )
+Demo = subprocess.Popen[str]
 
 
-def outcome(process: "subprocess.Popen[str]") -> tuple[dict[str, Any], str]:
+@pytest.fixture
+def demo() -> Iterator[Callable[..., Demo]]:
+    """Starts a demo; one that a failed test leaves behind is told to end."""
+    started: list[Demo] = []
+
+    def start(*arguments: str) -> Demo:
+        command = [*RINGBUF, "demo", *arguments]
+        pipe, null = subprocess.PIPE, subprocess.DEVNULL
+        started.append(subprocess.Popen(command, stdout=pipe, stderr=pipe, stdin=null, text=True))
+        return started[-1]
+
+    yield start
+    for process in started:
+        with process:
+            process.terminate()
+
+
+def outcome(process: Demo) -> tuple[dict[str, Any], str]:
     """The JSON of a demo that must have gone well, and what it wrote for people."""
     output, shown = process.communicate(timeout=50)
     assert process.returncode == 0, shown
@@ -76,7 +86,7 @@ def outcome(process: "subprocess.Popen[str]") -> tuple[dict[str, Any], str]:
     return found, shown
 
 
-def shown_pid(process: "subprocess.Popen[str]") -> int:
+def shown_pid(process: Demo) -> int:
     """Wait for the first records to be stored; returns the process id of the writer as it is shown."""
     assert process.stderr is not None
     for line in process.stderr:
@@ -86,12 +96,20 @@ def shown_pid(process: "subprocess.Popen[str]") -> int:
 
 
 @pytest.mark.usefixtures("clean")
-def test_a_writer_killed_in_the_middle_changes_nothing_in_the_result() -> None:
+def test_a_writer_killed_in_the_middle_changes_nothing_in_the_result(
+    demo: Callable[..., Demo], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(NAMESPACE_VARIABLE)
     process = demo("--strategies", "2", "--rate", "200", "--seconds", "4", "--json")
+    namespace = f"demo-{process.pid}"
     os.kill(shown_pid(process), signal.SIGKILL)
+    rings = {path.name for path in SHARED_MEMORY.glob(f"ringbuf.{namespace}.*")}
+    assert rings == {f"ringbuf.{namespace}.demo-mm-{number:02}" for number in (1, 2)}
     found, shown = outcome(process)
     assert found["restarts"] == 1
     assert ESCAPE not in shown
+    assert ring_names(namespace) == []
+    assert processes_of(namespace) == []
 
 
 @pytest.mark.usefixtures("clean")
@@ -118,7 +136,9 @@ def test_positions_examples_and_audit_are_shown_and_a_given_directory_is_kept(da
 
 
 @pytest.mark.usefixtures("clean")
-def test_with_a_server_the_records_are_there_afterwards(clickhouse_server: ClickHouse, database: str) -> None:
+def test_with_a_server_the_records_are_there_afterwards(
+    demo: Callable[..., Demo], clickhouse_server: ClickHouse, database: str
+) -> None:
     found, _ = outcome(demo(*SHORT, "--clickhouse", clickhouse_server.url, "--database", database, "--json"))
     with clickhouse_server.client() as client:
         assert client.command(f"SELECT count() FROM {database}.executions") == found["stored"]
@@ -126,20 +146,8 @@ def test_with_a_server_the_records_are_there_afterwards(clickhouse_server: Click
 
 
 @pytest.mark.usefixtures("clean")
-def test_without_a_namespace_given_it_has_one_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(NAMESPACE_VARIABLE)
-    process = demo(*SHORT, "--json")
-    shown_pid(process)
-    rings = {path.name for path in SHARED_MEMORY.glob(f"ringbuf.demo-{process.pid}.*")}
-    assert rings == {f"ringbuf.demo-{process.pid}.demo-mm-{number:02}" for number in (1, 2)}
-    outcome(process)
-    assert list(SHARED_MEMORY.glob(f"ringbuf.demo-{process.pid}.*")) == []
-    assert processes_of(f"demo-{process.pid}") == []
-
-
-@pytest.mark.usefixtures("clean")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_when_it_is_told_to_end_it_cleans_up(number: signal.Signals) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_when_it_is_told_to_end_it_cleans_up(demo: Callable[..., Demo], number: signal.Signals) -> None:
     process = demo("--strategies", "2", "--seconds", "60", "--json")
     shown_pid(process)
     process.send_signal(number)
@@ -175,7 +183,7 @@ def read(terminal: int) -> bytes:
 
 
 @pytest.mark.usefixtures("clean")
-def test_an_unreachable_database_is_one_line() -> None:
+def test_an_unreachable_database_is_one_line(demo: Callable[..., Demo]) -> None:
     process = demo("--clickhouse", "http://127.0.0.1:1")
     output, error = process.communicate(timeout=50)
     assert process.returncode == 1
@@ -185,7 +193,7 @@ def test_an_unreachable_database_is_one_line() -> None:
     assert "Positions" not in output
 
 
-def test_a_namespace_with_rings_is_left_alone(namespace: str) -> None:
+def test_a_namespace_with_rings_is_left_alone(demo: Callable[..., Demo], namespace: str) -> None:
     with Producer.open("mine"):
         process = demo()
         _, error = process.communicate(timeout=50)

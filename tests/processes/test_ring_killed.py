@@ -154,8 +154,13 @@ def test_killed_in_the_middle_of_a_bulk_append_a_producer_leaves_no_overwritten_
         killed = killed_at(step, extend_by_five, name, namespace)
         with Producer.open(name, MARK) as producer, Observer.open(name) as observer:
             seen = observer.read(0)
-            assert values_of(seen.records) == [*range(CAPACITY), *range(100, 105)][seen.first_seq : producer.head]
-            lapped.add((producer.head, seen.lapped))
+            head = producer.head
+            assert values_of(seen.records) == [*range(CAPACITY), *range(100, 105)][seen.first_seq : head]
+            lapped.add((head, seen.lapped))
+            producer.extend(array_of(range(7, 8)))  # does not bring back what the other one overwrote
+            after = observer.read(0)
+            assert after.first_seq == max(seen.first_seq, head + 2 - CAPACITY)
+            assert values_of(after.records)[-1] == 7
         registry.remove(name, force=True)
         if not killed:
             break

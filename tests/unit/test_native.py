@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from decimal import Decimal
 from enum import StrEnum
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -67,6 +68,7 @@ class Both:
             patch.setattr(native, "CORE", None)
             self.pure = self.recorder.bind(**BOUND)
         self.native = self.recorder.bind(**BOUND)
+        self.producer.has_room(0)  # which the first append of a process leaves to pure Python
         assert type(self.pure) is BoundRecorder
         assert type(self.native) is core().BoundRecorder
 
@@ -77,16 +79,25 @@ class Both:
             self.consumer.acknowledge(self.consumer.position - 1)
         return records
 
-    def stored(self, recorder: BoundRecorder, method: str, fields: dict[str, Any]) -> tuple[str, int]:
+    def stored(self, append: Callable[[], object]) -> tuple[str, int]:
         """The bytes of the record that a call makes over an old one, and how many were counted as flagged."""
         flagged = self.producer.flagged
-        slot = layout.HEADER_SIZE + self.producer.head % self.producer.capacity * EXECUTION.record_size
-        self.producer.memory[slot : slot + EXECUTION.record_size] = b"\xff" * EXECUTION.record_size
-        getattr(recorder, method)(**fields)
+        begin = layout.HEADER_SIZE + self.producer.head % self.producer.capacity * EXECUTION.record_size
+        slot = slice(begin, begin + EXECUTION.record_size)
+        self.producer.memory[slot] = b"\xff" * EXECUTION.record_size
+        append()
         (record,) = self.take()
-        assert record["captured_ns"] > 0
-        record["seq"] = record["captured_ns"] = 0
-        return record.tobytes().hex(), self.producer.flagged - flagged
+        assert record["captured_ns"] > 1_700_000_000 * 10**9
+        data = bytearray(self.producer.memory[slot])
+        for name in ("seq", "captured_ns"):
+            offset = EXECUTION.fields[name][1]
+            data[offset : offset + 8] = bytes(8)
+        return data.hex(), self.producer.flagged - flagged
+
+    def check_same(self, method: str, fields: dict[str, Any]) -> None:
+        """Let both recorders record the same, and compare."""
+        stored = [self.stored(partial(getattr(each, method), **fields)) for each in (self.native, self.pure)]
+        assert stored[0] == stored[1], fields
 
     def remove(self) -> None:
         self.recorder.close()
@@ -193,8 +204,7 @@ def edges(name: str) -> list[Any]:
 def test_both_recorders_store_each_value_as_the_same_bytes(both: Both, name: str) -> None:
     for method, others in (("order", {}), ("fill", FILL), ("fill", {})):
         for value in edges(name):
-            fields = others | {name: value}
-            assert both.stored(both.native, method, fields) == both.stored(both.pure, method, fields), fields
+            both.check_same(method, others | {name: value})
 
 
 def values(name: str) -> st.SearchStrategy[Any]:
@@ -219,8 +229,7 @@ def test_both_recorders_store_any_values_as_the_same_bytes(both: Both) -> None:
         method=st.sampled_from(["order", "fill"]),
     )
     def check(fields: dict[str, Any], others: dict[str, Any], method: str) -> None:
-        fields = others | fields
-        assert both.stored(both.native, method, fields) == both.stored(both.pure, method, fields)
+        both.check_same(method, others | fields)
 
     check()
 
@@ -247,7 +256,6 @@ def test_usual_values_are_stored_without_pure_python(both: Both, usual: dict[str
 
     pure = Unwilling(both.recorder, bytes(sum(TEXTS[name] for name in FIXED_TEXTS)), Flag(0))
     recorder = native_recorder(core(), both.producer, pure)
-    both.producer.has_room(0)  # else the first append of all asks pure Python for that
     assert recorder.order(**usual) == 0
     assert recorder.fill(**FILL) == 1
 
@@ -271,6 +279,18 @@ def test_a_call_of_another_shape_is_handed_on_with_its_errors(both: Both) -> Non
             except TypeError as error:
                 outcomes.append(str(error))
         assert outcomes[0] == outcomes[1]
+
+
+@needs_core
+def test_the_floor_of_the_benchmarks_stores_what_a_fill_stores(both: Both) -> None:
+    floor: Callable[..., None] = both.native._floor  # type: ignore[attr-defined]  # the native core's
+    with pytest.raises(ValueError, match="another number"):
+        floor(1, 2500.25, 0.5)
+    fields = FILL | {"order_id": "12345678-9", "exchange_ns": 7, "liquidity": "taker"}
+    filled = both.stored(lambda: both.native.fill(**fields))
+    assert both.stored(lambda: floor(1, 2500.25, 0.5, "12345678-9", 7, 2)) == filled
+    with pytest.raises(ValueError, match="another number"):
+        floor(1, 2500.25)
 
 
 # Memory

@@ -1,10 +1,12 @@
 """What is installed, and which part may import which."""
 
 import ast
+import os
 import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +18,9 @@ CORE = "ringbuf"
 PARTS = ("writer", "strategies", "tools")
 NOT_IN_A_STRATEGY = {"chdb", "click", "clickhouse_connect", "prometheus_client", "rich", "websockets"}
 MAX_LINES = 400
-NOT_IN_GIT = shutil.ignore_patterns(".*", "__pycache__", "*.egg-info", "build", "dist")
+NOT_IN_GIT = shutil.ignore_patterns(".*", "__pycache__", "*.egg-info", "*.so", "build", "dist")
+NATIVE_CORE = f"{CORE}/_native{sysconfig.get_config_var('EXT_SUFFIX')}"
+HAS_COMPILER = any(shutil.which(name) for name in ("cc", "gcc", "clang"))
 NO_NOUN = re.compile(r"(^|_)(util|common|helper|manager)s?(_|$)")
 
 
@@ -36,22 +40,44 @@ SOURCES = sources()
 MODULES = {module_name(installed): path for installed, path in SOURCES.items()}
 
 
-@pytest.fixture(scope="session")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel, built through the source distribution as a release is, from a copy of what git would give."""
-    copy = tmp_path_factory.mktemp("package") / "copy"
+def build(directory: Path, *options: str, **environment: str) -> Path:
+    """Build the wheel from a copy of what git would give."""
+    copy = directory / "copy"
     shutil.copytree(ROOT, copy, symlinks=True, ignore=NOT_IN_GIT)
-    command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(copy / "dist"), str(copy)]
-    built = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    command = [sys.executable, "-m", "build", "--no-isolation", *options, "--outdir", str(copy / "dist"), str(copy)]
+    environ = os.environ | environment
+    built = subprocess.run(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     assert built.returncode == 0, built.stdout
     (found,) = (copy / "dist").glob("*.whl")
     return found
 
 
-def test_the_wheel_holds_every_module_under_ringbuf_and_nothing_else(wheel: Path) -> None:
+def contents(wheel: Path) -> set[str]:
     with zipfile.ZipFile(wheel) as archive:
-        names = {name for name in archive.namelist() if ".dist-info/" not in name}
-    assert names == {*SOURCES, f"{CORE}/py.typed"}
+        return {name for name in archive.namelist() if ".dist-info/" not in name}
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel, built through the source distribution as a release is."""
+    return build(tmp_path_factory.mktemp("package"))
+
+
+def test_the_wheel_holds_every_module_under_ringbuf_and_nothing_else(wheel: Path) -> None:
+    native_core = {NATIVE_CORE} if HAS_COMPILER else set()
+    assert contents(wheel) == {*SOURCES, f"{CORE}/py.typed"} | native_core
+
+
+def test_the_wheel_lacks_only_the_native_core_where_that_cannot_be_compiled(tmp_path: Path) -> None:
+    wheel = build(tmp_path, "--wheel", CC="false")
+    assert contents(wheel) == {*SOURCES, f"{CORE}/py.typed"}
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path / "installed")
+    program = "import ringbuf.native, ringbuf.strategies; print(ringbuf.native.__file__, ringbuf.native.CORE)"
+    environ = os.environ | {"PYTHONPATH": str(tmp_path / "installed")}
+    command = [sys.executable, "-W", "error", "-c", program]
+    run = subprocess.run(command, cwd=tmp_path, env=environ, stdout=subprocess.PIPE, text=True, check=True)
+    assert run.stdout == f"{tmp_path}/installed/ringbuf/native.py None\n"
 
 
 def test_the_wheel_carries_license_and_command(wheel: Path) -> None:

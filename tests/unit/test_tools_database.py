@@ -53,7 +53,7 @@ def test_a_writer_that_ends_before_it_answers_is_an_error(tmp_path: Path) -> Non
         listening.listen()
         leaving = threading.Thread(target=accept_and_leave)
         leaving.start()
-        with pytest.raises(SinkError, match="ended before it answered"):
+        with pytest.raises(SinkError, match="ended before it had answered"):
             ask_writer(tmp_path, "SELECT")
         leaving.join()
 

@@ -23,6 +23,12 @@ POLL_SECONDS: Final = 0.02
 ENVIRONMENT: Final = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 
 
+def last_lines(log: Path, count: int) -> str:
+    """The end of a log."""
+    lines = log.read_text(errors="replace").strip().splitlines()
+    return "\n".join(lines[-count:]) or "(it wrote nothing)"
+
+
 class ChildProcess:
     """A Python module running as a process group of its own: Ctrl-C in the terminal reaches the demo alone.
 
@@ -72,8 +78,7 @@ class ChildProcess:
 
     def failure(self, what: str) -> RingbufError:
         """An error that says what happened to this process, with the last it wrote."""
-        lines = self.log.read_text(errors="replace").strip().splitlines()
-        return RingbufError(f"{self.module} {what}: {lines[-1] if lines else 'it wrote nothing'}")
+        return RingbufError(f"{self.module} {what}: {last_lines(self.log, 1)}")
 
     def end(self, seconds: float = END_SECONDS) -> None:
         """End it and all it has forked: SIGTERM, after some seconds SIGKILL. Idempotent."""

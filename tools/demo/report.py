@@ -168,6 +168,6 @@ def _cells(values: Iterable[Any]) -> Iterable[Text]:
         if value is None:
             yield Text("-", style="dim")
         elif isinstance(value, Decimal):
-            yield Text(f"{value:,f}")
+            yield Text(f"{value.normalize():,f}")
         else:
             yield Text(f"{value:,}" if isinstance(value, int) else str(value))

@@ -27,7 +27,7 @@ from .process import ChildProcess
 from .report import Report
 from .result import StrategyResult, strategy_name
 from .verdict import Verdict, judge
-from .view import View
+from .view import TRADING, View
 from .writer_process import WriterProcess
 
 EXCHANGE: Final = "ringbuf.tools.demo.exchange"
@@ -39,6 +39,7 @@ OUTAGE_SECONDS: Final = 25.0
 MIN_CAPACITY: Final = 512
 MAX_CAPACITY: Final = 65_536
 PAUSE_SECONDS: Final = 0.1
+LOG_LINES: Final = 20
 STUCK_SECONDS: Final = 30.0
 """How long to wait for the database while it takes nothing."""
 
@@ -152,6 +153,8 @@ class Run:
         report.examples()
         report.audit(verdict)
         report.verdict(verdict, figures)
+        if not verdict.is_good:
+            self._console.print(Text("The writer's log ends with:\n" + writer.last_lines(LOG_LINES)), soft_wrap=True)
         return verdict, figures
 
     @property
@@ -207,7 +210,7 @@ class Run:
         }
         strategies = self._start(stack, STRATEGIES, arguments)
         while strategies.exit_code() is None:
-            view.show("trading", monitor.figures())
+            view.show(TRADING, monitor.figures())
             writer.watch()
             self._pause()
         if strategies.exit_code() != 0:

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from .monitor import Figures
 
+TRADING: Final = "trading"
 LINE_SECONDS: Final = 1.0
 _WIDTH: Final = 78
 
@@ -26,8 +27,11 @@ class View:
     def __init__(self, console: Console, seconds: float) -> None:
         self._console = console
         self._seconds = seconds
-        self._live = Live(console=console, auto_refresh=False) if console.is_terminal else None
+        self._live = (
+            Live(console=console, auto_refresh=False) if console.is_terminal and not console.is_dumb_terminal else None
+        )
         self._next_line = 0.0
+        self._phase = ""
 
     def __enter__(self) -> Self:
         if self._live is not None:
@@ -44,8 +48,8 @@ class View:
         """Show the figures of this moment; to be called several times a second."""
         if self._live is not None:
             self._live.update(self._picture(phase, figures), refresh=True)
-        elif figures.seconds >= self._next_line:
-            self._next_line = figures.seconds + LINE_SECONDS
+        elif figures.seconds >= self._next_line or phase != self._phase:
+            self._next_line, self._phase = figures.seconds + LINE_SECONDS, phase
             self._console.print(_line(phase, figures), soft_wrap=True)
 
     def _picture(self, phase: str, figures: Figures) -> Panel:
@@ -56,10 +60,10 @@ class View:
         head.add_column(justify="right")
         bar = ProgressBar(total=self._seconds, completed=done, width=30)
         head.add_row(Text(phase, style="bold"), bar, f"{done:.1f} of {self._seconds:g} s")
-        rows: list[RenderableType] = [head, Text(), _flow(figures), Text(), _writer(figures)]
+        rows: list[RenderableType] = [head, Text(), _flow(figures), Text(), _writer(phase, figures)]
         if figures.problem:
             rows.append(Text(f"database: {figures.problem}", style="yellow", no_wrap=True, overflow="ellipsis"))
-        return Panel(Group(*rows), width=_WIDTH, padding=(1, 2))
+        return Panel(Group(*rows), width=min(_WIDTH, self._console.width), padding=(1, 2))
 
 
 def milliseconds(value: float | None) -> str:
@@ -83,7 +87,7 @@ def _flow(figures: Figures) -> Table:
     return flow
 
 
-def _writer(figures: Figures) -> Table:
+def _writer(phase: str, figures: Figures) -> Table:
     lines = Table.grid(padding=(0, 2))
     lines.add_row(
         Text("fill to stored", style="dim"),
@@ -93,7 +97,8 @@ def _writer(figures: Figures) -> Table:
         process = Text("dead, is being started again", style="bold red")
     else:
         process = Text.from_markup(f"process [bold]{figures.writer_pid}[/], restarts {figures.restarts}")
-        process.append(f"      try: kill -9 {figures.writer_pid}", style="dim")
+        if phase == TRADING:
+            process.append(f"      try: kill -9 {figures.writer_pid}", style="dim")
     lines.add_row(Text("writer", style="dim"), process)
     if figures.dropped:
         lines.add_row(Text("dropped", style="bold red"), f"{figures.dropped:,} records found a ring full")

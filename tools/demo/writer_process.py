@@ -11,7 +11,7 @@ from ringbuf.errors import RingbufError
 from ringbuf.writer import status
 from ringbuf.writer.data_directory import LOCK_NAME
 
-from .process import POLL_SECONDS, START_SECONDS, ChildProcess
+from .process import POLL_SECONDS, START_SECONDS, ChildProcess, last_lines
 
 MODULE: Final = "ringbuf.tools.cli"
 STOP_SECONDS: Final = 20.0
@@ -106,6 +106,9 @@ class WriterProcess:
         self._started = time.monotonic()
         self._process = ChildProcess(MODULE, self._arguments, namespace=self._namespace, log=self._log)
 
+    def last_lines(self, count: int) -> str:
+        """The end of what the writers have logged."""
+        return last_lines(self._log, count)
+
     def _failure(self, what: str) -> RingbufError:
-        lines = self._log.read_text(errors="replace").strip().splitlines()
-        return RingbufError(f"the writer {what}: {lines[-1] if lines else 'it wrote nothing'}".replace("ringbuf: ", ""))
+        return RingbufError(f"the writer {what}: {self.last_lines(1).removeprefix('ringbuf: ')}")

@@ -1,0 +1,502 @@
+"""What the sink makes of servers that refuse, lie, hang or are not there, and how it counts what is stored."""
+
+import logging
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ringbuf.errors import ConfigurationError, RingbufError, SinkRefused, SinkUnavailable, TableMismatch
+from ringbuf.execution import EXECUTION
+from ringbuf.frame import SessionInfo
+from ringbuf.schema import Schema
+from ringbuf.writer.batch import Range
+from ringbuf.writer.engine import PASSWORD_VARIABLE, USER_VARIABLE, Embedded, Server
+from ringbuf.writer.sink import ClickHouseSink
+from tests.clickhouse.databases import Database, executions, server_of
+from tests.clickhouse_server import PASSWORD, READER, WRITER, ClickHouse, ClickHouseServer
+from tests.proxy import Fault, Proxy, answer_with, cut_answer, cut_request, hang, http
+
+TICKS = Schema.define("ticks", [("price", "f8")])
+NewServer = Callable[[], ClickHouseServer]
+
+
+def ticks(session: int, *seqs: int) -> "np.ndarray[tuple[int], np.dtype[np.void]]":
+    """Records with these seqs."""
+    records = np.zeros(len(seqs), TICKS.dtype)
+    records["session"], records["seq"] = session, seqs
+    return records
+
+
+def check_line(error: BaseException, *parts: str) -> None:
+    """The message is one line, and says all of that."""
+    message = str(error)
+    assert "\n" not in message and len(message) < 800, message
+    for part in parts:
+        assert part in message, message
+
+
+# What is stored
+
+
+def test_what_is_stored_is_counted_range_by_range(store: Database) -> None:
+    store.prepare()
+    store.ensure_table(TICKS)
+    top = 2**64 - 1
+    store.insert(ticks(1, *range(100), 200, 201), TICKS)
+    store.insert(ticks(1, *range(50)), TICKS)  # the same once more: counts once
+    store.insert(ticks(top, 0, top - 1, top), TICKS)
+    counts = {
+        Range(1, 0, 100): 100,
+        Range(1, 100, 100): 0,
+        Range(1, 200, 10): 2,
+        Range(2, 0, 1000): 0,
+        Range(top, 0, 5): 1,
+        Range(top, top - 9, 10): 2,
+    }
+    assert store.stored(list(counts), TICKS) == counts
+    assert store.stored(list(counts)[::-1], TICKS) == counts
+    assert store.stored([], TICKS) == {}
+    assert store.stored_seqs(Range(1, 90, 120), TICKS) == [*range(90, 100), 200, 201]
+    assert store.stored_seqs(Range(top, top - 9, 10), TICKS) == [top - 1, top]
+    assert store.stored_seqs(Range(3, 0, 10), TICKS) == []
+
+
+def test_thousands_of_ranges_are_counted(store: Database) -> None:
+    store.prepare()
+    store.ensure_table(TICKS)
+    records = np.concatenate([ticks(session, *range(0, 30, 2)) for session in range(2**60, 2**60 + 1200)])
+    store.insert(records, TICKS)
+    ranges = [Range(session, first, 10) for session in range(2**60, 2**60 + 1200) for first in (0, 15)]
+    assert store.stored(ranges, TICKS) == dict.fromkeys(ranges, 5)
+
+
+def test_sessions_keep_when_they_were_first_and_last_seen(store: Database) -> None:
+    store.prepare()
+    info = SessionInfo(2**64 - 1, "mm-'btc'\\", "host", 7, "default", 123, EXECUTION)
+    store.upsert_sessions([(info, 20), (SessionInfo(5, "other", "\udcff", 8, "default", -1, EXECUTION), 1)])
+    store.upsert_sessions([(info, 30)])
+    store.upsert_sessions([(info, 10)])
+    store.upsert_sessions([])
+    times = ", ".join(f"toUnixTimestamp64Nano({name}_ns)" for name in ("created", "first_seen", "last_seen"))
+    query = f"SELECT session, ring, pid, schema, schema_version, {times} FROM {store.name()}.sessions FINAL"
+    assert store.rows(f"{query} ORDER BY session DESC") == [
+        (2**64 - 1, "mm-'btc'\\", 7, "executions", 1, 123, 10, 30),
+        (5, "other", 8, "executions", 1, -1, 1, 1),
+    ]
+
+
+def test_a_query_cannot_change_anything_and_leaves_the_sink_as_it_was(store: Database) -> None:
+    store.set_up()
+    assert store.query_json("SELECT toUInt64(18446744073709551615) AS x") == b'{"x":18446744073709551615}\n'
+    with pytest.raises(SinkUnavailable, match="code 164 READONLY"):
+        store.query_json("DROP TABLE executions")
+    store.insert(executions([{}]))
+    assert store.query_json("SELECT count() AS records FROM executions") == b'{"records":1}\n'
+
+
+def test_what_was_dropped_meanwhile_is_created_again(store: Database) -> None:
+    store.prepare()
+    store.ensure_table(TICKS)
+    store.command(f"DROP DATABASE {store.name()} SYNC")
+    with pytest.raises(SinkUnavailable, match="UNKNOWN_DATABASE"):
+        store.insert(ticks(1, 0), TICKS)
+    assert store.ensure_table(TICKS)
+    store.insert(ticks(1, 0), TICKS)
+    store.command(f"DROP TABLE {store.name()}.sessions SYNC")
+    info = SessionInfo(1, "mm", "host", 7, "default", 123, TICKS)
+    with pytest.raises(SinkUnavailable, match="UNKNOWN_TABLE"):
+        store.upsert_sessions([(info, 1)])
+    store.upsert_sessions([(info, 1)])
+
+
+# Refusals
+
+
+def test_bytes_that_end_inside_a_record_are_refused_whole(store: Database) -> None:
+    store.prepare()
+    store.ensure_table(TICKS)
+    with pytest.raises(SinkRefused) as raised:
+        store.insert_bytes(ticks(1, 0, 1, 2).tobytes()[:-1], 3, TICKS)
+    check_line(raised.value, "code 33 CANNOT_READ_ALL_DATA", "inserting 3 records into ticks", store.name())
+    assert store.stored([Range(1, 0, 3)], TICKS) == {Range(1, 0, 3): 0}
+
+
+def test_a_constraint_of_the_owner_refuses_the_whole_insert(store: Database) -> None:
+    store.prepare()
+    store.ensure_table(TICKS)
+    store.command(f"ALTER TABLE {store.name()}.ticks ADD CONSTRAINT low CHECK price < 5")
+    records = ticks(1, *range(1000))
+    records["price"][999] = 7
+    with pytest.raises(SinkRefused) as raised:
+        store.insert(records, TICKS)
+    check_line(raised.value, "code 469 VIOLATED_CONSTRAINT", "low")
+    assert store.stored([Range(1, 0, 1000)], TICKS) == {Range(1, 0, 1000): 0}
+    store.insert(records[:999], TICKS)
+
+
+@pytest.mark.parametrize("altered", ["MODIFY COLUMN price Int64", "MODIFY COLUMN price Float32"])
+def test_a_table_altered_meanwhile_is_not_taken_for_bad_data(store: Database, altered: str) -> None:
+    """A type of the same width would otherwise take the bytes for something else."""
+    store.prepare()
+    store.ensure_table(TICKS)
+    store.command(f"ALTER TABLE {store.name()}.ticks MODIFY COLUMN price DEFAULT 0")
+    store.command(f"ALTER TABLE {store.name()}.ticks {altered}")
+    with pytest.raises(TableMismatch, match="column price is"):
+        store.insert(ticks(1, 0), TICKS)
+    assert store.stored([Range(1, 0, 1)], TICKS) == {Range(1, 0, 1): 0}
+
+
+def test_a_column_dropped_meanwhile_is_added_again(store: Database) -> None:
+    store.prepare()
+    store.ensure_table(TICKS)
+    store.command(f"ALTER TABLE {store.name()}.ticks DROP COLUMN price")
+    with pytest.raises(SinkUnavailable, match="code 16 NO_SUCH_COLUMN_IN_TABLE"):
+        store.insert(ticks(1, 0), TICKS)
+    assert store.ensure_table(TICKS)
+    store.insert(ticks(1, 0), TICKS)
+
+
+def test_nobody_listening_is_said_in_one_line() -> None:
+    with pytest.raises(SinkUnavailable) as raised:
+        ClickHouseSink(Server("http://127.0.0.1:9"), "d").prepare()
+    check_line(raised.value, "http://127.0.0.1:9", "Connection refused")
+
+
+def test_a_host_that_does_not_exist_is_said_in_one_line() -> None:
+    with pytest.raises(SinkUnavailable) as raised:
+        ClickHouseSink(Server("http://no-such-host.invalid"), "d").prepare()
+    check_line(raised.value, "http://no-such-host.invalid:8123", "resolve")
+
+
+def test_users_without_password_or_right_are_told(
+    new_clickhouse_server: NewServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    server = new_clickhouse_server()
+    url = f"127.0.0.1:{server.http_port}"
+    monkeypatch.setenv(USER_VARIABLE, WRITER)
+    monkeypatch.setenv(PASSWORD_VARIABLE, "a wrong one")
+    with pytest.raises(SinkUnavailable) as raised:
+        ClickHouseSink(Server(f"http://{url}"), "d").prepare()
+    check_line(raised.value, "code 516 AUTHENTICATION_FAILED", USER_VARIABLE, PASSWORD_VARIABLE)
+    assert "a wrong one" not in str(raised.value)
+
+    password_file = tmp_path / "password"
+    password_file.write_text(f"{PASSWORD}\n")
+    writer = Database(Server(f"http://{url}", password_file=password_file), "d")
+    writer.set_up()
+    writer.insert(executions([{}]))
+    writer.close()
+
+    monkeypatch.setenv(PASSWORD_VARIABLE, PASSWORD)
+    reader = Database(Server(f"http://{READER}@{url}"), "d")
+    reader.prepare()  # all there already: nothing to do that a reader may not do
+    for view in ("fills", "orders", "positions"):
+        reader.rows(f"SELECT * FROM d.{view}")
+    with pytest.raises(SinkUnavailable) as raised:
+        reader.insert(executions([{}]))
+    check_line(raised.value, "readonly", "may only read")
+    reader.close()
+    assert PASSWORD not in repr(reader._sink) + repr(vars(reader._sink))
+
+
+def test_a_server_killed_and_started_again_is_used_again(new_clickhouse_server: NewServer) -> None:
+    server = new_clickhouse_server()
+    database = Database(Server(server.url), "d")
+    database.prepare()
+    database.ensure_table(TICKS)
+    server.kill()
+    with pytest.raises(SinkUnavailable, match="Connection refused"):
+        database.insert(ticks(1, 0), TICKS)
+    server.start()
+    database.insert(ticks(1, 0), TICKS)
+    assert database.stored([Range(1, 0, 1)], TICKS) == {Range(1, 0, 1): 1}
+    database.close()
+
+
+# What is between the sink and the server
+
+
+@pytest.fixture
+def proxy(clickhouse_server: ClickHouse) -> Iterator[Proxy]:
+    """A proxy in front of the server."""
+    with Proxy(clickhouse_server.host, clickhouse_server.http_port) as proxy:
+        yield proxy
+
+
+BROKEN: dict[str, Fault] = {
+    "cut before the request": cut_request(lambda request: 0),
+    "cut in the header": cut_request(lambda request: len(request.header) // 2),
+    "cut in the body": cut_request(lambda request: len(request.header) + 10),
+    "cut before the answer": cut_answer(lambda length: 0),
+    "cut in the answer": cut_answer(lambda length: length // 2),
+    "cut before the answer's end": cut_answer(lambda length: length - 1),
+    "hanging": hang,
+    "no HTTP": answer_with(b"\x16\x03\x01 SSH-2.0-OpenSSH\r\n"),
+    "another server": answer_with(http(200, "OK", b"<html>hello</html>\n")),
+    "an empty answer": answer_with(http(200, "OK", b"")),
+    "not JSON": answer_with(http(200, "OK", b'{"data": 7}')),
+    "not all there": answer_with(http(200, "OK", b'{"data": [[1]]}')),
+    "no UTF-8": answer_with(http(200, "OK", b'{"data": ["\xff"]}')),
+    "a redirection": answer_with(http(302, "Found", b"", "Location: http://127.0.0.1:9/\r\n")),
+    "not found": answer_with(http(404, "Not Found", b"<html>\nnobody\nhere\n</html>")),
+    "overloaded": answer_with(http(503, "Service Unavailable", b"later")),
+    "something endless": answer_with(b"HTTP/1.1 200 OK\r\n" + b"X-A: " + b"a" * 100_000 + b"\r\n\r\n"),
+}
+
+
+@pytest.fixture
+def broken(on_server: Database, proxy: Proxy) -> Iterator[Database]:
+    """The same database as `on_server`, behind the proxy; with a table of ticks."""
+    on_server.prepare()
+    on_server.ensure_table(TICKS)
+    opened = Database(Server(proxy.url, timeout=0.5), on_server.name())
+    opened.query_json("SELECT 1")
+    yield opened
+    opened.close()
+
+
+@pytest.mark.parametrize("fault", BROKEN.values(), ids=list(BROKEN))
+def test_an_insert_is_sent_once_and_acknowledged_only_if_it_is_stored(
+    broken: Database, on_server: Database, proxy: Proxy, fault: Fault, caplog: pytest.LogCaptureFixture
+) -> None:
+    proxy.play(fault)
+    wanted = Range(1, 0, 3)
+    try:
+        broken.insert(ticks(1, 0, 1, 2), TICKS, token="once")
+    except SinkUnavailable as error:
+        check_line(error, on_server.name(), proxy.url)
+    else:
+        assert on_server.stored([wanted], TICKS) == {wanted: 3}
+    assert proxy.inserts == ["once"]
+    assert not [entry for entry in caplog.records if entry.levelno >= logging.WARNING]
+
+
+@pytest.mark.parametrize("fault", BROKEN.values(), ids=list(BROKEN))
+def test_a_question_is_answered_truly_or_not_at_all(
+    broken: Database, on_server: Database, proxy: Proxy, fault: Fault
+) -> None:
+    wanted = Range(1, 0, 5)
+    on_server.insert(ticks(1, 0, 1, 2), TICKS)
+    questions: dict[Callable[[], object], object] = {
+        lambda: broken.stored([wanted], TICKS): {wanted: 3},
+        lambda: broken.stored_seqs(wanted, TICKS): [0, 1, 2],
+        lambda: broken.ensure_table(TICKS): False,
+        lambda: broken.prepare(): None,
+    }
+    proxy.play(fault, applies=lambda exchange: b"JSONCompact" in exchange.request.body)
+    for question, truth in questions.items():
+        try:
+            assert question() == truth
+        except SinkUnavailable as error:
+            check_line(error, on_server.name(), proxy.url)
+    assert proxy.played
+
+
+NO_CONTACT = {name: fault for name, fault in BROKEN.items() if name != "cut before the answer's end"}
+
+
+@pytest.mark.parametrize("fault", NO_CONTACT.values(), ids=list(NO_CONTACT))
+def test_whatever_answers_at_the_first_contact_is_unavailable(proxy: Proxy, fault: Fault) -> None:
+    proxy.play(fault, applies=lambda _: True)
+    with pytest.raises(SinkUnavailable) as raised:
+        ClickHouseSink(Server(proxy.url, timeout=0.3), "d").prepare()
+    check_line(raised.value, proxy.url)
+
+
+def test_a_password_that_is_sent_back_does_not_get_into_a_message(
+    proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(PASSWORD_VARIABLE, "hush-hush")
+    proxy.play(lambda exchange: exchange.reply(http(400, "No", exchange.request.header + b" hush-hush")),
+               applies=lambda _: True)  # fmt: skip
+    with pytest.raises(SinkUnavailable) as raised:
+        ClickHouseSink(Server(proxy.url), "d").prepare()
+    assert "hush-hush" not in str(raised.value)
+    assert "ZGVmYXVsdDpodXNoLWh1c2g=" not in str(raised.value)  # as the header has it
+
+
+# TLS
+
+CERTIFICATE = Path(__file__).with_name("localhost.pem")
+
+
+@pytest.fixture
+def tls_url(clickhouse_server: ClickHouse) -> Iterator[str]:
+    """The server, over TLS."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(CERTIFICATE)
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def pass_on(source: socket.socket, target: socket.socket) -> None:
+        with suppress(OSError), source, target:
+            while content := source.recv(1 << 16):
+                target.sendall(content)
+
+    def accept() -> None:
+        while True:
+            try:
+                client = listener.accept()[0]
+            except OSError:
+                return
+            server = socket.create_connection((clickhouse_server.host, clickhouse_server.http_port))
+            try:
+                secured = context.wrap_socket(client, server_side=True)
+            except OSError:
+                client.close()
+                server.close()
+                continue
+            for pair in ((secured, server), (server, secured)):
+                threading.Thread(target=pass_on, args=pair, daemon=True).start()
+
+    thread = threading.Thread(target=accept, daemon=True)
+    thread.start()
+    yield f"https://127.0.0.1:{listener.getsockname()[1]}"
+    listener.shutdown(socket.SHUT_RDWR)
+    listener.close()
+    thread.join()
+
+
+def test_a_certificate_nobody_vouches_for_is_refused(tls_url: str) -> None:
+    with pytest.raises(SinkUnavailable) as raised:
+        ClickHouseSink(Server(tls_url), "d").prepare()
+    check_line(raised.value, tls_url, "CERTIFICATE_VERIFY_FAILED")
+
+
+def test_a_certificate_of_ones_own_is_trusted_when_named(
+    tls_url: str, clickhouse_server: ClickHouse, database: str
+) -> None:
+    server_of(clickhouse_server)  # its password, if it has one
+    opened = Database(Server(tls_url, ca_file=CERTIFICATE), database)
+    opened.set_up()
+    opened.insert(executions([{"exec_type": "fill"}] * 10), pieces=3)
+    assert opened.rows(f"SELECT count() FROM {database}.executions") == [(10,)]
+    opened.close()
+
+
+# Settings
+
+WRONG_URLS = {
+    "localhost:8123": "is not the URL of a ClickHouse server",
+    "tcp://localhost": "is not the URL of a ClickHouse server",
+    "http://": "is not the URL of a ClickHouse server",
+    "http://host:port": "cannot be read",
+    "http://host:99999": "cannot be read",
+    "http://[::1": "cannot be read",
+    "http://host/path": "has more than a host and a port",
+    "http://host?secure=0": "has more than a host and a port",
+}
+
+
+@pytest.mark.parametrize(("url", "said"), WRONG_URLS.items())
+def test_a_url_that_is_none_is_refused(url: str, said: str) -> None:
+    with pytest.raises(ConfigurationError, match=said):
+        Server(url)
+
+
+def test_a_password_in_the_url_is_refused_and_not_repeated() -> None:
+    with pytest.raises(ConfigurationError, match="holds a password") as raised:
+        Server("https://writer:hush-hush@host")
+    assert "hush-hush" not in str(raised.value)
+
+
+@pytest.mark.parametrize("option", ["password_file", "ca_file"])
+def test_a_file_that_is_not_there_is_named(option: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=str(tmp_path / "nowhere")):
+        Server("http://host", **{option: tmp_path / "nowhere"})  # type: ignore[arg-type]
+
+
+def test_an_empty_password_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "password").touch()
+    with pytest.raises(ConfigurationError, match="is empty"):
+        Server("http://host", password_file=tmp_path / "password")
+
+
+# Embedded
+
+
+def in_another_process(program: str, *arguments: str) -> str:
+    """What a program prints, chDB being loaded only there."""
+    run = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True, timeout=60)
+    assert run.returncode == 0, run.stderr
+    return run.stdout
+
+
+def test_without_chdb_it_is_said_what_to_install(tmp_path: Path) -> None:
+    program = (
+        "import sys\n"
+        "sys.modules['chdb'] = None\n"
+        "from pathlib import Path\n"
+        "from ringbuf.errors import ConfigurationError\n"
+        "from ringbuf.writer.engine import Embedded\n"
+        "from ringbuf.writer.sink import ClickHouseSink\n"
+        "try:\n"
+        "    ClickHouseSink(Embedded(Path(sys.argv[1])), 'd').prepare()\n"
+        "except ConfigurationError as error:\n"
+        "    print(error)\n"
+    )
+    assert 'pip install "ringbuf-capture[embedded]"' in in_another_process(program, str(tmp_path))
+
+
+OPEN_TWICE = (
+    "import subprocess, sys\n"
+    "from pathlib import Path\n"
+    "from ringbuf.errors import SinkUnavailable\n"
+    "from ringbuf.writer.engine import Embedded\n"
+    "from ringbuf.writer.sink import ClickHouseSink\n"
+    "sink = ClickHouseSink(Embedded(Path(sys.argv[1])), 'd')\n"
+    "try:\n"
+    "    sink.prepare()\n"
+    "    print('opened')\n"
+    "except SinkUnavailable as error:\n"
+    "    print(error)\n"
+    "if len(sys.argv) == 3:\n"
+    "    print(subprocess.run([sys.executable, *sys.argv[2:], sys.argv[1]], capture_output=True, text=True).stdout)\n"
+    "sink.close()\n"
+)
+
+
+def test_a_directory_that_another_process_has_open_is_unavailable(tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(OPEN_TWICE)
+    mine, its = in_another_process(OPEN_TWICE, str(tmp_path / "data"), str(program)).splitlines()[:2]
+    assert mine == "opened"
+    assert f"chDB in {tmp_path / 'data'}" in its and "is there another?" in its
+    assert in_another_process(OPEN_TWICE, str(tmp_path / "data")) == "opened\n"
+
+
+def test_an_embedded_insert_leaves_no_file_behind(tmp_path: Path) -> None:
+    before = set(Path("/tmp").iterdir())
+    program = (
+        "import os, sys\n"
+        "from pathlib import Path\n"
+        "import numpy as np\n"
+        "from ringbuf.execution import EXECUTION\n"
+        "from ringbuf.writer.engine import Embedded\n"
+        "from ringbuf.writer.sink import ClickHouseSink\n"
+        "sink = ClickHouseSink(Embedded(Path(sys.argv[1])), 'd')\n"
+        "sink.prepare()\n"
+        "sink.ensure_table(EXECUTION)\n"
+        "files = len(os.listdir('/proc/self/fd'))\n"
+        "for number in range(5):\n"
+        "    body = [memoryview(np.zeros(1, EXECUTION.dtype).tobytes())] * 3\n"
+        "    sink.insert(EXECUTION, body, 3, f'token {number}')\n"
+        "print(len(os.listdir('/proc/self/fd')) - files)\n"
+        "os._exit(0)\n"  # as a crash would end it
+    )
+    grown = int(in_another_process(program, str(tmp_path / "data")))
+    assert grown < 5
+    assert not [path for path in set(Path("/tmp").iterdir()) - before if path.suffix in (".raw", ".native")]
+
+
+def test_an_error_of_the_sink_is_one_of_the_tree() -> None:
+    assert issubclass(SinkUnavailable, RingbufError) and SinkUnavailable("x").retryable
+    assert not SinkRefused("x").retryable and not TableMismatch("x").retryable
+    assert Embedded(Path("/d")).where == "chDB in /d"
