@@ -56,7 +56,7 @@ from ringbuf import registry
     help="Seconds to wait for the database when stopping.",
 )
 @click.option("--metrics-port", type=click.IntRange(1, 65535), help="Serve Prometheus metrics on 127.0.0.1.")
-@click.option("--verbose", is_flag=True, help="Log what is done, not only what goes wrong.")
+@click.option("--quiet", is_flag=True, help="Log only what goes wrong.")
 def writer(
     data_dir: Path,
     clickhouse: str | None,
@@ -70,7 +70,7 @@ def writer(
     retain_gb: float,
     stop_timeout: float,
     metrics_port: int | None,
-    verbose: bool,
+    quiet: bool,
 ) -> None:
     """Store the records of all rings, each exactly once.
 
@@ -83,7 +83,7 @@ def writer(
     from ringbuf.writer.service import Settings, run
 
     logging.basicConfig(
-        level=logging.INFO if verbose else logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+        level=logging.WARNING if quiet else logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
 
     server = None if clickhouse is None else Server(clickhouse, password_file=password_file, ca_file=ca_file)

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, Self
 
@@ -48,8 +49,9 @@ class DataDirectory:
                 f"data directory {path} is held by another writer, process {pid}",
                 "stop that one first, or give this one another --data-dir",
             ) from error
-        os.ftruncate(lock, 0)
-        os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
+        with suppress(OSError):  # a full disk must not keep out who could empty it
+            os.ftruncate(lock, 0)
+            os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
         return cls(path, lock)
 
     def close(self) -> None:

@@ -3,12 +3,16 @@
 One cycle: look at every head (a load from memory, no system call), append what is new to the journal, make it durable
 with one sync, and only then acknowledge it. Records that an earlier writer journaled but did not acknowledge are
 recognised by session and seq, and only acknowledged.
+
+The journal does not take the last of its disk. If it did, in a long outage, the loader could not write its state, so it
+could not load, so nothing could ever be deleted.
 """
 
 import logging
 import os
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -23,6 +27,8 @@ from .problems import Problems
 from .step import Step, reached
 
 LOGGER: Final = logging.getLogger("ringbuf.writer")
+RESERVED_BYTES: Final = 4 * 1024 * 1024
+"""Bytes of the journal's disk that the journal itself does not take."""
 INCOMPLETE_SECONDS: Final = 5.0
 
 
@@ -183,7 +189,18 @@ class Drain:
             self._refuse(inode, error)
             self._detach(inode)
             return
+        self._check_space(sum(view.nbytes for view in views))
         self._journal.append(ring.session, first_seq, views)
+
+    def _check_space(self, size: int) -> None:
+        """Leave the loader the space to go on: only what it has loaded can be deleted."""
+        free = free_bytes(self._journal.directory)
+        if free - size < RESERVED_BYTES:
+            raise JournalFull(
+                f"journal {self._journal.directory} cannot take {size} bytes: {free} are free on its disk, of which"
+                f" {RESERVED_BYTES} are kept for the loader",
+                "free space on its disk, or get the database to work; writing goes on by itself",
+            )
 
     def _acknowledge(self, ring: Ring) -> int:
         """Acknowledge what is durable; have polled once more what the journal does not have."""
@@ -216,6 +233,12 @@ class Drain:
     def _refuse(self, inode: int, error: RingbufError) -> None:
         self._refused[inode] = error
         self._problems.report(error)
+
+
+def free_bytes(directory: Path) -> int:
+    """Bytes that this user can still write on the disk of a directory."""
+    disk = os.statvfs(directory)
+    return disk.f_bavail * disk.f_frsize
 
 
 def check_identity(consumer: Consumer, views: tuple[Records, ...], first_seq: int) -> None:

@@ -140,14 +140,12 @@ class Quarantine:
 
     def _add(self, entry: Entry) -> None:
         try:
-            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
-            try:
-                size = os.fstat(descriptor).st_size
-                torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
-                os.write(descriptor, (b"\n" if torn else b"") + encode(entry))
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+            with open(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600), "ab") as file:
+                size = os.fstat(file.fileno()).st_size
+                torn = size > 0 and os.pread(file.fileno(), 1, size - 1) != b"\n"
+                file.write((b"\n" if torn else b"") + encode(entry))
+                file.flush()
+                os.fsync(file.fileno())
         except OSError as error:
             raise JournalFull(f"{self._path} cannot be written: {error}", "free space on its disk") from error
         self._note(entry)

@@ -23,7 +23,7 @@ from . import checkpoint as state_file
 from . import status as status_file
 from .checkpoint import Checkpoint
 from .data_directory import DataDirectory
-from .drain import Drain
+from .drain import RESERVED_BYTES, Drain, free_bytes
 from .engine import Embedded, Engine, Server
 from .journal import Journal
 from .loader import Loader
@@ -269,7 +269,7 @@ class Writer:
         while True:
             last = self._stopped.wait(status_file.INTERVAL_SECONDS)
             self._attempt(lambda: status_file.write(self._directory.path, self.status()))
-            if time.monotonic() >= retain_at:
+            if time.monotonic() >= retain_at or self._is_disk_short:
                 self._attempt(self._retain)
                 retain_at = time.monotonic() + RETAIN_SECONDS
             if last:
@@ -286,8 +286,14 @@ class Writer:
         except Exception:
             LOGGER.exception("the monitor failed; it goes on")
 
+    @property
+    def _is_disk_short(self) -> bool:
+        """Whether the drain is about to be kept waiting for space, so that no loaded segment can be spared."""
+        return free_bytes(self._directory.journal) < RESERVED_BYTES + self._settings.segment_bytes
+
     def _retain(self) -> None:
-        removed = self._journal.retain(self._loader.checkpoint.offset, max_bytes=self._settings.retain_bytes)
+        max_bytes = 0 if self._is_disk_short else self._settings.retain_bytes
+        removed = self._journal.retain(self._loader.checkpoint.offset, max_bytes=max_bytes)
         if removed:
             LOGGER.info("journal: %d loaded segments removed", removed)
 

@@ -12,7 +12,7 @@ import pytest
 from ringbuf.errors import TableMismatch
 from tests.clickhouse.databases import Database, executions
 
-FILL = {
+FILL: dict[str, Any] = {
     "exec_type": "fill",
     "exchange": "deribit",
     "account": "A1",
@@ -26,7 +26,7 @@ FILL = {
     "origin": "live",
     "captured_ns": 1_000,
 }
-ORDER = {
+ORDER: dict[str, Any] = {
     "exec_type": "new",
     "exchange": "deribit",
     "account": "A1",
@@ -164,7 +164,7 @@ def test_simulated_records_never_touch_real_ones(views: Database) -> None:
     assert sorted(order["simulated"] for order in orders(views)) == [False, True]
 
 
-BAD_FILLS = [
+BAD_FILLS: list[dict[str, Any]] = [
     {"last_price": 0.0},
     {"last_price": -1.0},
     {"last_price": math.nan},
@@ -279,7 +279,7 @@ def random_number(draw: random.Random) -> float:
 
 def test_positions_are_exact_to_the_last_decimal(views: Database) -> None:
     draw = random.Random(1)
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             **FILL,
             "trade_id": f"t-{number}",

@@ -17,7 +17,7 @@ from ringbuf.schema import Schema
 CONTEXT: Final = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload([f"{__package__}.{path.stem}" for path in Path(__file__).parent.glob("test_ring_*.py")])
 
-_TRACED: Final = ("/attachment.py", "/segment.py", "/producer.py", "/consumer.py", "/bound_recorder.py")
+_TRACED: Final = ("attachment.py", "segment.py", "registry.py", "producer.py", "consumer.py", "bound_recorder.py")
 
 MARK: Final = Schema.define("marks", [("value", "u8"), ("echo", "u8"), ("text", "S8")])
 """`echo` is `value` with all bits turned, so that a torn record shows."""

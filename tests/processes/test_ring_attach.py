@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from ringbuf import layout, registry
+from ringbuf import registry
 from ringbuf.consumer import Consumer
-from ringbuf.errors import RingClosed, RingError, RingIncomplete, RingInUse, RingMemory, RingNotFound
+from ringbuf.errors import RingClosed, RingError, RingInUse, RingMemory, RingNotFound
 from ringbuf.observer import Observer
 from ringbuf.producer import Producer
 from ringbuf.schema import Schema
@@ -184,6 +184,7 @@ def test_a_claim_open_at_close_is_given_up() -> None:
         assert producer.claim() is not None
     with pytest.raises(RingClosed):
         producer.commit()
+    assert isinstance(at_once(1, lambda _: producer.append(**mark(1)))[0], RingClosed)  # and does not wait
     with Producer.open(NAME, MARK) as again:
         assert (again.head, again.append(**mark(1))) == (0, 0)
 
@@ -269,6 +270,15 @@ def test_only_its_user_may_open_a_ring_whatever_the_umask(umask: int, namespace:
     assert registry.ring_names(namespace) == [NAME]
 
 
+def test_the_counters_of_a_ring_outlive_its_producers() -> None:
+    for turn in range(1, 4):
+        with Producer.open(NAME, MARK, capacity=2) as producer, Observer.open(NAME) as observer:
+            producer.append(**mark(1))
+            producer.append(**mark(2))
+            producer.append(**mark(3))
+            assert producer.dropped == observer.state().dropped == 2 * turn - 1 + (turn - 1)
+
+
 # Races, between threads: their locks exclude each other as those of processes do
 
 
@@ -335,37 +345,3 @@ def test_producers_of_other_schemas_at_once_set_each_others_rings_aside_and_lose
             assert all((view["session"] == consumer.header.session).all() for view in consumer.poll())
             found.add(consumer.header.session)
     assert found == sessions and len(found) > 3
-
-
-def test_a_ring_is_never_removed_under_a_producer_that_just_attached() -> None:
-    lost = []
-
-    def use(number: int) -> None:
-        for _ in range(150):
-            try:
-                if number % 2:
-                    registry.remove(NAME)
-                else:
-                    with Producer.open(NAME, MARK, capacity=2) as producer:
-                        linked = os.stat(ring_file()).st_ino if ring_file().exists() else None
-                        lost.append(linked != os.fstat(producer_file(producer)).st_ino)
-            except (RingInUse, RingNotFound, RingIncomplete):
-                pass
-
-    assert at_once(4, use) == [None] * 4
-    assert lost and not any(lost)
-
-
-def producer_file(producer: Producer) -> int:
-    assert producer._segment is not None
-    return producer._segment._fd
-
-
-def test_the_counters_of_a_ring_outlive_its_producers() -> None:
-    for turn in range(1, 4):
-        with Producer.open(NAME, MARK, capacity=2) as producer, Observer.open(NAME) as observer:
-            producer.append(**mark(1))
-            producer.append(**mark(2))
-            producer.append(**mark(3))
-            assert producer.dropped == observer.state().dropped == 2 * turn - 1 + (turn - 1)
-            assert layout.DEFAULT_CAPACITY == 16_384

@@ -74,6 +74,7 @@ def use_everything_in_a_child(space: str) -> list[str]:
     producer = Producer.open(NAME, MARK, capacity=8, namespace=space)
     consumer = Consumer.open(NAME, namespace=space)
     producer.append(**mark(1))
+    bound.order()
     acts: list[Callable[[], Any]] = [
         lambda: producer.append(**mark(9)),
         lambda: producer.append(np.zeros(1, MARK.dtype)),
@@ -108,7 +109,7 @@ def test_a_forked_child_is_refused_everything_and_the_parent_notices_nothing(nam
     assert answers[11:13] == ["RingInUse"] * 2
     assert answers[13:16] == ["[None, None, None]", "(1, 1)", "0"]
     assert answers[16:19] == ["RingForked"] * 3
-    assert answers[19:] == ["1", "2", "0", "[[1, 5, 2]]"]
+    assert answers[19:] == ["1", "2", "1", "[[1, 5, 2]]"]
 
 
 def fork_and_wait(connection: Connection, space: str) -> None:

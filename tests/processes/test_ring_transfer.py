@@ -65,7 +65,7 @@ def test_every_byte_of_every_record_arrives_in_another_process(
     views = 0
     with Consumer.open(NAME) as consumer, process(produce, total, namespace) as child:
         while consumer.position < total:
-            seq = consumer.position
+            alive, seq = child.is_alive(), consumer.position
             for view in consumer.poll(5_000):
                 expected = records(consumer.header.session, seq, len(view))
                 assert view.tobytes() == expected.tobytes()
@@ -73,8 +73,10 @@ def test_every_byte_of_every_record_arrives_in_another_process(
                 views += 1
             if consumer.position > consumer.tail:
                 consumer.acknowledge(consumer.position - 1)
-            elif not child.is_alive():
+            elif not alive:
                 break
+            else:
+                time.sleep(0.0001)
         child.join()
         assert (consumer.head, consumer.tail, child.exitcode) == (total, total, 0)
     assert views > total / capacity

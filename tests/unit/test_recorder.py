@@ -2,7 +2,9 @@
 
 import logging
 import math
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
@@ -310,13 +312,32 @@ def test_a_log_handler_that_records_itself_finds_the_ring_free(recorder: Recorde
         def emit(self, record: logging.LogRecord) -> None:
             self.seq = bound.order(text="logged")
 
-    handler = Recording()
+    with handling(Recording()) as handler:
+        assert bound.order(price="1.5") == 0
+    assert (handler.seq, recorder.producer.dropped) == (1, 0)
+
+
+def test_a_log_handler_that_waits_for_another_thread_does_not_hold_it_up() -> None:
+    class Waiting(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            other = threading.Thread(target=bound.order)
+            other.start()
+            other.join(timeout=10)
+            self.done = not other.is_alive()
+
+    with Recorder.open(NAME, capacity=2) as recorder, handling(Waiting()) as handler:
+        bound = recorder.bind(**BOUND)
+        assert [bound.order() for _ in range(3)] == [0, 1, FULL]
+        assert (handler.done, recorder.producer.dropped) == (True, 2)
+
+
+@contextmanager
+def handling(handler: Any) -> Iterator[Any]:
     logging.getLogger("ringbuf.recorder").addHandler(handler)
     try:
-        assert bound.order(price="1.5") == 0
+        yield handler
     finally:
         logging.getLogger("ringbuf.recorder").removeHandler(handler)
-    assert (handler.seq, recorder.producer.dropped) == (1, 0)
 
 
 def test_a_closed_recorder_says_so(recorder: Recorder, bound: BoundRecorder) -> None:

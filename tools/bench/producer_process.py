@@ -1,0 +1,130 @@
+"""The process that records fills, one contender at a time, and times each call."""
+
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+from multiprocessing.connection import Connection
+from typing import Any
+
+import numpy as np
+
+from ringbuf.errors import RingbufError
+from ringbuf.native import PURE_VARIABLE
+
+from .contender import SPAWN, Contender, Services, check, pin
+from .distribution import Samples
+from .fills import NOTHING, Fill, FillStream
+from .timing import measure
+from .workspace import Workspace, cores
+
+START_SECONDS = 120.0
+
+
+class ProducerProcess:
+    """Starts the contenders in a process of their own; `measure` is one slice of one of them.
+
+    Attributes:
+        ready: names of those that can be measured.
+        absent: names of the others, with the reason.
+    """
+
+    def __init__(self, contenders: Sequence[type[Contender]], workspace: Workspace, services: Services, *, pure: bool):
+        self._connection, theirs = SPAWN.Pipe()
+        arguments = (theirs, list(contenders), workspace, services)
+        # The implementation is chosen when `ringbuf` is imported, so by the environment.
+        before = os.environ.get(PURE_VARIABLE)
+        if pure:
+            os.environ[PURE_VARIABLE] = "1"
+        try:
+            # No daemon: it has children of its own.
+            self._process = SPAWN.Process(target=_serve, args=arguments, daemon=False)
+            self._process.start()
+        finally:
+            if pure:
+                os.environ.pop(PURE_VARIABLE)
+                if before is not None:
+                    os.environ[PURE_VARIABLE] = before
+        theirs.close()
+        self.ready: list[str]
+        self.absent: dict[str, str]
+        self.ready, self.absent = self._connection.recv()
+
+    def measure(self, name: str, count: int, gap_ns: int) -> Samples:
+        """Nanoseconds of each of `count` calls; `gap_ns` from one to the next, 0 for a burst.
+
+        Raises:
+            CheckFailed: the consumer did not get what was sent.
+        """
+        self._connection.send((name, count, gap_ns))
+        answer = self._connection.recv()
+        if isinstance(answer, RingbufError):
+            raise answer
+        return np.frombuffer(answer, np.int64).astype(np.float64)
+
+    def close(self) -> None:
+        """End the process and its consumers."""
+        with suppress(OSError):
+            self._connection.send(None)
+        self._process.join(30)
+        self._process.kill()
+        self._process.join()
+
+
+class _Lane:
+    """A contender in the producer's process, with what was sent through it."""
+
+    def __init__(self, contender: Contender) -> None:
+        self.contender = contender
+        self._fills = FillStream()
+        self._sent = NOTHING
+
+    def run(self, count: int, gap_ns: int) -> bytes:
+        fills: list[Fill] = self._fills.take(count)
+        prepared = self.contender.prepare(fills)
+        times = measure(self.contender.style, self.contender.call, prepared, gap_ns)
+        self.contender.finish_slice()
+        self._sent = self._sent.plus(fills)
+        check(self.contender, self._sent)
+        return times.tobytes()
+
+
+def _serve(connection: Connection, kinds: list[type[Contender]], workspace: Workspace, services: Services) -> None:
+    pair = cores()
+    pin(pair[0] if pair else None)
+    lanes: dict[str, _Lane] = {}
+    absent: dict[str, str] = {}
+    opened: list[Contender] = []
+    try:
+        for kind in kinds:
+            contender = kind(workspace, services, pair[1] if pair else None)
+            opened.append(contender)
+            reason = _opening_problem(contender)
+            if reason is None:
+                lanes[kind.name] = _Lane(contender)
+            else:
+                absent[kind.name] = reason
+        connection.send((list(lanes), absent))
+        while (request := _received(connection)) is not None:
+            name, count, gap_ns = request
+            try:
+                connection.send(lanes[name].run(count, gap_ns))
+            except RingbufError as error:
+                connection.send(error)
+    finally:
+        for contender in opened:
+            contender.close()
+
+
+def _opening_problem(contender: Contender) -> str | None:
+    try:
+        contender.open()
+    except RingbufError as error:
+        return str(error)
+    return None
+
+
+def _received(connection: Connection) -> Any:
+    try:
+        return connection.recv()
+    except (EOFError, KeyboardInterrupt):
+        return None

@@ -1,0 +1,82 @@
+"""What a process uses, as the kernel counts it."""
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+
+@dataclass(frozen=True)
+class Usage:
+    """All threads of a process since its start.
+
+    Attributes:
+        at: when this was read, seconds on the monotonic clock.
+        cpu: seconds on a processor.
+        wakeups: voluntary context switches: how often it went to sleep and was woken.
+        own_mb, library_mb, shared_mb: resident memory in MB: its own (RssAnon), of files such as libraries (RssFile),
+            shared, which is that of rings (RssShmem).
+        files: open file descriptors.
+    """
+
+    at: float
+    cpu: float
+    wakeups: int
+    own_mb: float
+    library_mb: float
+    shared_mb: float
+    files: int
+
+    @classmethod
+    def of(cls, pid: int) -> Self:
+        """Read it now."""
+        process = Path("/proc") / str(pid)
+        cpu_ns = wakeups = 0
+        for task in (process / "task").iterdir():
+            with suppress(FileNotFoundError, ProcessLookupError):  # a thread may end meanwhile
+                cpu_ns += int((task / "schedstat").read_text().split()[0])
+                wakeups += int(_field(task / "status", "voluntary_ctxt_switches"))
+        own, library, shared = (
+            int(_field(process / "status", name).split()[0]) / 1000 for name in ("RssAnon", "RssFile", "RssShmem")
+        )
+        files = len(os.listdir(process / "fd"))
+        return cls(time.monotonic(), cpu_ns / 1e9, wakeups, own, library, shared, files)
+
+
+@dataclass
+class Spent:
+    """What a process has used within a time.
+
+    Attributes:
+        seconds: how long that was.
+        cpu: seconds on a processor.
+        wakeups: how often it was woken.
+        last: all there is to know at the end.
+    """
+
+    seconds: float = 0.0
+    cpu: float = 0.0
+    wakeups: int = 0
+    last: Usage | None = None
+
+
+@contextmanager
+def watched(pid: int | None) -> Iterator[Spent]:
+    """What a process uses within the `with` block; nothing if there is no process."""
+    spent = Spent()
+    before = Usage.of(pid) if pid is not None else None
+    yield spent
+    if pid is not None and before is not None:
+        after = Usage.of(pid)
+        spent.seconds, spent.cpu = after.at - before.at, after.cpu - before.cpu
+        spent.wakeups, spent.last = after.wakeups - before.wakeups, after
+
+
+def _field(status: Path, name: str) -> str:
+    for line in status.read_text().splitlines():
+        if line.startswith(f"{name}:"):
+            return line.partition(":")[2].strip()
+    raise LookupError(f"{status} has no {name}")

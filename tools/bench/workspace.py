@@ -1,0 +1,51 @@
+"""The files and rings of one benchmark run: its own, and gone afterwards."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from ringbuf import registry
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """Where a benchmark may leave things.
+
+    Attributes:
+        directory: on the disk of the system's temporary files (`TMPDIR`).
+        namespace: of its rings.
+    """
+
+    directory: Path
+    namespace: str
+
+    def new_directory(self, name: str) -> Path:
+        """A fresh directory: recently deleted files make a file system slow for minutes, so none is used twice."""
+        return Path(tempfile.mkdtemp(prefix=f"{name}-", dir=self.directory))
+
+    def remove_rings(self) -> None:
+        """Remove all rings of the namespace, whatever is in them."""
+        for name in registry.ring_names(self.namespace):
+            registry.remove(name, space=self.namespace, force=True)
+
+
+@contextmanager
+def workspace() -> Iterator[Workspace]:
+    """A workspace that is removed in the end."""
+    directory = Path(tempfile.mkdtemp(prefix="ringbuf-bench-"))
+    made = Workspace(directory, f"bench-{os.getpid()}")
+    try:
+        yield made
+    finally:
+        made.remove_rings()
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def cores() -> tuple[int, int] | None:
+    """A core for the producer and another one for the consumer; None if there is only one."""
+    usable = sorted(os.sched_getaffinity(0))
+    return (usable[0], usable[1]) if len(usable) > 1 else None

@@ -1,0 +1,78 @@
+"""The real writer, as a process of its own, on a fresh data directory."""
+
+import json
+import time
+from collections.abc import Callable
+from typing import Any, Final, Self
+
+from ringbuf.tools.database import ask_writer
+from ringbuf.tools.demo.process import ChildProcess
+from ringbuf.writer import status
+
+from .clickhouse_server import ClickHouse
+from .workspace import Workspace
+
+MODULE: Final = "ringbuf.tools.cli"
+START_SECONDS: Final = 60.0
+STOP_SECONDS: Final = 120.0
+POLL_SECONDS: Final = 0.005
+
+
+class WriterProcess:
+    """`ringbuf writer` on the rings of a namespace, ready to be used; stopped at the end of a `with` block.
+
+    Attributes:
+        pid: its process.
+        database: the database it made.
+
+    Args:
+        server: where it loads into; None for an embedded database.
+        database: name of the database to make.
+        namespace: of the rings.
+    """
+
+    def __init__(self, work: Workspace, server: ClickHouse | None, database: str, namespace: str) -> None:
+        self.data_dir = work.new_directory("data")
+        self.database = database
+        options = ["--data-dir", str(self.data_dir), "--database", database]
+        if server is not None:
+            options += ["--clickhouse", server.url]
+        log = self.data_dir.with_suffix(".log")
+        self._process = ChildProcess(MODULE, ["writer", *options], namespace=namespace, log=log)
+        self.pid = self._process.pid
+        self.wait(lambda: (status.read(self.data_dir) or {}).get("pid") == self.pid, "start", START_SECONDS)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.end(STOP_SECONDS)
+
+    def status(self) -> dict[str, Any]:
+        """What it last said about itself."""
+        return status.read(self.data_dir) or {}
+
+    def rows(self, statement: str) -> list[dict[str, Any]]:
+        """Ask its database."""
+        return [json.loads(line) for line in ask_writer(self.data_dir, statement).splitlines()]
+
+    def stored(self) -> int:
+        """How many records its database has, copies and all."""
+        return int(self.rows("SELECT count() AS stored FROM executions")[0]["stored"])
+
+    def wait(self, condition: Callable[[], bool], what: str, seconds: float) -> None:
+        """Wait for something.
+
+        Raises:
+            RingbufError: the writer ended, or it takes too long.
+        """
+        deadline = time.monotonic() + seconds
+        while not condition():
+            if self._process.exit_code() is not None or time.monotonic() > deadline:
+                raise self._process.failure(f"did not {what}")
+            time.sleep(POLL_SECONDS)
+
+
+def database_name(work: Workspace, purpose: str) -> str:
+    """A database of this run's own."""
+    return f"{work.namespace}_{purpose}".replace("-", "_")
