@@ -95,7 +95,7 @@ def remove(name: str, *, space: str | None = None, force: bool = False) -> None:
     """Remove a ring.
 
     Args:
-        force: remove it even if a producer or a consumer holds it, unread records remain, or it is no intact ring.
+        force: remove it even if a producer holds it, unread records remain, or it is no intact ring.
 
     Raises:
         RingNotFound: there is none of this name.
@@ -113,16 +113,16 @@ def remove(name: str, *, space: str | None = None, force: bool = False) -> None:
 
 
 def _check_removable(segment: Segment) -> None:
-    """Make sure that nothing is lost with a segment; its locks stay taken, so that nobody attaches meanwhile."""
+    """Make sure that nothing is lost with a segment; the producer's lock stays taken, so that none attaches meanwhile.
+
+    A live consumer is no obstacle: it has everything, and notices that the ring is gone.
+    """
     header = segment.header()
-    for lock, role, pid in (
-        (layout.PRODUCER_LOCK, "producer", layout.PRODUCER_PID),
-        (layout.CONSUMER_LOCK, "consumer", layout.CONSUMER_PID),
-    ):
-        if not segment.lock(lock):
-            raise RingInUse(
-                f"{segment.where} has a live {role}, process {segment.read(pid)}", "stop it first, or use --force"
-            )
+    if not segment.lock(layout.PRODUCER_LOCK):
+        raise RingInUse(
+            f"{segment.where} has a live producer, process {segment.read(layout.PRODUCER_PID)}",
+            "stop it first, or use --force",
+        )
     if not segment.is_linked():
         raise RingNotFound(f"{segment.where} was removed or replaced at this moment", "try again")
     head, tail = segment.read(layout.HEAD), segment.read(layout.TAIL)

@@ -16,7 +16,7 @@ from .rings import check_exists, open_ring
 def rm(name: str, force: bool, as_json: bool) -> None:
     """Remove a ring.
 
-    Refuses while a producer or a consumer holds it, while it has records that no writer has read, and if it is no
+    Refuses while a producer holds it, while it has records that no writer has read, and if it is no
     intact ring.
     """
     space = registry.namespace()

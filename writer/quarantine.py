@@ -140,12 +140,16 @@ class Quarantine:
 
     def _add(self, entry: Entry) -> None:
         try:
-            with open(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600), "ab") as file:
-                size = os.fstat(file.fileno()).st_size
-                torn = size > 0 and os.pread(file.fileno(), 1, size - 1) != b"\n"
-                file.write((b"\n" if torn else b"") + encode(entry))
-                file.flush()
-                os.fsync(file.fileno())
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+            try:
+                size = os.fstat(descriptor).st_size
+                torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
+                line = (b"\n" if torn else b"") + encode(entry)
+                while line:
+                    line = line[os.write(descriptor, line) :]  # a disk may take a part before it is full
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
         except OSError as error:
             raise JournalFull(f"{self._path} cannot be written: {error}", "free space on its disk") from error
         self._note(entry)

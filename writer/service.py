@@ -79,6 +79,7 @@ class Writer:
         self._stopping = threading.Event()
         self._stopped = threading.Event()
         self._problems = Problems()
+        self._retain_at = 0.0
         self._prepare_sink()
         directory.journal.mkdir(mode=0o700, exist_ok=True)
         self._reader = JournalReader(directory.journal)
@@ -265,13 +266,10 @@ class Writer:
     # Monitor, in its thread
 
     def _monitor(self) -> None:
-        retain_at = 0.0
         while True:
             last = self._stopped.wait(status_file.INTERVAL_SECONDS)
             self._attempt(lambda: status_file.write(self._directory.path, self.status()))
-            if time.monotonic() >= retain_at or self._is_disk_short:
-                self._attempt(self._retain)
-                retain_at = time.monotonic() + RETAIN_SECONDS
+            self._attempt(self._retain)
             if last:
                 return
 
@@ -286,14 +284,15 @@ class Writer:
         except Exception:
             LOGGER.exception("the monitor failed; it goes on")
 
-    @property
-    def _is_disk_short(self) -> bool:
-        """Whether the drain is about to be kept waiting for space, so that no loaded segment can be spared."""
-        return free_bytes(self._directory.journal) < RESERVED_BYTES + self._settings.segment_bytes
-
     def _retain(self) -> None:
-        max_bytes = 0 if self._is_disk_short else self._settings.retain_bytes
+        """Remove loaded segments: now and then what is too much, at once all if the drain is about to lack space."""
+        free = free_bytes(self._directory.journal)
+        is_short = free < RESERVED_BYTES + self._settings.segment_bytes
+        if not is_short and time.monotonic() < self._retain_at:
+            return
+        max_bytes = 0 if is_short else self._settings.retain_bytes
         removed = self._journal.retain(self._loader.checkpoint.offset, max_bytes=max_bytes)
+        self._retain_at = time.monotonic() + RETAIN_SECONDS
         if removed:
             LOGGER.info("journal: %d loaded segments removed", removed)
 

@@ -12,8 +12,9 @@ orders
     quantity, then the later record. What that record leaves absent comes from those before it.
 positions
     Sums over the fills that are not simulated, per exchange, account, symbol and strategy. They are exact: a float
-    stands for the shortest decimal text that gives it. Fills that cannot be summed (no side, price or quantity not
-    positive or beyond all reason) are in `fills` with `counted = false`, and in the number `ignored` here.
+    stands for the shortest decimal text that gives it. A fill is summed if it has a side, and if price and quantity are
+    from 1e-21 to below 1e21 and their product is below 1e18 and has no more than 52 decimals. Any other is in `fills`
+    with `counted = false`, and in the number `ignored` here.
 
 Simulated records are never merged with real ones. All views read with FINAL, so a record stored twice counts once. No
 value in a record makes a view fail. Filters on exchange, account and symbol reach the table.
@@ -81,18 +82,25 @@ def _view(database: str, name: str, query: str, about: str) -> View:
 
 def _fills(table: str) -> str:
     names = [name for name in EXECUTION.names if name != "exec_type"]
-    others = [name for name in names if name not in (*_OF_RECORD, *_FILL_KEY, "flags")]
+    reasonable = f"{_within('last_price')} AND {_within('last_quantity')} AND last_price * last_quantity < 1e18"
+    exact = " OR ".join(_is_exact(*scales) for scales in _PRODUCT_SCALES)
+    return f"""
+SELECT {", ".join(names)}, simulated, corrected, copies, CAST(reasonable AND ({exact}), 'Bool') AS counted
+FROM (
+    SELECT
+        *,
+        toString(if(reasonable, last_price, 1)) AS price_text,
+        toString(if(reasonable, last_quantity, 1)) AS quantity_text
+    FROM (SELECT *, side IN ('buy', 'sell') AND {reasonable} AS reasonable FROM ({_merged(table)}))
+)"""
+
+
+def _merged(table: str) -> str:
+    """One row per fill, from all its copies."""
+    others = [name for name in EXECUTION.names if name not in (*_OF_RECORD, *_FILL_KEY, "exec_type", "flags")]
     key = (*_FILL_KEY, "simulated", "key_quantity", "key_ns", "key_session", "key_seq")
     return f"""
-WITH
-    side IN ('buy', 'sell') AND {_within("last_price")} AND {_within("last_quantity")}
-        AND last_price * last_quantity < 1e18 AS reasonable,
-    toString(if(reasonable, last_price, 1)) AS price_text,
-    toString(if(reasonable, last_quantity, 1)) AS quantity_text
-SELECT
-    {", ".join(names)},
-    simulated, corrected, copies,
-    CAST(reasonable AND ({" OR ".join(_is_exact(*each) for each in _PRODUCT_SCALES)}), 'Bool') AS counted
+SELECT *
 FROM (
     SELECT
         {_listed("fill", (*_OF_RECORD, *_FILL_KEY, "simulated", "corrected"))},
@@ -209,7 +217,8 @@ SELECT
     sum(if(counted AND side = 'buy', quote, 0)) AS bought_quote,
     sum(if(counted AND side = 'sell', quote, 0)) AS sold_quote,
     sumMapIf(
-        map(commission_currency, {_decimal(f"toString(if({commission}, commission, 0))", _SCALE)}), counted
+        map(commission_currency, {_decimal(f"toString(if({commission}, commission, 0))", _SCALE)}),
+        counted AND {commission}
     ) AS commissions,
     countIf(counted) AS fills,
     countIf(NOT counted) AS ignored,
@@ -240,7 +249,9 @@ def _first_present(source: str, window: str, names: Iterable[str]) -> str:
     listed = []
     for name in names:
         value, absent = f"{source}.{name}", _absent(name)
-        is_absent = f"isNaN({value})" if absent == "nan" else f"{value} = {absent}"
+        # a currency is that of the commission it came with
+        told_by = f"{source}.commission" if name == "commission_currency" else value
+        is_absent = f"isNaN({told_by})" if told_by != value or absent == "nan" else f"{value} = {absent}"
         listed.append(f"ifNull(first_value(if({is_absent}, NULL, {value})) OVER {window}, {absent}) AS {name}")
     return ",\n        ".join(listed)
 
@@ -249,7 +260,7 @@ def _absent(name: str) -> str:
     if name in EXECUTION.words:
         return "'unknown'"
     if EXECUTION.is_time(name):
-        return "toDateTime64(0, 9, 'UTC')"
+        return _EPOCH
     return {"S": "''", "f": "nan"}.get(EXECUTION.dtype[name].kind, "0")
 
 

@@ -84,6 +84,13 @@ def test_a_fill_seen_live_and_in_a_look_back_is_one_and_the_live_one_counts(view
     assert (position["fills"], position["quantity"], position["strategy"]) == (1, Decimal("0.1"), "mm")
 
 
+def test_a_commission_comes_with_its_own_currency(views: Database) -> None:
+    record(views, {**FILL, "commission_currency": "USDC"})
+    record(views, {**FILL, "origin": "lookback", "commission": 0.1, "commission_currency": "BTC"})
+    (fill,) = fills(views)
+    assert (fill["commission"], fill["commission_currency"]) == (0.1, "BTC")
+
+
 @pytest.mark.parametrize("field", ["exchange", "account", "symbol", "order_id", "trade_id"])
 def test_fills_that_differ_in_one_name_are_two(views: Database, field: str) -> None:
     record(views, FILL, {**FILL, field: "another"})

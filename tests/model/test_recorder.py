@@ -16,6 +16,8 @@ from ringbuf.execution import ENUMERATIONS, EXECUTION, NUMBERS, TEXTS, Flag
 from ringbuf.strategies import BoundRecorder, Recorder
 from ringbuf.strategies.words import TABLES
 
+pytestmark = pytest.mark.usefixtures("implementation")
+
 NAME = "mm-btc"
 WIDTHS = {name: width for name, width in TEXTS.items() if name not in ("exchange", "account", "symbol", "strategy")}
 INTEGERS = {"exchange_ns": "<i8", "received_ns": "<i8", "exchange_seq": "<u8"}

@@ -21,6 +21,8 @@ from ringbuf.producer import FULL
 from ringbuf.strategies import BoundRecorder, Recorder
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "execution_record.hex"
+pytestmark = pytest.mark.usefixtures("implementation")
+
 NAME = "mm-btc"
 BOUND = {"exchange": "deribit", "account": "A1", "symbol": "BTC-PERPETUAL", "strategy": "mm-btc"}
 FILL: dict[str, Any] = {"side": "buy", "last_price": 64000.5, "last_quantity": 0.1}
@@ -320,14 +322,14 @@ def test_a_log_handler_that_records_itself_finds_the_ring_free(recorder: Recorde
 def test_a_log_handler_that_waits_for_another_thread_does_not_hold_it_up() -> None:
     class Waiting(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            other = threading.Thread(target=bound.order)
+            other = threading.Thread(target=full.order)
             other.start()
             other.join(timeout=10)
             self.done = not other.is_alive()
 
     with Recorder.open(NAME, capacity=2) as recorder, handling(Waiting()) as handler:
-        bound = recorder.bind(**BOUND)
-        assert [bound.order() for _ in range(3)] == [0, 1, FULL]
+        full = recorder.bind(**BOUND)
+        assert [full.order() for _ in range(3)] == [0, 1, FULL]
         assert (handler.done, recorder.producer.dropped) == (True, 2)
 
 

@@ -4,6 +4,7 @@ import click
 
 from .append import append
 from .drain import drain
+from .experiment import experiment
 from .latency import latency
 from .scale import scale
 
@@ -21,5 +22,6 @@ def bench() -> None:
 
 bench.add_command(append)
 bench.add_command(drain)
+bench.add_command(experiment)
 bench.add_command(latency)
 bench.add_command(scale)

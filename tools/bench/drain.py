@@ -1,8 +1,8 @@
 """`ringbuf bench drain`: how fast full rings get into the database, beside what its server takes at most."""
 
-import threading
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -171,7 +171,8 @@ def _records(count: int) -> memoryview:
     finally:
         sample.close()
         registry.remove("s0000", space=strategies_namespace, force=True)
-    whole = np.resize(records, count)
+    data = (records.tobytes() * (count // CAPACITY + 1))[: count * EXECUTION.record_size]
+    whole = np.frombuffer(bytearray(data), EXECUTION.dtype)
     whole["seq"] = np.arange(count)
     return memoryview(whole.view(np.uint8).data).cast("B")
 
@@ -193,13 +194,9 @@ def _send(server: ClickHouse, database: str, records: memoryview, batches: Seque
             body, count = work[index]
             sinks[number].insert(EXECUTION, [body], count, f"{database}-{index}")
 
-    threads = [threading.Thread(target=send, args=(number,)) for number in range(connections)]
-    with watched(server.pid) as used_by_server:
+    with watched(server.pid) as used_by_server, ThreadPoolExecutor(connections) as threads:
         begin = time.monotonic()
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        list(threads.map(send, range(connections)))
         seconds = time.monotonic() - begin
     for sink in sinks:
         sink.close()

@@ -20,7 +20,7 @@ CAPACITY: Final = 1_024
 PER_RING: Final = 2.0
 SETTLE_SECONDS: Final = 2.0
 WRITER_NOTE: Final = (
-    "The writer's process, all threads. RSS as the kernel splits it: own (RssAnon), libraries (RssFile), and what of the "
+    "The writer's process, all threads. RSS as the kernel splits it: own (RssAnon), libraries (RssFile), what of the "
     f"rings was touched (RssShmem; rings of {CAPACITY:,} records, 0.7 MB each). Wake-ups: voluntary context switches."
 )
 PROGRAM: Final = """

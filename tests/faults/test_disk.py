@@ -1,0 +1,173 @@
+"""The disk of the data directory is full, or takes only a part of what is written, or has changed a file."""
+
+import resource
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+
+from ringbuf.errors import JournalFull
+from ringbuf.execution import EXECUTION
+from ringbuf.observer import Observer
+from ringbuf.writer import quarantine
+from ringbuf.writer.batch import Range
+from ringbuf.writer.drain import RESERVED_BYTES
+from ringbuf.writer.quarantine import Entry, Quarantine
+from tests.clickhouse_server import ClickHouse
+from tests.proxy import Proxy
+from tests.recorded import Recorded, check_stored, wait_stored
+from tests.writer_process import WriterProcess, wait_until
+
+UNLIMITED = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
+
+
+@contextmanager
+def largest_file(size: int, pid: int = 0) -> Iterator[None]:
+    """No file of a process can grow beyond so many bytes: a write that would is cut short, the next one fails."""
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+    try:
+        yield
+    finally:
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, UNLIMITED)
+
+
+def consumer_pid(ring: Recorded) -> int:
+    """The process that drains a ring."""
+    with closing(Observer.open(ring.ring)) as observer:
+        return observer.state().consumer_pid
+
+
+def test_a_disk_that_takes_half_a_line_quarantines_nothing_until_it_takes_the_whole(tmp_path: Path) -> None:
+    kept = Quarantine(tmp_path)
+    kept.add_records(EXECUTION, Range(1, 0, 1), bytes(EXECUTION.record_size), "first")
+    size = (tmp_path / quarantine.FILE_NAME).stat().st_size
+    with largest_file(size + 100), pytest.raises(JournalFull, match="cannot be written"):
+        kept.add_records(EXECUTION, Range(1, 1, 1), bytes(EXECUTION.record_size), "second")
+    assert kept.count == 1
+    kept.add_records(EXECUTION, Range(1, 1, 1), bytes(EXECUTION.record_size), "second")
+    entries = [entry for entry in quarantine.read(tmp_path) if isinstance(entry, Entry)]
+    assert [entry.range for entry in entries] == [Range(1, 0, 1), Range(1, 1, 1)]
+    assert Quarantine(tmp_path).count == 2
+
+
+def test_a_disk_that_is_full_for_a_while_delays_and_loses_nothing(
+    clickhouse_server: ClickHouse, database: str, data_dir: Path
+) -> None:
+    """Before its first byte, in the middle of a frame, and at a restart meanwhile."""
+    ring = Recorded("mm")
+    arguments = ["--clickhouse", clickhouse_server.url, "--database", database, "--flush-ms", "10"]
+    with WriterProcess(data_dir, *arguments) as writer:
+        writer.wait_running()
+        ring.record(20)
+        wait_stored(clickhouse_server, database, ring)
+        (segment,) = (data_dir / "journal").glob("*.journal")
+        assert writer.process is not None
+        for size in (0, segment.stat().st_size + 1_000):
+            with largest_file(size, writer.process.pid):
+                ring.record(20)
+                time.sleep(0.3)  # nothing can tell that it has tried
+                assert ring.recorder.producer.lag == 20
+            wait_stored(clickhouse_server, database, ring)
+        with largest_file(0):  # is inherited
+            writer.kill()
+            writer.start()
+            ring.record(20)
+            assert writer.process is not None
+            pid = writer.process.pid
+        wait_until(lambda: consumer_pid(ring) == pid, "the new writer is attached")
+        assert ring.recorder.producer.lag == 20
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, UNLIMITED)
+        wait_stored(clickhouse_server, database, ring)
+        writer.stop()
+    assert ring.full == 0
+    with clickhouse_server.client() as client:
+        check_stored(client, database, ring)
+
+
+class WriterOnSmallDisk(WriterProcess):
+    """A writer that believes its disk to have 6 MB besides what the journal may not take."""
+
+    def start(self, **_: object) -> "WriterOnSmallDisk":
+        program = """
+            import os, sys
+            from pathlib import Path
+            from types import SimpleNamespace
+            from ringbuf.tools.cli import main
+            from ringbuf.writer.drain import RESERVED_BYTES
+
+            def statvfs(directory):
+                used = sum(path.stat().st_size for path in Path(directory).glob("*.journal"))
+                return SimpleNamespace(f_bavail=RESERVED_BYTES + 6_000_000 - used, f_frsize=1)
+
+            os.statvfs = statvfs
+            sys.argv = ["ringbuf", *sys.argv[1:]]
+            main()
+        """
+        command = [sys.executable, "-c", textwrap.dedent(program), *self._arguments]
+        with self._log.open("ab") as log:
+            self.process = subprocess.Popen(command, stderr=log, stdout=log, env=self._environment)
+        return self
+
+
+def test_a_journal_that_fills_its_disk_in_an_outage_empties_it_by_itself_afterwards(
+    clickhouse_server: ClickHouse, database: str, data_dir: Path
+) -> None:
+    """What does not fit stays in the rings; the loader is left the space it needs, and loaded segments are given up."""
+    ring = Recorded("mm")
+    with Proxy(clickhouse_server.host, clickhouse_server.http_port) as proxy:
+        arguments = ["--clickhouse", proxy.url, "--database", database, "--segment-mb", "1"]
+        with WriterOnSmallDisk(data_dir, *arguments) as writer:
+            writer.wait_running()
+            proxy.refuse()
+            ring.record(12_000)  # 8.4 MB
+            wait_until(lambda: "are kept for the loader" in writer.log, "the disk is full")
+            assert ring.recorder.producer.lag > 2_000
+            size = sum(path.stat().st_size for path in (data_dir / "journal").glob("*.journal"))
+            assert size < 6_000_000
+            assert size + RESERVED_BYTES > 6_000_000
+            proxy.listen()
+            wait_stored(clickhouse_server, database, ring)
+            writer.stop()
+    assert ring.full == 0
+    with clickhouse_server.client() as client:
+        check_stored(client, database, ring)
+
+
+@pytest.mark.parametrize("damage", ["missing", "empty", "flipped", "torn", "another version"])
+def test_a_damaged_state_of_the_loader_costs_time_and_no_record(
+    damage: str, clickhouse_server: ClickHouse, database: str, data_dir: Path
+) -> None:
+    """All of the journal is in doubt then, and settled by asking the database."""
+    ring = Recorded("mm")
+    state = data_dir / "loader.json"
+    arguments = ["--clickhouse", clickhouse_server.url, "--database", database, "--flush-ms", "10"]
+    with WriterProcess(data_dir, *arguments) as writer:
+        writer.wait_running()
+        ring.record(50)
+        wait_stored(clickhouse_server, database, ring)
+        writer.kill()
+        content = bytearray(state.read_bytes())
+        content[len(content) // 2] ^= 1
+        damaged = {"empty": b"", "flipped": bytes(content), "torn": state.read_bytes()[:-20]}
+        if damage == "missing":
+            state.unlink()
+        elif damage in damaged:
+            state.write_bytes(damaged[damage])
+        else:
+            state.write_bytes(state.read_bytes().replace(b'"version":1', b'"version":2'))
+        ring.record(50)
+        writer.start()
+        if damage == "another version":
+            assert writer.process is not None
+            assert writer.process.wait(20) == 1
+            assert "version 2, this release reads version 1" in writer.log
+            return
+        writer.wait_running()
+        writer.stop()
+    with clickhouse_server.client() as client:
+        check_stored(client, database, ring)
