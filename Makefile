@@ -20,6 +20,12 @@ demo: $(VENV)/demo ## run the demo
 test: lint ## check style and types, then run all tests
 	@$(BIN)/python -m pytest $(ARGS)
 
+MINUTES ?= 10
+
+.PHONY: soak
+soak: $(VENV)/test ## kill and cut everything at random, then compare; MINUTES=10, SEED=7
+	@$(BIN)/python -m tests.soak --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
+
 .PHONY: lint
 lint: $(VENV)/test ## check style and types
 	@$(BIN)/ruff check .
@@ -28,7 +34,7 @@ lint: $(VENV)/test ## check style and types
 
 .PHONY: clean
 clean: ## remove everything made here
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist *.egg-info ringbuf/_native.*.so .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # One stamp for each extra of pyproject.toml that was installed.

@@ -6,6 +6,7 @@ a thread of its own and never touches a ring. Either can stand still without the
 
 import logging
 import os
+import resource
 import signal
 import threading
 import time
@@ -306,6 +307,7 @@ def run(data_dir: Path, server: Server | None, database: str, settings: Settings
     Raises:
         RingbufError: it cannot start.
     """
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold the password
     directory = DataDirectory.open(data_dir)
     try:
         Writer(directory, server or Embedded(directory.embedded), database, settings).run()

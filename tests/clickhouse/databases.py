@@ -137,3 +137,11 @@ def executions(rows: Sequence[dict[str, Any]], session: int = 1, first_seq: int 
             encoded = value.encode() if isinstance(value, str) and name not in values else value
             records[seq][name] = values[name][encoded] if isinstance(encoded, str) else encoded
     return records
+
+
+def check_line(error: BaseException, *parts: str) -> None:
+    """The message is one line, and says all of that."""
+    message = str(error)
+    assert "\n" not in message and len(message) < 800, message
+    for part in parts:
+        assert part in message, message

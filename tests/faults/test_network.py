@@ -16,6 +16,7 @@ from ringbuf.producer import Producer
 from ringbuf.writer.table import header
 from tests.clickhouse_server import ClickHouse
 from tests.proxy import (
+    Exchange,
     Fault,
     Message,
     Proxy,
@@ -296,6 +297,34 @@ def test_records_acknowledged_and_not_stored_survive_the_death_of_the_writer(
     proxy.behave()
     writer.start().wait_running()
     writer.stop()
+    with clickhouse_server.client() as client:
+        check_stored(client, database, ring)
+
+
+def test_an_insert_that_arrives_after_its_writer_died_and_the_next_one_sent_it_again_counts_once(
+    writer: WriterProcess, proxy: Proxy, clickhouse_server: ClickHouse, database: str
+) -> None:
+    """The next writer sends the very batch that was on its way, although more records wait by then."""
+    ring = Recorded("mm")
+    ring.record(5)
+    wait_stored(clickhouse_server, database, ring)
+    late: list[Exchange] = []
+
+    def hold(exchange: Exchange) -> None:
+        late.append(exchange)
+        exchange.wait_for_the_end()
+
+    proxy.play(hold, times=1)
+    ring.record(5)
+    proxy.wait_played()
+    ring.record(5)
+    wait_until(lambda: ring.recorder.producer.lag == 0, "the ring is drained")
+    writer.kill()
+    writer.start()
+    wait_stored(clickhouse_server, database, ring)
+    late[0].answer()
+    writer.stop()
+    assert proxy.inserts.count(late[0].token) == 2
     with clickhouse_server.client() as client:
         check_stored(client, database, ring)
 

@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
@@ -179,10 +180,12 @@ def append_with_a_stop(step: int, space: str) -> None:
 
 def is_stopped(child: ForkServerProcess) -> bool:
     """Wait until a process has stopped or ended."""
-    while child.is_alive():
-        if Path(f"/proc/{child.pid}/stat").read_text().rpartition(") ")[2][0] == "T":
-            return True
-        time.sleep(0.001)
+    state = Path(f"/proc/{child.pid}/stat")
+    with suppress(FileNotFoundError, ProcessLookupError):  # it ended, and then nothing is left of it
+        while (found := state.read_text().rpartition(") ")[2][0]) not in "ZX":
+            if found == "T":
+                return True
+            time.sleep(0.001)
     return False
 
 

@@ -344,6 +344,7 @@ def test_a_recorder_goes_away_with_its_last_reference(both: Both) -> None:
         {"stamps": (697, 16)},
         {"complete": (704, 2, 52, 88, 96)},
         {"order": b""},
+        {"float64": int},
         {"fields": {"price": ("f", 700, 8, None, None)}},
         {"fields": {"price": ("f", 64, 4, None, None)}},
         {"fields": {"text": ("S", 448, 257, None, None)}},

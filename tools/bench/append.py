@@ -36,8 +36,8 @@ PEERS: Final[list[type[Contender]]] = [
 ]
 GAP_NS: Final = 1_000_000
 NOTE: Final = (
-    "best_p50 is the median of the best round and what can be compared; the others are over all rounds. x C floor and "
-    "x pack_into are ratios of best_p50."
+    "best p50 is the median of the best round, which can be compared; the others are over all rounds. x C floor and "
+    "x pack_into are ratios of best p50."
 )
 
 
@@ -52,7 +52,7 @@ FULL: Final = Extent(rounds=40, paced=250)
 QUICK: Final = Extent(rounds=3, paced=100)
 
 
-class Lane(NamedTuple):
+class Entry(NamedTuple):
     """A contender that can be measured, and the process it runs in."""
 
     kind: type[Contender]
@@ -75,24 +75,24 @@ def append(url: str | None, quick: bool, as_json: bool, plot_file: Path | None) 
 def compare(work: Workspace, services: Services, extent: Extent, report: Report) -> Report:
     """Measure all contenders that are there, in turns."""
     with ExitStack() as stack:
-        lanes: list[Lane] = []
+        entries: list[Entry] = []
         for kinds, pure in ((FIRST, False), (PURE, True), (PEERS, False)):
             producer = ProducerProcess(kinds, work, services, pure=pure)
             stack.callback(producer.close)
-            lanes += [Lane(kind, producer) for kind in kinds if kind.name in producer.ready]
+            entries += [Entry(kind, producer) for kind in kinds if kind.name in producer.ready]
             report.absent |= producer.absent
         for title, gap_ns in (("in bursts", 0), (f"paced, one every {GAP_NS / 1e6:g} ms", GAP_NS)):
-            found = _in_turns(lanes, extent, gap_ns, report.failed)
-            plotted = ("best_p50", "p99", "p99.9")
+            found = _in_turns(entries, extent, gap_ns, report.failed)
+            plotted = ("best_p50", "p99", "p999")
             report.sections.append(Section(f"cost of one fill, {title}", rows(found), plotted, "us", NOTE))
     return report
 
 
-def _in_turns(lanes: list[Lane], extent: Extent, gap_ns: int, failed: dict[str, str]) -> dict[str, list[Samples]]:
+def _in_turns(entries: list[Entry], extent: Extent, gap_ns: int, failed: dict[str, str]) -> dict[str, list[Samples]]:
     """Many short rounds, every contender in each; the first, which warms up, does not count."""
     found: dict[str, list[Samples]] = {}
     for number in range(extent.rounds + 1):
-        for kind, producer in lanes:
+        for kind, producer in entries:
             if kind.name in failed:
                 continue
             count = min(kind.burst, extent.paced) if gap_ns else kind.burst
@@ -113,7 +113,7 @@ def rows(found: dict[str, list[Samples]]) -> list[dict[str, Any]]:
     table = []
     for name, each in sorted(summaries.items(), key=lambda item: item[1].best):
         row: dict[str, Any] = {LABEL: name, **each.figures()}
-        for title, floor in (("x C floor", NativeFloor.name), ("x pack_into", PackFloor.name)):
+        for title, floor in (("x_c_floor", NativeFloor.name), ("x_pack_into", PackFloor.name)):
             row[title] = each.best / summaries[floor].best if floor in summaries else None
         table.append(row)
     return table

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Final
 
 from ringbuf.errors import RingbufError
 
-from .fills import Fill, Tally
+from .fills import MODULUS, Fill, Tally
 from .timing import Style
 from .workspace import Workspace
 
@@ -98,27 +98,32 @@ class Counter:
     """A tally in memory shared with the consumer's process, which alone writes it."""
 
     def __init__(self) -> None:
-        self._cells = SPAWN.RawArray("Q", 3)
+        self._cells = SPAWN.RawArray("Q", 4)
 
-    def add(self, count: int, checksum: int) -> None:
-        """Count some fills. The checksum first: whoever sees the count sees it too."""
-        self._cells[1] ^= checksum
-        self._cells[0] += count
+    def add(self, seqs: Sequence[int]) -> None:
+        """Count some fills. The count last: whoever sees it sees the rest too."""
+        cells = self._cells
+        xor, total = cells[1], cells[2]
+        for seq in seqs:
+            xor ^= seq
+            total += seq
+        cells[1], cells[2] = xor, total % MODULUS
+        cells[0] += len(seqs)
 
     def set_ready(self) -> None:
         """Say that the consumer consumes from now on."""
-        self._cells[2] = 1
+        self._cells[3] = 1
 
     @property
     def tally(self) -> Tally:
         """What was counted so far."""
         count = self._cells[0]
-        return Tally(count, self._cells[1])
+        return Tally(count, self._cells[1], self._cells[2])
 
     @property
     def is_ready(self) -> bool:
         """Whether the consumer consumes."""
-        return bool(self._cells[2])
+        return bool(self._cells[3])
 
 
 class ConsumerContender(Contender):
@@ -198,7 +203,4 @@ def check(contender: Contender, sent: Tally) -> None:
         what = "lost" if received.count < sent.count else "got twice"
         difference = abs(received.count - sent.count)
         raise CheckFailed(f"of {sent.count} fills sent the consumer {what} {difference}")
-    raise CheckFailed(
-        f"{sent.count} fills arrived, but not those that were sent: checksum {received.checksum:016x}, "
-        f"sent {sent.checksum:016x}"
-    )
+    raise CheckFailed(f"{sent.count} fills arrived, but not those that were sent: {received}, sent {sent}")

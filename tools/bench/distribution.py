@@ -63,8 +63,8 @@ class Distribution:
             "best_p50": self.best,
             "p50": self.p50,
             "p99": self.p99,
-            "p99.9": self.p999,
-            "p99.99": self.p9999,
+            "p999": self.p999,
+            "p9999": self.p9999,
             "max": self.max,
             "count": self.count,
         }

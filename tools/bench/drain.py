@@ -81,19 +81,19 @@ def compare(work: Workspace, server: ClickHouse, rings: int, rounds: int) -> Sec
         _row("server's limit, one connection", max(one, key=lambda each: each.rate), limit),
         _row("server's limit, two connections", max(two, key=lambda each: each.rate), limit),
     ]
-    return Section(f"drain, {rings} rings of {CAPACITY:,}", rows, ("records/s",), "records/s", NOTE)
+    return Section(f"drain, {rings} rings of {CAPACITY:,}", rows, ("records_per_s",), "records/s", NOTE)
 
 
 def _row(name: str, each: Round, limit: float) -> dict[str, Any]:
     return {
         LABEL: name,
-        "records/s": each.rate,
-        "x limit": each.rate / limit,
+        "records_per_s": each.rate,
+        "x_limit": each.rate / limit,
         "records": each.records,
         "inserts": len(each.batches),
-        "writer CPU": each.writer.cpu / each.records * 1e6 if each.writer.last else None,
-        "server CPU": each.server.cpu / each.records * 1e6 if each.server.last else None,
-        "writer / server": each.writer.cpu / each.server.cpu if each.writer.last and each.server.last else None,
+        "writer_cpu_us": each.writer.cpu / each.records * 1e6 if each.writer.last else None,
+        "server_cpu_us": each.server.cpu / each.records * 1e6 if each.server.last else None,
+        "x_server_cpu": each.writer.cpu / each.server.cpu if each.writer.last and each.server.last else None,
     }
 
 

@@ -18,7 +18,7 @@ from .writer_process import STOP_SECONDS, WriterProcess, database_name
 
 RUN_SECONDS: Final = 900.0
 NOTE: Final = (
-    "One process with one event loop has N connections; for every order a coin decides whether it is saved. Total: until "
+    "One process with one event loop has N connections; for each order a coin decides whether to save it. Total: until "
     "each connection has its last order. Response: from the exchange's stamp to the end of the order's handling. In "
     "turns; total of the run in which it was lowest, response of the run in which its p99 was."
 )
@@ -64,7 +64,7 @@ class Experiment:
                 if outcome.kept != outcome.saved:
                     self._failed[f"{name}, {load.title}"] = f"saved {outcome.saved}, there are {outcome.kept}"
                 found.setdefault(name, []).append(outcome)
-        return Section(load.title, _rows(found), ("response p50", "response p99", "response max"), "ms", NOTE)
+        return Section(load.title, _rows(found), ("response_p50", "response_p99", "response_max"), "ms", NOTE)
 
     def _trade(self, load: Load, name: str) -> Outcome:
         """One run of the trading process."""
@@ -121,18 +121,18 @@ def _rows(found: dict[str, list[Outcome]]) -> list[dict[str, Any]]:
     for name, outcomes in found.items():
         responses = [distribution(each.response_ns).scaled(1e-6) for each in outcomes]
         best = min(responses, key=lambda each: each.p99)
-        row = {
+        row: dict[str, Any] = {
             LABEL: name,
-            "total s": min(each.seconds for each in outcomes),
-            "response p50": best.p50,
-            "response p99": best.p99,
-            "response max": best.max,
+            "total_s": min(each.seconds for each in outcomes),
+            "response_p50": best.p50,
+            "response_p99": best.p99,
+            "response_max": best.max,
             "orders": len(outcomes[0].response_ns),
             "saved": outcomes[0].saved,
             "runs": len(outcomes),
         }
         first = table[0] if table else row
-        row["x noop, total"] = row["total s"] / first["total s"]
-        row["x noop, p99"] = row["response p99"] / first["response p99"]
+        row["x_noop_total"] = row["total_s"] / first["total_s"]
+        row["x_noop_p99"] = row["response_p99"] / first["response_p99"]
         table.append(row)
     return table

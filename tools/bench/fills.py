@@ -1,6 +1,7 @@
 """The fills that benchmarks record: the same values for every contender."""
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
 from operator import xor
@@ -8,6 +9,7 @@ from typing import Final, NamedTuple
 from uuid import UUID
 
 POOL: Final = 4096
+MODULUS: Final = 1 << 64
 
 
 class Fill(NamedTuple):
@@ -26,22 +28,26 @@ class Fill(NamedTuple):
     commission_currency: str
     exchange_ns: int
     exchange_seq: int
-    """Random, so that the exclusive or over all fills tells whether a consumer got what was sent."""
+    """Random, so that a tally over all fills tells whether a consumer got what was sent."""
 
 
 @dataclass(frozen=True)
 class Tally:
-    """How many fills, and the exclusive or of their `exchange_seq`."""
+    """How many fills, and of their `exchange_seq` the exclusive or and the sum modulo 2^64.
+
+    Either alone would miss something: the exclusive or a bit that is wrong in an even number of fills.
+    """
 
     count: int
-    checksum: int
+    xor: int
+    sum: int
 
-    def plus(self, fills: "list[Fill]") -> "Tally":
-        """The tally after some more fills."""
-        return Tally(self.count + len(fills), reduce(xor, (fill.exchange_seq for fill in fills), self.checksum))
+    def plus(self, seqs: Sequence[int]) -> "Tally":
+        """The tally with some more fills."""
+        return Tally(self.count + len(seqs), reduce(xor, seqs, self.xor), (self.sum + sum(seqs)) % MODULUS)
 
 
-NOTHING: Final = Tally(0, 0)
+NOTHING: Final = Tally(0, 0, 0)
 
 
 class FillStream:

@@ -52,8 +52,8 @@ def _ring_to_consumer(work: Workspace, passes: int, count: int) -> Section:
     rows = []
     for name, samples in found.items():
         each = Distribution.of(samples)
-        rows.append({LABEL: name, **each.scaled(1e-3).figures(), "x floor": each.best / floor.best})
-    return Section("ring to consumer, one way", rows, ("best_p50", "p99", "p99.9"), "us", ONE_WAY_NOTE)
+        rows.append({LABEL: name, **each.scaled(1e-3).figures(), "x_floor": each.best / floor.best})
+    return Section("ring to consumer, one way", rows, ("best_p50", "p99", "p999"), "us", ONE_WAY_NOTE)
 
 
 def _fill_to_queryable(work: Workspace, server: ClickHouse, quick: bool) -> Section:
@@ -61,13 +61,13 @@ def _fill_to_queryable(work: Workspace, server: ClickHouse, quick: bool) -> Sect
     for rings, per_second, seconds in ((100, 200.0, 3 if quick else 30), (1, 1.0, 5 if quick else 60)):
         title = f"{per_second:g} fills/s over {rings} ring{'s' * (rings > 1)}"
         queryable, acknowledged = _queryable(work, server, rings, per_second, seconds)
-        rows.append({LABEL: f"{title}: queryable", **_figures(queryable), "acknowledged p99": acknowledged["p99"]})
+        rows.append({LABEL: f"{title}: queryable", **_figures(queryable), "acknowledged_p99": acknowledged["p99"]})
     rows.append(_floor(work, server))
     return Section("fill to queryable", rows, ("p50", "p99", "max"), "ms", QUERYABLE_NOTE)
 
 
 def _figures(found: Distribution) -> dict[str, Any]:
-    return {"p50": found.p50, "p99": found.p99, "p99.9": found.p999, "max": found.max, "count": found.count}
+    return {"p50": found.p50, "p99": found.p99, "p999": found.p999, "max": found.max, "count": found.count}
 
 
 def _queryable(
@@ -145,4 +145,4 @@ def _floor(work: Workspace, server: ClickHouse) -> dict[str, Any]:
             )
             client.query(f"SELECT max(n) FROM {table}")
             found.append((time.perf_counter() - begin) * 1e3)
-    return {LABEL: "floor: insert of one row, and a SELECT", **_figures(distribution(found)), "acknowledged p99": None}
+    return {LABEL: "floor: insert of one row, and a SELECT", **_figures(distribution(found)), "acknowledged_p99": None}

@@ -14,7 +14,7 @@ from ringbuf.native import PURE_VARIABLE
 from .contender import SPAWN, Contender, Services, check, pin
 from .distribution import Samples
 from .fills import NOTHING, Fill, FillStream
-from .timing import measure
+from .timing import Times, measure
 from .workspace import Workspace, cores
 
 START_SECONDS = 120.0
@@ -70,7 +70,7 @@ class ProducerProcess:
         self._process.join()
 
 
-class _Lane:
+class Lane:
     """A contender in the producer's process, with what was sent through it."""
 
     def __init__(self, contender: Contender) -> None:
@@ -78,20 +78,25 @@ class _Lane:
         self._fills = FillStream()
         self._sent = NOTHING
 
-    def run(self, count: int, gap_ns: int) -> bytes:
+    def run(self, count: int, gap_ns: int) -> Times:
+        """Nanoseconds of each of `count` calls.
+
+        Raises:
+            CheckFailed: the consumer did not get what was sent.
+        """
         fills: list[Fill] = self._fills.take(count)
         prepared = self.contender.prepare(fills)
         times = measure(self.contender.style, self.contender.call, prepared, gap_ns)
         self.contender.finish_slice()
-        self._sent = self._sent.plus(fills)
+        self._sent = self._sent.plus([fill.exchange_seq for fill in fills])
         check(self.contender, self._sent)
-        return times.tobytes()
+        return times
 
 
 def _serve(connection: Connection, kinds: list[type[Contender]], workspace: Workspace, services: Services) -> None:
     pair = cores()
     pin(pair[0] if pair else None)
-    lanes: dict[str, _Lane] = {}
+    lanes: dict[str, Lane] = {}
     absent: dict[str, str] = {}
     opened: list[Contender] = []
     try:
@@ -100,14 +105,14 @@ def _serve(connection: Connection, kinds: list[type[Contender]], workspace: Work
             opened.append(contender)
             reason = _opening_problem(contender)
             if reason is None:
-                lanes[kind.name] = _Lane(contender)
+                lanes[kind.name] = Lane(contender)
             else:
                 absent[kind.name] = reason
         connection.send((list(lanes), absent))
         while (request := _received(connection)) is not None:
             name, count, gap_ns = request
             try:
-                connection.send(lanes[name].run(count, gap_ns))
+                connection.send(lanes[name].run(count, gap_ns).tobytes())
             except RingbufError as error:
                 connection.send(error)
     finally:

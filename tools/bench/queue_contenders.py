@@ -63,7 +63,7 @@ def consume_queue(counter: Counter, queue: Any) -> None:
     """Take fills off a queue."""
     counter.set_ready()
     while True:
-        counter.add(1, queue.get().exchange_seq)
+        counter.add([queue.get().exchange_seq])
 
 
 class Queue(ConsumerContender):
@@ -87,7 +87,7 @@ def consume_pipe(counter: Counter, connection: Connection) -> None:
     """Take fills out of a pipe."""
     counter.set_ready()
     while True:
-        counter.add(1, connection.recv().exchange_seq)
+        counter.add([connection.recv().exchange_seq])
 
 
 class Pipe(ConsumerContender):
@@ -115,7 +115,7 @@ def consume_zmq(counter: Counter, address: str) -> None:
     socket.bind(address)
     counter.set_ready()
     while True:
-        counter.add(1, seq_of(socket.recv()))
+        counter.add([seq_of(socket.recv())])
 
 
 class Zmq(ConsumerContender):
@@ -145,7 +145,7 @@ def consume_faster_fifo(counter: Counter, queue: Any) -> None:
     counter.set_ready()
     while True:
         for message in queue.get_many(timeout=3600.0):
-            counter.add(1, seq_of(message))
+            counter.add([seq_of(message)])
 
 
 class FasterFifo(ConsumerContender):
@@ -174,7 +174,7 @@ def consume_posix(counter: Counter, name: str) -> None:
     counter.set_ready()
     while True:
         message, _ = queue.receive()
-        counter.add(1, seq_of(message))
+        counter.add([seq_of(message)])
 
 
 class PosixQueue(ConsumerContender):
@@ -239,7 +239,7 @@ def consume_iceoryx(counter: Counter, name: str) -> None:
         if sample is None:
             time.sleep(POLL_SECONDS)
         else:
-            counter.add(1, seq_of(ctypes.string_at(sample.payload_ptr, MESSAGE.size)))
+            counter.add([seq_of(ctypes.string_at(sample.payload_ptr, MESSAGE.size))])
             sample.delete()
 
 

@@ -13,6 +13,7 @@ from ringbuf.tools.output import ABSENT, print_json, print_table
 from . import machine, plot
 
 LABEL: Final = "name"
+PERCENTILES: Final = {"p999": "p99.9", "p9999": "p99.99"}
 
 
 @dataclass
@@ -71,7 +72,7 @@ class Report:
             if section.rows:
                 titles = list(section.rows[0])
                 rows = [[text_of(row[title]) for title in titles] for row in section.rows]
-                print_table(titles, rows, left=[LABEL])
+                print_table([title_of(title) for title in titles], rows, left=[LABEL])
             if section.note:
                 click.echo(section.note)
         for title, found in (("not measured", self.absent), ("FAILED", self.failed)):
@@ -83,7 +84,7 @@ class Report:
             plot.Group(
                 section.title,
                 section.unit,
-                section.plotted,
+                [title_of(key) for key in section.plotted],
                 [(row[LABEL], [row[key] for key in section.plotted]) for row in section.rows],
             )
             for section in self.sections
@@ -94,6 +95,11 @@ class Report:
             file.write_text(plot.draw(f"ringbuf bench {self.benchmark}", where, drawn))
         except OSError as error:
             raise ConfigurationError(f"plot {file} cannot be written: {error}", "choose another file") from error
+
+
+def title_of(key: str) -> str:
+    """A key as the heading of a column."""
+    return PERCENTILES.get(key) or key.replace("_per_", "/").replace("_percent", " %").replace("_", " ")
 
 
 def text_of(value: Any) -> str:

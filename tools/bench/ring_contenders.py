@@ -6,8 +6,6 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Final
 
-import numpy as np
-
 from ringbuf import native
 from ringbuf.consumer import Consumer
 from ringbuf.execution import EXECUTION, Liquidity, OrderStatus, Side
@@ -29,7 +27,7 @@ def consume_ring(counter: Counter, name: str, namespace: str) -> None:
         while True:
             views = consumer.poll()
             for view in views:
-                counter.add(len(view), int(np.bitwise_xor.reduce(view["exchange_seq"])))
+                counter.add(view["exchange_seq"].tolist())
             if views:
                 consumer.acknowledge(consumer.position - 1)
                 pause = 0.0

@@ -61,7 +61,7 @@ def scale(url: str | None, quick: bool, as_json: bool, plot_file: Path | None) -
             openings.append({LABEL: f"open and bind, {rings} rings one after the other", **_milliseconds(opening)})
         where = "a server" if server else "an embedded database"
         title = f"writer with {where}, idle and at {PER_RING:g} records/s per ring"
-        report.sections.append(Section(title, rows, ("CPU %",), "% of a core", WRITER_NOTE))
+        report.sections.append(Section(title, rows, ("cpu_percent",), "% of a core", WRITER_NOTE))
         starts = [*openings, *_starts(work, extent.starts)]
         report.sections.append(Section("start-up of a strategy", starts, ("p50", "max"), "ms"))
     report.publish(as_json, plot_file)
@@ -97,13 +97,13 @@ def _row(name: str, spent: Spent, per_record: float | None) -> dict[str, Any]:
     assert spent.last is not None, "the writer runs"
     return {
         LABEL: name,
-        "CPU %": spent.cpu / spent.seconds * 100,
-        "wake-ups/s": spent.wakeups / spent.seconds,
-        "RSS own MB": spent.last.own_mb,
-        "RSS libraries MB": spent.last.library_mb,
-        "RSS rings MB": spent.last.shared_mb,
+        "cpu_percent": spent.cpu / spent.seconds * 100,
+        "wakeups_per_s": spent.wakeups / spent.seconds,
+        "rss_own_mb": spent.last.own_mb,
+        "rss_libraries_mb": spent.last.library_mb,
+        "rss_rings_mb": spent.last.shared_mb,
         "files": spent.last.files,
-        "CPU us/record": per_record,
+        "cpu_us_per_record": per_record,
     }
 
 

@@ -4,8 +4,6 @@ import asyncio
 import sqlite3
 import time
 from collections.abc import Callable
-from functools import reduce
-from operator import xor
 from pathlib import Path
 from socket import create_server
 from typing import Any, ClassVar, Final
@@ -37,7 +35,7 @@ def consume_sqlite(counter: Counter, path: Path) -> None:
         rows = connection.execute("SELECT rowid, exchange_seq FROM fills WHERE rowid > ?", (last,)).fetchall()
         if rows:
             last = rows[-1][0]
-            counter.add(len(rows), reduce(xor, (seq for _, seq in rows)))
+            counter.add([seq for _, seq in rows])
         time.sleep(READ_SECONDS)
 
 
@@ -93,7 +91,7 @@ def consume_redis(counter: Counter, path: str, stream: str) -> None:
     while True:
         for _, entries in client.xread({stream: last}, block=0):
             last = entries[-1][0]
-            counter.add(len(entries), reduce(xor, (int(fields[b"exchange_seq"]) for _, fields in entries)))
+            counter.add([int(fields[b"exchange_seq"]) for _, fields in entries])
 
 
 class Redis(ConsumerContender):
@@ -150,9 +148,8 @@ class ClickHouseRow(Contender):
 
     def received(self) -> Tally | None:
         """What a query sees."""
-        query = f"SELECT count(), groupBitXor(exchange_seq) FROM {self._table}"
-        count, checksum = self._client.query(query).result_rows[0]
-        return Tally(count, checksum)
+        query = f"SELECT count(), groupBitXor(exchange_seq), sum(exchange_seq) FROM {self._table}"
+        return Tally(*self._client.query(query).result_rows[0])
 
     def close(self) -> None:
         """Drop the table."""
@@ -168,7 +165,7 @@ def consume_lines(counter: Counter, port_file: Path) -> None:
         counter.set_ready()
         connection, _ = listener.accept()
         for line in connection.makefile("rb"):
-            counter.add(1, int(line.rpartition(b"exchange_seq=")[2].partition(b"i")[0]))
+            counter.add([int(line.rpartition(b"exchange_seq=")[2].partition(b"i")[0])])
 
 
 class QuestDb(ConsumerContender):

@@ -1,0 +1,155 @@
+"""The drain on a disk that fails: what is acknowledged is durable, and comes once."""
+
+import errno
+import os
+import random
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ringbuf.journal import RECORDS, Frame, JournalReader
+from ringbuf.producer import Producer
+from ringbuf.writer import step
+from ringbuf.writer.appender import Files
+from ringbuf.writer.drain import Drain
+from ringbuf.writer.journal import Journal
+from ringbuf.writer.problems import Problems
+from ringbuf.writer.step import Step
+from tests.journals import TICK
+
+
+class FailingDisk:
+    """Fails a share of the calls that write, cut or sync, and knows whether something written is not synced."""
+
+    def __init__(self, share: float) -> None:
+        self.share = share
+        self.failed = 0
+        self.unsynced = 0
+        self._draw = random.Random(5)
+        self.files = Files(self._pwritev, self._ftruncate, self._sync, self._sync)
+
+    def _pwritev(self, fd: int, content: Sequence[memoryview], position: int) -> int:
+        self.unsynced += 1
+        if self._fails():
+            os.pwrite(fd, bytes(content[0])[:10], position)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return os.pwritev(fd, content, position)
+
+    def _ftruncate(self, fd: int, length: int) -> None:
+        if self._fails():
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        os.ftruncate(fd, length)
+
+    def _sync(self, _: int) -> None:
+        if self._fails():
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        self.unsynced = 0
+
+    def _fails(self) -> bool:
+        fails = self._draw.random() < self.share
+        self.failed += fails
+        return fails
+
+
+@pytest.fixture
+def producers() -> Iterator[list[Producer]]:
+    rings = [Producer.open(f"ring-{number}", TICK, capacity=1024) for number in range(3)]
+    yield rings
+    for ring in rings:
+        ring.close()
+
+
+def make_drain(directory: Path, disk: FailingDisk, namespace: str) -> tuple[Drain, Journal]:
+    """A drain whose journal is on the disk."""
+    journal = Journal.open(directory, files=disk.files, segment_size=4096)
+    drain = Drain(journal, Problems(), namespace)
+    drain.discover()
+    return drain, journal
+
+
+def journaled(directory: Path, end: int) -> dict[int, list[int]]:
+    """Seqs by session, in the order of the journal, up to an offset; their values are checked."""
+    found: dict[int, list[int]] = {}
+    for item in JournalReader(directory).frames(end=end):
+        assert isinstance(item, Frame), item
+        if item.kind == RECORDS:
+            records = item.records(TICK)
+            assert np.array_equal(records["value"], records["seq"] * 3)
+            found.setdefault(item.session, []).extend(records["seq"].tolist())
+    return found
+
+
+def append(producer: Producer, count: int) -> None:
+    """Append ticks whose value is three times their seq."""
+    for _ in range(count):
+        assert producer.append(value=producer.head * 3) >= 0
+
+
+def test_nothing_is_acknowledged_before_it_is_synced(
+    tmp_path: Path, namespace: str, producers: list[Producer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = FailingDisk(0)
+    acknowledged = []
+
+    def watch(reached: Step) -> None:
+        if reached is Step.RING_ACKNOWLEDGED:
+            acknowledged.append(disk.unsynced)
+        elif reached is Step.FRAMES_WRITTEN:
+            assert disk.unsynced
+
+    drain, _ = make_drain(tmp_path, disk, namespace)
+    monkeypatch.setattr(step, "watch", watch)
+    for _ in range(5):
+        for producer in producers:
+            append(producer, 10)
+        drain.cycle()
+    assert acknowledged == [0] * 15
+    assert not any(producer.lag for producer in producers)
+    drain.close()
+
+
+def test_on_a_failing_disk_only_what_is_durable_is_acknowledged_and_all_comes_once(
+    tmp_path: Path, namespace: str, producers: list[Producer]
+) -> None:
+    disk = FailingDisk(0)
+    drain, journal = make_drain(tmp_path, disk, namespace)
+    draw = random.Random(6)
+    disk.share = 0.3
+    for number in range(300):
+        for producer in producers:
+            append(producer, draw.randrange(4))
+        drain.cycle()
+        if number % 10 == 9:
+            durable = journaled(tmp_path, journal.durable_end)
+            for producer in producers:
+                acknowledged = producer.head - producer.lag
+                assert durable.get(producer.session, [])[:acknowledged] == list(range(acknowledged))
+    assert disk.failed > 100
+    disk.share = 0
+    drain.cycle()
+    assert not any(producer.lag for producer in producers)
+    durable = journaled(tmp_path, journal.durable_end)
+    assert durable == {producer.session: list(range(producer.head)) for producer in producers}
+    drain.close()
+
+
+def test_a_drain_that_comes_after_a_death_on_a_failing_disk_doubles_nothing(
+    tmp_path: Path, namespace: str, producers: list[Producer]
+) -> None:
+    """Records journaled and not acknowledged are recognised by whoever comes next."""
+    draw = random.Random(7)
+    for number in range(30):
+        disk = FailingDisk(0)
+        drain, journal = make_drain(tmp_path, disk, namespace)
+        disk.share = 0.3 if number < 29 else 0
+        for _ in range(draw.randrange(1, 6)):
+            for producer in producers:
+                append(producer, draw.randrange(4))
+            drain.cycle()
+        drain.close()
+        journal.close()  # no sync: as at a death
+    assert journaled(tmp_path, journal.durable_end) == {
+        producer.session: list(range(producer.head)) for producer in producers
+    }
