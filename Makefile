@@ -32,6 +32,10 @@ lint: $(VENV)/test ## check style and types
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 
+.PHONY: fuzz
+fuzz: $(VENV)/test ## damaged bytes for every parser: make fuzz INPUTS=100000 SEED=1
+	@$(BIN)/python -m tests.fuzz --inputs $(or $(INPUTS),100000) --seed $(or $(SEED),1)
+
 .PHONY: clean
 clean: ## remove everything made here
 	rm -rf $(VENV) build dist *.egg-info ringbuf/_native.*.so .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -3,14 +3,18 @@
 import errno
 import os
 import random
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from ringbuf import layout, registry
 from ringbuf.journal import RECORDS, Frame, JournalReader
 from ringbuf.producer import Producer
+from ringbuf.registry import SHARED_MEMORY
 from ringbuf.writer import step
 from ringbuf.writer.appender import Files
 from ringbuf.writer.drain import Drain
@@ -61,11 +65,17 @@ def producers() -> Iterator[list[Producer]]:
         ring.close()
 
 
+class Killed(BaseException):
+    """In place of a SIGKILL."""
+
+
 def make_drain(directory: Path, disk: FailingDisk, namespace: str) -> tuple[Drain, Journal]:
     """A drain whose journal is on the disk."""
+    share, disk.share = disk.share, 0
     journal = Journal.open(directory, files=disk.files, segment_size=4096)
     drain = Drain(journal, Problems(), namespace)
     drain.discover()
+    disk.share = share
     return drain, journal
 
 
@@ -135,21 +145,53 @@ def test_on_a_failing_disk_only_what_is_durable_is_acknowledged_and_all_comes_on
     drain.close()
 
 
-def test_a_drain_that_comes_after_a_death_on_a_failing_disk_doubles_nothing(
-    tmp_path: Path, namespace: str, producers: list[Producer]
+def test_a_drain_that_dies_at_any_step_leaves_nothing_out_and_nothing_twice(
+    tmp_path: Path, namespace: str, producers: list[Producer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Records journaled and not acknowledged are recognised by whoever comes next."""
     draw = random.Random(7)
-    for number in range(30):
-        disk = FailingDisk(0)
-        drain, journal = make_drain(tmp_path, disk, namespace)
-        disk.share = 0.3 if number < 29 else 0
-        for _ in range(draw.randrange(1, 6)):
-            for producer in producers:
-                append(producer, draw.randrange(4))
-            drain.cycle()
+    deaths: Counter[Step] = Counter()
+
+    def watch(reached: Step) -> None:
+        if draw.random() < 0.2:
+            deaths[reached] += 1
+            raise Killed
+
+    while min(deaths[each] for each in (Step.FRAMES_WRITTEN, Step.JOURNAL_SYNCED, Step.RING_ACKNOWLEDGED)) < 10:
+        drain, journal = make_drain(tmp_path, FailingDisk(0.1), namespace)
+        monkeypatch.setattr(step, "watch", watch)
+        with suppress(Killed):
+            while True:
+                for producer in producers:
+                    append(producer, draw.randrange(4))
+                drain.cycle()
+        monkeypatch.setattr(step, "watch", None)
         drain.close()
-        journal.close()  # no sync: as at a death
+        journal.close()  # without a sync
+    drain, journal = make_drain(tmp_path, FailingDisk(0), namespace)
+    drain.cycle()
+    assert not any(producer.lag for producer in producers)
     assert journaled(tmp_path, journal.durable_end) == {
         producer.session: list(range(producer.head)) for producer in producers
     }
+    drain.close()
+
+
+def test_a_slot_that_something_else_wrote_into_is_named_and_never_journaled(
+    tmp_path: Path, namespace: str, producers: list[Producer]
+) -> None:
+    problems = Problems()
+    journal = Journal.open(tmp_path)
+    drain = Drain(journal, problems, namespace)
+    drain.discover()
+    broken, *others = producers
+    for producer in producers:
+        append(producer, 5)
+    slot = SHARED_MEMORY / registry.segment_name(broken.name, namespace)[1:]
+    with slot.open("r+b") as file:
+        os.pwrite(file.fileno(), b"\xee" * 24, layout.HEADER_SIZE + 3 * TICK.record_size)
+    drain.cycle()
+    assert journaled(tmp_path, journal.durable_end) == {each.session: list(range(5)) for each in others}
+    assert broken.lag == 5
+    assert problems.counts() == {"RingCorrupt": 1}
+    drain.close()
