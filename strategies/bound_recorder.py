@@ -6,9 +6,9 @@ an unknown word, a text too long) takes the slow path through `salvage`; see the
 
 import math
 import struct
-import time
 from collections.abc import Callable
 from decimal import Decimal
+from time import time_ns
 from typing import TYPE_CHECKING, Any, Final, TypedDict, Unpack
 
 import numpy as np
@@ -108,6 +108,7 @@ def _record_struct() -> struct.Struct:
 
 
 _RECORD: Final = _record_struct()
+_pack_into: Final = _RECORD.pack_into
 
 
 def _float(value: Any) -> float:
@@ -215,7 +216,7 @@ class BoundRecorder:
             # 2 is ExecType.FILL; the differences are NaN unless both numbers are finite.
             if values[_EXEC_TYPE] == 2 and not (
                 values[_SIDE]
-                and values[_LAST_PRICE] - values[_LAST_PRICE] == 0.0 == values[_LAST_QUANTITY] - values[_LAST_QUANTITY]
+                and (price := values[_LAST_PRICE]) - price == 0.0 == (quantity := values[_LAST_QUANTITY]) - quantity
             ):
                 raise Unusual
             if self._flags:
@@ -236,7 +237,7 @@ class BoundRecorder:
                     seq = self._cursors[_HEAD]
                     if seq < producer.limit or producer.has_room(seq):
                         offset = layout.HEADER_SIZE + (seq & self._mask) * 704
-                        _RECORD.pack_into(self._memory, offset, self._session, seq, time.time_ns(), *values)
+                        _pack_into(self._memory, offset, self._session, seq, time_ns(), *values)
                         self._cursors[_HEAD] = seq + 1
                         return seq
                     refused = _NO_ROOM

@@ -15,6 +15,7 @@ from typing import Any, Final, NamedTuple
 
 import click
 
+from ringbuf import native
 from ringbuf.errors import ConfigurationError, InvalidName, RingbufError
 
 PROBLEM: Final = 1
@@ -141,7 +142,7 @@ def _errors_of_one_line() -> Iterator[None]:
 @click.version_option(
     package_name="ringbuf-capture",
     prog_name="ringbuf",
-    message="%(prog)s %(version)s",
+    message=f"%(prog)s %(version)s, {'pure Python' if native.CORE is None else 'native core'}",
     allow_from_autoenv=False,  # RINGBUF_VERSION may be anybody's
 )
 @click.pass_context

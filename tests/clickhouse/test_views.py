@@ -162,12 +162,13 @@ def test_a_look_back_that_shows_the_corrected_trade_is_the_same_fill(views: Data
 
 def test_simulated_records_never_touch_real_ones(views: Database) -> None:
     simulated = {**FILL, "origin": "simulated"}
-    record(views, FILL, simulated, {**simulated, "trade_id": "t-2"})
-    record(views, {**simulated, "exec_type": "trade_cancel"}, {**simulated, "exec_type": "order_status"})
-    found = [(fill["trade_id"], fill["simulated"], fill["copies"]) for fill in fills(views)]
-    assert found == [("t-1", False, 1), ("t-2", True, 1)]
+    record(views, FILL, simulated, {**FILL, "trade_id": "t-2"}, {**simulated, "trade_id": "t-2"})
+    record(views, {**simulated, "exec_type": "trade_cancel"})
+    record(views, {**FILL, "trade_id": "t-2", "exec_type": "trade_correct", "last_price": 61000.0})
+    found = [(fill["trade_id"], fill["simulated"], fill["copies"], fill["last_price"]) for fill in fills(views)]
+    assert sorted(found) == [("t-1", False, 1, 60000.5), ("t-2", False, 1, 61000.0), ("t-2", True, 1, 60000.5)]
     (position,) = positions(views)
-    assert position["fills"] == 1
+    assert position["fills"] == 2
     assert sorted(order["simulated"] for order in orders(views)) == [False, True]
 
 

@@ -1,5 +1,6 @@
 """The command itself: its help and its documentation, its errors, and what it imports."""
 
+import os
 import re
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from ringbuf import native
 from ringbuf.tools.cli import SUBCOMMANDS, main
 
 ROOT = Path(__file__).parents[2]
@@ -77,8 +79,13 @@ def test_without_a_subcommand_there_is_help_and_a_usage_exit_code() -> None:
     assert result.stdout.startswith("Usage: ")
 
 
-def test_the_version_is_that_of_the_distribution() -> None:
-    assert CliRunner().invoke(main, ["--version"]).stdout == "ringbuf 0.1.0\n"
+def test_the_version_is_that_of_the_distribution_and_names_the_implementation() -> None:
+    command = [sys.executable, "-m", "ringbuf.tools.cli", "--version"]
+    active = "pure Python" if native.CORE is None else "native core"
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == f"ringbuf 0.1.0, {active}\n"
+    pure = {**os.environ, native.PURE_VARIABLE: "1"}
+    answer = subprocess.run(command, capture_output=True, text=True, check=True, env=pure)
+    assert answer.stdout == "ringbuf 0.1.0, pure Python\n"
 
 
 @pytest.mark.parametrize(
