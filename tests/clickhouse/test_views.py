@@ -162,32 +162,27 @@ def test_a_look_back_that_shows_the_corrected_trade_is_the_same_fill(views: Data
 
 def test_simulated_records_never_touch_real_ones(views: Database) -> None:
     simulated = {**FILL, "origin": "simulated"}
-    record(views, FILL, simulated, {**FILL, "trade_id": "t-2"}, {**simulated, "trade_id": "t-2"})
+    record(views, *({**row, "trade_id": trade} for row in (FILL, simulated) for trade in ("t-1", "t-2", "t-3")))
     record(views, {**simulated, "exec_type": "trade_cancel"})
     record(views, {**FILL, "trade_id": "t-2", "exec_type": "trade_correct", "last_price": 61000.0})
     found = [(fill["trade_id"], fill["simulated"], fill["copies"], fill["last_price"]) for fill in fills(views)]
-    assert sorted(found) == [("t-1", False, 1, 60000.5), ("t-2", False, 1, 61000.0), ("t-2", True, 1, 60000.5)]
+    assert sorted(found) == [
+        ("t-1", False, 1, 60000.5),
+        ("t-2", False, 1, 61000.0),
+        ("t-2", True, 1, 60000.5),
+        ("t-3", False, 1, 60000.5),
+        ("t-3", True, 1, 60000.5),
+    ]
     (position,) = positions(views)
-    assert position["fills"] == 2
+    assert position["fills"] == 3
     assert sorted(order["simulated"] for order in orders(views)) == [False, True]
 
 
 BAD_FILLS: list[dict[str, Any]] = [
-    {"last_price": 0.0},
-    {"last_price": -1.0},
-    {"last_price": math.nan},
-    {"last_price": math.inf},
-    {"last_price": 1e300},
-    {"last_price": 1e-300},
-    {"last_quantity": 0.0},
-    {"last_quantity": -0.0},
-    {"last_quantity": -math.inf},
-    {"last_quantity": math.nan},
-    {"last_quantity": 5e-324},
-    {"last_quantity": 1e21},
+    *({"last_price": bad} for bad in (0.0, -1.0, math.nan, math.inf, 1e300, 1e-300)),
+    *({"last_quantity": bad} for bad in (0.0, -0.0, -math.inf, math.nan, 5e-324, 1e21)),
     {"last_price": 1e20, "last_quantity": 1e20},
-    {"side": "unknown"},
-    {"side": 77},
+    *({"side": bad} for bad in ("unknown", 77)),
 ]
 
 

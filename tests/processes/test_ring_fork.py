@@ -117,11 +117,8 @@ def fork_and_wait(connection: Connection, space: str) -> None:
     """Hold a ring at both ends and fork a child that outlives this process."""
     held = Producer.open(NAME, MARK, capacity=8, namespace=space), Consumer.open(NAME, namespace=space)
     held[0].append(**mark(1))
-    child = os.fork()
-    if child == 0:
-        signal.pause()
-        os._exit(0)
-    connection.send(child)
+    if os.fork() == 0:
+        connection.send(os.getpid())
     signal.pause()
 
 
