@@ -28,6 +28,7 @@ from typing import Final, TypeVar
 import tenacity
 
 from ringbuf.errors import JournalFull, SinkError, SinkRefused, SinkUnavailable, TableMismatch
+from ringbuf.execution import EXECUTION
 from ringbuf.journal import JournalReader
 from ringbuf.schema import Schema
 
@@ -253,6 +254,8 @@ class Loader:
         if schema.schema_id not in self._prepared:
             if self._sink.ensure_table(schema):
                 LOGGER.warning("table %s was created or altered", schema.name)
+                if schema.name == EXECUTION.name:
+                    self._sink.ensure_views()
             self._prepared.add(schema.schema_id)
             reached(Step.TABLE_ENSURED)
         try:
