@@ -26,6 +26,7 @@ class Consumer:
         name: name of the ring.
         header: schema, capacity, session, creation time and host of the ring.
         position: seq of the next record that `poll` gives.
+        cursors: the numbers in the ring's header; for who looks at many heads at once, at `layout.HEAD // 8`.
     """
 
     def __init__(self, name: str, segment: Segment, header: layout.Header) -> None:
@@ -35,14 +36,14 @@ class Consumer:
         self._open = True
         self._forked = False
         with segment.reopen() as mapped:
-            self._cursors = cursors(mapped.map(0, layout.HEADER_SIZE, writable=True))
+            self.cursors = cursors(mapped.map(0, layout.HEADER_SIZE, writable=True))
             length = header.segment_size - layout.HEADER_SIZE
             self._slots: Records = np.frombuffer(
                 mapped.map(layout.HEADER_SIZE, length, writable=False), header.schema.dtype
             )
-        self.position = self._cursors[_TAIL]
+        self.position = self.cursors[_TAIL]
         layout.check_cursors(self.head, self.position, header.capacity, segment.where)
-        self._cursors[layout.CONSUMER_PID // 8] = os.getpid()
+        self.cursors[layout.CONSUMER_PID // 8] = os.getpid()
         self.beat()
         keep_from_children(self)
 
@@ -76,17 +77,22 @@ class Consumer:
     @property
     def head(self) -> int:
         """Seq of the next record the producer will publish."""
-        return self._cursors[_HEAD]
+        return self.cursors[_HEAD]
 
     @property
     def tail(self) -> int:
         """Seq of the next record to be acknowledged."""
-        return self._cursors[_TAIL]
+        return self.cursors[_TAIL]
 
     @property
     def lag(self) -> int:
         """Records published and not yet acknowledged."""
-        return self._cursors[_HEAD] - self._cursors[_TAIL]
+        return self.cursors[_HEAD] - self.cursors[_TAIL]
+
+    @property
+    def has_news(self) -> bool:
+        """Whether records were published since the last poll."""
+        return self.cursors[_HEAD] != self.position
 
     def poll(self, limit: int | None = None) -> tuple[Records, ...]:
         """New records since the last poll, at most `limit` of them.
@@ -102,7 +108,7 @@ class Consumer:
         """
         if not self._open:
             self._refuse()
-        head = self._cursors[_HEAD]
+        head = self.cursors[_HEAD]
         if head == self.position:
             return ()
         self._check(head)
@@ -127,12 +133,12 @@ class Consumer:
         """
         if not self._open:
             self._refuse()
-        tail = self._cursors[_TAIL]
+        tail = self.cursors[_TAIL]
         if not tail <= seq < self.position:
             raise RingError(
                 f"{self.segment.where}: cannot acknowledge {seq}, polled and open are {tail} to {self.position - 1}"
             )
-        self._cursors[_TAIL] = seq + 1
+        self.cursors[_TAIL] = seq + 1
 
     def rewind(self) -> None:
         """Poll again from the tail: what was polled and not acknowledged is given once more.
@@ -142,12 +148,12 @@ class Consumer:
         """
         if not self._open:
             self._refuse()
-        self.position = self._cursors[_TAIL]
+        self.position = self.cursors[_TAIL]
 
     def beat(self) -> None:
         """Show monitors that this consumer is alive: a heartbeat, and the high-water mark of the lag."""
-        self._cursors[layout.CONSUMER_HEARTBEAT_NS // 8] = time.time_ns()
-        self._cursors[layout.HIGH_WATER // 8] = max(self._cursors[layout.HIGH_WATER // 8], self.lag)
+        self.cursors[layout.CONSUMER_HEARTBEAT_NS // 8] = time.time_ns()
+        self.cursors[layout.HIGH_WATER // 8] = max(self.cursors[layout.HIGH_WATER // 8], self.lag)
 
     def check_size(self) -> None:
         """Make sure that the segment still has all its memory; touching memory that is gone ends the process (SIGBUS).
@@ -186,12 +192,12 @@ class Consumer:
         raise RingClosed(f"{self.segment.where} was closed by this consumer", "open it again")
 
     def _check(self, head: int) -> None:
-        tail = self._cursors[_TAIL]
+        tail = self.cursors[_TAIL]
         layout.check_cursors(head, tail, self.header.capacity, self.segment.where)
         if not tail <= self.position <= head:
             raise RingCorrupt(
                 f"{self.segment.where} has head {head} and tail {tail}, its consumer is at {self.position}",
                 "something else wrote into the ring's memory; keep a copy of the file, then see `ringbuf rm --force`",
             )
-        if head - tail > self._cursors[layout.HIGH_WATER // 8]:
-            self._cursors[layout.HIGH_WATER // 8] = head - tail
+        if head - tail > self.cursors[layout.HIGH_WATER // 8]:
+            self.cursors[layout.HIGH_WATER // 8] = head - tail

@@ -7,6 +7,7 @@ of another shape is kept as `NAME~SESSION` until its records are consumed.
 
 import os
 import re
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -39,6 +40,7 @@ def check_name(name: str) -> str:
     return name
 
 
+@lru_cache(maxsize=16_384)  # a writer looks at the same names several times a second
 def _is_name(name: str) -> bool:
     retired = _RETIRED.fullmatch(name)
     plain = retired["name"] if retired else name

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final, Self
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from tests.clickhouse_server import free_port
 from tests.writer_process import wait_until
@@ -49,15 +49,18 @@ class Exchange:
 
     Attributes:
         request: as the writer sent it.
-        query: the statement's text as far as it is in the URL.
-        token: deduplication token, "" if it is no insert of records.
+        parameters: those of the URL: the settings, and the statement unless it is the body.
     """
 
     request: Message
-    query: str
-    token: str
+    parameters: dict[str, str]
     _client: socket.socket = field(repr=False)
     _connect: Callable[[], socket.socket] = field(repr=False)
+
+    @property
+    def token(self) -> str:
+        """Deduplication token, "" if it is no insert of records."""
+        return self.parameters.get("insert_deduplication_token", "")
 
     @property
     def is_insert(self) -> bool:
@@ -163,7 +166,7 @@ class Proxy:
 
     Attributes:
         url: as `ringbuf writer --clickhouse` takes it.
-        inserts: tokens of the inserts that came, in order, whatever became of them.
+        inserts: parameters of the inserts that came, in order, whatever became of them.
         played: how many requests met a fault.
     """
 
@@ -171,7 +174,7 @@ class Proxy:
         self._server = (host, port)
         self._address = ("127.0.0.1", free_port())
         self.url = f"http://{self._address[0]}:{self._address[1]}"
-        self.inserts: list[str] = []
+        self.inserts: list[dict[str, str]] = []
         self.played = 0
         self._lock = threading.Lock()
         self._fault: Fault | None = None
@@ -180,6 +183,11 @@ class Proxy:
         self._listener: socket.socket | None = None
         self._open: set[socket.socket] = set()
         self.listen()
+
+    @property
+    def tokens(self) -> list[str]:
+        """Deduplication tokens of the inserts that came, in order."""
+        return [each["insert_deduplication_token"] for each in self.inserts]
 
     def play(
         self,
@@ -267,15 +275,13 @@ class Proxy:
 
     def _received(self, client: socket.socket) -> Exchange:
         request = receive(client, bytearray())
-        parameters = parse_qs(urlsplit(request.header.split(b" ", 2)[1].decode()).query)
-        query = parameters.get("query", [""])[0]
-        token = parameters.get("insert_deduplication_token", [""])[0]
-        return Exchange(request, query, token, client, lambda: socket.create_connection(self._server, timeout=60))
+        parameters = dict(parse_qsl(urlsplit(request.header.split(b" ", 2)[1].decode()).query))
+        return Exchange(request, parameters, client, lambda: socket.create_connection(self._server, timeout=60))
 
     def _fault_for(self, exchange: Exchange) -> Fault | None:
         with self._lock:
             if exchange.is_insert:
-                self.inserts.append(exchange.token)
+                self.inserts.append(exchange.parameters)
             if self._left <= 0 or not self._applies(exchange):
                 return None
             self._left -= 1

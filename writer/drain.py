@@ -21,6 +21,7 @@ from ringbuf import layout, registry
 from ringbuf.consumer import Consumer, Records
 from ringbuf.errors import JournalFull, RingbufError, RingCorrupt, RingError, RingIncomplete
 from ringbuf.journal import MAX_PAYLOAD, SessionInfo
+from ringbuf.native import Cursors
 
 from .journal import Journal
 from .problems import Problems
@@ -29,7 +30,11 @@ from .step import Step, reached
 LOGGER: Final = logging.getLogger("ringbuf.writer")
 RESERVED_BYTES: Final = 4 * 1024 * 1024
 """Bytes of the journal's disk that the journal itself does not take."""
+ENOUGH_BYTES: Final = 128 * 1024
+"""Bytes beyond them for which a frame is worth while."""
 INCOMPLETE_SECONDS: Final = 5.0
+
+_HEAD: Final = layout.HEAD // 8
 
 
 @dataclass
@@ -44,11 +49,6 @@ class Ring:
         """Session of the ring."""
         return self.consumer.header.session
 
-    @property
-    def has_news(self) -> bool:
-        """Whether records were published since the last poll."""
-        return self.consumer.head != self.consumer.position
-
 
 class Drain:
     """Moves records of all rings of a namespace into a journal.
@@ -56,35 +56,42 @@ class Drain:
     Attributes:
         rings: the attached rings by inode, which stays with a ring when it is renamed.
         captured: records journaled so far.
+        is_pressed: whether some ring was more than half full after the last cycle, so that waiting would risk loss.
     """
 
     def __init__(self, journal: Journal, problems: Problems, namespace: str) -> None:
         self.rings: dict[int, Ring] = {}
         self.captured = 0
+        self.is_pressed = False
         self._journal = journal
         self._problems = problems
         self._namespace = namespace
         self._refused: dict[int, RingbufError] = {}
         self._incomplete: dict[int, float] = {}
-
-    @property
-    def has_news(self) -> bool:
-        """Whether any ring has records that are not journaled."""
-        return any(ring.has_news for ring in self.rings.values())
-
-    @property
-    def is_pressed(self) -> bool:
-        """Whether some ring is more than half full, so that waiting would risk loss."""
-        return any(ring.consumer.lag * 2 > ring.consumer.header.capacity for ring in self.rings.values())
+        # What an idle drain looks at a hundred times a second, and nothing else: with a thousand rings it costs a tenth
+        # of asking each of them.
+        self._lined_up: list[tuple[int, Ring]] | None = None
+        self._cursors: list[Cursors] = []
+        self._positions: list[int] = []
 
     def discover(self) -> None:
-        """Attach to rings that appeared, leave those that are gone, and show a heartbeat in the others."""
+        """Attach to rings that appeared, and leave those that will never have records again."""
         present = registry.ring_inodes(self._namespace)
         self._refused = {inode: error for inode, error in self._refused.items() if inode in present}
         self._incomplete = {inode: since for inode, since in self._incomplete.items() if inode in present}
         for inode, name in present.items():
             if inode not in self.rings and (inode not in self._refused or self._refused[inode].retryable):
                 self._attach(inode, name)
+        for inode in [inode for inode in self.rings if inode not in present or registry.is_retired(present[inode])]:
+            ring = self.rings[inode]
+            if self._is_over(ring, present.get(inode)):
+                self._detach(inode)
+                self._journal.drop_session(ring.session)
+        if not self._refused:
+            self._forget_lost_rings()
+
+    def look_after(self) -> None:
+        """Show a heartbeat in all rings, and leave those that were truncated."""
         for inode, ring in list(self.rings.items()):
             try:
                 ring.consumer.check_size()
@@ -93,23 +100,20 @@ class Drain:
                 self._detach(inode)
                 continue
             ring.consumer.beat()
-            if self._is_over(ring, present.get(inode)):
-                self._detach(inode)
-                self._journal.drop_session(ring.session)
-        if not self._refused:
-            self._forget_lost_rings()
 
-    def cycle(self) -> int:
+    def cycle(self) -> int | None:
         """Journal and acknowledge what is new.
 
         Returns:
-            Number of records acknowledged. 0 also when the disk refuses them: they stay in the rings.
+            Number of records acknowledged, None if there are none; 0 if the disk refuses them: they stay in the rings.
         """
-        news = [(inode, ring) for inode, ring in self.rings.items() if ring.has_news]
-        if not news:
-            return 0
+        lined_up = self._line_up()
+        heads = [cursors[_HEAD] for cursors in self._cursors]
+        if heads == self._positions:
+            return None
+        places = [place for place, head in enumerate(heads) if head != self._positions[place]]
         try:
-            for inode, ring in news:
+            for inode, ring in map(lined_up.__getitem__, places):
                 self._append(inode, ring)
         except JournalFull as error:
             self._problems.report(error)
@@ -119,13 +123,29 @@ class Drain:
         except JournalFull as error:
             self._problems.report(error)
         reached(Step.JOURNAL_SYNCED)
-        return sum(self._acknowledge(ring) for inode, ring in news if inode in self.rings)
+        count, self.is_pressed = 0, False
+        for place in places:
+            inode, ring = lined_up[place]
+            if inode in self.rings:
+                count += self._acknowledge(ring)
+                self._positions[place] = ring.consumer.position
+                self.is_pressed |= ring.consumer.lag * 2 > ring.consumer.header.capacity
+        return count
 
     def close(self) -> None:
         """Leave all rings; what is not acknowledged stays in them."""
         for ring in self.rings.values():
             ring.consumer.close()
         self.rings.clear()
+        self._lined_up = None
+
+    def _line_up(self) -> list[tuple[int, Ring]]:
+        """All rings, `_cursors` and `_positions` being theirs in the same order."""
+        if self._lined_up is None:
+            self._lined_up = list(self.rings.items())
+            self._cursors = [ring.consumer.cursors for _, ring in self._lined_up]
+            self._positions = [ring.consumer.position for _, ring in self._lined_up]
+        return self._lined_up
 
     def _attach(self, inode: int, name: str) -> None:
         try:
@@ -146,6 +166,7 @@ class Drain:
             return
         limit = max(1, MAX_PAYLOAD // consumer.header.schema.record_size)
         self.rings[inode] = Ring(consumer, limit)
+        self._lined_up = None
         self._refused.pop(inode, None)
         LOGGER.info("ring %r: attached at record %d", name, consumer.position)
 
@@ -182,25 +203,26 @@ class Drain:
     def _append(self, inode: int, ring: Ring) -> None:
         consumer = ring.consumer
         first_seq = consumer.position
+        limit = min(ring.limit, max(1, self._space() // consumer.header.schema.record_size))
         try:
-            views = consumer.poll(ring.limit)
+            views = consumer.poll(limit)
             check_identity(consumer, views, first_seq)
         except RingError as error:
             self._refuse(inode, error)
             self._detach(inode)
             return
-        self._check_space(sum(view.nbytes for view in views))
         self._journal.append(ring.session, first_seq, views)
 
-    def _check_space(self, size: int) -> None:
-        """Leave the loader the space to go on: only what it has loaded can be deleted."""
+    def _space(self) -> int:
+        """Bytes the journal may take; the rest is the loader's, because only what it has loaded can be deleted."""
         free = free_bytes(self._journal.directory)
-        if free - size < RESERVED_BYTES:
+        if free < RESERVED_BYTES + ENOUGH_BYTES:
             raise JournalFull(
-                f"journal {self._journal.directory} cannot take {size} bytes: {free} are free on its disk, of which"
-                f" {RESERVED_BYTES} are kept for the loader",
+                f"journal {self._journal.directory} goes no further: {free} bytes are free on its disk, and"
+                f" {RESERVED_BYTES} of them are kept for the loader",
                 "free space on its disk, or get the database to work; writing goes on by itself",
             )
+        return free - RESERVED_BYTES
 
     def _acknowledge(self, ring: Ring) -> int:
         """Acknowledge what is durable; have polled once more what the journal does not have."""
@@ -219,7 +241,7 @@ class Drain:
         if name is not None and not registry.is_retired(name):
             return False
         # The lock first: what a producer appended before it let go is seen by looking for news afterwards.
-        if ring.consumer.segment.is_locked(layout.PRODUCER_LOCK) or ring.has_news:
+        if ring.consumer.segment.is_locked(layout.PRODUCER_LOCK) or ring.consumer.has_news:
             return False
         if name is not None:
             os.unlink(registry.SHARED_MEMORY / registry.segment_name(name, self._namespace)[1:])
@@ -227,6 +249,7 @@ class Drain:
 
     def _detach(self, inode: int) -> None:
         ring = self.rings.pop(inode)
+        self._lined_up = None
         ring.consumer.close()
         LOGGER.info("ring %r: left at record %d", ring.consumer.name, ring.consumer.tail)
 

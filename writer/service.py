@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from ringbuf.errors import ConfigurationError, JournalCorrupt, JournalError, RingbufError, SinkError
 from ringbuf.execution import EXECUTION
-from ringbuf.journal import JournalReader
+from ringbuf.journal import MAX_PAYLOAD, JournalReader
 
 from . import checkpoint as state_file
 from . import status as status_file
@@ -35,6 +35,7 @@ from .sink import ClickHouseSink
 
 LOGGER: Final = logging.getLogger("ringbuf.writer")
 DISCOVER_SECONDS: Final = 0.25
+LOOK_AFTER_SECONDS: Final = 1.0
 LONGEST_IDLE_SECONDS: Final = 0.010
 STUCK_SECONDS: Final = 0.25
 RETAIN_SECONDS: Final = 10.0
@@ -77,6 +78,7 @@ class Writer:
         self._sink = ClickHouseSink(engine, database)
         self._settings = settings
         self._started_ns = time.time_ns()
+        self._version = version("ringbuf-capture")
         self._stopping = threading.Event()
         self._stopped = threading.Event()
         self._problems = Problems()
@@ -132,7 +134,7 @@ class Writer:
         loader, journal = self._loader, self._journal
         segments = self._reader.segments()
         return {
-            "version": version("ringbuf-capture"),
+            "version": self._version,
             "pid": os.getpid(),
             "namespace": self._settings.namespace,
             "state": "stopped" if self._stopped.is_set() else "stopping" if self._stopping.is_set() else "running",
@@ -217,24 +219,32 @@ class Writer:
     # Drain, in the main thread
 
     def _drain_until_stopped(self) -> None:
-        discover_at = 0.0
+        discover_at = look_after_at = 0.0
         idle = 0
         while not self._stopping.is_set():
             started = time.monotonic()
             if started >= discover_at:
                 self._drain.discover()
                 discover_at = started + DISCOVER_SECONDS
+            if started >= look_after_at:
+                self._drain.look_after()
+                look_after_at = started + LOOK_AFTER_SECONDS
             count = self._drain.cycle()
-            idle = 0 if count else idle + 1
-            if count:
-                self._loader.news.set()
-                pause = self._settings.sync_interval - (time.monotonic() - started)
-            elif self._drain.has_news:
-                pause = STUCK_SECONDS
+            idle = idle + 1 if count is None else 0
+            if count is None:
+                self._pause(min(LONGEST_IDLE_SECONDS, 0.001 * idle))
+            elif count == 0:
+                self._pause(STUCK_SECONDS)
             else:
-                pause = min(LONGEST_IDLE_SECONDS, 0.001 * idle)
-            if pause > 0 and not (count and self._drain.is_pressed):
-                self._stopping.wait(pause)
+                self._loader.news.set()
+                if not self._drain.is_pressed:
+                    self._pause(self._settings.sync_interval - (time.monotonic() - started))
+
+    def _pause(self, seconds: float) -> None:
+        if seconds > LONGEST_IDLE_SECONDS:
+            self._stopping.wait(seconds)
+        elif seconds > 0:
+            time.sleep(seconds)  # costs half of what waiting for an event does
 
     def _drain_rest(self) -> None:
         self._drain.discover()
@@ -267,12 +277,13 @@ class Writer:
     # Monitor, in its thread
 
     def _monitor(self) -> None:
+        is_last = False
         while True:
-            last = self._stopped.wait(status_file.INTERVAL_SECONDS)
             self._attempt(lambda: status_file.write(self._directory.path, self.status()))
             self._attempt(self._retain)
-            if last:
+            if is_last:
                 return
+            is_last = self._stopped.wait(status_file.INTERVAL_SECONDS)
 
     def _attempt(self, action: Callable[[], None]) -> None:
         """What serves the monitors must never stop the writer."""
@@ -288,7 +299,7 @@ class Writer:
     def _retain(self) -> None:
         """Remove loaded segments: now and then what is too much, at once all if the drain is about to lack space."""
         free = free_bytes(self._directory.journal)
-        is_short = free < RESERVED_BYTES + self._settings.segment_bytes
+        is_short = free < RESERVED_BYTES + MAX_PAYLOAD + self._settings.segment_bytes
         if not is_short and time.monotonic() < self._retain_at:
             return
         max_bytes = 0 if is_short else self._settings.retain_bytes

@@ -261,7 +261,7 @@ def test_an_insert_is_sent_once_and_acknowledged_only_if_it_is_stored(
         check_line(error, on_server.name(), proxy.url)
     else:
         assert on_server.stored([wanted], TICKS) == {wanted: 3}
-    assert proxy.inserts == ["once"]
+    assert proxy.tokens == ["once"]
     assert not [entry for entry in caplog.records if entry.levelno >= logging.WARNING]
 
 

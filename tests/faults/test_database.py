@@ -136,13 +136,24 @@ def test_a_server_that_refuses_for_a_while_delays_and_loses_nothing(
         check_stored(client, "db", ring)
 
 
+def test_a_batch_is_one_part_so_that_it_is_stored_whole_or_not_at_all(
+    clickhouse_server: ClickHouse, admin: Client, database: str, data_dir: Path
+) -> None:
+    ring = Recorded("mm", capacity=16_384)
+    ring.record(12_000)  # before there is a writer, so that they are one batch
+    with WriterProcess(data_dir, "--clickhouse", clickhouse_server.url, "--database", database) as writer:
+        writer.wait_running().stop()
+    parts = f"SELECT rows, min_block_number = max_block_number FROM system.parts WHERE database = '{database}'"
+    assert admin.query(f"{parts} AND table = 'executions'").result_rows == [(12_000, 1)]
+
+
 def test_a_table_dropped_under_load_is_made_again_and_gets_all_that_was_not_verified(
     writer: WriterProcess, admin: Client, clickhouse_server: ClickHouse, database: str, data_dir: Path
 ) -> None:
     ring = Recorded("mm")
     pause = threading.Event()
     with recording(ring):
-        for _ in range(5):
+        for _ in range(3):
             wait_until(lambda: admin.query(f"EXISTS {database}.executions").result_rows == [(1,)], "there is a table")
             pause.wait(0.1)
             admin.command(f"DROP TABLE {database}.executions SYNC")

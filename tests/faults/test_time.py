@@ -12,6 +12,7 @@ import pytest
 from clickhouse_connect.driver.client import Client
 
 from ringbuf import native
+from ringbuf.strategies import bound_recorder
 from tests.clickhouse_server import ClickHouse
 from tests.recorded import Recorded, check_stored
 from tests.writer_process import WriterProcess, wait_until
@@ -46,6 +47,7 @@ def _jumping_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     steps = (0, 1, -1, 10**6, -(10**6), 10**9, -(10**9), YEAR_NS, -YEAR_NS)
     times = itertools.accumulate(itertools.repeat(None), lambda at, _: at + draw.choice(steps), initial=NOW_NS)
     monkeypatch.setattr(native, "CORE", None)  # its clock is out of reach
+    monkeypatch.setattr(bound_recorder, "time_ns", lambda: next(times))
     monkeypatch.setattr(time, "time_ns", lambda: next(times))
 
 

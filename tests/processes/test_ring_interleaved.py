@@ -58,7 +58,7 @@ def check_and_clear(*outcomes: Any) -> None:
             with pytest.raises(RingInUse):
                 registry.remove(name)
         elif isinstance(each, Consumer):
-            assert each._cursors[32 // 8] == each.header.session
+            assert each.cursors[32 // 8] == each.header.session
             assert all(view.dtype == each.header.schema.dtype for view in each.poll())
     for each in outcomes:
         if not isinstance(each, Exception | None):

@@ -74,11 +74,11 @@ class Soak:
         stack.callback(self._recovery.close)
         self._chaos = Chaos(self._strategies, self._writer, self._database, self._proxy, self._disk, _inserted_rows)
 
-    def run(self, minutes: float) -> bool:
+    def run(self, minutes: float, *, calm: bool) -> bool:
         """Disturb everything for a while, then compare. Returns whether all is well."""
         print(f"seed {self._seed}, {minutes:g} minutes, disk: {self._disk.kind}", flush=True)
         began = time.monotonic()
-        self._disturb(began + 60 * minutes)
+        self._disturb(began + 60 * minutes, calm=calm)
         print("all faults are over; everything catches up", flush=True)
         self._settle()
         heads = {name: ring.head for name, ring in self._rings.items()}
@@ -135,11 +135,11 @@ class Soak:
 
     # The chaos
 
-    def _disturb(self, until: float) -> None:
+    def _disturb(self, until: float, *, calm: bool) -> None:
         now = time.monotonic()
         due = now
         report_at = now + REPORT_SECONDS
-        for number, draw in enumerate(draws(self._seed)):
+        for number, draw in enumerate(draws(self._seed, calm=calm)):
             due += draw.delay
             if due >= until:
                 break
@@ -236,7 +236,8 @@ def _terminated(*_: object) -> None:
 @click.option("--seed", type=int, help="Same seed, same faults at the same moments. Default: a new one.")
 @click.option("--strategies", default=4, show_default=True, type=click.IntRange(1, 100))
 @click.option("--rate", default=60.0, show_default=True, help="Records per second of each strategy, bursts besides.")
-def main(minutes: float, seed: int | None, strategies: int, rate: float) -> None:
+@click.option("--calm", is_flag=True, help="One fault after the other, each kind as often: shows recovery times.")
+def main(minutes: float, seed: int | None, strategies: int, rate: float, calm: bool) -> None:
     """Kill, cut, stop and fill everything at random; then compare what was recorded with what is stored."""
     signal.signal(signal.SIGTERM, _terminated)
     space = f"soak-{os.getpid()}"
@@ -246,7 +247,7 @@ def main(minutes: float, seed: int | None, strategies: int, rate: float) -> None
     try:
         with ExitStack() as stack:
             soak = Soak(directory, stack, seed if seed is not None else random.randrange(10**6), strategies, rate)
-            is_well = soak.run(minutes)
+            is_well = soak.run(minutes, calm=calm)
     except KeyboardInterrupt:
         is_well = True  # nothing was found, so nothing is kept
         sys.exit(130)

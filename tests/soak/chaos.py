@@ -15,6 +15,7 @@ from tests.soak.disk import Disk
 from tests.soak.processes import Program, Victim
 
 MEAN_SECONDS: Final = 0.6
+CALM_SECONDS: Final = 5.0
 DEATH: Final = "SIGKILL "
 
 WEIGHTS: Final = {
@@ -52,12 +53,12 @@ class Draw:
     which: float
 
 
-def draws(seed: int) -> Iterator[Draw]:
-    """The events of a seed, without end."""
+def draws(seed: int, *, calm: bool) -> Iterator[Draw]:
+    """The events of a seed, without end; if `calm`, one after the other and each kind as often as the others."""
     generator = random.Random(seed)
-    kinds, weights = list(WEIGHTS), list(WEIGHTS.values())
+    kinds, weights = list(WEIGHTS), None if calm else list(WEIGHTS.values())
     while True:
-        delay = min(generator.expovariate(1 / MEAN_SECONDS), 3 * MEAN_SECONDS)
+        delay = CALM_SECONDS if calm else min(generator.expovariate(1 / MEAN_SECONDS), 3 * MEAN_SECONDS)
         (kind,) = generator.choices(kinds, weights)
         yield Draw(delay, kind, generator.uniform(0.05, 1.5), generator.random(), generator.random())
 
