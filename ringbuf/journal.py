@@ -131,7 +131,7 @@ class _Window:
     def read(self, offset: int, length: int, stop: int) -> memoryview:
         """The bytes at an offset, fewer if the file ends before; `stop` is where reading ahead ends."""
         if not self._begin <= offset <= offset + length <= self._begin + len(self._bytes):
-            ahead = min(max(length, _WINDOW), stop - offset)
+            ahead = min(max(length + 2 * HEADER_SIZE, _WINDOW), stop - offset)  # with the header of the next frame
             self._begin, self._bytes = offset, memoryview(os.pread(self._fd, ahead, offset - self.base))
         return self._bytes[offset - self._begin : offset - self._begin + length]
 

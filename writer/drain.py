@@ -33,6 +33,8 @@ RESERVED_BYTES: Final = 4 * 1024 * 1024
 ENOUGH_BYTES: Final = 128 * 1024
 """Bytes beyond them for which a frame is worth while."""
 INCOMPLETE_SECONDS: Final = 5.0
+CYCLE_BYTES: Final = 32 * 1024 * 1024
+"""About as much is journaled in one cycle: it is synced and can be loaded while the next one runs."""
 
 _HEAD: Final = layout.HEAD // 8
 
@@ -42,7 +44,6 @@ class Ring:
     """A ring the drain is attached to."""
 
     consumer: Consumer
-    limit: int
 
     @property
     def session(self) -> int:
@@ -56,7 +57,8 @@ class Drain:
     Attributes:
         rings: the attached rings by inode, which stays with a ring when it is renamed.
         captured: records journaled so far.
-        is_pressed: whether some ring was more than half full after the last cycle, so that waiting would risk loss.
+        is_pressed: whether the last cycle did not get to the end of some ring, or left it more than half full, so that
+            waiting would risk loss.
     """
 
     def __init__(self, journal: Journal, problems: Problems, namespace: str) -> None:
@@ -112,9 +114,10 @@ class Drain:
         if heads == self._positions:
             return None
         places = [place for place, head in enumerate(heads) if head != self._positions[place]]
+        self.is_pressed = False
         try:
             for inode, ring in map(lined_up.__getitem__, places):
-                self._append(inode, ring)
+                self._append(inode, ring, CYCLE_BYTES // len(places))
         except JournalFull as error:
             self._problems.report(error)
         reached(Step.FRAMES_WRITTEN)
@@ -123,7 +126,7 @@ class Drain:
         except JournalFull as error:
             self._problems.report(error)
         reached(Step.JOURNAL_SYNCED)
-        count, self.is_pressed = 0, False
+        count = 0
         for place in places:
             inode, ring = lined_up[place]
             if inode in self.rings:
@@ -164,8 +167,7 @@ class Drain:
             consumer.close()
             self._refuse(inode, error)
             return
-        limit = max(1, MAX_PAYLOAD // consumer.header.schema.record_size)
-        self.rings[inode] = Ring(consumer, limit)
+        self.rings[inode] = Ring(consumer)
         self._lined_up = None
         self._refused.pop(inode, None)
         LOGGER.info("ring %r: attached at record %d", name, consumer.position)
@@ -200,13 +202,15 @@ class Drain:
         for session in self._journal.sessions - {ring.session for ring in self.rings.values()}:
             self._journal.drop_session(session)
 
-    def _append(self, inode: int, ring: Ring) -> None:
+    def _append(self, inode: int, ring: Ring, share: int) -> None:
+        """Journal what is new in a ring, about `share` bytes at most."""
         consumer = ring.consumer
         first_seq = consumer.position
-        limit = min(ring.limit, max(1, self._space() // consumer.header.schema.record_size))
+        limit = max(1, min(share, MAX_PAYLOAD, self._space()) // consumer.header.schema.record_size)
         try:
             views = consumer.poll(limit)
             check_identity(consumer, views, first_seq)
+            self.is_pressed |= consumer.position - first_seq == limit
         except RingError as error:
             self._refuse(inode, error)
             self._detach(inode)

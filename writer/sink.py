@@ -14,7 +14,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-import numpy as np
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 from urllib3.exceptions import HTTPError, MaxRetryError
@@ -196,24 +195,22 @@ class ClickHouseSink:
             SinkUnavailable: the database cannot be asked.
         """
         counts = dict.fromkeys(ranges, 0)
-        of_start = {(each.session, each.first_seq): each for each in ranges}
         with self._errors("counting records"):
-            for start in range(0, len(ranges), _RANGES_PER_QUERY):
-                chunk = ranges[start : start + _RANGES_PER_QUERY]
-                for session, first_seq, count in self._answer(self._counting(schema, chunk)):
-                    counts[of_start[session, first_seq]] = int(count)
+            for each, count in self._of_each(schema, ranges, "uniqExact(record.seq)"):
+                counts[each] = int(count)
         return counts
 
-    def stored_seqs(self, schema: Schema, records: Range) -> "np.ndarray[tuple[int], np.dtype[np.uint64]]":
-        """Which records of a range the database has: their seqs, sorted, each once; shape (n,), dtype u64.
+    def stored_seqs(self, schema: Schema, ranges: Sequence[Range]) -> dict[Range, list[int]]:
+        """Which records of each range the database has: their seqs, sorted, each once. The ranges must be disjoint.
 
         Raises:
             SinkUnavailable: the database cannot be asked.
         """
-        name = table.table_name(schema, self.database)
+        found: dict[Range, list[int]] = {each: [] for each in ranges}
         with self._errors("listing records"):
-            ((seqs,),) = self._answer(f"SELECT groupUniqArray(seq) FROM {name} WHERE {_within(records)}")
-            return np.sort(np.array(seqs, np.uint64))
+            for each, seqs in self._of_each(schema, ranges, "arraySort(groupUniqArray(record.seq))"):
+                found[each] = [int(seq) for seq in seqs]
+        return found
 
     def upsert_sessions(self, sessions: Iterable[tuple[SessionInfo, int]]) -> None:
         """Add to what the table `sessions` knows.
@@ -288,11 +285,19 @@ class ClickHouseSink:
             columns = {column: table.FoundColumn(*rest) for column, *rest in described}
             return table.FoundTable(engine, sorting_key, columns)
 
-    def _counting(self, schema: Schema, ranges: Sequence[Range]) -> str:
-        """Read what the primary key says may be in a range, and count each record for the range it is in."""
+    def _of_each(self, schema: Schema, ranges: Sequence[Range], aggregate: str) -> Iterator[tuple[Range, Any]]:
+        """An aggregate over the records of each range that has any; some hundred ranges in one query."""
+        of_start = {(each.session, each.first_seq): each for each in ranges}
+        for start in range(0, len(ranges), _RANGES_PER_QUERY):
+            query = self._aggregating(schema, ranges[start : start + _RANGES_PER_QUERY], aggregate)
+            for session, first_seq, value in self._answer(query):
+                yield of_start[session, first_seq], value
+
+    def _aggregating(self, schema: Schema, ranges: Sequence[Range], aggregate: str) -> str:
+        """Read what the primary key says may be in a range, and take each record for the range it is in."""
         bounds = ", ".join(f"({each.session}, {each.first_seq}, {each.end - 1})" for each in ranges)
         return f"""
-            SELECT record.session, wanted.first_seq, uniqExact(record.seq)
+            SELECT record.session, wanted.first_seq, {aggregate}
             FROM {table.table_name(schema, self.database)} AS record
             ASOF JOIN (
                 SELECT bounds.1 AS session, bounds.2 AS first_seq, bounds.3 AS last_seq

@@ -68,7 +68,7 @@ class Database:
         return self._sink.stored(schema, ranges)
 
     def stored_seqs(self, records: Range, schema: Schema = EXECUTION) -> list[int]:
-        return [int(seq) for seq in self._sink.stored_seqs(schema, records)]
+        return self._sink.stored_seqs(schema, [records])[records]
 
     def upsert_sessions(self, sessions: Iterable[tuple[SessionInfo, int]]) -> None:
         self._sink.upsert_sessions(sessions)

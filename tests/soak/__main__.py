@@ -239,7 +239,8 @@ def _terminated(*_: object) -> None:
 @click.option("--calm", is_flag=True, help="One fault after the other, each kind as often: shows recovery times.")
 def main(minutes: float, seed: int | None, strategies: int, rate: float, calm: bool) -> None:
     """Kill, cut, stop and fill everything at random; then compare what was recorded with what is stored."""
-    signal.signal(signal.SIGTERM, _terminated)
+    for each in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(each, _terminated)
     space = f"soak-{os.getpid()}"
     os.environ[NAMESPACE_VARIABLE] = space
     directory = Path(tempfile.mkdtemp(prefix="ringbuf-soak-"))
