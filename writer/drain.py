@@ -219,7 +219,10 @@ class Drain:
 
     def _space(self) -> int:
         """Bytes the journal may take; the rest is the loader's, because only what it has loaded can be deleted."""
-        free = free_bytes(self._journal.directory)
+        try:
+            free = free_bytes(self._journal.directory)
+        except OSError as error:
+            raise JournalFull(f"the disk of journal {self._journal.directory} fails: {error}", "mend it") from error
         if free < RESERVED_BYTES + ENOUGH_BYTES:
             raise JournalFull(
                 f"journal {self._journal.directory} goes no further: {free} bytes are free on its disk, and"

@@ -56,7 +56,7 @@ class Settings:
 
     namespace: str
     sync_interval: float = 0.010
-    flush_interval: float = 0.075
+    flush_interval: float = 0.060
     stop_timeout: float = 10.0
     segment_bytes: int = 64_000_000
     retain_bytes: int = 1_000_000_000
@@ -319,6 +319,8 @@ def run(data_dir: Path, server: Server | None, database: str, settings: Settings
         RingbufError: it cannot start.
     """
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold the password
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # each ring takes three
     directory = DataDirectory.open(data_dir)
     try:
         Writer(directory, server or Embedded(directory.embedded), database, settings).run()

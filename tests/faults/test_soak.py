@@ -46,7 +46,7 @@ class Scene:
         for _ in range(count):
             values = fill("mm", log.begun, 0)
             log.begin({**values, **FIXED})
-            seq = bound.fill(**values)  # type: ignore[arg-type]
+            seq = bound.fill(**values)
             if returns:
                 log.end(seq)
 
@@ -74,9 +74,9 @@ def test_the_judge_of_the_soak_finds_what_was_done_to_the_database_and_nothing_e
         found = scene.compare()
         found.notes.clear()
         assert found == expected, statement
-    scene.tamper("INSERT INTO {table} SELECT * REPLACE (seq + 100 AS seq) FROM {table} WHERE seq = 6")
+    scene.tamper("INSERT INTO {table} SELECT * REPLACE (seq + 100 AS seq) FROM {table} AS old WHERE old.seq = 6")
     assert scene.compare().invented
     scene.tamper("ALTER TABLE {table} DELETE WHERE seq > 100")
     assert not scene.compare().invented
-    scene.tamper("INSERT INTO {table} SELECT * REPLACE (1 AS session) FROM {table} WHERE seq = 6")
+    scene.tamper("INSERT INTO {table} SELECT * REPLACE (1 AS session) FROM {table} AS old WHERE old.seq = 6")
     assert scene.compare().invented == 1

@@ -53,7 +53,7 @@ class Soak:
         self._directory = directory
         self._seed = seed
         self._problems: list[str] = []
-        self._heap: list[tuple[float, int, Callable[[], None]]] = []
+        self._heap: list[tuple[float, int, str, Callable[[], None]]] = []
         self._disk = Disk(directory / "disk")  # first: its mount is for the threads and processes that come after it
         stack.callback(self._disk.close)
         server = self._server(stack)
@@ -152,15 +152,15 @@ class Soak:
                 time.sleep(0.01)
             begun = self._chaos.begin(draw)
             if begun is not None:
-                kind, end = begun
-                self._recovery.note(kind)
-                heapq.heappush(self._heap, (now + draw.duration, number, end))
+                heapq.heappush(self._heap, (now + draw.duration, number, *begun))
         while self._heap:
             self._end_due(float("inf"))
 
     def _end_due(self, now: float) -> None:
         while self._heap and self._heap[0][0] <= now:
-            heapq.heappop(self._heap)[2]()
+            _, _, kind, end = heapq.heappop(self._heap)
+            end()
+            self._recovery.note(kind)
 
     def _watch_over(self) -> None:
         for each in (*self._strategies, self._writer):

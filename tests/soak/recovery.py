@@ -1,4 +1,4 @@
-"""How long it takes after each fault until everything recorded before it is stored."""
+"""How long it takes after each fault until everything recorded until its end is stored."""
 
 import logging
 import threading
@@ -22,8 +22,8 @@ class RecoveryTimes:
     """Watches the database, past the proxy, from a thread of its own.
 
     Attributes:
-        seconds: per kind of fault, in order of recovery; from the fault's beginning, so its duration is included, and
-            that of whatever came before it was over.
+        seconds: per kind of fault, in order of recovery; from the moment the fault is over (a killed process is started
+            again), and including whatever faults came meanwhile.
         stored: records seen in the database.
     """
 
@@ -51,7 +51,7 @@ class RecoveryTimes:
             return len(self._open)
 
     def note(self, kind: str) -> None:
-        """A fault begins."""
+        """A fault is over."""
         with self._lock:
             self._open.append((kind, time.monotonic(), self.heads))
 

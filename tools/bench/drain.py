@@ -1,5 +1,6 @@
 """`ringbuf bench drain`: how fast full rings get into the database, beside what its server takes at most."""
 
+import os
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -26,9 +27,11 @@ from .writer_process import WriterProcess, database_name
 
 CAPACITY: Final = 16_384
 END_SECONDS: Final = 300.0
+LOOK_SECONDS: Final = 0.25
 NOTE: Final = (
     "Server's limit: the same records, sent from memory in batches of the sizes the writer used, one insert after the "
-    "other on one connection (as the writer does), or on two. Rounds in turns; the best of each. CPU per record in us."
+    "other on one connection (as the writer does), or on two. Client: the writer, or who sends from memory. Rounds in "
+    "turns; the best of each."
 )
 
 
@@ -37,13 +40,13 @@ class Round(NamedTuple):
 
     Attributes:
         batches: records of each insert.
-        writer, server: what the two processes used.
+        client, server: what the two processes used; the client is the writer, or who sends from memory.
     """
 
     records: int
     seconds: float
     batches: list[int]
-    writer: Spent
+    client: Spent
     server: Spent
 
     @property
@@ -91,9 +94,9 @@ def _row(name: str, each: Round, limit: float) -> dict[str, Any]:
         "x_limit": each.rate / limit,
         "records": each.records,
         "inserts": len(each.batches),
-        "writer_cpu_us": each.writer.cpu / each.records * 1e6 if each.writer.last else None,
+        "client_cpu_us": each.client.cpu / each.records * 1e6,
         "server_cpu_us": each.server.cpu / each.records * 1e6 if each.server.last else None,
-        "x_server_cpu": each.writer.cpu / each.server.cpu if each.writer.last and each.server.last else None,
+        "x_server_cpu": each.client.cpu / each.server.cpu if each.server.last else None,
     }
 
 
@@ -109,13 +112,12 @@ def _drain(work: Workspace, server: ClickHouse, rings: int, database: str) -> Ro
             watched(server.pid) as used_by_server,
         ):
             _show(hidden, work.namespace)
-            begin = _attached(work)
+            begin_ns = _attached(work)
             _wait_until_stored(server, database, count)
-            seconds = time.monotonic() - begin
-        batches = _batches(server, database)
+        batches, end_ns = _inserts(server, database)
         if sum(batches) != count:
             raise RingbufError(f"{count} records were in the rings, the server's query log has inserts of {batches}")
-        return Round(count, seconds, batches, used, used_by_server)
+        return Round(count, (end_ns - begin_ns) / 1e9, batches, used, used_by_server)
     finally:
         strategies.close()
         for name in registry.ring_names(hidden):
@@ -137,26 +139,32 @@ def _wait_until_stored(server: ClickHouse, database: str, count: int) -> None:
         while client.query(statement).result_rows[0][0] < count:
             if time.monotonic() > deadline:
                 raise RingbufError(f"{count} records were not stored within {END_SECONDS:.0f} s")
-            time.sleep(0.02)
+            time.sleep(LOOK_SECONDS)
 
 
-def _attached(work: Workspace) -> float:
-    """Wait until the writer is attached to the first ring: when it finds rings is not what is measured."""
+def _attached(work: Workspace) -> int:
+    """Wait until the writer is attached to the first ring: when it finds rings is not what is measured.
+
+    Returns:
+        when that was, ns since the epoch.
+    """
     name = registry.ring_names(work.namespace)[0]
     observer = Observer.open(name, namespace=work.namespace)
     with closing(observer):
         while not observer.state().consumer_alive:
             time.sleep(0.001)
-    return time.monotonic()
+    return time.time_ns()
 
 
-def _batches(server: ClickHouse, database: str) -> list[int]:
+def _inserts(server: ClickHouse, database: str) -> tuple[list[int], int]:
+    """Records of each insert, and when the last one was done, ns since the epoch, as the server's query log says."""
     server.command("SYSTEM FLUSH LOGS")
     rows = server.rows(
-        "SELECT written_rows FROM system.query_log WHERE type = 'QueryFinish' AND query_kind = 'Insert'"
+        "SELECT written_rows, toUnixTimestamp64Micro(event_time_microseconds) FROM system.query_log"
+        " WHERE type = 'QueryFinish' AND query_kind = 'Insert'"
         f" AND has(tables, '{database}.executions') AND written_rows > 0 ORDER BY event_time_microseconds"
     )
-    return [count for (count,) in rows]
+    return [count for count, _ in rows], rows[-1][1] * 1_000 if rows else 0
 
 
 def _records(count: int) -> memoryview:
@@ -194,7 +202,11 @@ def _send(server: ClickHouse, database: str, records: memoryview, batches: Seque
             body, count = work[index]
             sinks[number].insert(EXECUTION, [body], count, f"{database}-{index}")
 
-    with watched(server.pid) as used_by_server, ThreadPoolExecutor(connections) as threads:
+    with (
+        ThreadPoolExecutor(connections) as threads,
+        watched(os.getpid()) as used,
+        watched(server.pid) as used_by_server,
+    ):
         begin = time.monotonic()
         list(threads.map(send, range(connections)))
         seconds = time.monotonic() - begin
@@ -204,4 +216,4 @@ def _send(server: ClickHouse, database: str, records: memoryview, batches: Seque
     if stored != sum(batches):
         raise RingbufError(f"of {sum(batches)} records sent from memory {stored} are stored")
     server.command(f"DROP DATABASE {database}")
-    return Round(stored, seconds, list(batches), Spent(), used_by_server)
+    return Round(stored, seconds, list(batches), used, used_by_server)

@@ -1,0 +1,135 @@
+"""What one cycle of the drain takes, of few rings and of many."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ringbuf import layout
+from ringbuf.frame import RECORDS
+from ringbuf.journal import Frame, JournalReader
+from ringbuf.producer import Producer
+from ringbuf.writer import drain as drain_module
+from ringbuf.writer.drain import Drain
+from ringbuf.writer.journal import Journal
+from ringbuf.writer.problems import Problems
+from tests.journals import TICK, UNSYNCED
+
+RINGS = 4
+CAPACITY = 64
+
+
+@pytest.fixture
+def producers() -> Iterator[list[Producer]]:
+    made = [Producer.open(f"ring-{number}", TICK, capacity=CAPACITY) for number in range(RINGS)]
+    yield made
+    for producer in made:
+        producer.close()
+
+
+@pytest.fixture
+def drain(tmp_path: Path, namespace: str, producers: list[Producer]) -> Iterator[Drain]:
+    made = Drain(Journal.open(tmp_path, files=UNSYNCED), Problems(), namespace)
+    made.discover()
+    yield made
+    made.close()
+
+
+def append(producer: Producer, count: int) -> None:
+    for _ in range(count):
+        assert producer.append(value=producer.head) >= 0
+
+
+def journaled(directory: Path) -> dict[int, list[int]]:
+    """Seqs by session in the order of the journal."""
+    found: dict[int, list[int]] = {}
+    for item in JournalReader(directory).frames():
+        assert isinstance(item, Frame)
+        if item.kind == RECORDS:
+            found.setdefault(item.session, []).extend(item.records(TICK)["seq"].tolist())
+    return found
+
+
+def test_without_news_a_cycle_says_so(drain: Drain) -> None:
+    assert drain.cycle() is None
+    assert not drain.is_pressed
+
+
+def test_a_ring_that_appears_or_goes_leaves_the_others_their_places(
+    drain: Drain, producers: list[Producer], namespace: str
+) -> None:
+    append(producers[1], 5)
+    assert drain.cycle() == 5
+    with Producer.open("late", TICK, capacity=CAPACITY) as late:
+        drain.discover()
+        append(late, 2)
+        append(producers[3], 1)
+        assert drain.cycle() == 3
+        assert drain.cycle() is None
+    producers[0].close()
+    Path(f"/dev/shm/ringbuf.{namespace}.ring-0").unlink()
+    drain.discover()
+    append(producers[2], 4)
+    assert drain.cycle() == 4
+    assert len(drain.rings) == RINGS
+
+
+def test_in_a_burst_every_ring_gets_its_share_of_each_cycle(
+    drain: Drain, producers: list[Producer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    per_ring = 10
+    monkeypatch.setattr(drain_module, "CYCLE_BYTES", RINGS * per_ring * TICK.record_size)
+    for producer in producers:
+        append(producer, 25)
+    cycles = [(drain.cycle(), drain.is_pressed, [producer.lag for producer in producers]) for _ in range(4)]
+    assert cycles == [
+        (RINGS * per_ring, True, [15] * RINGS),
+        (RINGS * per_ring, True, [5] * RINGS),
+        (RINGS * 5, False, [0] * RINGS),
+        (None, False, [0] * RINGS),
+    ]
+    assert journaled(tmp_path) == {producer.session: list(range(25)) for producer in producers}
+
+
+def test_a_share_smaller_than_a_record_still_moves_one(
+    drain: Drain, producers: list[Producer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drain_module, "CYCLE_BYTES", 1)
+    for producer in producers:
+        append(producer, 2)
+    assert [drain.cycle(), drain.cycle(), drain.cycle()] == [RINGS, RINGS, None]
+
+
+def test_a_ring_more_than_half_full_after_its_cycle_is_pressing(
+    drain: Drain, producers: list[Producer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    append(producers[0], 4)
+
+    def check_identity(*_: object) -> None:
+        append(producers[0], CAPACITY // 2 + 1)  # arrives while the cycle runs
+
+    monkeypatch.setattr(drain_module, "check_identity", check_identity)
+    assert drain.cycle() == 4
+    assert drain.is_pressed
+
+
+def test_a_truncated_ring_is_left_before_its_memory_is_touched(
+    drain: Drain, producers: list[Producer], namespace: str
+) -> None:
+    path = Path(f"/dev/shm/ringbuf.{namespace}.ring-2")
+    size = path.stat().st_size
+    with path.open("r+b") as file:
+        file.truncate(size - 4096)
+    drain.look_after()
+    assert len(drain.rings) == RINGS - 1
+    append(producers[1], 1)
+    assert drain.cycle() == 1
+
+
+def test_a_heartbeat_is_shown_in_every_ring(drain: Drain) -> None:
+    def heartbeats() -> list[int]:
+        return [ring.consumer.cursors[layout.CONSUMER_HEARTBEAT_NS // 8] for ring in drain.rings.values()]
+
+    before = heartbeats()
+    drain.look_after()
+    assert all(new > old for old, new in zip(before, heartbeats(), strict=True))
