@@ -72,7 +72,6 @@ __all__ = [
 _SEGMENT_NAME = re.compile(r"([0-9]{20})\.journal")
 _MAX_BASE = 1 << 62
 _WINDOW = 1024 * 1024
-_LARGE = 128 * 1024  # a payload of more is read alone: it may be kept for long, and all that was read with it
 
 
 @dataclass(frozen=True)
@@ -132,8 +131,7 @@ class _Window:
     def read(self, offset: int, length: int, stop: int) -> memoryview:
         """The bytes at an offset, fewer if the file ends before; `stop` is where reading ahead ends."""
         if not self._begin <= offset <= offset + length <= self._begin + len(self._bytes):
-            wanted = length + 2 * HEADER_SIZE if length > _LARGE else _WINDOW  # with the header of the next frame
-            ahead = min(wanted, stop - offset)
+            ahead = min(max(length + 2 * HEADER_SIZE, _WINDOW), stop - offset)  # with the header of the next frame
             self._begin, self._bytes = offset, memoryview(os.pread(self._fd, ahead, offset - self.base))
         return self._bytes[offset - self._begin : offset - self._begin + length]
 

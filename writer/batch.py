@@ -16,7 +16,7 @@ from ringbuf.journal import Damage, Frame, JournalReader
 from ringbuf.schema import Schema
 
 MAX_ROWS: Final = 1_000_000
-MAX_BYTES: Final = 48 * 1024 * 1024
+MAX_BYTES: Final = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True, order=True, slots=True)

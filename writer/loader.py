@@ -39,7 +39,6 @@ from .journal import Journal
 from .latency import Latency
 from .problems import Problems
 from .quarantine import Quarantine
-from .read_ahead import ReadAhead
 from .sink import ClickHouseSink
 from .step import Step, reached
 from .verification import missing
@@ -113,7 +112,6 @@ class Loader:
         self._problems = problems
         self._flush_interval = flush_interval
         self._max_bytes = max_bytes
-        self._ahead = ReadAhead(reader, max_bytes)
         self._doubtful_until = 0
         self._unverified: dict[int, tuple[Schema, list[Range]]] = {}
         self._unverified_rows = 0
@@ -141,12 +139,14 @@ class Loader:
             self._recover()
             while not self.abandon.is_set():
                 started = time.monotonic()
-                is_idle = not self._load_next()
-                if is_idle and self.finishing.is_set():
+                batch = self._next_batch()
+                if batch is not None:
+                    self._load(batch)
+                elif self.finishing.is_set():
                     break
                 if time.monotonic() >= self._verify_at:
                     self._verify()
-                self._wait(started, idle=is_idle)
+                self._wait(started, idle=batch is None)
             self._verify()
             self._upsert_sessions()
         except Abandoned:
@@ -169,24 +169,17 @@ class Loader:
         else:
             self.finishing.wait(max(0.0, started + self._flush_interval - time.monotonic()))
 
-    def _load_next(self) -> bool:
-        """Load the next batch; False if there is none."""
+    def _next_batch(self) -> Batch | None:
         end = self._journal.durable_end
         if self.sent >= end:
-            return False
-        batch = self._ahead.take(self.sent, end)
-        if batch.end <= batch.begin:
-            return False
-        if self._journal.durable_end - batch.end >= self._max_bytes // 2:
-            self._ahead.begin(batch.end, self._journal.durable_end)
-        self._load(batch)
-        return True
+            return None
+        batch = collect(self._reader, self.sent, end, max_bytes=self._max_bytes)
+        return batch if batch.end > batch.begin else None
 
     # One batch
 
     def _recover(self) -> None:
         """Settle the batch that was on its way when an earlier run ended, with its own tokens."""
-        self._ahead.forget()
         self.sent = self.checkpoint.offset
         self._doubtful_until = self._journal.durable_end
         self._forget_unverified()

@@ -152,7 +152,7 @@ def _adapt(ends: Ends, count: int) -> list[int]:
 
 
 def _cell(ends: Ends) -> memoryview:
-    """Two u64 in shared memory."""
+    """Numbers in shared memory; the first is used."""
     descriptor = os.open(ends.workspace.directory / CELL, os.O_RDWR | os.O_CREAT, 0o600)
     os.ftruncate(descriptor, mmap.PAGESIZE)
     return memoryview(mmap.mmap(descriptor, mmap.PAGESIZE)).cast("Q")
@@ -160,26 +160,25 @@ def _cell(ends: Ends) -> memoryview:
 
 def _open_cell(ends: Ends) -> Callable[[int], None]:
     cell = _cell(ends)
-    cell[0] = 0
     clock = time.time_ns
 
-    def send(number: int) -> None:
-        cell[8] = clock()
-        cell[0] = number
+    def send(_: int) -> None:
+        cell[0] = clock()
 
     return send
 
 
 def _watch_cell(ends: Ends, count: int) -> list[int]:
-    """Look at one number in shared memory all the time."""
+    """Look at one number in shared memory all the time: it is the time when it was stored."""
     cell = _cell(ends)
-    cell[0] = 0
+    cell[0] = last = 0
     ends.ready.set_ready()
     found: list[int] = []
-    for number in range(1, count + 1):
-        while cell[0] < number:
+    while len(found) < count:
+        while (sent_ns := cell[0]) == last:
             pass
-        found.append(time.time_ns() - cell[8])
+        found.append(time.time_ns() - sent_ns)
+        last = sent_ns
     return found
 
 
