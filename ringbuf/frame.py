@@ -41,12 +41,12 @@ Persisted: never reorder, retype or remove a field; the format is pinned by a go
 
 import json
 import struct
-import zlib
 from dataclasses import dataclass
 from typing import Final, Self
 
 import numpy as np
 import numpy.typing as npt
+from isal.isal_zlib import crc32
 
 from ringbuf.errors import JournalCorrupt, JournalError, JournalVersion, SchemaError
 from ringbuf.schema import Schema
@@ -79,7 +79,7 @@ def padding(length: int) -> int:
 def encode_segment_header(base: int, created_ns: int) -> bytes:
     """The 64 bytes a segment file begins with."""
     header = _SEGMENT.pack(SEGMENT_MAGIC, VERSION, HEADER_SIZE, base, created_ns, 0)[:_CRC_AT]
-    return header + zlib.crc32(header).to_bytes(4, "little")
+    return header + crc32(header).to_bytes(4, "little")
 
 
 def check_segment_header(header: bytes | memoryview, base: int) -> None:
@@ -98,7 +98,7 @@ def check_segment_header(header: bytes | memoryview, base: int) -> None:
     magic, version, size, found, _, crc = _SEGMENT.unpack_from(header)
     if magic != SEGMENT_MAGIC:
         raise JournalCorrupt(f"segment header begins with {magic!r}, expected {SEGMENT_MAGIC!r}")
-    computed = zlib.crc32(header[:_CRC_AT])
+    computed = crc32(header[:_CRC_AT])
     if crc != computed:
         raise JournalCorrupt(f"segment header has CRC {crc:#010x}, its bytes give {computed:#010x}")
     if version != VERSION:
@@ -148,7 +148,7 @@ class FrameHeader:
         identity = (FRAME_MAGIC, self.kind, 0, self.session, self.first_seq, self.count, self.record_size)
         content = (self.schema_id, self.length, self.written_ns, self.offset, self.payload_crc)
         header = _FRAME.pack(*identity, *content, 0)[:_CRC_AT]
-        return header + zlib.crc32(header).to_bytes(4, "little")
+        return header + crc32(header).to_bytes(4, "little")
 
     def __str__(self) -> str:
         what = (
@@ -211,7 +211,7 @@ def decode_frame_header(header: bytes | memoryview, offset: int) -> FrameHeader:
     schema_id, length, written_ns, found, payload_crc, crc = fields[7:]
     if magic != FRAME_MAGIC:
         raise JournalCorrupt(f"frame header begins with {magic:#010x}, expected {FRAME_MAGIC:#010x}")
-    computed = zlib.crc32(header[:_CRC_AT])
+    computed = crc32(header[:_CRC_AT])
     if crc != computed:
         raise JournalCorrupt(f"frame header has CRC {crc:#010x}, its bytes give {computed:#010x}")
     if found != offset:

@@ -31,13 +31,13 @@ crash. Only the writer cuts a tail off, when it starts.
 
 import os
 import re
-import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from isal.isal_zlib import crc32
 
 from ringbuf.errors import JournalCorrupt, JournalError
 from ringbuf.frame import (
@@ -55,11 +55,13 @@ from ringbuf.frame import (
     decode_session,
 )
 from ringbuf.schema import Schema
+from ringbuf.segment_file import WINDOW, Buffer, SegmentFile, Window, open_segment
 
 __all__ = [
     "MAX_PAYLOAD",
     "RECORDS",
     "SESSION",
+    "Buffer",
     "Damage",
     "Frame",
     "FrameHeader",
@@ -71,7 +73,6 @@ __all__ = [
 
 _SEGMENT_NAME = re.compile(r"([0-9]{20})\.journal")
 _MAX_BASE = 1 << 62
-_WINDOW = 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -104,51 +105,6 @@ class Tail:
     offset: int
     end: int
     reason: str
-
-
-@dataclass(frozen=True)
-class SegmentFile:
-    """One file of a journal: the offset it begins at, its path and its size in bytes."""
-
-    base: int
-    path: Path
-    size: int
-
-
-class _Window:
-    """The bytes of one segment file by journal offset, read in pieces.
-
-    Read and not mapped: a file cut while it is mapped kills its readers (SIGBUS), and mapped bytes can change after
-    their check.
-    """
-
-    def __init__(self, fd: int, base: int) -> None:
-        self.base = base
-        self._fd = fd
-        self._begin = base
-        self._bytes = memoryview(b"")
-
-    def read(self, offset: int, length: int, stop: int) -> memoryview:
-        """The bytes at an offset, fewer if the file ends before; `stop` is where reading ahead ends."""
-        if not self._begin <= offset <= offset + length <= self._begin + len(self._bytes):
-            ahead = min(max(length + 2 * HEADER_SIZE, _WINDOW), stop - offset)  # with the header of the next frame
-            self._begin, self._bytes = offset, memoryview(os.pread(self._fd, ahead, offset - self.base))
-        return self._bytes[offset - self._begin : offset - self._begin + length]
-
-
-@contextmanager
-def _open(segment: SegmentFile) -> Iterator[tuple[_Window, int]]:
-    """The bytes of a segment file and the journal offset where it ends; FileNotFoundError if it was removed."""
-    try:
-        fd = os.open(segment.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-        try:
-            yield _Window(fd, segment.base), segment.base + os.fstat(fd).st_size
-        finally:
-            os.close(fd)
-    except FileNotFoundError:
-        raise
-    except OSError as error:
-        raise JournalError(f"segment {segment.path} cannot be read: {error}", "check its owner and the disk") from error
 
 
 class JournalReader:
@@ -193,7 +149,9 @@ class JournalReader:
             raise JournalError(f"journal {self._directory} cannot be read: {error}", "check its owner") from error
         return sorted(found, key=lambda segment: segment.base)
 
-    def frames(self, begin: int | None = None, end: int | None = None) -> Iterator[Frame | Damage | Tail]:
+    def frames(
+        self, begin: int | None = None, end: int | None = None, buffer: Buffer | None = None
+    ) -> Iterator[Frame | Damage | Tail]:
         """Read frames in order.
 
         Everything from `begin` on is covered, without overlap, by what comes out.
@@ -203,6 +161,8 @@ class JournalReader:
             end: journal offset up to which the journal is known to be complete (the writer's `durable_end`); whatever
                 is missing below it is damage. If not given: read what there is, which may end in a `Tail`, may not be
                 durable yet, and may be written again at another offset after a disk failure.
+            buffer: the frames' payloads are views of it, valid until it is cleared. Reading ends before the first frame
+                that does not fit into what is free of it, unless that is the first of all.
 
         Raises:
             JournalError: the journal cannot be read, or ends before `begin`.
@@ -224,14 +184,18 @@ class JournalReader:
                 yield Damage(position, segment.base, f"no segment holds offsets {position} to {segment.base}")
                 position = segment.base
             known_end = min((limit for limit in (following, end) if limit is not None), default=None)
-            yield from self._segment_frames(segment, position, known_end)
+            yield from self._segment_frames(segment, position, known_end, buffer)
+            if buffer is not None and buffer.is_full:
+                return
             position = known_end if known_end is not None else position
         if end is not None and position < end:
             yield Damage(position, end, f"no segment holds offsets {position} to {end}")
 
-    def _segment_frames(self, segment: SegmentFile, begin: int, end: int | None) -> Iterator[Frame | Damage | Tail]:
+    def _segment_frames(
+        self, segment: SegmentFile, begin: int, end: int | None, buffer: Buffer | None
+    ) -> Iterator[Frame | Damage | Tail]:
         try:
-            with _open(segment) as (window, file_end):
+            with open_segment(segment, buffer) as (window, file_end):
                 if begin > file_end and end is None:
                     raise JournalError(
                         f"journal {self._directory} ends at {file_end}, asked for offset {begin}",
@@ -239,17 +203,18 @@ class JournalReader:
                     )
                 stop = file_end if end is None else min(file_end, end)
                 yield from self._checked(window, begin, stop, is_open=end is None)
-            if end is not None and file_end < end:
+            is_full = buffer is not None and buffer.is_full
+            if end is not None and file_end < end and not is_full:
                 reason = f"segment {segment.path.name} ends at {file_end}, expected {end}"
                 yield Damage(max(begin, file_end), end, reason)
         except FileNotFoundError:
             if end is not None:
                 yield Damage(begin, end, f"segment {segment.path.name} was removed before it was read")
 
-    def _checked(self, window: _Window, begin: int, stop: int, *, is_open: bool) -> Iterator[Frame | Damage | Tail]:
+    def _checked(self, window: Window, begin: int, stop: int, *, is_open: bool) -> Iterator[Frame | Damage | Tail]:
         """Frames of one segment; `is_open` if a damaged region that reaches its end is a tail."""
         known = self._known[1] if self._known[0] == window.base else window.base
-        self._learn_sessions(window, known, begin)
+        self._learn_sessions(window.without_buffer(), known, begin)
         self._known = (window.base, max(known, begin))
         next_frame = begin
         for item in _scan(window, begin, stop):
@@ -277,7 +242,7 @@ class JournalReader:
                 return Damage(frame.offset, frame.end, f"{frame}, which no session frame describes", frame)
         return frame
 
-    def _learn_sessions(self, window: _Window, begin: int, stop: int) -> None:
+    def _learn_sessions(self, window: Window, begin: int, stop: int) -> None:
         for item in _scan(window, begin, stop, records=False):
             if isinstance(item, Frame):
                 self._understood(item)
@@ -287,11 +252,11 @@ class JournalReader:
         if not self._searched:
             self._searched = True
             for segment in self.segments():
-                with suppress(FileNotFoundError), _open(segment) as (window, file_end):
+                with suppress(FileNotFoundError), open_segment(segment) as (window, file_end):
                     self._learn_sessions(window, segment.base, file_end)
 
 
-def _scan(window: _Window, offset: int, stop: int, *, records: bool = True) -> Iterator[Frame | Damage]:
+def _scan(window: Window, offset: int, stop: int, *, records: bool = True) -> Iterator[Frame | Damage]:
     """Frames and damaged regions of a segment; without `records` frames of records are passed over unchecked."""
     while offset < stop:
         try:
@@ -309,8 +274,10 @@ def _scan(window: _Window, offset: int, stop: int, *, records: bool = True) -> I
             yield Damage(offset, stop, f"{header} ends at {header.end}, the segment at {stop}", header)
             return
         if records or header.kind == SESSION:
+            if not window.has_room(header):
+                return
             payload = window.read(offset + HEADER_SIZE, header.length, stop)
-            computed = zlib.crc32(payload)
+            computed = crc32(payload)
             if computed == header.payload_crc:
                 yield Frame.of(header, payload)
             else:
@@ -319,10 +286,10 @@ def _scan(window: _Window, offset: int, stop: int, *, records: bool = True) -> I
         offset = header.end
 
 
-def _next_header(window: _Window, offset: int, stop: int) -> int:
+def _next_header(window: Window, offset: int, stop: int) -> int:
     """Offset of the next intact frame header, or `stop`."""
     while offset + HEADER_SIZE <= stop:
-        piece = window.read(offset, min(_WINDOW, stop - offset) // ALIGNMENT * ALIGNMENT, stop)
+        piece = window.read(offset, min(WINDOW, stop - offset) // ALIGNMENT * ALIGNMENT, stop)
         words = np.frombuffer(piece[: len(piece) // ALIGNMENT * ALIGNMENT], "<u4")
         for index in np.flatnonzero(words[:: ALIGNMENT // 4] == FRAME_MAGIC).tolist():
             at = index * ALIGNMENT

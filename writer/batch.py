@@ -1,7 +1,7 @@
-"""A batch: a journal range that is sent as one insert per table.
+"""A batch: a journal range that is sent at once, in as few inserts as keep the database busy.
 
-What a batch holds follows from the journal and its bounds alone, so that it can be put together again after a crash,
-byte for byte, with the same tokens.
+What a batch and its inserts hold follows from the journal and the batch's bounds alone, so that they can be put
+together again after a crash, byte for byte, with the same tokens.
 """
 
 import hashlib
@@ -12,11 +12,16 @@ from itertools import pairwise
 from typing import Final, NamedTuple
 
 from ringbuf.frame import RECORDS
-from ringbuf.journal import Damage, Frame, JournalReader
+from ringbuf.journal import Buffer, Damage, Frame, JournalReader
 from ringbuf.schema import Schema
 
 MAX_ROWS: Final = 1_000_000
-MAX_BYTES: Final = 64 * 1024 * 1024
+MAX_BYTES: Final = 32 * 1024 * 1024
+"""Bytes of the journal that a batch takes; twice that is in memory, for the next one is read ahead."""
+CONNECTIONS: Final = 2
+"""Inserts into which the many records of one schema are divided, to be sent at the same time."""
+WORTH_DIVIDING: Final = 8_192
+"""Records from which on it is faster to send two inserts than one."""
 
 
 @dataclass(frozen=True, order=True, slots=True)
@@ -129,7 +134,8 @@ class Batch:
     """A journal range [begin, end) and what of it goes to the database.
 
     Attributes:
-        inserts: one per schema.
+        inserts: of each schema one or, if it has many records, `CONNECTIONS`. All records of a session are in the same
+            one, so that they become visible in order whichever of the inserts is first.
         sessions: sessions that have records or were described in the range, with the time of the last frame, ns.
         damages: regions that cannot be read.
     """
@@ -141,39 +147,55 @@ class Batch:
     damages: Sequence[Damage] = ()
 
     @property
-    def rows(self) -> int:
-        """Number of records."""
-        return sum(insert.rows for insert in self.inserts)
+    def tokens(self) -> tuple[str, ...]:
+        """The tokens of the inserts, in their order."""
+        return tuple(insert.token for insert in self.inserts)
 
 
-def collect(
-    reader: JournalReader, begin: int, end: int, *, max_rows: int = MAX_ROWS, max_bytes: int = MAX_BYTES
-) -> Batch:
+def collect(reader: JournalReader, begin: int, end: int, buffer: Buffer) -> Batch:
     """Read the next batch.
 
     Args:
         begin: journal offset of a frame.
         end: journal offset up to which the journal is durable.
-        max_rows, max_bytes: the batch ends before the frame that would exceed them; it has at least one frame.
+        buffer: takes the records. The batch ends before the first frame that does not fit, or that would exceed
+            `MAX_ROWS`; it has at least one. The batch is valid until the buffer is used again.
     """
     pieces: dict[int, list[Piece]] = defaultdict(list)
     sessions: dict[int, int] = {}
     damages: list[Damage] = []
-    rows = size = 0
+    rows = 0
     position = begin
-    for item in reader.frames(begin, end):
+    buffer.clear()
+    for item in reader.frames(begin, end, buffer):
         if isinstance(item, Frame):
-            if rows and (rows + item.count > max_rows or size + item.length > max_bytes):
+            if rows and rows + item.count > MAX_ROWS:
                 break
             sessions[item.session] = item.written_ns
             if item.kind == RECORDS:
                 pieces[item.schema_id].append(Piece(Range(item.session, item.first_seq, item.count), item.payload))
                 rows += item.count
-                size += item.length
         elif isinstance(item, Damage):
             damages.append(item)
         else:
             break
         position = item.end
-    inserts = [Insert(reader.schemas[schema_id], each) for schema_id, each in sorted(pieces.items())]
+    inserts = [
+        Insert(reader.schemas[schema_id], part) for schema_id in sorted(pieces) for part in divided(pieces[schema_id])
+    ]
     return Batch(begin, position, inserts, sessions, damages)
+
+
+def divided(pieces: Sequence[Piece]) -> list[list[Piece]]:
+    """The same records in parts of about equal size, each session in one of them; in one part if they are few."""
+    rows: dict[int, int] = defaultdict(int)
+    for piece in pieces:
+        rows[piece.range.session] += piece.range.count
+    if sum(rows.values()) < WORTH_DIVIDING or len(rows) < CONNECTIONS:
+        return [list(pieces)]
+    sizes = [0] * CONNECTIONS
+    part_of: dict[int, int] = {}
+    for session in sorted(rows, key=lambda each: (-rows[each], each)):
+        part_of[session] = sizes.index(min(sizes))
+        sizes[part_of[session]] += rows[session]
+    return [[piece for piece in pieces if part_of[piece.range.session] == part] for part in range(CONNECTIONS)]

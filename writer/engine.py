@@ -17,7 +17,7 @@ from urllib3 import Timeout
 
 from ringbuf.errors import ConfigurationError, SinkUnavailable
 
-from .table import literal, quoted
+from .table import literal
 
 USER_VARIABLE: Final = "RINGBUF_CLICKHOUSE_USER"
 PASSWORD_VARIABLE: Final = "RINGBUF_CLICKHOUSE_PASSWORD"
@@ -61,10 +61,12 @@ class Engine(Protocol):
     def connect(self) -> Client:
         """Open a client."""
 
-    def insert(
-        self, client: Client, into: str, names: Sequence[str], body: Sequence[memoryview], token: str
-    ) -> int | None:
-        """Send one insert; the body is in the format RowBinaryWithNamesAndTypes.
+    def insert(self, client: Client, into: str, body: Sequence[memoryview], token: str) -> int | None:
+        """Send one insert.
+
+        Args:
+            into: its statement up to the columns.
+            body: in the format RowBinaryWithNamesAndTypes.
 
         Returns:
             the rows the engine says it has written; None if it does not say.
@@ -131,18 +133,16 @@ class Server:
         client.http_retries = 0
         return client
 
-    def insert(
-        self, client: Client, into: str, names: Sequence[str], body: Sequence[memoryview], token: str
-    ) -> int | None:
+    def insert(self, client: Client, into: str, body: Sequence[memoryview], token: str) -> int | None:
         """Send one insert; the body goes out without a copy."""
-        pieces: Any = iter(body)  # it would be sent again after a cut connection if it could be read twice
+        # The statement goes in front of the records: to quote it for the URL costs as much as all the rest.
+        pieces = [memoryview(f"{into} FORMAT {_FORMAT}\n".encode()), *body]
+        once: Any = iter(pieces)  # it would be sent again after a cut connection if it could be read twice
         summary = client.raw_insert(
-            into,
-            names,
-            pieces,
+            "",  # the statement is in the block
+            insert_block=once,
             settings={**_known(client), "insert_deduplication_token": token},
-            fmt=_FORMAT,
-            transport_settings={"Content-Length": str(sum(piece.nbytes for piece in body))},
+            transport_settings={"Content-Length": str(sum(piece.nbytes for piece in pieces))},
         )
         return summary.written_rows
 
@@ -187,9 +187,7 @@ class Embedded:
                 'pip install "ringbuf-capture[embedded]", or name a server: --clickhouse URL',
             ) from error
 
-    def insert(
-        self, client: Client, into: str, names: Sequence[str], body: Sequence[memoryview], token: str
-    ) -> int | None:
+    def insert(self, client: Client, into: str, body: Sequence[memoryview], token: str) -> int | None:
         """Send one insert, by way of a file in memory, of which a crash leaves nothing behind."""
         settings = [f"{name} = {value}" for name, value in _known(client).items()]
         settings.append(f"insert_deduplication_token = {literal(token)}")
@@ -197,8 +195,7 @@ class Embedded:
             file.writelines(body)
             file.flush()
             client.command(
-                f"INSERT INTO {into} ({', '.join(map(quoted, names))}) FROM INFILE '/proc/self/fd/{file.fileno()}'"
-                f" SETTINGS {', '.join(settings)} FORMAT {_FORMAT}"
+                f"{into} FROM INFILE '/proc/self/fd/{file.fileno()}' SETTINGS {', '.join(settings)} FORMAT {_FORMAT}"
             )
         return None
 

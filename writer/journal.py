@@ -38,7 +38,6 @@ too: if it holds no intact frame it is written anew, else the next segment begin
 import logging
 import os
 import time
-import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -46,6 +45,7 @@ from pathlib import Path
 from typing import Final, NamedTuple, Self
 
 import numpy as np
+from isal.isal_zlib import crc32
 
 from ringbuf.consumer import Records
 from ringbuf.errors import ConfigurationError, JournalError, JournalFull
@@ -266,7 +266,7 @@ class Journal:
     ) -> list[memoryview]:
         length, crc = 0, 0
         for part in payload:
-            length, crc = length + part.nbytes, zlib.crc32(part, crc)
+            length, crc = length + part.nbytes, crc32(part, crc)
         schema = info.schema
         count = length // schema.record_size if kind == RECORDS else 0
         identity = (offset, kind, info.session, first_seq, count, schema.record_size, schema.schema_id)

@@ -7,6 +7,7 @@ again. A line cut short by a crash is skipped: its record is still in the journa
 import base64
 import json
 import os
+import threading
 import time
 import zlib
 from collections import defaultdict
@@ -99,9 +100,10 @@ def read(directory: Path) -> Iterator[Entry | JournalCorrupt]:
 
 
 class Quarantine:
-    """The append side."""
+    """The append side. Threads share it."""
 
     def __init__(self, directory: Path) -> None:
+        self._lock = threading.Lock()
         self._path = directory / FILE_NAME
         self._seqs: defaultdict[int, set[int]] = defaultdict(set)
         for entry in read(directory):
@@ -111,11 +113,13 @@ class Quarantine:
     @property
     def count(self) -> int:
         """Records quarantined so far, over all runs."""
-        return sum(len(seqs) for seqs in self._seqs.values())
+        with self._lock:
+            return sum(len(seqs) for seqs in self._seqs.values())
 
     def without(self, ranges: Iterable[Range]) -> list[Range]:
         """What of these ranges is not in quarantine."""
-        return [gap for each in ranges for gap in gaps(each, sorted(self._seqs[each.session]))]
+        with self._lock:
+            return [gap for each in ranges for gap in gaps(each, sorted(self._seqs[each.session]))]
 
     def add_records(self, schema: Schema, records: Range, payload: bytes | memoryview, reason: str) -> None:
         """Keep records the database refuses; durable on return."""
@@ -139,6 +143,12 @@ class Quarantine:
         self._add(Entry(damage.reason, time.time_ns(), *lost, begin=damage.offset, end=damage.end))
 
     def _add(self, entry: Entry) -> None:
+        with self._lock:
+            self._write(entry)
+            self._note(entry)
+        reached(Step.RECORD_QUARANTINED)
+
+    def _write(self, entry: Entry) -> None:
         try:
             descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
             try:
@@ -152,8 +162,6 @@ class Quarantine:
                 os.close(descriptor)
         except OSError as error:
             raise JournalFull(f"{self._path} cannot be written: {error}", "free space on its disk") from error
-        self._note(entry)
-        reached(Step.RECORD_QUARANTINED)
 
     def _note(self, entry: Entry) -> None:
         self._seqs[entry.session].update(range(entry.first_seq, entry.first_seq + entry.count))

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
@@ -95,7 +96,7 @@ class Writer:
             directory.path,
             self._journal,
             self._reader,
-            self._sink,
+            partial(ClickHouseSink, engine, database),
             self._problems,
             checkpoint,
             flush_interval=settings.flush_interval,
@@ -122,6 +123,7 @@ class Writer:
             queries.close()
             self._drain.close()
             self._journal.close()
+            self._loader.close()
             self._sink.close()
         LOGGER.info("stopped: %d records captured, %d stored", self._drain.captured, self._loader.stored)
 
@@ -144,7 +146,7 @@ class Writer:
                 "kind": self._engine.kind,
                 "url": self._engine.url,
                 "database": self._database,
-                "reachable": loader.reachable,
+                "reachable": loader.error is None,
                 "error": loader.error,
             },
             "rings": len(self._drain.rings),

@@ -81,6 +81,7 @@ class ClickHouseSink:
         table.quoted(database)
         self._engine = engine
         self._client: Client | None = None
+        self._inserting: dict[int, tuple[str, memoryview]] = {}
 
     @property
     def where(self) -> str:
@@ -174,11 +175,13 @@ class ClickHouseSink:
             TableMismatch: the table was altered so that no such record fits.
             SinkUnavailable: anything else; the records may be stored or not.
         """
-        into, names = table.table_name(schema, self.database), table.columns(schema)
-        pieces = [memoryview(table.header(schema)), *body]
+        if schema.schema_id not in self._inserting:
+            statement, header = table.insert_into(schema, self.database), memoryview(table.header(schema))
+            self._inserting[schema.schema_id] = statement, header
+        statement, header = self._inserting[schema.schema_id]
         try:
             with self._errors(f"inserting {rows} records into {schema.name}", REFUSALS):
-                written = self._engine.insert(self._connected(), into, names, pieces, token)
+                written = self._engine.insert(self._connected(), statement, [header, *body], token)
         except SinkRefused as error:
             if self.ensure_table(schema):
                 raise SinkUnavailable(f"{error.what}; its table was not as it should be and is mended") from error

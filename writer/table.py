@@ -131,9 +131,10 @@ def table_name(schema: Schema, database: str) -> str:
     return f"{quoted(database)}.{quoted(schema.name)}"
 
 
-def columns(schema: Schema) -> list[str]:
-    """Columns an insert names so that the bytes of a record are its RowBinary row, in the order of the record."""
-    return [group[0].name for group in _columns(schema)]
+def insert_into(schema: Schema, database: str) -> str:
+    """Statement of an insert up to its columns: those of which the bytes of a record are the RowBinary row."""
+    names = ", ".join(quoted(group[0].name) for group in _columns(schema))
+    return f"INSERT INTO {table_name(schema, database)} ({names})"
 
 
 def header(schema: Schema) -> bytes:

@@ -1,5 +1,6 @@
 """From the bytes of records to columns, and from one version of a table to the next."""
 
+import re
 import struct
 from collections.abc import Callable
 from typing import Any
@@ -171,7 +172,7 @@ def test_an_insert_of_a_million_rows_is_one_block(on_server: Database) -> None:
 
 
 def test_the_columns_of_an_insert_cover_the_record_byte_by_byte() -> None:
-    names = table.columns(EXECUTION)
+    names = re.findall(r"`(\w+)`", table.insert_into(EXECUTION, "d").partition(" (")[2])
     assert len(set(names)) == len(names)
     assert names[:3] == ["session", "seq", "captured_ns"]
     assert [name for name in names if name.startswith("_gap")] == ["_gap_59_5", "_gap_648_56"]

@@ -64,7 +64,7 @@ GARBAGE: list[bytes] = [
 
 def rows_inserted(request: Message) -> int:
     """Records in the body of an insert."""
-    return (len(request.body) - len(header(EXECUTION))) // EXECUTION.record_size
+    return len(request.body.partition(header(EXECUTION))[2]) // EXECUTION.record_size
 
 
 class ImpatientWriter(WriterProcess):

@@ -1,0 +1,40 @@
+"""A thread that does one task after the other."""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from queue import SimpleQueue
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+class Worker:
+    """A daemon thread: those of an executor keep a process alive until a database that hangs has answered.
+
+    Args:
+        name: of the thread.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._tasks: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        threading.Thread(target=self._run, name=name, daemon=True).start()
+
+    def submit(self, task: Callable[[], T]) -> Future[T]:
+        """Have a task done after those that were submitted before; its result, or what it raised, is the future's."""
+        future: Future[T] = Future()
+
+        def work() -> None:
+            try:
+                result = task()
+            except BaseException as error:  # noqa: BLE001  it is raised by who asks for the result
+                future.set_exception(error)
+            else:
+                future.set_result(result)
+
+        self._tasks.put(work)
+        return future
+
+    def _run(self) -> None:
+        while True:
+            self._tasks.get()()
