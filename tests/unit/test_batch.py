@@ -1,13 +1,15 @@
 """Ranges, inserts and their tokens."""
 
 from itertools import pairwise
+from unittest.mock import patch
 
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ringbuf.schema import Schema
-from ringbuf.writer.batch import Insert, Piece, Range, gaps, merged
+from ringbuf.writer import batch
+from ringbuf.writer.batch import CONNECTIONS, Insert, Piece, Range, divided, gaps, merged
 
 SCHEMA = Schema.define("quotes", [("bid", "f8")])
 
@@ -87,3 +89,28 @@ def test_only_holds_exactly_the_records_asked_for(ranges: list[Range], wanted: l
     part = whole.only(merged(wanted))
     assert set(stored_in(part)) == seqs(ranges) & seqs(wanted)
     assert len(stored_in(part)) == part.rows
+
+
+@given(st.lists(RANGES, min_size=1), st.integers(1, 60))
+def test_dividing_keeps_every_record_once_and_each_session_in_order_in_one_insert(
+    ranges: list[Range], worth: int
+) -> None:
+    pieces = insert_of(*ranges).pieces
+    with patch.object(batch, "WORTH_DIVIDING", worth):
+        parts = divided(pieces)
+        assert parts == divided(pieces)
+    sessions = {each.session for each in ranges}
+    rows = sum(each.count for each in ranges)
+    assert len(parts) == (CONNECTIONS if rows >= worth and len(sessions) >= CONNECTIONS else 1)
+    for session in sessions:
+        (part,) = [part for part in parts if any(piece.range.session == session for piece in part)]
+        own = [piece for piece in part if piece.range.session == session]
+        assert own == [piece for piece in pieces if piece.range.session == session]
+    assert sorted(piece.range for part in parts for piece in part) == sorted(ranges)
+
+
+def test_the_parts_of_a_batch_are_of_about_equal_size() -> None:
+    pieces = insert_of(*(Range(session, 0, 100 + session) for session in range(1, 10))).pieces
+    with patch.object(batch, "WORTH_DIVIDING", 1):
+        one, other = (sum(piece.range.count for piece in part) for part in divided(pieces))
+    assert abs(one - other) <= 109
