@@ -1,6 +1,6 @@
 """A real writer process, and what it must have done in the end.
 
-Run as a program it is the writer itself, killed at one of its steps:
+Run as a program it is the writer itself with small limits, killed at one of its steps:
 `python -m tests.writer_process STEP N ARGUMENTS…`.
 """
 
@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ringbuf.tools.cli import main
-from ringbuf.writer import step
+from ringbuf.writer import batch, drain, loader, step
 from ringbuf.writer.step import Step
 
 DEADLINE_SECONDS = 30.0
@@ -39,7 +39,7 @@ class WriterProcess:
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self, *, kill_at: tuple[Step, int] | None = None) -> "WriterProcess":
-        """Start the writer; with `kill_at` it kills itself when it reaches that step for the nth time."""
+        """Start the writer; with `kill_at` it has small limits and kills itself at that step, the nth time."""
         program = [str(Path(sys.executable).with_name("ringbuf"))]
         if kill_at is not None:
             program = [sys.executable, "-m", "tests.writer_process", kill_at[0].name, str(kill_at[1])]
@@ -97,6 +97,17 @@ class WriterProcess:
         assert self.process.wait(DEADLINE_SECONDS) == -signal.SIGKILL, self.log
 
 
+def shrink_limits() -> None:
+    """Let a few records do what takes tens of thousands: batches of two inserts, and batches that are read ahead."""
+    for module, name, value in (
+        (batch, "WORTH_DIVIDING", 16),
+        (loader, "MAX_BYTES", 128 * 1024),
+        (loader, "PLENTY_BYTES", 32 * 1024),
+        (drain, "CYCLE_BYTES", 96 * 1024),
+    ):
+        setattr(module, name, value)
+
+
 def _kill_at(wanted: Step, occurrence: int) -> None:
     left = occurrence
 
@@ -111,6 +122,7 @@ def _kill_at(wanted: Step, occurrence: int) -> None:
 
 
 if __name__ == "__main__":
+    shrink_limits()
     _kill_at(Step[sys.argv[1]], int(sys.argv[2]))
     sys.argv = ["ringbuf", *sys.argv[3:]]
     main()

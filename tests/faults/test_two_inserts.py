@@ -8,6 +8,7 @@ import pytest
 
 from ringbuf.execution import EXECUTION
 from ringbuf.writer.batch import CONNECTIONS, WORTH_DIVIDING
+from ringbuf.writer.step import Step
 from ringbuf.writer.table import header
 from tests.clickhouse_server import ClickHouse
 from tests.proxy import Exchange, Fault, Message, Proxy, acknowledge, answer_with, cut_answer, cut_request, http
@@ -184,6 +185,19 @@ def test_a_writer_killed_with_two_inserts_on_their_way_neither_loses_nor_doubles
         arrive()
     for each in rings:
         each.record(10)
+    wait_stored(clickhouse_server, database, *rings)
+    new_writer.stop()
+    with clickhouse_server.client() as client:
+        check_stored(client, database, *rings)
+
+
+def test_a_backlog_of_many_batches_read_ahead_survives_kills_with_every_value(
+    rings: list[Recorded], new_writer: WriterProcess, clickhouse_server: ClickHouse, database: str
+) -> None:
+    kills = [(Step.BATCH_SENT, 5), (Step.INSERT_SENT, 4), (Step.BATCH_INTENDED, 7), (Step.INSERT_SENT, 7)]
+    for kill_at in kills:
+        new_writer.start(kill_at=kill_at).wait_killed()
+    new_writer.start(kill_at=(Step.INSERT_SENT, 1 << 30)).wait_running()  # with small limits, and never
     wait_stored(clickhouse_server, database, *rings)
     new_writer.stop()
     with clickhouse_server.client() as client:
