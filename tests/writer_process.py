@@ -101,8 +101,8 @@ def shrink_limits() -> None:
     """Let a few records do what takes tens of thousands: batches of two inserts, and batches that are read ahead."""
     for module, name, value in (
         (batch, "WORTH_DIVIDING", 16),
-        (loader, "MAX_BYTES", 128 * 1024),
-        (loader, "PLENTY_BYTES", 32 * 1024),
+        (loader, "MAX_BYTES", 512 * 1024),
+        (loader, "PLENTY_BYTES", 128 * 1024),
         (drain, "CYCLE_BYTES", 96 * 1024),
     ):
         setattr(module, name, value)
