@@ -2,13 +2,18 @@
 
 import os
 import shutil
+import signal
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Final, NoReturn
 
 from ringbuf import registry
+
+PREFIX: Final = "ringbuf-bench-"
 
 
 @dataclass(frozen=True)
@@ -35,14 +40,20 @@ class Workspace:
 
 @contextmanager
 def workspace() -> Iterator[Workspace]:
-    """A workspace that is removed in the end."""
-    directory = Path(tempfile.mkdtemp(prefix="ringbuf-bench-"))
+    """A workspace that is removed in the end, also after SIGTERM or Ctrl-C."""
+    before = signal.signal(signal.SIGTERM, _end)
+    directory = Path(tempfile.mkdtemp(prefix=PREFIX))
     made = Workspace(directory, f"bench-{os.getpid()}")
     try:
         yield made
     finally:
         made.remove_rings()
         shutil.rmtree(directory, ignore_errors=True)
+        signal.signal(signal.SIGTERM, before)
+
+
+def _end(number: int, _: Any) -> NoReturn:
+    sys.exit(128 + number)
 
 
 def cores() -> tuple[int, int] | None:
