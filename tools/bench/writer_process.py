@@ -1,6 +1,7 @@
 """The real writer, as a process of its own, on a fresh data directory."""
 
 import json
+import os
 import time
 from collections.abc import Callable
 from typing import Any, Final, Self
@@ -16,6 +17,7 @@ MODULE: Final = "ringbuf.tools.cli"
 START_SECONDS: Final = 60.0
 STOP_SECONDS: Final = 120.0
 POLL_SECONDS: Final = 0.005
+LOW_PRIORITY: Final = 10
 
 
 class WriterProcess:
@@ -47,6 +49,10 @@ class WriterProcess:
 
     def __exit__(self, *_: object) -> None:
         self._process.end(STOP_SECONDS)
+
+    def lower_priority(self) -> None:
+        """Give way to whoever has the usual priority: all its threads, and those they will start."""
+        os.setpriority(os.PRIO_PGRP, self.pid, LOW_PRIORITY)
 
     def status(self) -> dict[str, Any]:
         """What it last said about itself."""
