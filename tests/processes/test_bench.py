@@ -12,7 +12,7 @@ from ringbuf.registry import ring_names
 from ringbuf.tools.bench import append, contender, one_way
 from ringbuf.tools.bench.contender import CheckFailed, Contender, Services
 from ringbuf.tools.bench.experiment_client import SAVINGS, Ring
-from ringbuf.tools.bench.experiment_runs import Experiment, Plan, exchange
+from ringbuf.tools.bench.experiment_runs import Exchange, Experiment, Plan
 from ringbuf.tools.bench.fills import Fill
 from ringbuf.tools.bench.producer_process import Lane, ProducerProcess
 from ringbuf.tools.bench.queue_contenders import Pipe, Queue
@@ -119,9 +119,10 @@ def test_an_honest_contender_passes_with_one_time_for_each_fill(
     with closing(made):
         made.open()
         lane = Lane(made)
-        assert len(lane.run(30, 0)) == 30
-        times = lane.run(5, 1_000_000)
-        assert len(times) == 5 and min(times) > 0
+        assert len(lane.run(30, 0).times) == 30
+        times = lane.run(5, 1_000_000).times
+        assert len(times) == 5
+        assert min(times) > 0
 
 
 @pytest.mark.parametrize(
@@ -167,7 +168,7 @@ def test_the_pure_implementation_is_measured_in_a_process_that_has_no_other(work
     producer = ProducerProcess([PureFill, NativeFill], work, SERVICES, pure=True)
     with closing(producer):
         assert producer.ready == [PureFill.name]
-        assert len(producer.measure(PureFill.name, 10, 0)) == 10
+        assert len(producer.measure(PureFill.name, 10, 0).samples) == 10
     assert native.PURE_VARIABLE not in os.environ
 
 
@@ -195,8 +196,8 @@ def test_what_a_process_uses_is_counted() -> None:
 
 def test_the_experiment_counts_what_each_way_of_saving_has_kept(work: Workspace) -> None:
     failed: dict[str, str] = {}
-    with exchange() as port:
-        section = Experiment(work, None, port, failed).run(Plan(3, 8, 0.001, 1), with_ring=False)
+    with Exchange() as exchange:
+        section = Experiment(work, exchange, None, failed).run(Plan(3, 8, 0.001, 1, 1))
     assert {row["name"] for row in section.rows} == SAVINGS.keys() - {Ring.name}
     assert {(row["orders"], row["saved"]) for row in section.rows} == {(24, section.rows[0]["saved"])}
     assert 0 < section.rows[0]["saved"] < 24
