@@ -135,7 +135,7 @@ def test_of_the_writers_rounds_the_one_with_the_least_cpu_counts_and_more_rings_
 
 def test_rounds_of_the_experiment_are_compared_with_noop_in_the_same_round() -> None:
     def outcome(seconds: float, milliseconds: float) -> Outcome:
-        return Outcome(seconds, 0.5 * seconds, [round(milliseconds * 1e6)] * 10, 5, 5, exchange_cpu=seconds)
+        return Outcome(seconds, 0.5 * seconds, [round(milliseconds * 1e6)] * 10, 5, 5, {"exchange": seconds})
 
     found = {
         Ring.name: [outcome(1.1, 4.0), outcome(2.2, 3.0), outcome(1.0, 9.0)],

@@ -117,8 +117,7 @@ def _drain(work: Workspace, server: ClickHouse, rings: int, database: str) -> tu
     Returns:
         the directory of its journal, and what it took.
     """
-    hidden = f"{work.namespace}-full"
-    strategies = StrategyProcess(rings, CAPACITY, hidden)
+    strategies = StrategyProcess(rings, CAPACITY, work.hidden)
     try:
         count = strategies.fill_up().accepted
         with (
@@ -126,7 +125,7 @@ def _drain(work: Workspace, server: ClickHouse, rings: int, database: str) -> tu
             watched(writer.pid) as used,
             watched(server.pid) as used_by_server,
         ):
-            _show(hidden, work.namespace)
+            work.show_rings()
             begin_ns = _attached(work)
             _wait_until_stored(server, database, count)
         batches, end_ns = _inserts(server, database)
@@ -136,16 +135,7 @@ def _drain(work: Workspace, server: ClickHouse, rings: int, database: str) -> tu
         return writer.data_dir / "journal", Round((end_ns - begin_ns) / 1e9, batches, used, used_by_server)
     finally:
         strategies.close()
-        for name in registry.ring_names(hidden):
-            registry.remove(name, space=hidden, force=True)
         work.remove_rings()
-
-
-def _show(hidden: str, namespace: str) -> None:
-    """Let the rings of one namespace appear in another one."""
-    for name in registry.ring_names(hidden):
-        old, new = (registry.segment_name(name, space)[1:] for space in (hidden, namespace))
-        (registry.SHARED_MEMORY / old).rename(registry.SHARED_MEMORY / new)
 
 
 def _wait_until_stored(server: ClickHouse, database: str, count: int) -> None:

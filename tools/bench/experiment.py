@@ -37,6 +37,6 @@ def experiment(url: str | None, quick: bool, as_json: bool, plot_file: Path | No
             writer = stack.enter_context(WriterProcess(work, server, database_name(work, "experiment"), work.namespace))
             writer.lower_priority()
         exchange = stack.enter_context(Exchange())
-        runs = Experiment(work, exchange, writer, report.failed)
+        runs = Experiment(work, exchange, writer, server.pid if server else None, report.failed)
         report.sections += [runs.run(plan) for plan in (QUICK if quick else FULL)]
     report.publish(as_json, plot_file)

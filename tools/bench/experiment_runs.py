@@ -1,6 +1,7 @@
 """The runs of the experiment: each way of saving orders under each load, in turns, checked."""
 
 import statistics
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any, Final, NamedTuple, Self
 
@@ -8,7 +9,20 @@ from ringbuf.errors import RingbufError
 
 from .contender import SPAWN
 from .distribution import Distribution, distribution
-from .experiment_client import SAVINGS, Blocking, Load, Outcome, Place, Ring, Saving, trade
+from .experiment_client import (
+    SAVINGS,
+    Awaited,
+    Blocking,
+    HiddenRing,
+    Load,
+    Outcome,
+    Place,
+    Ring,
+    Saving,
+    SqliteInLoop,
+    SqliteInThread,
+    trade,
+)
 from .experiment_exchange import serve_orders
 from .report import LABEL, Section
 from .usage import watched
@@ -21,8 +35,9 @@ NOTE: Final = (
     "each connection has its last order. p50, p99, max: of the response in ms, from the exchange's stamp to the end of "
     "the order's handling. Each figure is the median of the rounds, or the best of them; x noop of the medians is the "
     "median of the ratios to noop in the same round. One writer and one server run beside all ways, noop included: the "
-    "writer at nice 10, a server started here with SCHED_IDLE, since a database has a host of its own. CPU of trading "
-    "process and exchange: as a share of a core during the run; if the exchange is at 100 %, total is its own pace."
+    "writer with SCHED_BATCH and nice 10, a server started here with SCHED_IDLE, since a database has a host of its "
+    "own. Writer later: it is shown the ring after the run, so this is what saving alone costs. CPU: as a share of a "
+    "core during the run; if that of the exchange is near 100 %, total is its own pace."
 )
 
 
@@ -79,15 +94,23 @@ class Experiment:
 
     Args:
         writer: without one, nothing is saved through a ring.
+        server_pid: the process of the database, if it is one of its own, here.
         failed: takes which way of saving has lost or doubled an order, and when.
     """
 
     def __init__(
-        self, work: Workspace, exchange: Exchange, writer: WriterProcess | None, failed: dict[str, str]
+        self,
+        work: Workspace,
+        exchange: Exchange,
+        writer: WriterProcess | None,
+        server_pid: int | None,
+        failed: dict[str, str],
     ) -> None:
         self._work = work
         self._exchange = exchange
         self._writer = writer
+        pids = {"exchange": exchange.pid, "writer": writer.pid if writer else None, "server": server_pid}
+        self._beside = {what: pid for what, pid in pids.items() if pid is not None}
         self._failed = failed
         self._runs = 0
 
@@ -104,22 +127,27 @@ class Experiment:
         return Section(f"response, {load.title}", rows(found), ("p50", "p99", "max"), "ms", NOTE)
 
     def _turn(self, plan: Plan, number: int) -> list[str]:
-        """Who has a run in a round; noop and ringbuf side by side, and each of them first in every other round."""
-        compared = [Saving.name] if self._writer is None else [Saving.name, Ring.name]
-        others = [name for name in SAVINGS if name not in (Saving.name, Ring.name)]
-        if number:
-            others.remove(Blocking.name)  # the slowest one needs no second run
-        return compared[:: -1 if number % 2 else 1] + (others if number < plan.other_rounds else [])
+        """Who has a run in a round; noop and ringbuf side by side, and in every other round the other way round."""
+        compared = [Saving.name] if self._writer is None else [Saving.name, Ring.name, HiddenRing.name]
+        others = [Awaited.name, SqliteInLoop.name, SqliteInThread.name] if number < plan.other_rounds else []
+        if others and not number:
+            others.append(Blocking.name)  # the slowest one needs no second run
+        return compared[:: -1 if number % 2 else 1] + others
 
     def _trade(self, load: Load, name: str) -> Outcome:
         """One run of the trading process; if it saves through a ring, until every order is in the database."""
         self._runs += 1
-        place = Place(self._work.new_directory("experiment"), f"run-{self._runs}", self._work.namespace)
+        namespace = self._work.hidden if name == HiddenRing.name else self._work.namespace
+        place = Place(self._work.new_directory("experiment"), f"run-{self._runs}", namespace)
         try:
-            with watched(self._exchange.pid) as used:
+            with ExitStack() as stack:
+                used = {what: stack.enter_context(watched(pid)) for what, pid in self._beside.items()}
                 outcome = self._ended(load, name, place)
-            outcome = replace(outcome, exchange_cpu=used.cpu)
-            return replace(outcome, kept=self._stored(place, outcome.kept)) if name == Ring.name else outcome
+            outcome = replace(outcome, beside={what: each.cpu for what, each in used.items()})
+            self._work.show_rings()
+            return (
+                replace(outcome, kept=self._stored(place, outcome.kept)) if issubclass(SAVINGS[name], Ring) else outcome
+            )
         finally:
             self._work.remove_rings()
 
@@ -190,7 +218,10 @@ def _row(name: str, outcomes: list[Outcome], figures: list[_Figures], floor: lis
         "saved": outcomes[0].saved,
         "rounds": len(outcomes),
         "trading_cpu_percent": statistics.median(each.cpu / each.seconds for each in outcomes) * 100,
-        "exchange_cpu_percent": statistics.median(each.exchange_cpu / each.seconds for each in outcomes) * 100,
+        **{
+            f"{what}_cpu_percent": statistics.median(each.beside[what] / each.seconds for each in outcomes) * 100
+            for what in outcomes[0].beside
+        },
         "x_noop_total": _median_ratio(totals, floor_totals),
         "x_noop_best_total": min(totals) / min(floor_totals),
         "x_noop_p99": _median_ratio(p99s, floor_p99s),

@@ -32,10 +32,22 @@ class Workspace:
         """A fresh directory: recently deleted files make a file system slow for minutes, so none is used twice."""
         return Path(tempfile.mkdtemp(prefix=f"{name}-", dir=self.directory))
 
+    @property
+    def hidden(self) -> str:
+        """A namespace of rings that no writer looks at."""
+        return f"{self.namespace}-hidden"
+
+    def show_rings(self) -> None:
+        """Let the hidden rings appear in the namespace."""
+        for name in registry.ring_names(self.hidden):
+            old, new = (registry.segment_name(name, space)[1:] for space in (self.hidden, self.namespace))
+            (registry.SHARED_MEMORY / old).rename(registry.SHARED_MEMORY / new)
+
     def remove_rings(self) -> None:
-        """Remove all rings of the namespace, whatever is in them."""
-        for name in registry.ring_names(self.namespace):
-            registry.remove(name, space=self.namespace, force=True)
+        """Remove all rings, hidden or not, whatever is in them."""
+        for namespace in (self.namespace, self.hidden):
+            for name in registry.ring_names(namespace):
+                registry.remove(name, space=namespace, force=True)
 
 
 @contextmanager

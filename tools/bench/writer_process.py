@@ -4,6 +4,8 @@ import json
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 from typing import Any, Final, Self
 
 from ringbuf.tools.database import ask_writer
@@ -51,8 +53,14 @@ class WriterProcess:
         self._process.end(STOP_SECONDS)
 
     def lower_priority(self) -> None:
-        """Give way to whoever has the usual priority: all its threads, and those they will start."""
-        os.setpriority(os.PRIO_PGRP, self.pid, LOW_PRIORITY)
+        """Give way to whoever has the usual priority: all its threads, and those they will start.
+
+        SCHED_BATCH, since with nice alone it still takes the core from whoever runs when it wakes up.
+        """
+        for task in Path(f"/proc/{self.pid}/task").iterdir():
+            with suppress(ProcessLookupError):  # a thread may end meanwhile
+                os.sched_setscheduler(int(task.name), os.SCHED_BATCH, os.sched_param(0))
+                os.setpriority(os.PRIO_PROCESS, int(task.name), LOW_PRIORITY)
 
     def status(self) -> dict[str, Any]:
         """What it last said about itself."""
