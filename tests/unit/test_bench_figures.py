@@ -234,12 +234,30 @@ def test_a_plot_is_an_svg_with_every_line_and_a_mark_for_every_figure(tmp_path: 
     assert len(list(root.iter(f"{SVG}circle"))) == legend + figures
 
 
-def test_a_plot_keeps_every_mark_on_its_paper() -> None:
-    lines = [("small", [0.001]), ("large", [9.9e6])]
+@pytest.mark.parametrize(("small", "large"), [(0.001, 9.9e6), (1.0, 1.0), (0.0009, 0.001), (300.0, 700.0)])
+def test_a_plot_keeps_every_mark_on_its_paper(small: float, large: float) -> None:
+    lines: list[tuple[str, list[float | None]]] = [("a name of some length", [small, None]), ("large", [large, small])]
+    root = ElementTree.fromstring(plot.draw("title", "where", [plot.Group("group", "us", ["p50", "p99"], lines)]))
+    places = [float(element.attrib["cx"]) for element in root.iter(f"{SVG}circle")][2:]
+    assert len(places) == 3
+    assert all(plot.LETTER * len("a name of some length") < place <= plot.WIDTH - plot.RIGHT for place in places)
+    assert places[0] == places[1] <= places[2]
+    assert (places[1] < places[2]) == (small < large)
+
+
+def test_a_single_figure_is_a_bar_as_long_as_it_is_large() -> None:
+    lines: list[tuple[str, list[float | None]]] = [("writer", [200.0]), ("other", [50.0]), ("absent", [None])]
     root = ElementTree.fromstring(plot.draw("title", "where", [plot.Group("group", "us", ["p50"], lines)]))
-    places = [float(element.attrib["cx"]) for element in root.iter(f"{SVG}circle")]
-    assert all(plot.LEFT <= place <= plot.WIDTH - plot.RIGHT for place in places[1:])
-    assert places[1] < places[2]
+    _, *bars = [float(element.attrib["width"]) for element in root.iter(f"{SVG}rect")]
+    assert bars[1] == pytest.approx(bars[0] / 4, rel=0.01)
+    assert bars[2] == 0
+
+
+@pytest.mark.parametrize(
+    ("figure", "shown"), [(2541.3, "2,541"), (0.1304, "0.13"), (21.68, "21.7"), (1e6, "1,000,000")]
+)
+def test_no_figure_of_a_plot_has_an_exponent(figure: float, shown: str) -> None:
+    assert plot.figure_text(figure) == shown
 
 
 def test_a_plot_that_cannot_be_written_is_an_error_with_its_name(tmp_path: Path) -> None:

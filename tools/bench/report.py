@@ -90,7 +90,8 @@ class Report:
             for section in self.sections
             if section.plotted and section.rows
         ]
-        where = f"{self.machine['cpu']}, {self.machine['kernel']}, {self.machine['python']}, {self.machine['core']}"
+        told = ("cpu", "machine", "kernel", "python", "core")
+        where = ", ".join([*(self.machine[key] for key in told), *(["a quick run"] if self.quick else [])])
         try:
             file.write_text(plot.draw(f"ringbuf bench {self.benchmark}", where, drawn))
         except OSError as error:
