@@ -4,26 +4,23 @@ Besides `default`, which has an empty password, a server started here has the us
 both with `PASSWORD`.
 """
 
-import contextlib
-import http.client
-import os
-import random
-import shutil
-import signal
-import socket
-import subprocess
-import sys
-import threading
-import time
-from pathlib import Path
-from typing import Any, Final
-from urllib.parse import unquote, urlsplit
+from typing import Final
 
-import clickhouse_connect
-from clickhouse_connect.driver.client import Client
+from ringbuf.tools.bench import clickhouse_server
+from ringbuf.tools.bench.clickhouse_server import LIBRARY_VARIABLE, URL_VARIABLE, ClickHouse, find_engine, free_port
 
-URL_VARIABLE: Final = "RINGBUF_TEST_CLICKHOUSE_URL"
-LIBRARY_VARIABLE: Final = "RINGBUF_TEST_LIBCHDB"
+__all__ = [
+    "NO_ENGINE",
+    "PASSWORD",
+    "READER",
+    "URL_VARIABLE",
+    "WRITER",
+    "ClickHouse",
+    "ClickHouseServer",
+    "find_engine",
+    "free_port",
+]
+
 NO_ENGINE: Final = (
     f"no ClickHouse server: set {LIBRARY_VARIABLE} to the path of a libchdb.so, "
     "or put `clickhouse` on the PATH, or run .ci/run once, which fetches the library"
@@ -32,21 +29,11 @@ WRITER: Final = "writer"
 READER: Final = "reader"
 PASSWORD: Final = "correct horse"
 
-_START_SECONDS = 30
-_PROCESS = Path(__file__).with_name("clickhouse_process.py")
-_CONFIG = """
-<clickhouse>
-    <logger><level>warning</level><log>{directory}/server.log</log></logger>
-    <path>{directory}/data/</path>
-    <tmp_path>{directory}/data/tmp/</tmp_path>
-    <user_files_path>{directory}/data/user_files/</user_files_path>
-    <format_schema_path>{directory}/data/format_schemas/</format_schema_path>
-    <listen_host>127.0.0.1</listen_host>
-    <http_port>{http_port}</http_port>
-    <users_config>users.xml</users_config>
-</clickhouse>
-"""
-_USERS = f"""
+
+class ClickHouseServer(clickhouse_server.ClickHouseServer):
+    """The server of the benchmarks, with users to test with."""
+
+    users = f"""
 <clickhouse>
     <profiles><default/><readonly><readonly>1</readonly></readonly></profiles>
     <quotas><default/></quotas>
@@ -59,115 +46,3 @@ _USERS = f"""
     </users>
 </clickhouse>
 """
-
-
-def find_engine() -> str | None:
-    """Path of the program `clickhouse` or of a libchdb.so; None if this machine has neither."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ringbuf"
-    cached = sorted(str(path) for path in cache.glob("libchdb-*/libchdb.so"))
-    return shutil.which("clickhouse") or os.environ.get(LIBRARY_VARIABLE) or (cached[-1] if cached else None)
-
-
-def free_port() -> int:
-    """A TCP port nobody listens on, outside the range of outgoing connections, so that it stays free."""
-    for port in random.sample(range(20_000, 32_000), 100):
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
-    raise RuntimeError("100 ports tried, none is free")
-
-
-class ClickHouse:
-    """A server that can be used, but not stopped.
-
-    Attributes:
-        url: as `ringbuf writer --clickhouse` takes it; may hold user and password.
-        http_port: TCP port of its HTTP interface.
-    """
-
-    def __init__(self, url: str) -> None:
-        self._parts = urlsplit(url)
-        self.url = url
-        self.host = self._parts.hostname or "localhost"
-        self.http_port = self._parts.port or (8443 if self._parts.scheme == "https" else 8123)
-
-    def client(self, **options: Any) -> Client:
-        """A client to be used in a `with` statement; options as `clickhouse_connect.get_client` takes them."""
-        defaults = {
-            "interface": self._parts.scheme,
-            "host": self.host,
-            "port": self.http_port,
-            "username": unquote(self._parts.username or "default"),
-            "password": unquote(self._parts.password or ""),
-            "autogenerate_session_id": False,
-        }
-        return clickhouse_connect.get_client(**{**defaults, **options})
-
-
-class ClickHouseServer(ClickHouse):
-    """A server that a test may kill and start again, on the same directory and port.
-
-    It ends with the process that started it, even if that one is killed.
-    """
-
-    def __init__(self, engine: str, directory: Path) -> None:
-        super().__init__(f"http://127.0.0.1:{free_port()}")
-        self.directory = directory
-        self._engine = engine
-        self._process: subprocess.Popen[bytes] | None = None
-        (directory / "config.xml").write_text(_CONFIG.format(directory=directory, http_port=self.http_port))
-        (directory / "users.xml").write_text(_USERS)
-
-    @property
-    def pid(self) -> int:
-        """Process id of the running server."""
-        assert self._process is not None, "the server does not run"
-        return self._process.pid
-
-    def start(self) -> None:
-        """Start the server and wait until it answers.
-
-        Raises:
-            RuntimeError: it did not come up; the message holds the end of its output.
-        """
-        assert self._process is None, "the server runs already"
-        assert threading.current_thread() is threading.main_thread(), "the server would end with the thread"
-        with (self.directory / "output").open("ab") as output:
-            self._process = subprocess.Popen(
-                [sys.executable, str(_PROCESS), str(os.getpid()), self._engine, str(self.directory / "config.xml")],
-                cwd=self.directory,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-            )
-        deadline = time.monotonic() + _START_SECONDS
-        while not self._answers():
-            if self._process.poll() is not None or time.monotonic() > deadline:
-                self.kill()
-                raise RuntimeError(f"ClickHouse ({self._engine}) did not start: {self._last_words()}")
-            time.sleep(0.02)
-
-    def kill(self) -> None:
-        """End the server by SIGKILL, as a crash would; does nothing if it does not run."""
-        self._end(signal.SIGKILL)
-
-    def stop(self) -> None:
-        """End the server by SIGTERM; does nothing if it does not run."""
-        self._end(signal.SIGTERM)
-
-    def _end(self, number: signal.Signals) -> None:
-        if self._process is not None:
-            self._process.send_signal(number)
-            self._process.wait()
-            self._process = None
-
-    def _answers(self) -> bool:
-        connection = http.client.HTTPConnection(self.host, self.http_port, timeout=5)
-        with contextlib.closing(connection), contextlib.suppress(OSError, http.client.HTTPException):
-            connection.request("GET", "/ping")
-            return connection.getresponse().status == http.client.OK
-        return False
-
-    def _last_words(self) -> str:
-        logs = [self.directory / "output", self.directory / "server.log"]
-        return "\n".join(log.read_text(errors="replace")[-2000:] for log in logs if log.exists())

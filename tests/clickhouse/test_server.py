@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from clickhouse_connect.driver.exceptions import DatabaseError
 
+from ringbuf.errors import ConfigurationError
 from tests.clickhouse_server import NO_ENGINE, PASSWORD, READER, WRITER, ClickHouse, ClickHouseServer, find_engine
 
 NewServer = Callable[[], ClickHouseServer]
@@ -76,7 +77,7 @@ def test_a_server_ends_when_its_starter_is_killed(tmp_path: Path) -> None:
 
 def test_a_server_that_cannot_start_says_why(tmp_path: Path) -> None:
     server = ClickHouseServer("/nowhere/libchdb.so", tmp_path)
-    with pytest.raises(RuntimeError, match="cannot open shared object file"):
+    with pytest.raises(ConfigurationError, match="cannot open shared object file"):
         server.start()
 
 

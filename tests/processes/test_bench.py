@@ -11,8 +11,8 @@ from ringbuf import native
 from ringbuf.registry import ring_names
 from ringbuf.tools.bench import append, contender, one_way
 from ringbuf.tools.bench.contender import CheckFailed, Contender, Services
-from ringbuf.tools.bench.experiment_client import SAVINGS, Ring
-from ringbuf.tools.bench.experiment_runs import Experiment, Plan, exchange
+from ringbuf.tools.bench.experiment_client import SAVINGS, HiddenRing, Ring
+from ringbuf.tools.bench.experiment_runs import Exchange, Experiment, Plan
 from ringbuf.tools.bench.fills import Fill
 from ringbuf.tools.bench.producer_process import Lane, ProducerProcess
 from ringbuf.tools.bench.queue_contenders import Pipe, Queue
@@ -20,8 +20,12 @@ from ringbuf.tools.bench.report import Report
 from ringbuf.tools.bench.ring_contenders import NativeFill, NativeFloor, PackFloor, PureFill, Timer
 from ringbuf.tools.bench.store_contenders import ClickHouseRow, Redis, SqliteThread, SqliteWal
 from ringbuf.tools.bench.strategy_process import StrategyProcess
+from ringbuf.tools.bench.timing import Style
 from ringbuf.tools.bench.usage import watched
 from ringbuf.tools.bench.workspace import Workspace, workspace
+
+LITTERED = 5_000
+"""Objects after which the garbage collector has run."""
 
 SERVICES = Services(None, "no ClickHouse here", None, "no Redis here")
 
@@ -82,6 +86,17 @@ class SwappingPipe(Pipe):
         return [fills[0], *fills[:-1]]
 
 
+class LitteringTimer(Timer):
+    """Keeps an object for each fill."""
+
+    style = Style.EVENT
+
+    @property
+    def call(self) -> Callable[..., Any]:
+        kept: list[list[Fill]] = []
+        return lambda fill: kept.append([fill])
+
+
 @pytest.fixture
 def work() -> Iterator[Workspace]:
     with workspace() as made:
@@ -119,9 +134,25 @@ def test_an_honest_contender_passes_with_one_time_for_each_fill(
     with closing(made):
         made.open()
         lane = Lane(made)
-        assert len(lane.run(30, 0)) == 30
-        times = lane.run(5, 1_000_000)
-        assert len(times) == 5 and min(times) > 0
+        assert len(lane.run(30, 0).times) == 30
+        times = lane.run(5, 1_000_000).times
+        assert len(times) == 5
+        assert min(times) > 0
+
+
+@pytest.mark.usefixtures("implementation")
+def test_fills_leave_the_garbage_collector_nothing_to_do(work: Workspace) -> None:
+    made = (PureFill if native.CORE is None else NativeFill)(work, SERVICES, None)
+    with closing(made):
+        made.open()
+        assert Lane(made).run(LITTERED, 0).gc_runs == 0
+
+
+def test_a_contender_that_leaves_objects_is_seen_to_cost_runs_of_the_garbage_collector(work: Workspace) -> None:
+    made = LitteringTimer(work, SERVICES, None)
+    with closing(made):
+        made.open()
+        assert Lane(made).run(LITTERED, 0).gc_runs > 0
 
 
 @pytest.mark.parametrize(
@@ -167,7 +198,7 @@ def test_the_pure_implementation_is_measured_in_a_process_that_has_no_other(work
     producer = ProducerProcess([PureFill, NativeFill], work, SERVICES, pure=True)
     with closing(producer):
         assert producer.ready == [PureFill.name]
-        assert len(producer.measure(PureFill.name, 10, 0)) == 10
+        assert len(producer.measure(PureFill.name, 10, 0).samples) == 10
     assert native.PURE_VARIABLE not in os.environ
 
 
@@ -195,9 +226,9 @@ def test_what_a_process_uses_is_counted() -> None:
 
 def test_the_experiment_counts_what_each_way_of_saving_has_kept(work: Workspace) -> None:
     failed: dict[str, str] = {}
-    with exchange() as port:
-        section = Experiment(work, None, port, failed).run(Plan(3, 8, 0.001, 1), with_ring=False)
-    assert {row["name"] for row in section.rows} == SAVINGS.keys() - {Ring.name}
+    with Exchange() as exchange:
+        section = Experiment(work, exchange, None, None, failed).run(Plan(3, 8, 0.001, 1, 1))
+    assert {row["name"] for row in section.rows} == SAVINGS.keys() - {Ring.name, HiddenRing.name}
     assert {(row["orders"], row["saved"]) for row in section.rows} == {(24, section.rows[0]["saved"])}
     assert 0 < section.rows[0]["saved"] < 24
     assert not failed

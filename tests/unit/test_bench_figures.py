@@ -11,13 +11,18 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from ringbuf.tools.bench import plot
-from ringbuf.tools.bench.append import rows
+from ringbuf.errors import RingbufError
+from ringbuf.execution import EXECUTION
+from ringbuf.tools.bench import append, drain, experiment_runs, plot, scale
 from ringbuf.tools.bench.command import bench
 from ringbuf.tools.bench.distribution import RARE, Distribution, distribution
+from ringbuf.tools.bench.experiment_client import Outcome, Ring, Saving
 from ringbuf.tools.bench.fills import NOTHING, FillStream
-from ringbuf.tools.bench.report import Report, Section, text_of
+from ringbuf.tools.bench.producer_process import Slice
+from ringbuf.tools.bench.report import Report, Section, text_of, title_of
 from ringbuf.tools.bench.ring_contenders import NativeFloor, PackFloor
+from ringbuf.tools.bench.sender_process import cut
+from ringbuf.tools.bench.usage import Spent, Usage
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -45,17 +50,116 @@ def test_no_report_has_a_mean() -> None:
     assert not [name for name in distribution([1.0]).figures() if "mean" in name or "average" in name]
 
 
-def test_a_row_is_compared_with_both_floors_of_the_same_run() -> None:
-    found = {NativeFloor.name: [np.full(5, 100.0)], PackFloor.name: [np.full(5, 400.0)], "ours": [np.full(5, 120.0)]}
-    table = {row["name"]: row for row in rows(found)}
+def slices(*values: float, gc_runs: int = 0) -> list[Slice]:
+    """One slice with these nanoseconds, in turns, enough of them for every percentile."""
+    return [Slice(np.resize(values, RARE), gc_runs)]
+
+
+def test_a_row_is_compared_with_both_floors_of_the_same_run_also_in_its_tails() -> None:
+    found = {
+        NativeFloor.name: slices(*[100.0] * 97, *[200.0] * 3),
+        PackFloor.name: slices(400.0),
+        "ours": slices(*[120.0] * 97, *[500.0] * 3),
+    }
+    table = {row["name"]: row for row in append.rows(found)}
     assert table["ours"]["x_c_floor"] == pytest.approx(1.2)
+    assert table["ours"]["x_c_floor_p99"] == table["ours"]["x_c_floor_p9999"] == pytest.approx(2.5)
     assert table["ours"]["x_pack_into"] == pytest.approx(0.3)
     assert table["ours"]["best_p50"] == pytest.approx(0.12)
 
 
-def test_without_a_floor_there_is_no_ratio() -> None:
-    (row,) = rows({"ours": [np.full(5, 120.0)]})
+def test_runs_of_the_garbage_collector_are_added_up() -> None:
+    (row,) = append.rows({"ours": [*slices(1.0, gc_runs=2), *slices(1.0, gc_runs=3)]})
+    assert row["gc_runs"] == 5
+
+
+def test_without_a_floor_or_enough_samples_there_is_no_ratio() -> None:
+    (row,) = append.rows({"ours": slices(120.0)})
     assert row["x_c_floor"] is None
+    few = [Slice(np.full(5, 100.0), 0)]
+    (row, _) = append.rows({NativeFloor.name: few, "ours": few})
+    assert (row["x_c_floor"], row["x_c_floor_p9999"]) == (1.0, None)
+
+
+def drained(seconds: float, inserts: list[int], client: float = 1.0) -> drain.Round:
+    server = Spent(seconds=seconds, cpu=4.0, last=Usage(0.0, 0.0, 0, 0.0, 0.0, 0.0, 0))
+    return drain.Round(seconds, inserts, Spent(seconds=seconds, cpu=client), server)
+
+
+def test_the_servers_limit_is_that_of_the_faster_number_of_connections() -> None:
+    one, two = drain.LIMITS.values()
+    found = {
+        drain.WRITER: [drained(2.0, [60, 40]), drained(4.0, [100])],
+        one: [drained(1.6, [60, 40], 0.5), drained(1.0, [100])],
+        two: [drained(1.25, [60, 40]), drained(2.0, [100])],
+    }
+    table = {row["name"]: row for row in drain.rows(found)}
+    assert [table[name]["records_per_s"] for name in (drain.WRITER, one, two)] == [50, 100, 80]
+    assert [table[name]["x_limit"] for name in (drain.WRITER, one, two)] == [0.5, 1.0, 0.8]
+    assert table[drain.WRITER]["x_limit_median"] == pytest.approx((1.25 / 2 + 1 / 4) / 2)
+    of_writer = [table[drain.WRITER][key] for key in ("records", "inserts", "largest_insert", "x_server_cpu")]
+    assert of_writer == [100, 2, 60, 0.25]
+
+
+def test_records_are_cut_into_inserts_without_any_left_over() -> None:
+    size = EXECUTION.record_size
+    records = memoryview(bytes(3 * size))
+    assert [each.nbytes for each in cut(records, [1, 2])] == [size, 2 * size]
+    for batches in ([1, 1], [2, 2], []):
+        with pytest.raises(RingbufError, match="the journal has 3 records"):
+            cut(records, batches)
+
+
+def test_of_the_writers_rounds_the_one_with_the_least_cpu_counts_and_more_rings_are_compared_with_fewer() -> None:
+    def rounds(*used: tuple[float, float | None]) -> list[scale.Measured]:
+        usage = Usage(0.0, 0.0, 0, 1.0, 2.0, 3.0, 4)
+        return [scale.Measured(Spent(seconds=10.0, cpu=cpu, wakeups=50, last=usage), extra) for cpu, extra in used]
+
+    found = {
+        scale.Case(scale.FLOOR, 0): rounds((0.01, None)),
+        scale.Case(scale.TOTAL, 1): rounds((2.0, 80.0), (1.0, 50.0)),
+        scale.Case(scale.IDLE, 1): rounds((0.1, None)),
+        scale.Case(scale.TOTAL, 100): rounds((3.0, 60.0), (3.1, 40.0)),
+    }
+    table = scale.rows(found)
+    assert [row["name"] for row in table] == [
+        scale.FLOOR,
+        f"{scale.IDLE}, 1 ring",
+        f"{scale.TOTAL}, 1 ring",
+        f"{scale.TOTAL}, 100 rings",
+    ]
+    assert [row["cpu_percent"] for row in table] == pytest.approx([0.1, 1.0, 10.0, 30.0])
+    assert [row["x_fewest_rings"] for row in table] == [None, None, 1.0, 1.2]
+    assert table[0]["wakeups_per_s"] == 5
+
+
+def test_rounds_of_the_experiment_are_compared_with_noop_in_the_same_round() -> None:
+    def outcome(seconds: float, milliseconds: float) -> Outcome:
+        return Outcome(seconds, 0.5 * seconds, [round(milliseconds * 1e6)] * 10, 5, 5, {"exchange": seconds})
+
+    found = {
+        Ring.name: [outcome(1.1, 4.0), outcome(2.2, 3.0), outcome(1.0, 9.0)],
+        Saving.name: [outcome(1.0, 2.0), outcome(2.0, 3.0), outcome(1.0, 3.0)],
+    }
+    noop, ring = experiment_runs.rows(found)
+    assert (noop["name"], noop["x_noop_total"], noop["x_noop_best_p99"]) == (Saving.name, 1.0, 1.0)
+    assert [ring[key] for key in ("total_s", "best_total_s", "p99", "best_p99")] == [1.1, 1.0, 4.0, 3.0]
+    assert [ring[key] for key in ("x_noop_total", "x_noop_p99")] == pytest.approx([1.1, 2.0])
+    assert [ring[key] for key in ("x_noop_best_total", "x_noop_best_p99")] == pytest.approx([1.0, 1.5])
+    assert [ring[key] for key in ("trading_cpu_percent", "exchange_cpu_percent")] == pytest.approx([50.0, 100.0])
+
+
+@pytest.mark.parametrize(
+    ("key", "shown"),
+    [
+        ("x_c_floor_p9999", "x c floor p99.99"),
+        ("records_per_s", "records/s"),
+        ("cpu_percent", "cpu %"),
+        ("server_data", "server data"),
+    ],
+)
+def test_keys_are_shown_as_words(key: str, shown: str) -> None:
+    assert title_of(key) == shown
 
 
 @pytest.mark.parametrize(
@@ -130,12 +234,30 @@ def test_a_plot_is_an_svg_with_every_line_and_a_mark_for_every_figure(tmp_path: 
     assert len(list(root.iter(f"{SVG}circle"))) == legend + figures
 
 
-def test_a_plot_keeps_every_mark_on_its_paper() -> None:
-    lines = [("small", [0.001]), ("large", [9.9e6])]
+@pytest.mark.parametrize(("small", "large"), [(0.001, 9.9e6), (1.0, 1.0), (0.0009, 0.001), (300.0, 700.0)])
+def test_a_plot_keeps_every_mark_on_its_paper(small: float, large: float) -> None:
+    lines: list[tuple[str, list[float | None]]] = [("a name of some length", [small, None]), ("large", [large, small])]
+    root = ElementTree.fromstring(plot.draw("title", "where", [plot.Group("group", "us", ["p50", "p99"], lines)]))
+    places = [float(element.attrib["cx"]) for element in root.iter(f"{SVG}circle")][2:]
+    assert len(places) == 3
+    assert all(plot.LETTER * len("a name of some length") < place <= plot.WIDTH - plot.RIGHT for place in places)
+    assert places[0] == places[1] <= places[2]
+    assert (places[1] < places[2]) == (small < large)
+
+
+def test_a_single_figure_is_a_bar_as_long_as_it_is_large() -> None:
+    lines: list[tuple[str, list[float | None]]] = [("writer", [200.0]), ("other", [50.0]), ("absent", [None])]
     root = ElementTree.fromstring(plot.draw("title", "where", [plot.Group("group", "us", ["p50"], lines)]))
-    places = [float(element.attrib["cx"]) for element in root.iter(f"{SVG}circle")]
-    assert all(plot.LEFT <= place <= plot.WIDTH - plot.RIGHT for place in places[1:])
-    assert places[1] < places[2]
+    _, *bars = [float(element.attrib["width"]) for element in root.iter(f"{SVG}rect")]
+    assert bars[1] == pytest.approx(bars[0] / 4, rel=0.01)
+    assert bars[2] == 0
+
+
+@pytest.mark.parametrize(
+    ("figure", "shown"), [(2541.3, "2,541"), (0.1304, "0.13"), (21.68, "21.7"), (1e6, "1,000,000")]
+)
+def test_no_figure_of_a_plot_has_an_exponent(figure: float, shown: str) -> None:
+    assert plot.figure_text(figure) == shown
 
 
 def test_a_plot_that_cannot_be_written_is_an_error_with_its_name(tmp_path: Path) -> None:

@@ -6,15 +6,16 @@ from typing import Any, Final, NamedTuple
 
 import click
 
-from .clickhouse_server import NO_SERVER, clickhouse
+from . import machine
 from .contender import CheckFailed, Contender, Services
-from .distribution import Distribution, Samples
-from .producer_process import ProducerProcess
+from .distribution import Distribution
+from .producer_process import ProducerProcess, Slice
 from .queue_contenders import FasterFifo, Iceoryx, Pipe, PosixQueue, Queue, Zmq
 from .redis_server import NO_SERVER as NO_REDIS
 from .redis_server import redis_server
 from .report import LABEL, Report, Section, bench_options
 from .ring_contenders import NativeFill, NativeFloor, PackFloor, PureFill, Timer
+from .server import NO_SERVER, clickhouse, places
 from .store_contenders import ClickHouseRow, QuestDb, Redis, Sqlite, SqliteThread, SqliteWal
 from .workspace import Workspace, workspace
 
@@ -36,19 +37,23 @@ PEERS: Final[list[type[Contender]]] = [
 ]
 GAP_NS: Final = 1_000_000
 NOTE: Final = (
-    "best p50 is the median of the best round, which can be compared; the others are over all rounds. x C floor and "
-    "x pack_into are ratios of best p50."
+    "best p50 is the median of the best round, which can be compared; the others are over all rounds. x c floor and "
+    "x pack into are ratios of best p50; x c floor p99 and p99.99 those of p99 and p99.99, which mean something from a "
+    "factor of 2 on. gc runs: how often Python's garbage collector ran within the timed calls."
 )
 
 
 class Extent(NamedTuple):
-    """How much is measured: rounds, and calls per round when paced."""
+    """How much is measured: rounds, and at most how many calls per round when paced.
+
+    Those whose calls are slow have fewer: their `burst`.
+    """
 
     rounds: int
     paced: int
 
 
-FULL: Final = Extent(rounds=40, paced=250)
+FULL: Final = Extent(rounds=50, paced=500)
 QUICK: Final = Extent(rounds=3, paced=100)
 
 
@@ -68,7 +73,9 @@ def append(url: str | None, quick: bool, as_json: bool, plot_file: Path | None) 
         server = stack.enter_context(clickhouse(url, work))
         redis = stack.enter_context(redis_server(work))
         services = Services(server.url if server else None, NO_SERVER, redis, NO_REDIS)
-        report = compare(work, services, QUICK if quick else FULL, Report("append", quick))
+        report = Report("append", quick)
+        report.machine |= {"server_data": places(server, work)["server_data"], "sqlite": machine.place(work.directory)}
+        compare(work, services, QUICK if quick else FULL, report)
     report.publish(as_json, plot_file)
 
 
@@ -88,32 +95,42 @@ def compare(work: Workspace, services: Services, extent: Extent, report: Report)
     return report
 
 
-def _in_turns(entries: list[Entry], extent: Extent, gap_ns: int, failed: dict[str, str]) -> dict[str, list[Samples]]:
+def _in_turns(entries: list[Entry], extent: Extent, gap_ns: int, failed: dict[str, str]) -> dict[str, list[Slice]]:
     """Many short rounds, every contender in each; the first, which warms up, does not count."""
-    found: dict[str, list[Samples]] = {}
+    found: dict[str, list[Slice]] = {}
     for number in range(extent.rounds + 1):
         for kind, producer in entries:
             if kind.name in failed:
                 continue
             count = min(kind.burst, extent.paced) if gap_ns else kind.burst
             try:
-                samples = producer.measure(kind.name, count, gap_ns)
+                measured = producer.measure(kind.name, count, gap_ns)
             except CheckFailed as error:
                 failed[kind.name] = error.what
                 found.pop(kind.name, None)
                 continue
             if number:
-                found.setdefault(kind.name, []).append(samples)
+                found.setdefault(kind.name, []).append(measured)
     return found
 
 
-def rows(found: dict[str, list[Samples]]) -> list[dict[str, Any]]:
+def rows(found: dict[str, list[Slice]]) -> list[dict[str, Any]]:
     """One row for each contender, cheapest first, floors included, in microseconds."""
-    summaries = {name: Distribution.of(samples).scaled(1e-3) for name, samples in found.items()}
+    summaries = {
+        name: Distribution.of([each.samples for each in slices]).scaled(1e-3) for name, slices in found.items()
+    }
     table = []
     for name, each in sorted(summaries.items(), key=lambda item: item[1].best):
-        row: dict[str, Any] = {LABEL: name, **each.figures()}
-        for title, floor in (("x_c_floor", NativeFloor.name), ("x_pack_into", PackFloor.name)):
-            row[title] = each.best / summaries[floor].best if floor in summaries else None
+        row: dict[str, Any] = {LABEL: name, **each.figures(), "gc_runs": sum(one.gc_runs for one in found[name])}
+        row["x_c_floor"] = _times(each, summaries.get(NativeFloor.name), "best")
+        row["x_c_floor_p99"] = _times(each, summaries.get(NativeFloor.name), "p99")
+        row["x_c_floor_p9999"] = _times(each, summaries.get(NativeFloor.name), "p9999")
+        row["x_pack_into"] = _times(each, summaries.get(PackFloor.name), "best")
         table.append(row)
     return table
+
+
+def _times(each: Distribution, floor: Distribution | None, figure: str) -> float | None:
+    """How many times the floor's figure one is; None if either was not measured."""
+    own, of_floor = getattr(each, figure), getattr(floor, figure, None)
+    return None if own is None or of_floor is None else own / of_floor

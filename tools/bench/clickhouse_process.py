@@ -1,9 +1,10 @@
 """The process of a ClickHouse server that ends with the process that started it.
 
-usage: clickhouse_process.py PARENT_PID ENGINE CONFIG_FILE
+usage: clickhouse_process.py PARENT_PID ENGINE CONFIG_FILE [idle]
 
 ENGINE is the program `clickhouse`, or a libchdb.so: its entry `chdb_query_cmdline` is the `main` of clickhouse-local, a
-statement opens the HTTP port, and a query without end keeps the process alive.
+statement opens the HTTP port, and a query without end keeps the process alive. With `idle` all its threads have the
+policy SCHED_IDLE.
 """
 
 import ctypes
@@ -12,6 +13,7 @@ import signal
 import sys
 from typing import Final
 
+IDLE: Final = "idle"
 PR_SET_PDEATHSIG: Final = 1
 STATEMENTS: Final = (
     "SYSTEM START LISTEN HTTP;"
@@ -20,11 +22,13 @@ STATEMENTS: Final = (
 )
 
 
-def main(parent: int, engine: str, config: str) -> None:
+def main(parent: int, engine: str, config: str, priority: str = "") -> None:
     """Become the server."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         sys.exit(f"process {parent} ended before its server began")
+    if priority == IDLE:
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
     if engine.endswith(".so"):
         _serve(engine, config)
     # Else a watchdog process would stand between us and the server, and outlive a SIGKILL.
@@ -44,4 +48,4 @@ def _serve(library: str, config: str) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), sys.argv[2], sys.argv[3])
+    main(int(sys.argv[1]), *sys.argv[2:])

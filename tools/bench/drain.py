@@ -1,25 +1,21 @@
 """`ringbuf bench drain`: how fast full rings get into the database, beside what its server takes at most."""
 
-import os
+import statistics
 import time
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import click
-import numpy as np
 
 from ringbuf import registry
 from ringbuf.errors import RingbufError
-from ringbuf.execution import EXECUTION
 from ringbuf.observer import Observer
-from ringbuf.writer.engine import Server
-from ringbuf.writer.sink import ClickHouseSink
 
-from .clickhouse_server import NO_SERVER, ClickHouse, clickhouse
+from .clickhouse_server import ClickHouse
 from .report import LABEL, Report, Section, bench_options
+from .sender_process import SenderProcess
+from .server import NO_SERVER, clickhouse, places
 from .strategy_process import StrategyProcess
 from .usage import Spent, watched
 from .workspace import Workspace, workspace
@@ -28,10 +24,13 @@ from .writer_process import WriterProcess, database_name
 CAPACITY: Final = 16_384
 END_SECONDS: Final = 300.0
 LOOK_SECONDS: Final = 0.25
+WRITER: Final = "writer, from full rings"
+LIMITS: Final = {1: "server's limit, one connection", 2: "server's limit, two connections"}
 NOTE: Final = (
-    "Server's limit: the same records, sent from memory in batches of the sizes the writer used, one insert after the "
-    "other on one connection (as the writer does), or on two. Client: the writer, or who sends from memory. Rounds in "
-    "turns; the best of each."
+    "The writer's time begins when it attaches to the first ring and ends with its last insert. Server's limit: the "
+    "records of the writer's journal, sent from memory by a process of its own through the writer's sink, in inserts "
+    "of the sizes that the server's query log has of the writer. Client: the writer, or that process. Rounds in turns, "
+    "the best of each; x limit is against the faster of the limits, x limit median the median of that over the rounds."
 )
 
 
@@ -43,11 +42,15 @@ class Round(NamedTuple):
         client, server: what the two processes used; the client is the writer, or who sends from memory.
     """
 
-    records: int
     seconds: float
     batches: list[int]
     client: Spent
     server: Spent
+
+    @property
+    def records(self) -> int:
+        """How many there were."""
+        return sum(self.batches)
 
     @property
     def rate(self) -> float:
@@ -62,48 +65,59 @@ def drain(url: str | None, quick: bool, as_json: bool, plot_file: Path | None) -
     """Records per second from full rings into ClickHouse."""
     report = Report("drain", quick)
     with workspace() as work, clickhouse(url, work) as server:
+        report.machine |= places(server, work)
         if server is None:
             report.absent["drain"] = NO_SERVER
         else:
-            report.sections.append(compare(work, server, rings=8 if quick else 48, rounds=1 if quick else 3))
+            report.sections.append(compare(work, server, rings=8 if quick else 48, rounds=1 if quick else 5))
     report.publish(as_json, plot_file)
 
 
 def compare(work: Workspace, server: ClickHouse, rings: int, rounds: int) -> Section:
     """Drain with the real writer, then send the same straight from memory, several times in turns."""
-    drained, one, two = [], [], []
+    found: dict[str, list[Round]] = {WRITER: [], **{name: [] for name in LIMITS.values()}}
     for number in range(rounds):
-        done = _drain(work, server, rings, database_name(work, f"drain_{number}"))
-        drained.append(done)
-        records = _records(done.records)
-        one.append(_send(server, database_name(work, f"one_{number}"), records, done.batches, connections=1))
-        two.append(_send(server, database_name(work, f"two_{number}"), records, done.batches, connections=2))
-    limit = max(each.rate for each in one)
-    rows = [
-        _row("writer, from full rings", max(drained, key=lambda each: each.rate), limit),
-        _row("server's limit, one connection", max(one, key=lambda each: each.rate), limit),
-        _row("server's limit, two connections", max(two, key=lambda each: each.rate), limit),
+        journal, drained = _drain(work, server, rings, database_name(work, f"drain_{number}"))
+        found[WRITER].append(drained)
+        for connections in sorted(LIMITS, reverse=bool(number % 2)):
+            database = database_name(work, f"limit_{number}_{connections}")
+            found[LIMITS[connections]].append(_send(journal, server, database, drained.batches, connections))
+    return Section(f"drain, {rings} rings of {CAPACITY:,}", rows(found), ("records_per_s",), "records/s", NOTE)
+
+
+def rows(found: dict[str, list[Round]]) -> list[dict[str, Any]]:
+    """The best round of each, and how it compares with the faster of the server's limits."""
+    fastest = [
+        max(rates) for rates in zip(*([one.rate for one in found[name]] for name in LIMITS.values()), strict=True)
     ]
-    return Section(f"drain, {rings} rings of {CAPACITY:,}", rows, ("records_per_s",), "records/s", NOTE)
+    return [_row(name, rounds, fastest) for name, rounds in found.items()]
 
 
-def _row(name: str, each: Round, limit: float) -> dict[str, Any]:
+def _row(name: str, rounds: list[Round], fastest: list[float]) -> dict[str, Any]:
+    best = max(rounds, key=lambda each: each.rate)
+    served = best.server.last is not None
     return {
         LABEL: name,
-        "records_per_s": each.rate,
-        "x_limit": each.rate / limit,
-        "records": each.records,
-        "inserts": len(each.batches),
-        "client_cpu_us": each.client.cpu / each.records * 1e6,
-        "server_cpu_us": each.server.cpu / each.records * 1e6 if each.server.last else None,
-        "x_server_cpu": each.client.cpu / each.server.cpu if each.server.last else None,
+        "records_per_s": best.rate,
+        "x_limit": best.rate / max(fastest),
+        "x_limit_median": statistics.median(each.rate / limit for each, limit in zip(rounds, fastest, strict=True)),
+        "records": best.records,
+        "inserts": len(best.batches),
+        "largest_insert": max(best.batches),
+        "client_cpu_us": best.client.cpu / best.records * 1e6,
+        "server_cpu_us": best.server.cpu / best.records * 1e6 if served else None,
+        "x_server_cpu": best.client.cpu / best.server.cpu if served else None,
+        "rounds": len(rounds),
     }
 
 
-def _drain(work: Workspace, server: ClickHouse, rings: int, database: str) -> Round:
-    """Let a running writer find full rings, all at once."""
-    hidden = f"{work.namespace}-full"
-    strategies = StrategyProcess(rings, CAPACITY, hidden)
+def _drain(work: Workspace, server: ClickHouse, rings: int, database: str) -> tuple[Path, Round]:
+    """Let a running writer find full rings, all at once.
+
+    Returns:
+        the directory of its journal, and what it took.
+    """
+    strategies = StrategyProcess(rings, CAPACITY, work.hidden)
     try:
         count = strategies.fill_up().accepted
         with (
@@ -111,25 +125,17 @@ def _drain(work: Workspace, server: ClickHouse, rings: int, database: str) -> Ro
             watched(writer.pid) as used,
             watched(server.pid) as used_by_server,
         ):
-            _show(hidden, work.namespace)
+            work.show_rings()
             begin_ns = _attached(work)
             _wait_until_stored(server, database, count)
         batches, end_ns = _inserts(server, database)
         if sum(batches) != count:
             raise RingbufError(f"{count} records were in the rings, the server's query log has inserts of {batches}")
-        return Round(count, (end_ns - begin_ns) / 1e9, batches, used, used_by_server)
+        _drop(server, database)
+        return writer.data_dir / "journal", Round((end_ns - begin_ns) / 1e9, batches, used, used_by_server)
     finally:
         strategies.close()
-        for name in registry.ring_names(hidden):
-            registry.remove(name, space=hidden, force=True)
         work.remove_rings()
-
-
-def _show(hidden: str, namespace: str) -> None:
-    """Let the rings of one namespace appear in another one."""
-    for name in registry.ring_names(hidden):
-        old, new = (registry.segment_name(name, space)[1:] for space in (hidden, namespace))
-        (registry.SHARED_MEMORY / old).rename(registry.SHARED_MEMORY / new)
 
 
 def _wait_until_stored(server: ClickHouse, database: str, count: int) -> None:
@@ -167,53 +173,21 @@ def _inserts(server: ClickHouse, database: str) -> tuple[list[int], int]:
     return [count for count, _ in rows], rows[-1][1] * 1_000 if rows else 0
 
 
-def _records(count: int) -> memoryview:
-    """As many different records as the rings had, of the same content, in memory."""
-    strategies_namespace = f"bench-sample-{time.time_ns()}"
-    sample = StrategyProcess(1, CAPACITY, strategies_namespace)
-    try:
-        sample.fill_up()
-        observer = Observer.open("s0000", namespace=strategies_namespace)
-        with closing(observer):
-            records = observer.read(0, CAPACITY).records
-    finally:
-        sample.close()
-        registry.remove("s0000", space=strategies_namespace, force=True)
-    data = (records.tobytes() * (count // CAPACITY + 1))[: count * EXECUTION.record_size]
-    whole = np.frombuffer(bytearray(data), EXECUTION.dtype)
-    whole["seq"] = np.arange(count)
-    return memoryview(whole.view(np.uint8).data).cast("B")
-
-
-def _send(server: ClickHouse, database: str, records: memoryview, batches: Sequence[int], connections: int) -> Round:
-    """Send batches from memory through the writer's own sink, into a table like the writer's."""
-    size = EXECUTION.record_size
-    begins = np.concatenate([[0], np.cumsum(batches)])[:-1].tolist()
-    work = [
-        (records[begin * size : (begin + count) * size], count) for begin, count in zip(begins, batches, strict=True)
-    ]
-    sinks = [ClickHouseSink(Server(server.url), database) for _ in range(connections)]
-    sinks[0].ensure_table(EXECUTION)
-    for sink in sinks:
-        sink.query_json("SELECT 1")
-
-    def send(number: int) -> None:
-        for index in range(number, len(work), connections):
-            body, count = work[index]
-            sinks[number].insert(EXECUTION, [body], count, f"{database}-{index}")
-
+def _send(journal: Path, server: ClickHouse, database: str, batches: list[int], connections: int) -> Round:
+    """Send the records of a journal from memory, into a table like the writer's."""
     with (
-        ThreadPoolExecutor(connections) as threads,
-        watched(os.getpid()) as used,
+        SenderProcess(journal, server.url, database, batches, connections) as sender,
+        watched(sender.pid) as used,
         watched(server.pid) as used_by_server,
     ):
-        begin = time.monotonic()
-        list(threads.map(send, range(connections)))
-        seconds = time.monotonic() - begin
-    for sink in sinks:
-        sink.close()
+        seconds = sender.send()
     stored = server.rows(f"SELECT count() FROM {database}.executions")[0][0]
     if stored != sum(batches):
         raise RingbufError(f"of {sum(batches)} records sent from memory {stored} are stored")
-    server.command(f"DROP DATABASE {database}")
-    return Round(stored, seconds, list(batches), used, used_by_server)
+    _drop(server, database)
+    return Round(seconds, batches, used, used_by_server)
+
+
+def _drop(server: ClickHouse, database: str) -> None:
+    """Remove a database and end its merges, which would slow what comes next."""
+    server.command(f"DROP DATABASE {database} SYNC")

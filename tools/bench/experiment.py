@@ -1,16 +1,18 @@
 """`ringbuf bench experiment`: orders of N exchange connections are saved, and the loop must not notice."""
 
 import importlib.util
+from contextlib import ExitStack
 from pathlib import Path
 
 import click
 
 from ringbuf.errors import ConfigurationError
 
-from .clickhouse_server import NO_SERVER, clickhouse
 from .contender import INSTALL
 from .report import Report, bench_options
+from .server import NO_SERVER, clickhouse, places
 from .workspace import workspace
+from .writer_process import WriterProcess, database_name
 
 
 @click.command()
@@ -22,14 +24,19 @@ def experiment(url: str | None, quick: bool, as_json: bool, plot_file: Path | No
         raise ConfigurationError(
             "the experiment needs the Python package 'websockets', which is not installed", INSTALL
         )
-    from .experiment_runs import FULL, QUICK, Experiment, exchange
+    from .experiment_runs import FULL, QUICK, Exchange, Experiment
 
     report = Report("experiment", quick)
-    with workspace() as work, clickhouse(url, work) as server, exchange() as port:
+    with workspace() as work, clickhouse(url, work, idle=True) as server, ExitStack() as stack:
+        report.machine |= places(server, work)
         embedded = server is None and importlib.util.find_spec("chdb") is not None
         if server is None:
             report.absent["ringbuf with a server" if embedded else "ringbuf"] = NO_SERVER
-        runs = Experiment(work, server, port, report.failed)
-        for plan in QUICK if quick else FULL:
-            report.sections.append(runs.run(plan, with_ring=server is not None or embedded))
+        writer = None
+        if server is not None or embedded:
+            writer = stack.enter_context(WriterProcess(work, server, database_name(work, "experiment"), work.namespace))
+            writer.lower_priority()
+        exchange = stack.enter_context(Exchange())
+        runs = Experiment(work, exchange, writer, server.pid if server else None, report.failed)
+        report.sections += [runs.run(plan) for plan in (QUICK if quick else FULL)]
     report.publish(as_json, plot_file)

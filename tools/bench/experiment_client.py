@@ -5,18 +5,19 @@ import json
 import random
 import sqlite3
 import time
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from websockets.asyncio.client import ClientConnection, connect
 
 from ringbuf.strategies import Recorder
 
 PAUSE_SECONDS: Final = 0.002
-RING: Final = "experiment"
+CAPACITY: Final = 65_536
+"""Records of the ring: what one run saves at most, for the writer runs when nobody else wants to."""
 
 Save = Callable[[dict[str, Any]], Awaitable[Any]]
 
@@ -42,29 +43,34 @@ class Outcome:
 
     Attributes:
         seconds: from the first request until every connection has got its last message.
+        cpu: seconds of processor time that the trading process used meanwhile.
         response_ns: of each order, from the exchange's stamp to the end of its handling.
         saved: how many the coins said to save.
         kept: how many are where they were saved, as far as this process can tell.
+        beside: seconds of processor time that others used meanwhile, by what they are.
     """
 
     seconds: float
+    cpu: float
     response_ns: list[int]
     saved: int
     kept: int
+    beside: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where to save: a directory of the run's own, and the namespace of its ring."""
+    """Where to save: a directory of the run's own, and the name and namespace of its ring."""
 
     directory: Path
+    ring: str
     namespace: str
 
 
 class Saving:
     """One way to save an order; this one does not."""
 
-    name = "noop"
+    name: ClassVar[str] = "noop"
 
     def __init__(self, place: Place) -> None:
         self.place = place
@@ -154,7 +160,7 @@ class Ring(Saving):
 
     def __init__(self, place: Place) -> None:
         super().__init__(place)
-        self._recorder = Recorder.open(RING, namespace=place.namespace)
+        self._recorder = Recorder.open(place.ring, capacity=CAPACITY, namespace=place.namespace)
         self._order = self._recorder.bind(
             exchange="simulated", account="A1", symbol="BTC-PERPETUAL", strategy="experiment"
         ).order
@@ -181,8 +187,14 @@ class Ring(Saving):
         self._recorder.close()
 
 
+class HiddenRing(Ring):
+    """The same, but the writer is not shown the ring before the run is over: what saving alone costs."""
+
+    name = "ringbuf, writer later"
+
+
 SAVINGS: Final[dict[str, type[Saving]]] = {
-    each.name: each for each in (Saving, Ring, Awaited, SqliteInLoop, SqliteInThread, Blocking)
+    each.name: each for each in (Saving, Ring, HiddenRing, Awaited, SqliteInLoop, SqliteInThread, Blocking)
 }
 
 
@@ -206,15 +218,15 @@ async def _run(port: int, load: Load, saving: Saving) -> Outcome:
     connecting = (connect(url, compression=None, proxy=None) for _ in range(load.connections))
     connections = await asyncio.gather(*connecting)
     response_ns: list[int] = []
-    begin = time.perf_counter()
+    begin, begin_cpu = time.perf_counter(), time.process_time()
     saved = sum(
         await asyncio.gather(
             *(_listen(each, seed, load, saving.save, response_ns) for seed, each in enumerate(connections, 1))
         )
     )
-    seconds = time.perf_counter() - begin
+    seconds, cpu = time.perf_counter() - begin, time.process_time() - begin_cpu
     await asyncio.gather(*(each.close() for each in connections))
-    return Outcome(seconds, response_ns, saved, saving.kept(saved))
+    return Outcome(seconds, cpu, response_ns, saved, saving.kept(saved))
 
 
 def trade(answers: Connection, port: int, load: Load, name: str, place: Place) -> None:

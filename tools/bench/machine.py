@@ -29,6 +29,30 @@ def describe() -> dict[str, Any]:
     }
 
 
+def file_system(directory: Path) -> str:
+    """The kind of file system a directory is on, such as ext4 or tmpfs."""
+    device = os.stat(directory).st_dev
+    number = f"{os.major(device)}:{os.minor(device)}"
+    for line in Path("/proc/self/mountinfo").read_text().splitlines():
+        mount, _, source = line.partition(" - ")
+        if mount.split()[2] == number:
+            return source.split()[0]
+    return "unknown"
+
+
+def place(directory: Path) -> str:
+    """A fresh directory's file system, and where it was made."""
+    return f"{file_system(directory)}, {directory.parent}"
+
+
+def available_memory() -> int:
+    """Bytes that can be used before the machine has to swap."""
+    for line in Path("/proc/meminfo").read_text().splitlines():
+        if line.startswith("MemAvailable:"):
+            return int(line.split()[1]) * 1024
+    return 0
+
+
 def _memory_gb() -> float:
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 1e9
 

@@ -4,7 +4,7 @@ import os
 from collections.abc import Sequence
 from contextlib import suppress
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -14,10 +14,17 @@ from ringbuf.native import PURE_VARIABLE
 from .contender import SPAWN, Contender, Services, check, pin
 from .distribution import Samples
 from .fills import NOTHING, Fill, FillStream
-from .timing import Times, measure
+from .timing import Timed, measure
 from .workspace import Workspace, cores
 
 START_SECONDS = 120.0
+
+
+class Slice(NamedTuple):
+    """One short measurement: nanoseconds of each call, and how often the garbage collector ran meanwhile."""
+
+    samples: Samples
+    gc_runs: int
 
 
 class ProducerProcess:
@@ -49,8 +56,8 @@ class ProducerProcess:
         self.absent: dict[str, str]
         self.ready, self.absent = self._connection.recv()
 
-    def measure(self, name: str, count: int, gap_ns: int) -> Samples:
-        """Nanoseconds of each of `count` calls; `gap_ns` from one to the next, 0 for a burst.
+    def measure(self, name: str, count: int, gap_ns: int) -> Slice:
+        """Time `count` calls; `gap_ns` from one to the next, 0 for a burst.
 
         Raises:
             CheckFailed: the consumer did not get what was sent.
@@ -59,7 +66,8 @@ class ProducerProcess:
         answer = self._connection.recv()
         if isinstance(answer, RingbufError):
             raise answer
-        return np.frombuffer(answer, np.int64).astype(np.float64)
+        times, gc_runs = answer
+        return Slice(np.frombuffer(times, np.int64).astype(np.float64), gc_runs)
 
     def close(self) -> None:
         """End the process and its consumers."""
@@ -78,19 +86,19 @@ class Lane:
         self._fills = FillStream()
         self._sent = NOTHING
 
-    def run(self, count: int, gap_ns: int) -> Times:
-        """Nanoseconds of each of `count` calls.
+    def run(self, count: int, gap_ns: int) -> Timed:
+        """Time `count` calls.
 
         Raises:
             CheckFailed: the consumer did not get what was sent.
         """
         fills: list[Fill] = self._fills.take(count)
         prepared = self.contender.prepare(fills)
-        times = measure(self.contender.style, self.contender.call, prepared, gap_ns)
+        timed = measure(self.contender.style, self.contender.call, prepared, gap_ns)
         self.contender.finish_slice()
         self._sent = self._sent.plus([fill.exchange_seq for fill in fills])
         check(self.contender, self._sent)
-        return times
+        return timed
 
 
 def _serve(connection: Connection, kinds: list[type[Contender]], workspace: Workspace, services: Services) -> None:
@@ -112,7 +120,8 @@ def _serve(connection: Connection, kinds: list[type[Contender]], workspace: Work
         while (request := _received(connection)) is not None:
             name, count, gap_ns = request
             try:
-                connection.send(lanes[name].run(count, gap_ns).tobytes())
+                timed = lanes[name].run(count, gap_ns)
+                connection.send((timed.times.tobytes(), timed.gc_runs))
             except RingbufError as error:
                 connection.send(error)
     finally:

@@ -66,7 +66,7 @@ class Report:
 
     def _print(self) -> None:
         for name, value in self.machine.items():
-            click.echo(f"{name:<8} {ABSENT if value is None else value}")
+            click.echo(f"{title_of(name):<11} {ABSENT if value is None else value}")
         for section in self.sections:
             click.echo(f"\n{section.title}" + (f" [{section.unit}]" if section.unit else ""))
             if section.rows:
@@ -90,7 +90,8 @@ class Report:
             for section in self.sections
             if section.plotted and section.rows
         ]
-        where = f"{self.machine['cpu']}, {self.machine['kernel']}, {self.machine['python']}, {self.machine['core']}"
+        told = ("cpu", "machine", "kernel", "python", "core")
+        where = ", ".join([*(self.machine[key] for key in told), *(["a quick run"] if self.quick else [])])
         try:
             file.write_text(plot.draw(f"ringbuf bench {self.benchmark}", where, drawn))
         except OSError as error:
@@ -99,7 +100,8 @@ class Report:
 
 def title_of(key: str) -> str:
     """A key as the heading of a column."""
-    return PERCENTILES.get(key) or key.replace("_per_", "/").replace("_percent", " %").replace("_", " ")
+    words = key.replace("_per_", "/").replace("_percent", "_%").split("_")
+    return " ".join(PERCENTILES.get(word, word) for word in words)
 
 
 def text_of(value: Any) -> str:

@@ -9,12 +9,24 @@ import time
 from array import array
 from collections.abc import Awaitable, Callable, Sequence
 from enum import Enum
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from .fills import Fill
 
 Times: TypeAlias = "array[int]"
 """Nanoseconds per call."""
+
+
+class Timed(NamedTuple):
+    """What one slice took.
+
+    Attributes:
+        times: of each call.
+        gc_runs: how often Python's garbage collector ran meanwhile.
+    """
+
+    times: Times
+    gc_runs: int
 
 
 class Style(Enum):
@@ -28,19 +40,29 @@ class Style(Enum):
     AWAITED = "with the fill as one argument, awaited"
 
 
-def measure(style: Style, call: Callable[..., Any], events: Sequence[Any], gap_ns: int) -> Times:
+def measure(style: Style, call: Callable[..., Any], events: Sequence[Any], gap_ns: int) -> Timed:
     """Time one call for each event.
 
     Args:
         gap_ns: nanoseconds from the beginning of one call to that of the next, slept in between; 0 for a burst.
     """
     times = array("q", bytes(8 * len(events)))
+    gc_runs = 0
+
+    def count_run(phase: str, _: Any) -> None:
+        nonlocal gc_runs
+        gc_runs += phase == "start"
+
     gc.collect()
-    if style is Style.AWAITED:
-        asyncio.run(_awaited(call, events, gap_ns, times))
-    else:
-        _LOOPS[style](call, events, gap_ns, times)
-    return times
+    gc.callbacks.append(count_run)
+    try:
+        if style is Style.AWAITED:
+            asyncio.run(_awaited(call, events, gap_ns, times))
+        else:
+            _LOOPS[style](call, events, gap_ns, times)
+    finally:
+        gc.callbacks.remove(count_run)
+    return Timed(times, gc_runs)
 
 
 def _nothing(_: Any, events: Sequence[Fill], gap_ns: int, times: Times) -> None:

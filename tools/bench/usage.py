@@ -62,6 +62,11 @@ class Spent:
     wakeups: int = 0
     last: Usage | None = None
 
+    @property
+    def share(self) -> float:
+        """How much of one core that is, 1.0 for all of it."""
+        return self.cpu / self.seconds
+
 
 @contextmanager
 def watched(pid: int | None) -> Iterator[Spent]:

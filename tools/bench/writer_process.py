@@ -1,8 +1,11 @@
 """The real writer, as a process of its own, on a fresh data directory."""
 
 import json
+import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 from typing import Any, Final, Self
 
 from ringbuf.tools.database import ask_writer
@@ -16,6 +19,7 @@ MODULE: Final = "ringbuf.tools.cli"
 START_SECONDS: Final = 60.0
 STOP_SECONDS: Final = 120.0
 POLL_SECONDS: Final = 0.005
+LOW_PRIORITY: Final = 10
 
 
 class WriterProcess:
@@ -47,6 +51,16 @@ class WriterProcess:
 
     def __exit__(self, *_: object) -> None:
         self._process.end(STOP_SECONDS)
+
+    def lower_priority(self) -> None:
+        """Give way to whoever has the usual priority: all its threads, and those they will start.
+
+        SCHED_BATCH, since with nice alone it still takes the core from whoever runs when it wakes up.
+        """
+        for task in Path(f"/proc/{self.pid}/task").iterdir():
+            with suppress(ProcessLookupError):  # a thread may end meanwhile
+                os.sched_setscheduler(int(task.name), os.SCHED_BATCH, os.sched_param(0))
+                os.setpriority(os.PRIO_PROCESS, int(task.name), LOW_PRIORITY)
 
     def status(self) -> dict[str, Any]:
         """What it last said about itself."""
