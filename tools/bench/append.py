@@ -74,7 +74,9 @@ def append(url: str | None, quick: bool, as_json: bool, plot_file: Path | None) 
         redis = stack.enter_context(redis_server(work))
         services = Services(server.url if server else None, NO_SERVER, redis, NO_REDIS)
         report = Report("append", quick)
-        report.machine |= {"server_data": places(server, work)["server_data"], "sqlite": machine.place(work.directory)}
+        report.machine["sqlite"] = machine.place(work.directory)
+        if server is not None:
+            report.machine["server_data"] = places(server, work)["server_data"]
         compare(work, services, QUICK if quick else FULL, report)
     report.publish(as_json, plot_file)
 

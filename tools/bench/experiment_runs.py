@@ -52,7 +52,7 @@ class Plan(NamedTuple):
 
 
 FULL: Final = (Plan(5, 1_000, 0.002, 9, 3), Plan(100, 1_000, 0.002, 5, 2), Plan(100, 30, 0.5, 5, 2))
-QUICK: Final = (Plan(5, 200, 0.002, 2, 1), Plan(100, 20, 0.002, 2, 1), Plan(100, 2, 0.5, 1, 1))
+QUICK: Final = (Plan(5, 200, 0.002, 2, 1), Plan(100, 20, 0.002, 2, 1), Plan(100, 2, 0.5, 1, 0))
 
 
 class Exchange:
