@@ -29,7 +29,7 @@ from ringbuf import registry
 )
 @click.option(
     "--flush-ms",
-    default=60.0,
+    default=50.0,
     show_default=True,
     type=click.FloatRange(min=1),
     help="Milliseconds between two inserts at low rates.",

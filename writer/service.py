@@ -57,7 +57,7 @@ class Settings:
 
     namespace: str
     sync_interval: float = 0.010
-    flush_interval: float = 0.060
+    flush_interval: float = 0.050
     stop_timeout: float = 10.0
     segment_bytes: int = 64_000_000
     retain_bytes: int = 1_000_000_000
