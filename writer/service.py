@@ -243,7 +243,8 @@ class Writer:
             count = self._drain.cycle()
             idle = idle + 1 if count is None else 0
             if count is None:
-                self._pause(min(LONGEST_IDLE_SECONDS, 0.001 * idle))
+                pause = min(LONGEST_IDLE_SECONDS, 0.001 * idle)
+                self._drain.wait(pause, pause if pause < LONGEST_IDLE_SECONDS else discover_at - started)
             elif count == 0:
                 self._pause(STUCK_SECONDS)
             else:
