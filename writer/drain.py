@@ -119,10 +119,14 @@ class Drain:
                 continue
             ring.consumer.beat(now_ns)
 
-    def wait(self, pause: float, timeout: float) -> None:
-        """Look at all rings every `pause` seconds; return when one has news, after `timeout` seconds, or before."""
+    def wait(self, pause: float, timeout: float) -> bool:
+        """Look at all rings every `pause` seconds until one has news, for `timeout` seconds at most.
+
+        Returns:
+            Whether `cycle` has something to do.
+        """
         self._line_up()
-        self._heads.wait(pause, timeout)
+        return self._heads.wait(pause, timeout)
 
     def cycle(self) -> int | None:
         """Journal and acknowledge what is new.

@@ -231,7 +231,7 @@ class Writer:
 
     def _drain_until_stopped(self) -> None:
         discover_at = look_after_at = 0.0
-        idle = 0
+        idle, has_news = 0, True
         while not self._stopping.is_set():
             started = time.monotonic()
             if started >= discover_at:
@@ -240,11 +240,11 @@ class Writer:
             if started >= look_after_at:
                 self._drain.look_after()
                 look_after_at = started + LOOK_AFTER_SECONDS
-            count = self._drain.cycle()
+            count = self._drain.cycle() if has_news else None
             idle = idle + 1 if count is None else 0
             if count is None:
                 pause = min(LONGEST_IDLE_SECONDS, 0.001 * idle)
-                self._drain.wait(pause, pause if pause < LONGEST_IDLE_SECONDS else discover_at - started)
+                has_news = self._drain.wait(pause, pause if pause < LONGEST_IDLE_SECONDS else discover_at - started)
             elif count == 0:
                 self._pause(STUCK_SECONDS)
             else:
