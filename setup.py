@@ -5,4 +5,4 @@ Where it cannot be compiled the package is installed without it, and runs in pur
 
 from setuptools import Extension, setup
 
-setup(ext_modules=[Extension("ringbuf._native", ["ringbuf/_native.c"], optional=True)])
+setup(ext_modules=[Extension("ringbuf._native", ["ringbuf/_native.c", "ringbuf/_heads.c"], optional=True)])

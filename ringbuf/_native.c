@@ -4,12 +4,13 @@
  *                 sure of, unchanged. So whatever it does not do itself is the pure recorder's, to the byte.
  * AppendState     what every append looks at first; the base of Producer, so that C reads it without Python.
  * Cursors         the numbers in a ring's header, with the loads and stores that other processors than x86-64 need.
+ * Heads           many rings' heads, looked at together (_heads.c).
  *
  * No offset of ring or record is written here: all come from ringbuf/layout.py and ringbuf/execution.py at run time.
  *
- * Threads: everything relies on the GIL. A call runs no Python code between its first look at the ring and its last
- * store, so other threads and signal handlers see all of an append or nothing. The module says so to free-threaded
- * Python (Py_MOD_GIL_USED), and `ringbuf.native` does not load it there.
+ * Threads: everything but `Heads.wait` relies on the GIL. A call runs no Python code between its first look at the ring
+ * and its last store, so other threads and signal handlers see all of an append or nothing. The module says so to
+ * free-threaded Python (Py_MOD_GIL_USED), and `ringbuf.native` does not load it there.
  *
  * Tested on x86-64 only. The loads and stores are written for ARM's memory model too, but have not run there.
  */
@@ -167,6 +168,13 @@ cursors_set(Cursors *self, PyObject *index, PyObject *value)
     return 0;
 }
 
+/* Cursors are also their memory. */
+static int
+cursors_buffer(Cursors *self, Py_buffer *view, int flags)
+{
+    return PyObject_GetBuffer(self->memory.obj, view, flags);
+}
+
 static PyType_Slot cursors_slots[] = {
     {Py_tp_doc, (void *)PyDoc_STR("Cursors(memory)\n--\n\nThe u64 numbers at the beginning of a ring, by index.")},
     {Py_tp_new, cursors_new},
@@ -174,6 +182,7 @@ static PyType_Slot cursors_slots[] = {
     {Py_mp_length, cursors_length},
     {Py_mp_subscript, cursors_get},
     {Py_mp_ass_subscript, cursors_set},
+    {Py_bf_getbuffer, cursors_buffer},
     {0, NULL},
 };
 
@@ -183,6 +192,8 @@ static PyType_Spec cursors_spec = {
     .flags = Py_TPFLAGS_DEFAULT,
     .slots = cursors_slots,
 };
+
+extern PyType_Spec ringbuf_heads_spec;
 
 /* BoundRecorder */
 
@@ -776,10 +787,12 @@ module_exec(PyObject *module)
     State *state = PyModule_GetState(module);
     state->append_state = add_type(module, &append_state_spec);
     PyTypeObject *cursors = add_type(module, &cursors_spec);
+    PyTypeObject *heads = add_type(module, &ringbuf_heads_spec);
     PyTypeObject *recorder = add_type(module, &recorder_spec);
     Py_XDECREF(cursors); /* the module has them */
+    Py_XDECREF(heads);
     Py_XDECREF(recorder);
-    return state->append_state != NULL && cursors != NULL && recorder != NULL ? 0 : -1;
+    return state->append_state != NULL && cursors != NULL && heads != NULL && recorder != NULL ? 0 : -1;
 }
 
 static int

@@ -15,6 +15,8 @@ Records = np.ndarray[Any, np.dtype[np.void]]
 
 _HEAD: Final = layout.HEAD // 8
 _TAIL: Final = layout.TAIL // 8
+_HEARTBEAT: Final = layout.CONSUMER_HEARTBEAT_NS // 8
+_HIGH_WATER: Final = layout.HIGH_WATER // 8
 
 
 class Consumer:
@@ -26,13 +28,14 @@ class Consumer:
         name: name of the ring.
         header: schema, capacity, session, creation time and host of the ring.
         position: seq of the next record that `poll` gives.
-        cursors: the numbers in the ring's header; for who looks at many heads at once, at `layout.HEAD // 8`.
+        cursors: the numbers in the ring's header, for `ringbuf.heads`.
     """
 
     def __init__(self, name: str, segment: Segment, header: layout.Header) -> None:
         self.name = name
         self.header = header
         self.segment = segment
+        self._size = header.segment_size
         self._open = True
         self._forked = False
         with segment.reopen() as mapped:
@@ -44,7 +47,7 @@ class Consumer:
         self.position = self.cursors[_TAIL]
         layout.check_cursors(self.head, self.position, header.capacity, segment.where)
         self.cursors[layout.CONSUMER_PID // 8] = os.getpid()
-        self.beat()
+        self.beat(time.time_ns())
         keep_from_children(self)
 
     @classmethod
@@ -150,10 +153,11 @@ class Consumer:
             self._refuse()
         self.position = self.cursors[_TAIL]
 
-    def beat(self) -> None:
+    def beat(self, now_ns: int) -> None:
         """Show monitors that this consumer is alive: a heartbeat, and the high-water mark of the lag."""
-        self.cursors[layout.CONSUMER_HEARTBEAT_NS // 8] = time.time_ns()
-        self.cursors[layout.HIGH_WATER // 8] = max(self.cursors[layout.HIGH_WATER // 8], self.lag)
+        cursors = self.cursors
+        cursors[_HEARTBEAT] = now_ns
+        self._note_lag(cursors[_HEAD] - cursors[_TAIL])
 
     def check_size(self) -> None:
         """Make sure that the segment still has all its memory; touching memory that is gone ends the process (SIGBUS).
@@ -162,9 +166,9 @@ class Consumer:
             RingCorrupt: somebody truncated it.
         """
         size = self.segment.size
-        if size < self.header.segment_size:
+        if size < self._size:
             raise RingCorrupt(
-                f"{self.segment.where} was truncated from {self.header.segment_size} bytes to {size}",
+                f"{self.segment.where} was truncated from {self._size} bytes to {size}",
                 "its producer cannot go on either; see `ringbuf rm --force`",
             )
 
@@ -199,5 +203,8 @@ class Consumer:
                 f"{self.segment.where} has head {head} and tail {tail}, its consumer is at {self.position}",
                 "something else wrote into the ring's memory; keep a copy of the file, then see `ringbuf rm --force`",
             )
-        if head - tail > self.cursors[layout.HIGH_WATER // 8]:
-            self.cursors[layout.HIGH_WATER // 8] = head - tail
+        self._note_lag(head - tail)
+
+    def _note_lag(self, lag: int) -> None:
+        if lag > self.cursors[_HIGH_WATER]:
+            self.cursors[_HIGH_WATER] = lag

@@ -7,6 +7,7 @@ of another shape is kept as `NAME~SESSION` until its records are consumed.
 
 import os
 import re
+import time
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
@@ -18,6 +19,10 @@ from ringbuf.segment import Segment, unlink
 SHARED_MEMORY: Final = Path("/dev/shm")
 NAMESPACE_VARIABLE: Final = "RINGBUF_NAMESPACE"
 DEFAULT_NAMESPACE: Final = "default"
+RESCAN_SECONDS: Final = 10.0
+"""After so long the directory is scanned even if the kernel says that it did not change."""
+TICK_NS: Final = 100_000_000
+"""Times of change are those of the kernel's last clock tick: two changes less than 10 ms apart may have the same."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*")
 _RETIRED = re.compile(r"(?P<name>[^~]+)~[0-9a-f]{16}")
@@ -86,6 +91,37 @@ def ring_inodes(space: str | None = None) -> dict[int, str]:
     with os.scandir(SHARED_MEMORY) as entries:
         named = {entry.inode(): entry.name[len(prefix) :] for entry in entries if entry.name.startswith(prefix)}
     return {inode: name for inode, name in named.items() if _is_name(name)}
+
+
+class Presence:
+    """The rings of a namespace as they come and go, for who asks several times a second.
+
+    The directory is scanned only if it may have changed. Its time of last change tells, provided that it was no longer
+    the present tick of the clock when the scan began. Not its mtime: that can be put back, and copying tools do it.
+    """
+
+    def __init__(self, space: str) -> None:
+        self._space = space
+        self._rings: dict[int, str] = {}
+        self._scanned_change_ns: int | None = None
+        self._rescan_at = 0.0
+
+    def rings(self) -> dict[int, str]:
+        """As `ring_inodes`; the very same dict as long as there are the same rings."""
+        now_ns = time.time_ns()
+        change_ns = _changed_ns()
+        if change_ns == self._scanned_change_ns and time.monotonic() < self._rescan_at:
+            return self._rings
+        found = ring_inodes(self._space)
+        self._scanned_change_ns = change_ns if change_ns < now_ns - TICK_NS else None
+        self._rescan_at = time.monotonic() + RESCAN_SECONDS
+        if found != self._rings:
+            self._rings = found
+        return self._rings
+
+
+def _changed_ns() -> int:
+    return os.stat(SHARED_MEMORY).st_ctime_ns
 
 
 def ring_names(space: str | None = None) -> list[str]:

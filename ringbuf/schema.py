@@ -10,7 +10,7 @@ import re
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -134,26 +134,29 @@ class Schema:
 
     @classmethod
     def from_descriptor(cls, descriptor: bytes) -> "Schema":
-        """Rebuild a schema from its descriptor.
+        """Rebuild a schema from its descriptor; mostly the same object for the same bytes.
 
         Raises:
             SchemaError: the bytes are no descriptor.
         """
-        try:
-            described = json.loads(descriptor)
-            names, formats, offsets = zip(*described["fields"], strict=True)
-            if not all(_FORMATS.fullmatch(each) for each in formats):
-                raise ValueError(f"formats {formats}")
-            dtype = np.dtype({"names": names, "formats": formats, "offsets": offsets, "itemsize": described["size"]})
-            words = {
-                name: {int(value): str(word) for value, word in pairs} for name, pairs in described["words"].items()
-            }
-            schema = cls(str(described["name"]), int(described["version"]), dtype, words)
-        except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
-            raise SchemaError(f"schema descriptor of {len(descriptor)} bytes cannot be read: {error}") from error
-        if schema.descriptor != descriptor:
-            raise SchemaError(f"schema descriptor of {len(descriptor)} bytes is not the one its schema has")
-        return schema
+        return _decode(descriptor)
+
+
+@lru_cache(maxsize=64)  # a writer has many rings of few schemas
+def _decode(descriptor: bytes) -> Schema:
+    try:
+        described = json.loads(descriptor)
+        names, formats, offsets = zip(*described["fields"], strict=True)
+        if not all(_FORMATS.fullmatch(each) for each in formats):
+            raise ValueError(f"formats {formats}")
+        dtype = np.dtype({"names": names, "formats": formats, "offsets": offsets, "itemsize": described["size"]})
+        words = {name: {int(value): str(word) for value, word in pairs} for name, pairs in described["words"].items()}
+        schema = Schema(str(described["name"]), int(described["version"]), dtype, words)
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
+        raise SchemaError(f"schema descriptor of {len(descriptor)} bytes cannot be read: {error}") from error
+    if schema.descriptor != descriptor:
+        raise SchemaError(f"schema descriptor of {len(descriptor)} bytes is not the one its schema has")
+    return schema
 
 
 def _check_name(name: str) -> None:

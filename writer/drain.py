@@ -11,7 +11,6 @@ could not load, so nothing could ever be deleted.
 import logging
 import os
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -19,9 +18,9 @@ import numpy as np
 
 from ringbuf import layout, registry
 from ringbuf.consumer import Consumer, Records
-from ringbuf.errors import JournalFull, RingbufError, RingCorrupt, RingError, RingIncomplete
+from ringbuf.errors import JournalFull, RingbufError, RingCorrupt, RingError, RingIncomplete, RingNotFound
+from ringbuf.heads import heads
 from ringbuf.journal import MAX_PAYLOAD, SessionInfo
-from ringbuf.native import Cursors
 
 from .journal import Journal
 from .problems import Problems
@@ -33,22 +32,32 @@ RESERVED_BYTES: Final = 4 * 1024 * 1024
 ENOUGH_BYTES: Final = 128 * 1024
 """Bytes beyond them for which a frame is worth while."""
 INCOMPLETE_SECONDS: Final = 5.0
+SPACE_SECONDS: Final = 0.1
+"""The disk is asked for its free space so often at most, in between what is journaled is counted."""
 CYCLE_BYTES: Final = 32 * 1024 * 1024
 """About as much is journaled in one cycle: it is synced and can be loaded while the next one runs."""
+FEW: Final = 32
+"""Up to so many records Python checks faster than numpy."""
 
-_HEAD: Final = layout.HEAD // 8
 
-
-@dataclass
 class Ring:
-    """A ring the drain is attached to."""
+    """A ring the drain is attached to.
 
-    consumer: Consumer
+    Attributes:
+        inode: identity of its file.
+        session: its session.
+        record_size: bytes of one of its records.
+        half: half of its capacity, in records.
+    """
 
-    @property
-    def session(self) -> int:
-        """Session of the ring."""
-        return self.consumer.header.session
+    __slots__ = ("consumer", "half", "inode", "record_size", "session")
+
+    def __init__(self, inode: int, consumer: Consumer) -> None:
+        self.inode = inode
+        self.consumer = consumer
+        self.session = consumer.header.session
+        self.record_size = consumer.header.schema.record_size
+        self.half = consumer.header.capacity // 2
 
 
 class Drain:
@@ -68,40 +77,56 @@ class Drain:
         self._journal = journal
         self._problems = problems
         self._namespace = namespace
+        self._presence = registry.Presence(namespace)
+        self._settled: dict[int, str] | None = None  # what discovery found, if it left nothing to be tried again
         self._refused: dict[int, RingbufError] = {}
         self._incomplete: dict[int, float] = {}
-        # What an idle drain looks at a hundred times a second, and nothing else: with a thousand rings it costs a tenth
-        # of asking each of them.
-        self._lined_up: list[tuple[int, Ring]] | None = None
-        self._cursors: list[Cursors] = []
-        self._positions: list[int] = []
+        self._space = 0  # bytes the journal may still take, to be believed
+        self._space_until = 0.0  # until then
+        self._lined_up: list[Ring] | None = None
+        self._heads = heads([], [])  # of the rings that are lined up
 
     def discover(self) -> None:
         """Attach to rings that appeared, and leave those that will never have records again."""
-        present = registry.ring_inodes(self._namespace)
+        present = self._presence.rings()
+        if present is self._settled:
+            return
         self._refused = {inode: error for inode, error in self._refused.items() if inode in present}
         self._incomplete = {inode: since for inode, since in self._incomplete.items() if inode in present}
         for inode, name in present.items():
-            if inode not in self.rings and (inode not in self._refused or self._refused[inode].retryable):
+            if self._is_untried(inode):
                 self._attach(inode, name)
-        for inode in [inode for inode in self.rings if inode not in present or registry.is_retired(present[inode])]:
+        leaving = [inode for inode in self.rings if inode not in present or registry.is_retired(present[inode])]
+        for inode in leaving:
             ring = self.rings[inode]
             if self._is_over(ring, present.get(inode)):
                 self._detach(inode)
                 self._journal.drop_session(ring.session)
-        if not self._refused:
+        is_tried = not any(map(self._is_untried, present))
+        if is_tried and not self._refused:
             self._forget_lost_rings()
+        self._settled = present if is_tried and not leaving else None
 
     def look_after(self) -> None:
         """Show a heartbeat in all rings, and leave those that were truncated."""
-        for inode, ring in list(self.rings.items()):
+        now_ns = time.time_ns()
+        for ring in list(self.rings.values()):
             try:
                 ring.consumer.check_size()
             except RingCorrupt as error:
-                self._refuse(inode, error)
-                self._detach(inode)
+                self._refuse(ring.inode, error)
+                self._detach(ring.inode)
                 continue
-            ring.consumer.beat()
+            ring.consumer.beat(now_ns)
+
+    def wait(self, pause: float, timeout: float) -> bool:
+        """Look at all rings every `pause` seconds until one has news, for `timeout` seconds at most.
+
+        Returns:
+            Whether `cycle` has something to do.
+        """
+        self._line_up()
+        return self._heads.wait(pause, timeout)
 
     def cycle(self) -> int | None:
         """Journal and acknowledge what is new.
@@ -110,14 +135,12 @@ class Drain:
             Number of records acknowledged, None if there are none; 0 if the disk refuses them: they stay in the rings.
         """
         lined_up = self._line_up()
-        heads = [cursors[_HEAD] for cursors in self._cursors]
-        if heads == self._positions:
+        places = self._heads.news()
+        if not places:
             return None
-        places = [place for place, head in enumerate(heads) if head != self._positions[place]]
         self.is_pressed = False
         try:
-            for inode, ring in map(lined_up.__getitem__, places):
-                self._append(inode, ring, CYCLE_BYTES // len(places))
+            self._append_all([lined_up[place] for place in places])
         except JournalFull as error:
             self._problems.report(error)
         reached(Step.FRAMES_WRITTEN)
@@ -128,11 +151,11 @@ class Drain:
         reached(Step.JOURNAL_SYNCED)
         count = 0
         for place in places:
-            inode, ring = lined_up[place]
-            if inode in self.rings:
+            ring = lined_up[place]
+            if ring.inode in self.rings:
                 count += self._acknowledge(ring)
-                self._positions[place] = ring.consumer.position
-                self.is_pressed |= ring.consumer.lag * 2 > ring.consumer.header.capacity
+                self._heads.move(place, ring.consumer.position)
+                self.is_pressed |= ring.consumer.lag > ring.half
         return count
 
     def close(self) -> None:
@@ -142,13 +165,17 @@ class Drain:
         self.rings.clear()
         self._lined_up = None
 
-    def _line_up(self) -> list[tuple[int, Ring]]:
-        """All rings, `_cursors` and `_positions` being theirs in the same order."""
+    def _line_up(self) -> list[Ring]:
+        """All rings, in the order in which `_heads` has them."""
         if self._lined_up is None:
-            self._lined_up = list(self.rings.items())
-            self._cursors = [ring.consumer.cursors for _, ring in self._lined_up]
-            self._positions = [ring.consumer.position for _, ring in self._lined_up]
+            self._lined_up = list(self.rings.values())
+            consumers = [ring.consumer for ring in self._lined_up]
+            self._heads = heads([each.cursors for each in consumers], [each.position for each in consumers])
         return self._lined_up
+
+    def _is_untried(self, inode: int) -> bool:
+        """Whether a ring waits to be attached to, for the first time or once more."""
+        return inode not in self.rings and (inode not in self._refused or self._refused[inode].retryable)
 
     def _attach(self, inode: int, name: str) -> None:
         try:
@@ -158,8 +185,13 @@ class Drain:
             if time.monotonic() > self._incomplete.setdefault(inode, time.monotonic()) + INCOMPLETE_SECONDS:
                 self._refuse(inode, error)
             return
+        except RingNotFound:
+            return  # renamed or removed since the scan: the next one tells
         except RingError as error:
             self._refuse(inode, error)
+            return
+        if consumer.segment.inode != inode:
+            consumer.close()  # renamed since the scan, and another ring got the name
             return
         try:
             self._resume(consumer)
@@ -167,7 +199,7 @@ class Drain:
             consumer.close()
             self._refuse(inode, error)
             return
-        self.rings[inode] = Ring(consumer)
+        self.rings[inode] = Ring(inode, consumer)
         self._lined_up = None
         self._refused.pop(inode, None)
         LOGGER.info("ring %r: attached at record %d", name, consumer.position)
@@ -202,22 +234,35 @@ class Drain:
         for session in self._journal.sessions - {ring.session for ring in self.rings.values()}:
             self._journal.drop_session(session)
 
-    def _append(self, inode: int, ring: Ring, share: int) -> None:
-        """Journal what is new in a ring, about `share` bytes at most."""
+    def _append_all(self, rings: list[Ring]) -> None:
+        """Journal what is new in some rings, about `CYCLE_BYTES` at most, an equal share of each."""
+        share = CYCLE_BYTES // len(rings)
+        if time.monotonic() >= self._space_until:
+            self._space = 0
+        for ring in rings:
+            if self._space < ENOUGH_BYTES:
+                self._space = self._ask_space()
+                self._space_until = time.monotonic() + SPACE_SECONDS
+            self._space -= self._append(ring, min(share, self._space))
+
+    def _append(self, ring: Ring, most: int) -> int:
+        """Journal what is new in a ring, about `most` bytes at most; returns how many it were."""
         consumer = ring.consumer
         first_seq = consumer.position
-        limit = max(1, min(share, MAX_PAYLOAD, self._space()) // consumer.header.schema.record_size)
+        limit = max(1, min(most, MAX_PAYLOAD) // ring.record_size)
         try:
             views = consumer.poll(limit)
             check_identity(consumer, views, first_seq)
-            self.is_pressed |= consumer.position - first_seq == limit
         except RingError as error:
-            self._refuse(inode, error)
-            self._detach(inode)
-            return
+            self._refuse(ring.inode, error)
+            self._detach(ring.inode)
+            return 0
+        count = consumer.position - first_seq
+        self.is_pressed |= count == limit
         self._journal.append(ring.session, first_seq, views)
+        return count * ring.record_size
 
-    def _space(self) -> int:
+    def _ask_space(self) -> int:
         """Bytes the journal may take; the rest is the loader's, because only what it has loaded can be deleted."""
         try:
             free = free_bytes(self._journal.directory)
@@ -262,6 +307,7 @@ class Drain:
 
     def _refuse(self, inode: int, error: RingbufError) -> None:
         self._refused[inode] = error
+        self._settled = None
         self._problems.report(error)
 
 
@@ -278,13 +324,22 @@ def check_identity(consumer: Consumer, views: tuple[Records, ...], first_seq: in
         RingCorrupt: something else wrote into the ring's memory.
     """
     for view in views:
-        expected = np.arange(first_seq, first_seq + len(view), dtype=np.uint64)
-        wrong = np.flatnonzero((view["seq"] != expected) | (view["session"] != consumer.header.session))
-        if len(wrong):
-            slot = view[wrong[0]]
+        wrong = _wrong(view, consumer.header.session, first_seq)
+        if wrong is not None:
+            slot = view[wrong]
             raise RingCorrupt(
-                f"ring {consumer.name!r}: record {first_seq + int(wrong[0])} says it is record {int(slot['seq'])} of "
+                f"ring {consumer.name!r}: record {first_seq + wrong} says it is record {int(slot['seq'])} of "
                 f"session {int(slot['session']):016x}",
                 "something overwrote the ring's memory; keep a copy of the file, then see `ringbuf rm --force`",
             )
         first_seq += len(view)
+
+
+def _wrong(view: Records, session: int, first_seq: int) -> int | None:
+    """Place of the first record with another session or seq than it should have, None if there is none."""
+    end = first_seq + len(view)
+    sessions, seqs = view["session"], view["seq"]
+    if len(view) <= FEW and seqs.tolist() == [*range(first_seq, end)] and sessions.tolist() == [session] * len(view):
+        return None
+    wrong = (seqs != np.arange(first_seq, end, dtype=np.uint64)) | (sessions != session)
+    return int(wrong.argmax()) if wrong.any() else None

@@ -1,7 +1,7 @@
 """How long records take from their append to the acknowledgement of their insert."""
 
 import threading
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -18,6 +18,10 @@ class Latency:
         self._lock = threading.Lock()
         self._window = np.zeros(WINDOW)
         self._count = 0
+        self._summary: tuple[int, dict[str, float | int | None]] = (
+            0,
+            {"p50": None, "p99": None, "max": None, "count": 0},
+        )
 
     def observe(self, insert: Insert, acknowledged_ns: int) -> None:
         """Take the records of an acknowledged insert into account, if they carry `captured_ns`."""
@@ -32,11 +36,16 @@ class Latency:
             self._count += len(latencies)
 
     def summary(self) -> dict[str, float | int | None]:
-        """Percentiles in milliseconds over the window; None before the first record."""
+        """Percentiles in milliseconds over the window (nearest rank); None before the first record."""
         with self._lock:
-            seen = self._window[: min(self._count, WINDOW)].copy()
-        if not len(seen):
-            return {"p50": None, "p99": None, "max": None, "count": 0}
-        p50, p99 = np.percentile(seen, [50, 99])
-        milliseconds = {"p50": p50, "p99": p99, "max": seen.max()}
-        return {**{name: round(float(value), 3) for name, value in milliseconds.items()}, "count": len(seen)}
+            count, summary = self._summary
+            if count != self._count:
+                summary = _summary(np.sort(self._window[: min(self._count, WINDOW)]))
+                self._summary = self._count, summary
+        return dict(summary)
+
+
+def _summary(latencies: np.ndarray[Any, np.dtype[np.float64]]) -> dict[str, float | int | None]:
+    count = len(latencies)
+    ranks = {"p50": -(-count * 50 // 100), "p99": -(-count * 99 // 100), "max": count}
+    return {**{name: round(float(latencies[rank - 1]), 3) for name, rank in ranks.items()}, "count": count}

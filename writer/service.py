@@ -19,10 +19,9 @@ from typing import Any, Final
 
 from ringbuf.errors import ConfigurationError, JournalCorrupt, JournalError, RingbufError, SinkError
 from ringbuf.execution import EXECUTION
-from ringbuf.journal import MAX_PAYLOAD, JournalReader
+from ringbuf.journal import MAX_PAYLOAD, JournalReader, SegmentFile
 
 from . import checkpoint as state_file
-from . import status as status_file
 from .checkpoint import Checkpoint
 from .data_directory import DataDirectory
 from .drain import RESERVED_BYTES, Drain, free_bytes
@@ -33,6 +32,7 @@ from .metrics import serve_metrics
 from .problems import Problems
 from .query_server import QueryServer
 from .sink import ClickHouseSink
+from .status import INTERVAL_SECONDS, StatusFile
 
 LOGGER: Final = logging.getLogger("ringbuf.writer")
 DISCOVER_SECONDS: Final = 0.25
@@ -84,6 +84,8 @@ class Writer:
         self._stopped = threading.Event()
         self._problems = Problems()
         self._retain_at = 0.0
+        self._removed = 0
+        self._known_segments: tuple[tuple[int, int] | None, list[SegmentFile]] = None, []
         self._prepare_sink()
         directory.journal.mkdir(mode=0o700, exist_ok=True)
         self._reader = JournalReader(directory.journal)
@@ -134,7 +136,7 @@ class Writer:
     def status(self) -> dict[str, Any]:
         """The state of the writer, as in `status.json`."""
         loader, journal = self._loader, self._journal
-        segments = self._reader.segments()
+        segments = self._segments()
         return {
             "version": self._version,
             "pid": os.getpid(),
@@ -164,6 +166,15 @@ class Writer:
             "latency_ms": loader.latency.summary(),
             "errors": self._problems.counts(),
         }
+
+    def _segments(self) -> list[SegmentFile]:
+        """The files of the journal, as they were when it grew last or lost one."""
+        state = self._journal.durable_end, self._removed
+        known, segments = self._known_segments
+        if state != known:
+            segments = self._reader.segments()
+            self._known_segments = state, segments
+        return segments
 
     # Start
 
@@ -222,7 +233,7 @@ class Writer:
 
     def _drain_until_stopped(self) -> None:
         discover_at = look_after_at = 0.0
-        idle = 0
+        idle, has_news = 0, True
         while not self._stopping.is_set():
             started = time.monotonic()
             if started >= discover_at:
@@ -231,10 +242,11 @@ class Writer:
             if started >= look_after_at:
                 self._drain.look_after()
                 look_after_at = started + LOOK_AFTER_SECONDS
-            count = self._drain.cycle()
+            count = self._drain.cycle() if has_news else None
             idle = idle + 1 if count is None else 0
             if count is None:
-                self._pause(min(LONGEST_IDLE_SECONDS, 0.001 * idle))
+                pause = min(LONGEST_IDLE_SECONDS, 0.001 * idle)
+                has_news = self._drain.wait(pause, pause if pause < LONGEST_IDLE_SECONDS else discover_at - started)
             elif count == 0:
                 self._pause(STUCK_SECONDS)
             else:
@@ -279,13 +291,14 @@ class Writer:
     # Monitor, in its thread
 
     def _monitor(self) -> None:
+        file = StatusFile(self._directory.path)
         is_last = False
         while True:
-            self._attempt(lambda: status_file.write(self._directory.path, self.status()))
+            self._attempt(lambda: file.show(self.status()))
             self._attempt(self._retain)
             if is_last:
                 return
-            is_last = self._stopped.wait(status_file.INTERVAL_SECONDS)
+            is_last = self._stopped.wait(INTERVAL_SECONDS)
 
     def _attempt(self, action: Callable[[], None]) -> None:
         """What serves the monitors must never stop the writer."""
@@ -307,6 +320,7 @@ class Writer:
         max_bytes = 0 if is_short else self._settings.retain_bytes
         removed = self._journal.retain(self._loader.checkpoint.offset, max_bytes=max_bytes)
         self._retain_at = time.monotonic() + RETAIN_SECONDS
+        self._removed += removed
         if removed:
             LOGGER.info("journal: %d loaded segments removed", removed)
 

@@ -1,5 +1,6 @@
-"""What a running writer says about itself: one JSON file in its directory, replaced twice a second."""
+"""What a running writer says about itself: one JSON file in its directory, never older than a second."""
 
+import errno
 import json
 import os
 from pathlib import Path
@@ -7,19 +8,42 @@ from typing import Any, Final
 
 FILE_NAME: Final = "status.json"
 INTERVAL_SECONDS: Final = 0.5
+REFRESH_NS: Final = 900_000_000
+"""So that nothing in the file is ever older than about a second while the writer lives."""
 
 
-def write(directory: Path, status: dict[str, Any]) -> None:
-    """Replace the status as a whole; readers see the old one or the new one.
+class StatusFile:
+    """The status in the directory of a writer."""
 
-    Raises:
-        OSError: the disk refuses it.
-    """
-    path = directory / FILE_NAME
-    temporary = path.with_suffix(".tmp")
-    with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        json.dump(status, file)
-    os.replace(temporary, path)
+    def __init__(self, directory: Path) -> None:
+        path = directory / FILE_NAME
+        self._path, self._temporary = str(path), str(path.with_suffix(".tmp"))
+        self._written: dict[str, Any] = {"updated_ns": 0}
+
+    def show(self, status: dict[str, Any]) -> None:
+        """Replace the status as a whole, so that readers see the old one or the new one.
+
+        One that only says once more what is there is written when that is `REFRESH_NS` old: to replace a file is the
+        most expensive thing an idle writer does.
+
+        Raises:
+            OSError: the disk refuses it.
+        """
+        written_ns = self._written["updated_ns"]
+        is_old = not written_ns <= status["updated_ns"] < written_ns + REFRESH_NS
+        if is_old or status | {"updated_ns": written_ns} != self._written:
+            self._replace(json.dumps(status).encode())
+            self._written = status
+
+    def _replace(self, content: bytes) -> None:
+        fd = os.open(self._temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        try:
+            written = os.write(fd, content)
+        finally:
+            os.close(fd)
+        if written < len(content):
+            raise OSError(errno.ENOSPC, f"{written} of {len(content)} bytes written")
+        os.replace(self._temporary, self._path)
 
 
 def read(directory: Path) -> dict[str, Any] | None:

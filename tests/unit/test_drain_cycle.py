@@ -3,14 +3,17 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from ringbuf import layout
+from ringbuf.consumer import Consumer
+from ringbuf.errors import RingCorrupt
 from ringbuf.frame import RECORDS
 from ringbuf.journal import Frame, JournalReader
 from ringbuf.producer import Producer
 from ringbuf.writer import drain as drain_module
-from ringbuf.writer.drain import Drain
+from ringbuf.writer.drain import Drain, check_identity
 from ringbuf.writer.journal import Journal
 from ringbuf.writer.problems import Problems
 from tests.journals import TICK, UNSYNCED
@@ -133,3 +136,68 @@ def test_a_heartbeat_is_shown_in_every_ring(drain: Drain) -> None:
     before = heartbeats()
     drain.look_after()
     assert all(new > old for old, new in zip(before, heartbeats(), strict=True))
+
+
+# The disk
+
+
+def test_the_disk_is_asked_for_its_space_once_for_all_rings(
+    drain: Drain, producers: list[Producer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Path] = []
+
+    def free_bytes(directory: Path) -> int:
+        asked.append(directory)
+        return 10**9
+
+    monkeypatch.setattr(drain_module, "free_bytes", free_bytes)
+    for producer in producers:
+        append(producer, 1)
+    assert drain.cycle() == RINGS
+    assert len(asked) == 1
+
+
+def test_what_a_cycle_journals_is_counted_as_taken_from_the_disk(
+    drain: Drain, producers: list[Producer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last of the disk stays the loader's, also when many rings have a little each."""
+    monkeypatch.setattr(drain_module, "ENOUGH_BYTES", 5 * TICK.record_size)
+    free = 12
+
+    def free_bytes(_: Path) -> int:
+        left = free - sum(map(len, journaled(tmp_path).values()))
+        return drain_module.RESERVED_BYTES + left * TICK.record_size
+
+    monkeypatch.setattr(drain_module, "free_bytes", free_bytes)
+    for producer in producers:
+        append(producer, 8)
+    assert drain.cycle() == 8, "the second ring was given what the first had taken"
+    assert sorted(producer.lag for producer in producers) == [0, 8, 8, 8]
+    assert drain.cycle() == 0
+    free = 1000
+    assert drain.cycle() == 24
+
+
+# Identity
+
+
+@pytest.mark.parametrize("count", [1, 2, 32, 33, CAPACITY])
+def test_a_record_that_is_not_the_one_it_should_be_is_found_among_few_and_among_many(count: int) -> None:
+    first = 40
+    with Producer.open("ticks", TICK, capacity=CAPACITY) as producer, Consumer.open("ticks") as consumer:
+        append(producer, first)
+        consumer.poll()
+        consumer.acknowledge(first - 1)
+        append(producer, count)
+        views = consumer.poll()
+        check_identity(consumer, views, first)
+        records = np.frombuffer(producer.memory, TICK.dtype, offset=layout.HEADER_SIZE)
+        for place in range(first, first + count):
+            for field in ("session", "seq"):
+                slot = records[place % CAPACITY]
+                sound = slot[field]
+                slot[field] ^= np.uint64(1 << 63)
+                with pytest.raises(RingCorrupt, match=f"record {place} says it is record {slot['seq']} of session"):
+                    check_identity(consumer, views, first)
+                slot[field] = sound
+        check_identity(consumer, views, first)

@@ -32,7 +32,7 @@ from ringbuf.strategies.native_recorder import native_recorder
 from ringbuf.strategies.words import TABLES
 
 ROOT = Path(__file__).parents[2]
-SOURCE = ROOT / "ringbuf" / "_native.c"
+SOURCES = ("_native.c", "_heads.c")
 COMPILER = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
 BOUND = {"exchange": "binance", "account": "A-1", "symbol": "ETHUSDT", "strategy": "mm-eth"}
 FILL: dict[str, Any] = {"side": "buy", "last_price": 2500.25, "last_quantity": 0.5}
@@ -152,9 +152,11 @@ except Exception as error:
 
 
 @needs_compiler
-def test_the_source_compiles_without_a_warning() -> None:
+@pytest.mark.parametrize("source", SOURCES)
+def test_the_source_compiles_without_a_warning(source: str) -> None:
     flags = ["-std=c11", "-D_GNU_SOURCE", "-O2", "-Wall", "-Wextra", "-Wshadow", "-Werror"]
-    command = [str(COMPILER), *flags, f"-I{sysconfig.get_path('include')}", "-c", "-o", os.devnull, str(SOURCE)]
+    command = [str(COMPILER), *flags, f"-I{sysconfig.get_path('include')}", "-c", "-o", os.devnull]
+    command.append(str(ROOT / "ringbuf" / source))
     compiled = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     assert compiled.returncode == 0, compiled.stdout
 

@@ -1,17 +1,19 @@
 """Names of rings, and how a ring is removed."""
 
 import os
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from ringbuf import registry
 from ringbuf.consumer import Consumer
 from ringbuf.errors import ConfigurationError, InvalidName, RingCorrupt, RingError, RingInUse, RingNotFound
 from ringbuf.execution import EXECUTION
 from ringbuf.observer import Observer
 from ringbuf.producer import Producer
-from ringbuf.registry import check_name, is_retired, namespace, remove, ring_inodes, ring_names
+from ringbuf.registry import Presence, check_name, is_retired, namespace, remove, ring_inodes, ring_names
 from ringbuf.schema import Schema
 
 TICK = Schema.define("ticks", [("price", "f8")])
@@ -103,6 +105,69 @@ def test_what_is_missing_is_named_and_what_there_is_listed() -> None:
             use("nothing")
     with pytest.raises(RingNotFound):
         remove("nothing", force=True)
+
+
+# Rings that come and go
+
+
+def test_rings_are_found_as_they_come_and_go(namespace: str) -> None:
+    """By the real clock and directory, without a pause."""
+    presence = Presence(namespace)
+    assert presence.rings() == {}
+    for number in range(50):
+        Producer.open(f"ring-{number}", TICK, capacity=2).close()
+        assert presence.rings() == ring_inodes()
+        assert len(presence.rings()) == number + 1
+    for number in range(50):
+        remove(f"ring-{number}")
+        assert presence.rings() == ring_inodes()
+
+
+def stand_still(monkeypatch: pytest.MonkeyPatch, seconds_ago: float) -> None:
+    """From now on the kernel says that the directory changed last so long ago, whatever happens."""
+    changed_ns = time.time_ns() - int(seconds_ago * 1e9)
+    monkeypatch.setattr(registry, "_changed_ns", lambda: changed_ns)
+
+
+def test_a_directory_that_did_not_change_is_not_scanned_again(namespace: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    stand_still(monkeypatch, 1.0)
+    presence = Presence(namespace)
+    assert presence.rings() == {}
+    Producer.open("ticks", TICK, capacity=2).close()
+    assert presence.rings() == {}, "it was scanned"
+    stand_still(monkeypatch, 0.5)
+    assert list(presence.rings().values()) == ["ticks"]
+
+
+def test_a_ring_that_comes_in_the_very_tick_of_a_scan_is_found(namespace: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    stand_still(monkeypatch, 0.0)
+    presence = Presence(namespace)
+    for number in range(3):
+        Producer.open(f"ring-{number}", TICK, capacity=2).close()
+        assert len(presence.rings()) == number + 1
+
+
+def test_a_directory_whose_time_of_change_says_nothing_is_scanned_after_a_while(
+    namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand_still(monkeypatch, 1.0)
+    presence = Presence(namespace)
+    presence.rings()
+    Producer.open("ticks", TICK, capacity=2).close()
+    now = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now + registry.RESCAN_SECONDS + 1)
+    assert list(presence.rings().values()) == ["ticks"]
+
+
+def test_the_same_rings_are_the_same_answer_however_often_the_directory_changes(namespace: str) -> None:
+    presence = Presence(namespace)
+    with Producer.open("ticks", TICK, capacity=2) as producer:
+        first = presence.rings()
+        other = Path(f"/dev/shm/ringbuf.{namespace}-2.other")
+        other.touch()
+        other.unlink()
+        assert presence.rings() is first
+    assert list(first.values()) == [producer.name]
 
 
 # Removal

@@ -192,6 +192,12 @@ def test_bytes_that_are_no_descriptor_are_refused(data: bytes) -> None:
         Schema.from_descriptor(data)
 
 
+def test_many_rings_of_one_schema_share_it() -> None:
+    assert Schema.from_descriptor(bytes(bytearray(EXECUTION.descriptor))) is Schema.from_descriptor(
+        EXECUTION.descriptor
+    )
+
+
 def refused_or_the_same(descriptor: bytes) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -1,0 +1,238 @@
+"""How the drain finds rings and leaves them, while the directory of shared memory stands still or changes under it."""
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from ringbuf import layout, registry
+from ringbuf.consumer import Consumer
+from ringbuf.producer import Producer
+from ringbuf.registry import ring_inodes, ring_names
+from ringbuf.schema import Schema
+from ringbuf.writer import step
+from ringbuf.writer.drain import Drain
+from ringbuf.writer.journal import Journal
+from ringbuf.writer.problems import Problems
+from ringbuf.writer.step import Step
+from tests.journals import TICK, UNSYNCED
+
+TICK_2 = Schema.define("tick", [("value", "u8"), ("size", "u8")], version=2)
+CAPACITY = 16
+
+
+@pytest.fixture
+def problems() -> Problems:
+    return Problems()
+
+
+@pytest.fixture
+def drain(tmp_path: Path, namespace: str, problems: Problems) -> Iterator[Drain]:
+    made = Drain(Journal.open(tmp_path, files=UNSYNCED), problems, namespace)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def stand_still(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Call it, and the kernel says that the directory changed a second ago and never again."""
+
+    def stop() -> None:
+        changed_ns = time.time_ns() - 10**9
+        monkeypatch.setattr(registry, "_changed_ns", lambda: changed_ns)
+
+    return stop
+
+
+def ring_file(name: str) -> Path:
+    return registry.SHARED_MEMORY / registry.segment_name(name)[1:]
+
+
+def append(producer: Producer, count: int = 1) -> None:
+    for _ in range(count):
+        assert producer.append(value=producer.head) >= 0
+
+
+def attached(drain: Drain) -> set[str]:
+    return {ring.consumer.name for ring in drain.rings.values()}
+
+
+def test_records_are_seen_although_the_directory_did_not_change_since_the_last_scan(
+    drain: Drain, stand_still: Callable[[], None]
+) -> None:
+    with Producer.open("ticks", TICK, capacity=CAPACITY) as producer:
+        stand_still()
+        for _ in range(3):
+            drain.discover()
+            append(producer)
+            assert drain.cycle() == 1
+
+
+def test_a_ring_that_is_in_use_is_tried_again_although_the_directory_did_not_change(
+    drain: Drain, problems: Problems, stand_still: Callable[[], None]
+) -> None:
+    Producer.open("ticks", TICK, capacity=CAPACITY).close()
+    stand_still()
+    with Consumer.open("ticks"):
+        drain.discover()
+        drain.discover()
+        assert not drain.rings
+    assert problems.counts() == {"RingInUse": 2}
+    drain.discover()
+    assert attached(drain) == {"ticks"}
+
+
+def test_a_ring_is_attached_when_it_is_complete_although_the_directory_did_not_change(
+    drain: Drain, stand_still: Callable[[], None]
+) -> None:
+    ring_file("ticks").touch(0o600)
+    stand_still()
+    drain.discover()
+    assert not drain.rings
+    with Producer.open("ticks", TICK, capacity=CAPACITY):
+        drain.discover()
+        assert attached(drain) == {"ticks"}
+
+
+def test_a_ring_set_aside_is_removed_once_it_is_read_although_the_directory_did_not_change(
+    drain: Drain, stand_still: Callable[[], None]
+) -> None:
+    with Producer.open("ticks", TICK, capacity=CAPACITY) as old:
+        append(old, 2)
+    with Producer.open("ticks", TICK_2, capacity=CAPACITY):
+        stand_still()
+        drain.discover()
+        assert (len(drain.rings), len(ring_names())) == (2, 2)
+        assert drain.cycle() == 2
+        drain.discover()
+        assert (attached(drain), ring_names()) == ({"ticks"}, ["ticks"])
+
+
+def test_a_ring_without_a_name_is_left_when_its_producer_is_gone_although_the_directory_did_not_change(
+    drain: Drain, stand_still: Callable[[], None]
+) -> None:
+    with Producer.open("ticks", TICK, capacity=CAPACITY) as producer:
+        drain.discover()
+        ring_file("ticks").unlink()
+        stand_still()
+        drain.discover()
+        append(producer)
+        drain.discover()
+        assert attached(drain) == {"ticks"}
+        assert drain.cycle() == 1
+    drain.discover()
+    assert not drain.rings
+
+
+def test_when_nothing_is_left_to_try_nothing_is_tried_until_a_ring_is_left(
+    drain: Drain, stand_still: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Producer.open("a", TICK, capacity=CAPACITY), Producer.open("b", TICK, capacity=CAPACITY):
+        stand_still()
+        asked: list[str] = []
+
+        def is_retired(name: str) -> bool:
+            asked.append(name)
+            return False
+
+        monkeypatch.setattr(registry, "is_retired", is_retired)
+        drain.discover()
+        assert sorted(asked) == ["a", "b"]
+        drain.discover()
+        assert len(asked) == 2
+        os.truncate(ring_file("b"), layout.HEADER_SIZE)
+        drain.look_after()
+        drain.discover()
+        assert asked[2:] == ["a"]
+        drain.discover()
+        assert len(asked) == 3
+        assert attached(drain) == {"a"}
+
+
+# The directory changes between the look at it and the opening of a ring
+
+
+def discover_late(drain: Drain, present: dict[int, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Discover with what was there before; then everything is as it is again."""
+    with monkeypatch.context() as patch:
+        patch.setattr(registry.Presence, "rings", lambda _: present)
+        drain.discover()
+
+
+def test_a_ring_whose_name_another_got_since_is_not_taken_for_that(
+    drain: Drain, problems: Problems, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Producer.open("ticks", TICK, capacity=CAPACITY) as old:
+        append(old, 3)
+    before = ring_inodes()
+    with Producer.open("ticks", TICK_2, capacity=CAPACITY) as new:
+        append(new, 2)
+        discover_late(drain, before, monkeypatch)
+        assert not drain.rings
+        drain.discover()
+        assert attached(drain) == set(ring_names())
+        assert all(ring.consumer.segment.inode == inode for inode, ring in drain.rings.items())
+        assert drain.cycle() == 5
+    assert problems.counts() == {}
+
+
+def test_a_ring_that_lost_its_name_since_is_found_under_its_new_one(
+    drain: Drain, problems: Problems, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Producer.open("ticks", TICK, capacity=CAPACITY) as producer:
+        append(producer, 3)
+    before = ring_inodes()
+    ring_file("ticks").rename(ring_file(registry.retired_name("ticks", producer.session)))
+    discover_late(drain, before, monkeypatch)
+    assert not drain.rings
+    drain.discover()
+    assert drain.cycle() == 3
+    assert problems.counts() == {}
+
+
+def test_what_was_journaled_of_a_ring_that_lost_its_name_since_is_not_forgotten(
+    tmp_path: Path, namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(reached: Step) -> None:
+        if reached is Step.JOURNAL_SYNCED:
+            raise InterruptedError
+
+    with Producer.open("ticks", TICK, capacity=CAPACITY) as producer:
+        append(producer, 3)
+        journal = Journal.open(tmp_path, files=UNSYNCED)
+        drain = Drain(journal, Problems(), namespace)
+        drain.discover()
+        monkeypatch.setattr(step, "watch", die)
+        with pytest.raises(InterruptedError):
+            drain.cycle()
+        monkeypatch.setattr(step, "watch", None)
+        drain.close()
+        journal.close()
+        assert producer.lag == 3
+        before = ring_inodes()
+        ring_file("ticks").rename(ring_file(registry.retired_name("ticks", producer.session)))
+        drain = Drain(Journal.open(tmp_path, files=UNSYNCED), Problems(), namespace)
+        discover_late(drain, before, monkeypatch)
+        drain.discover()
+        assert (len(drain.rings), producer.lag) == (1, 0)
+        assert drain.cycle() is None
+        drain.close()
+
+
+def test_a_ring_closed_behind_the_drains_back_costs_that_ring_alone(drain: Drain, problems: Problems) -> None:
+    """Its memory is still looked at, and still there."""
+    with Producer.open("a", TICK, capacity=CAPACITY) as a, Producer.open("b", TICK, capacity=CAPACITY) as b:
+        drain.discover()
+        assert drain.cycle() is None
+        (closed,) = [ring.consumer for ring in drain.rings.values() if ring.consumer.name == "a"]
+        closed.close()
+        del closed
+        assert not drain.wait(0.001, 0.002)
+        append(a)
+        append(b)
+        assert drain.wait(0.001, 0.002)
+        assert drain.cycle() == 1
+        assert attached(drain) == {"b"}
+        assert problems.counts() == {"RingClosed": 1}

@@ -1,0 +1,92 @@
+"""What a writer says about itself: the file in its directory, and the latencies in it."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ringbuf.execution import EXECUTION
+from ringbuf.writer import status as status_file
+from ringbuf.writer.batch import Insert, Piece, Range
+from ringbuf.writer.latency import WINDOW, Latency
+from ringbuf.writer.status import REFRESH_NS, StatusFile
+
+NOW_NS = 1_790_000_000_000_000_000
+
+
+def status(updated_ns: int, captured: int = 0) -> dict[str, Any]:
+    return {"updated_ns": updated_ns, "captured": captured, "journal": {"end": captured * 704}}
+
+
+def test_a_status_is_replaced_when_it_changed_or_grew_old_and_at_no_other_time(tmp_path: Path) -> None:
+    file = StatusFile(tmp_path)
+    shown = []
+    for each in (
+        status(NOW_NS),
+        status(NOW_NS + 1),
+        status(NOW_NS + 2, captured=1),
+        status(NOW_NS + 1 + REFRESH_NS, captured=1),
+        status(NOW_NS + 2 + REFRESH_NS, captured=1),
+        status(NOW_NS, captured=1),  # the clock was put back
+        status(NOW_NS, captured=1),
+    ):
+        file.show(each)
+        found = status_file.read(tmp_path)
+        assert found is not None
+        shown.append((found["updated_ns"] - NOW_NS, found["captured"]))
+    assert shown == [(0, 0), (0, 0), (2, 1), (2, 1), (2 + REFRESH_NS, 1), (0, 1), (0, 1)]
+    assert os.listdir(tmp_path) == [status_file.FILE_NAME]
+
+
+def test_a_status_that_the_disk_takes_in_part_leaves_the_old_one_and_is_written_the_next_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = StatusFile(tmp_path)
+    file.show(status(NOW_NS))
+    write = os.write
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", lambda fd, content: write(fd, content[:10]))
+        with pytest.raises(OSError, match="10 of"):
+            file.show(status(NOW_NS + 1, captured=1))
+    assert status_file.read(tmp_path) == status(NOW_NS)
+    file.show(status(NOW_NS + 2, captured=1))
+    assert status_file.read(tmp_path) == status(NOW_NS + 2, captured=1)
+
+
+# Latencies
+
+
+def observe(latency: Latency, *milliseconds: int) -> None:
+    """Records were acknowledged so many milliseconds after their append, in one insert."""
+    records = np.zeros(len(milliseconds), EXECUTION.dtype)
+    records["captured_ns"] = NOW_NS - np.array(milliseconds) * 1_000_000
+    piece = Piece(Range(1, 0, len(records)), memoryview(records.tobytes()))
+    latency.observe(Insert(EXECUTION, [piece]), NOW_NS)
+
+
+def test_latencies_are_those_of_the_records_at_their_ranks() -> None:
+    latency = Latency()
+    assert latency.summary() == {"p50": None, "p99": None, "max": None, "count": 0}
+    observe(latency, 7)
+    assert latency.summary() == {"p50": 7.0, "p99": 7.0, "max": 7.0, "count": 1}
+    observe(latency, 3)
+    assert latency.summary() == {"p50": 3.0, "p99": 7.0, "max": 7.0, "count": 2}
+    observe(latency, *range(8, 106))
+    assert latency.summary() == {"p50": 55.0, "p99": 104.0, "max": 105.0, "count": 100}
+
+
+def test_the_oldest_latencies_are_forgotten() -> None:
+    latency = Latency()
+    observe(latency, 900)
+    for _ in range(WINDOW // 4_096):
+        observe(latency, *[5] * 4_096)
+    assert latency.summary() == {"p50": 5.0, "p99": 5.0, "max": 5.0, "count": WINDOW}
+
+
+def test_a_summary_belongs_to_who_asked() -> None:
+    latency = Latency()
+    observe(latency, 7)
+    latency.summary()["p50"] = 0.0
+    assert latency.summary()["p50"] == 7.0
