@@ -1,6 +1,8 @@
 """Benchmarks are honest: who loses, doubles or corrupts is found out, and what is absent is not faked."""
 
 import os
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from typing import Any
@@ -222,6 +224,19 @@ def test_what_a_process_uses_is_counted() -> None:
         sum(range(2_000_000))
     assert 0 < spent.cpu <= spent.seconds * 64
     assert spent.last is not None and spent.last.own_mb > 1 and spent.last.files > 2
+
+
+def test_the_processor_time_of_a_thread_that_has_ended_counts() -> None:
+    def work_for_a_while() -> None:
+        end = time.thread_time() + 0.2
+        while time.thread_time() < end:
+            pass
+
+    with watched(os.getpid()) as spent:
+        thread = threading.Thread(target=work_for_a_while)
+        thread.start()
+        thread.join()
+    assert spent.cpu >= 0.2
 
 
 def test_the_experiment_counts_what_each_way_of_saving_has_kept(work: Workspace) -> None:

@@ -69,7 +69,7 @@ def drain(url: str | None, quick: bool, as_json: bool, plot_file: Path | None) -
         if server is None:
             report.absent["drain"] = NO_SERVER
         else:
-            report.sections.append(compare(work, server, rings=8 if quick else 48, rounds=1 if quick else 5))
+            report.sections.append(compare(work, server, rings=8 if quick else 48, rounds=2 if quick else 5))
     report.publish(as_json, plot_file)
 
 

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
+
+CPUCLOCK_SCHED: Final = 2
 
 
 @dataclass(frozen=True)
@@ -16,7 +18,7 @@ class Usage:
     Attributes:
         at: when this was read, seconds on the monotonic clock.
         cpu: seconds on a processor.
-        wakeups: voluntary context switches: how often it went to sleep and was woken.
+        wakeups: voluntary context switches of the threads that still run: how often they slept and were woken.
         own_mb, library_mb, shared_mb: resident memory in MB: its own (RssAnon), of files such as libraries (RssFile),
             shared, which is that of rings (RssShmem).
         files: open file descriptors.
@@ -34,16 +36,16 @@ class Usage:
     def of(cls, pid: int) -> Self:
         """Read it now."""
         process = Path("/proc") / str(pid)
-        cpu_ns = wakeups = 0
+        wakeups = 0
         for task in (process / "task").iterdir():
             with suppress(FileNotFoundError, ProcessLookupError):  # a thread may end meanwhile
-                cpu_ns += int((task / "schedstat").read_text().split()[0])
                 wakeups += int(_field(task / "status", "voluntary_ctxt_switches"))
         own, library, shared = (
             int(_field(process / "status", name).split()[0]) / 1000 for name in ("RssAnon", "RssFile", "RssShmem")
         )
         files = len(os.listdir(process / "fd"))
-        return cls(time.monotonic(), cpu_ns / 1e9, wakeups, own, library, shared, files)
+        cpu = time.clock_gettime(~pid << 3 | CPUCLOCK_SCHED)  # as clock_getcpuclockid(3); with threads that have ended
+        return cls(time.monotonic(), cpu, wakeups, own, library, shared, files)
 
 
 @dataclass
