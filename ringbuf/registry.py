@@ -27,6 +27,7 @@ TICK_NS: Final = 100_000_000
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*")
 _RETIRED = re.compile(r"(?P<name>[^~]+)~[0-9a-f]{16}")
 _NAMESPACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+_DIRECTORY = str(SHARED_MEMORY)
 _MAX_NAME = 100
 _MAX_NAMESPACE = 48
 
@@ -121,7 +122,7 @@ class Presence:
 
 
 def _changed_ns() -> int:
-    return os.stat(SHARED_MEMORY).st_ctime_ns
+    return os.stat(_DIRECTORY).st_ctime_ns
 
 
 def ring_names(space: str | None = None) -> list[str]:
