@@ -1,6 +1,7 @@
 """The server of the benchmarks: its data are in memory where there is room, and nothing of it is left behind."""
 
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -87,6 +88,20 @@ def test_server_and_writer_of_the_experiment_give_way_with_all_their_threads(
             assert {os.getpriority(os.PRIO_PROCESS, thread) for thread in threads(writer.pid)} == {LOW_PRIORITY}
         assert places(found, work)["server_data"] == machine.place(found.directory)
     assert not found.directory.exists()
+
+
+def test_a_writer_whose_start_is_interrupted_does_not_stay(work: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    started = []
+
+    def interrupt(writer: WriterProcess, *_: object) -> None:
+        started.append(os.pidfd_open(writer.pid))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(WriterProcess, "wait", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        WriterProcess(work, None, "interrupted", work.namespace)
+    ((process,), _, _) = select.select(started, [], [], 0)
+    os.close(process)
 
 
 def threads(pid: int) -> list[int]:

@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -24,6 +25,7 @@ from ringbuf.tools.bench.ring_contenders import NativeFloor, PackFloor
 from ringbuf.tools.bench.sender_process import cut
 from ringbuf.tools.bench.usage import Spent, Usage
 
+BENCHMARKS = (Path(__file__).parents[2] / "docs" / "BENCHMARKS.md").read_text()
 SVG = "{http://www.w3.org/2000/svg}"
 
 
@@ -216,6 +218,12 @@ def test_a_report_as_json_has_the_same() -> None:
     assert found["machine"].keys() >= {"cpu", "kernel", "python", "version", "core", "command"}
     assert found["sections"][0]["rows"][0] == {"name": "a & b", "p50": 0.5, "p999": 20.0}
     assert found["absent"] == {"redis": "not there"}
+
+
+def test_every_key_of_the_json_is_documented() -> None:
+    found = json.loads(CliRunner().invoke(publish, ["--json"]).stdout)
+    documented = set(re.findall(r"`(\w+)`", BENCHMARKS[BENCHMARKS.index("**JSON.**") : BENCHMARKS.index("A row has")]))
+    assert documented == found.keys() | found["sections"][0].keys()
 
 
 def test_a_failed_check_is_shown_and_is_a_problem() -> None:

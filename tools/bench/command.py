@@ -15,8 +15,8 @@ def bench() -> None:
 
     What is not installed is reported as absent; the extra `bench` has the packages that are compared with. The
     ClickHouse server is the one of --clickhouse or RINGBUF_TEST_CLICKHOUSE_URL, else one that is started from the
-    program `clickhouse` or the libchdb.so in RINGBUF_TEST_LIBCHDB. On a busy machine only the ratios within one run
-    mean anything.
+    program `clickhouse` or the libchdb.so in RINGBUF_TEST_LIBCHDB, with its data in /dev/shm if there is room, and
+    removed afterwards. On a busy machine only the ratios within one run mean anything.
     """
 
 

@@ -25,9 +25,9 @@ NOTE: Final = (
     f"{LONGEST_IDLE_SECONDS * 1e3:g} ms until the writer looks at an idle ring, up to "
     f"{Settings.sync_interval * 1e3:g} ms until the journal is synced, and the sync; the rest of the "
     f"{Settings.flush_interval * 1e3:g} ms from one insert to the next, or of the insert before; the insert; and up to "
-    f"{LOOK_SECONDS * 1e3:g} ms until the next SELECT. That counts rows, which costs a server no more than SELECT 1; "
-    "only when there are more it asks which. Acknowledged: the same load without any SELECT, until the answer to the "
-    "insert, as the writer itself measures it. Inserts: those of that run, as the server's query log has them."
+    f"{LOOK_SECONDS * 1e3:g} ms until the next SELECT. That counts rows, which costs a server little more than SELECT "
+    "1; only when there are more it asks which. Acknowledged: the same load without any SELECT, until the answer to "
+    "the insert, as the writer itself measures it. Inserts: those of that run, as the server's query log has them."
 )
 
 

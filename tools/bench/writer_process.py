@@ -44,7 +44,11 @@ class WriterProcess:
         log = self.data_dir.with_suffix(".log")
         self._process = ChildProcess(MODULE, ["writer", *options], namespace=namespace, log=log)
         self.pid = self._process.pid
-        self.wait(lambda: (status.read(self.data_dir) or {}).get("pid") == self.pid, "start", START_SECONDS)
+        try:
+            self.wait(lambda: (status.read(self.data_dir) or {}).get("pid") == self.pid, "start", START_SECONDS)
+        except BaseException:  # Ctrl-C too: nobody else knows of the process yet
+            self._process.end()
+            raise
 
     def __enter__(self) -> Self:
         return self
