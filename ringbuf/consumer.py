@@ -61,6 +61,7 @@ class Consumer:
             RingCorrupt, RingVersion: it is no intact ring of this release.
             RingError: it belongs to another user.
             RingMemory: it cannot be mapped.
+            ConfigurationError: the processor needs the native core.
         """
         check_platform()
         segment = Segment.open(registry.segment_name(name, namespace), f"ring {name!r}", writable=True)

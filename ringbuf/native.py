@@ -1,7 +1,8 @@
 """Which implementation runs: the native core where it could be built, else pure Python.
 
-Both do the same, to the byte. `RINGBUF_PURE=1` forces pure Python. Free-threaded Python always gets pure Python,
-because the native core relies on the global interpreter lock and would switch it on.
+Both do the same, to the byte. `RINGBUF_PURE=1` forces pure Python. The native core relies on the global interpreter
+lock: free-threaded Python gets it only where the lock is on. It usually is, because `posix_ipc` switches it on;
+`PYTHON_GIL=0` keeps it off.
 """
 
 import importlib

@@ -8,7 +8,7 @@ import numpy as np
 from ringbuf import layout, registry
 from ringbuf.errors import RingClosed, RingCorrupt, RingError
 from ringbuf.native import cursors
-from ringbuf.segment import Segment
+from ringbuf.segment import Segment, check_platform
 
 Records = np.ndarray[Any, np.dtype[np.void]]
 
@@ -79,7 +79,9 @@ class Observer:
             RingIncomplete: its producer has not finished creating it.
             RingMemory: it cannot be mapped.
             RingCorrupt, RingVersion: it is no intact ring of this release.
+            ConfigurationError: the processor needs the native core.
         """
+        check_platform()
         registry.find(name, namespace)
         segment = Segment.open(registry.segment_name(name, namespace), f"ring {name!r}")
         try:

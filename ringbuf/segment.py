@@ -21,6 +21,8 @@ from ringbuf import layout, native
 from ringbuf.errors import ConfigurationError, RingCorrupt, RingError, RingMemory, RingNotFound
 
 MODE: Final = 0o600
+IN_ORDER: Final = ("x86_64", "AMD64")
+"""Processors that show plain stores in the order of the program."""
 _REFUSED = "check its owner and mode, and the limits of this process"
 _REMOVE = "see `ringbuf rm --force` if it is yours and no longer needed"
 _FLOCK = struct.Struct("hhqqi4x")  # struct flock of Linux on 64 bits: type, whence, start, length, pid
@@ -32,8 +34,7 @@ def check_platform() -> None:
     Raises:
         ConfigurationError: the processor is not x86-64 and there is no native core.
     """
-    # The native core has the loads and stores that ARM needs, but nothing here has run on ARM yet.
-    if native.CORE is None and platform.machine() not in ("x86_64", "AMD64"):
+    if native.CORE is None and platform.machine() not in IN_ORDER:
         raise ConfigurationError(
             f"processor {platform.machine()!r} may reorder stores, which pure Python cannot prevent",
             "install the package where there is a C compiler, for its native core, or use x86-64",

@@ -107,6 +107,7 @@ def claim(producer: Producer) -> None:
     producer.commit()
 
 
+@pytest.mark.skipif(sys.version_info[:2] == (3, 14), reason="`with lock` may keep the lock there, see the README")
 @pytest.mark.parametrize("act", [append_fields, extend, claim])
 def test_an_exception_from_a_signal_handler_at_any_moment_leaves_the_producer_usable(
     act: Callable[[Producer], None],

@@ -125,8 +125,8 @@ def test_the_native_core_is_in_use_where_it_can_be_built() -> None:
 @pytest.mark.parametrize(("value", "is_pure"), [("1", True), ("yes", True), ("0", False), ("", False)])
 def test_pure_python_can_be_forced(value: str, is_pure: bool) -> None:
     program = (
-        "from ringbuf import Producer, native\n"
-        "print(native.CORE is None, Producer.__base__.__module__, type(Producer.open('forced', capacity=2).cursors))"
+        "import mmap; from ringbuf import Producer, native\n"
+        "print(native.CORE is None, Producer.__base__.__module__, type(native.cursors(mmap.mmap(-1, 4096))))"
     )
     expected = "True ringbuf.native <class 'memoryview'>" if is_pure else "False ringbuf._native "
     assert run(program, RINGBUF_PURE=value).startswith(expected)
