@@ -97,12 +97,12 @@ class WriterProcess:
         assert self.process.wait(DEADLINE_SECONDS) == -signal.SIGKILL, self.log
 
 
-def shrink_limits() -> None:
+def shrink_limits(batch_bytes: int = 512 * 1024) -> None:
     """Let a few records do what takes tens of thousands: batches of two inserts, and batches that are read ahead."""
     for module, name, value in (
         (batch, "WORTH_DIVIDING", 16),
-        (loader, "MAX_BYTES", 512 * 1024),
-        (loader, "PLENTY_BYTES", 128 * 1024),
+        (loader, "MAX_BYTES", batch_bytes),
+        (loader, "PLENTY_BYTES", batch_bytes // 4),
         (drain, "CYCLE_BYTES", 96 * 1024),
     ):
         setattr(module, name, value)

@@ -8,6 +8,6 @@ from tests.writer_process import shrink_limits
 
 if __name__ == "__main__":
     end_with_parent(int(sys.argv[1]))
-    shrink_limits()
+    shrink_limits(batch_bytes=4 * 1024 * 1024)
     sys.argv = ["ringbuf", "writer", *sys.argv[2:]]
     main()
