@@ -1,5 +1,6 @@
 """One segment file of a journal, as its readers see it."""
 
+import mmap
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,7 +34,8 @@ class Buffer:
     """
 
     def __init__(self, size: int) -> None:
-        self._memory = memoryview(bytearray(size))
+        # Not a bytearray, which would be cleared, and so take its whole size even if little is ever read.
+        self._memory = memoryview(mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS))
         self.clear()
 
     def clear(self) -> None:
