@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from typing import Final, Self
 from urllib.parse import parse_qsl, urlsplit
 
+from ringbuf.execution import EXECUTION
+from ringbuf.writer.table import header
 from tests.clickhouse_server import free_port
 from tests.writer_process import wait_until
 
@@ -151,6 +153,11 @@ def acknowledge(rows: Callable[[Message], int]) -> Fault:
         exchange.reply(http(200, "OK", b"", f"X-ClickHouse-Summary: {summary}\r\n"))
 
     return play
+
+
+def rows_inserted(request: Message) -> int:
+    """Records in the body of an insert."""
+    return len(request.body.partition(header(EXECUTION))[2]) // EXECUTION.record_size
 
 
 def http(status: int, reason: str, body: bytes, headers: str = "") -> bytes:

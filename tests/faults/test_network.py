@@ -23,6 +23,7 @@ from tests.proxy import (
     hang,
     hang_after_forwarding,
     http,
+    rows_inserted,
 )
 from tests.recorded import Recorded, check_stored, wait_stored
 from tests.writer_process import WriterProcess, wait_until
@@ -35,7 +36,10 @@ REQUEST_CUTS: dict[str, Callable[[Message], int]] = {
     "before the header's last byte": lambda request: len(request.header) - 1,
     "behind the header": lambda request: len(request.header),
     "behind the body's first byte": lambda request: len(request.header) + 1,
-    "in the names of the columns": lambda request: len(request.header) + len(header(EXECUTION)) // 2,
+    "in the statement": lambda request: len(request.header) + 100,
+    "in the names of the columns": lambda request: (
+        bytes(request).index(header(EXECUTION)) + len(header(EXECUTION)) // 2
+    ),
     "between two records": lambda request: len(request) - 3 * EXECUTION.record_size,
     "inside a record": lambda request: len(request) - 3 * EXECUTION.record_size + 100,
     "before its last byte": lambda request: len(request) - 1,
@@ -60,11 +64,6 @@ GARBAGE: list[bytes] = [
     http(503, "Service Unavailable", b""),
     http(500, "Internal Server Error", b"Code: 202. DB::Exception: Too many", "X-ClickHouse-Exception-Code: 202\r\n"),
 ]
-
-
-def rows_inserted(request: Message) -> int:
-    """Records in the body of an insert."""
-    return len(request.body.partition(header(EXECUTION))[2]) // EXECUTION.record_size
 
 
 class ImpatientWriter(WriterProcess):

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -38,9 +39,12 @@ def ring_file(name: str) -> Path:
 
 
 def wait_stored(client: Client, database: str, *rings: Recorded) -> None:
-    for ring in rings:
+    def is_stored(ring: Recorded) -> bool:
         query = f"SELECT count() FROM {database}.executions FINAL WHERE session = {ring.session}"
-        wait_until(lambda: client.query(query).result_rows == [(len(ring.expected),)], f"{ring.ring} is stored")  # noqa: B023
+        return bool(client.query(query).result_rows == [(len(ring.expected),)])
+
+    for ring in rings:
+        wait_until(partial(is_stored, ring), f"{ring.ring} is stored")
 
 
 def truncate(path: Path) -> None:

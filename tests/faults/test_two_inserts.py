@@ -11,17 +11,22 @@ from ringbuf.writer.batch import CONNECTIONS, WORTH_DIVIDING
 from ringbuf.writer.step import Step
 from ringbuf.writer.table import header
 from tests.clickhouse_server import ClickHouse
-from tests.proxy import Exchange, Fault, Message, Proxy, acknowledge, answer_with, cut_answer, cut_request, http
+from tests.proxy import (
+    Exchange,
+    Fault,
+    Proxy,
+    acknowledge,
+    answer_with,
+    cut_answer,
+    cut_request,
+    http,
+    rows_inserted,
+)
 from tests.recorded import Recorded, check_stored, wait_stored
 from tests.writer_process import WriterProcess, wait_until
 
 PER_RING = WORTH_DIVIDING // 4 + 100
 RINGS = 6
-
-
-def rows_inserted(request: Message) -> int:
-    """Records in the body of an insert."""
-    return len(request.body.partition(header(EXECUTION))[2]) // EXECUTION.record_size
 
 
 def is_large(exchange: Exchange) -> bool:

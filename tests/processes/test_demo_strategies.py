@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -188,7 +189,12 @@ def test_exchange_and_strategies_end_when_the_demo_is_killed(floor: Floor) -> No
         wait_until(lambda: len(ring_names()) == 2, "the strategies have started")
         starter.kill()
     for group in groups:
-        wait_until(lambda group=group: not living(group), f"group {group} ends")  # type: ignore[misc]
+        wait_until(partial(is_gone, group), f"group {group} ends")
+
+
+def is_gone(group: int) -> bool:
+    """Whether no process of a group is left but zombies."""
+    return not living(group)
 
 
 def living(group: int) -> list[int]:

@@ -26,13 +26,11 @@ from typing import Final
 import click
 
 from ringbuf.errors import RingError
-from ringbuf.execution import EXECUTION
 from ringbuf.observer import Observer
 from ringbuf.registry import NAMESPACE_VARIABLE, SHARED_MEMORY
 from ringbuf.writer import status as status_file
-from ringbuf.writer.table import header
 from tests.clickhouse_server import NO_ENGINE, ClickHouseServer, find_engine
-from tests.proxy import Message, Proxy
+from tests.proxy import Proxy, rows_inserted
 from tests.soak.chaos import DEATH, Chaos, draws
 from tests.soak.comparison import Comparison, compare
 from tests.soak.disk import Disk
@@ -72,7 +70,7 @@ class Soak:
         sessions = {ring.header.session: ring for ring in self._rings.values()}
         self._recovery = RecoveryTimes(server, DATABASE, sessions)
         stack.callback(self._recovery.close)
-        self._chaos = Chaos(self._strategies, self._writer, self._database, self._proxy, self._disk, _inserted_rows)
+        self._chaos = Chaos(self._strategies, self._writer, self._database, self._proxy, self._disk, rows_inserted)
 
     def run(self, minutes: float, *, calm: bool) -> bool:
         """Disturb everything for a while, then compare. Returns whether all is well."""
@@ -221,10 +219,6 @@ class Soak:
         print("\n" + json.dumps(summary))
         for line in [*found.notes[:20], *self._problems]:
             print(line)
-
-
-def _inserted_rows(request: Message) -> int:
-    return len(request.body.partition(header(EXECUTION))[2]) // EXECUTION.record_size
 
 
 def _terminated(*_: object) -> None:
