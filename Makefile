@@ -42,7 +42,7 @@ clean: ## remove everything made here
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # One stamp for each extra of pyproject.toml that was installed.
-$(VENV)/demo $(VENV)/test $(VENV)/bench: pyproject.toml setup.py ringbuf/_native.c ringbuf/_heads.c | $(BIN)/python
+$(VENV)/demo $(VENV)/test $(VENV)/bench: pyproject.toml setup.py $(wildcard ringbuf/*.[ch]) | $(BIN)/python
 	@echo "Installing into $(VENV) what \`make $(@F)\` needs ..."
 	@$(PIP) install --editable '.[$(@F)]'
 	@touch $@

@@ -5,4 +5,14 @@ Where it cannot be compiled the package is installed without it, and runs in pur
 
 from setuptools import Extension, setup
 
-setup(ext_modules=[Extension("ringbuf._native", ["ringbuf/_native.c", "ringbuf/_heads.c"], optional=True)])
+SOURCES = ["_native.c", "_recorder.c", "_recorder_new.c", "_lock.c", "_heads.c"]
+HEADERS = ["_native.h", "_recorder.h"]
+
+core = Extension(
+    "ringbuf._native",
+    [f"ringbuf/{name}" for name in SOURCES],
+    depends=[f"ringbuf/{name}" for name in HEADERS],
+    optional=True,
+)
+
+setup(ext_modules=[core])

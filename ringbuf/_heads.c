@@ -4,11 +4,7 @@
  * A part of the native core, whose notes on memory order and processors hold here too (_native.c).
  */
 
-#define PY_SSIZE_T_CLEAN
-#include <Python.h>
-
-#include <stdint.h>
-#include <time.h>
+#include "_native.h"
 
 enum { NS_PER_SECOND = 1000000000 };
 
@@ -206,7 +202,7 @@ static PyType_Slot heads_slots[] = {
     {0, NULL},
 };
 
-__attribute__((visibility("hidden"))) PyType_Spec ringbuf_heads_spec = {
+PyType_Spec ringbuf_heads_spec = {
     .name = "ringbuf._native.Heads",
     .basicsize = sizeof(Heads),
     .flags = Py_TPFLAGS_DEFAULT,

@@ -9,7 +9,8 @@ import importlib
 import mmap
 import os
 import sys
-from types import ModuleType
+import threading
+from types import ModuleType, TracebackType
 from typing import TYPE_CHECKING, Final, Protocol
 
 from ringbuf import layout
@@ -56,6 +57,28 @@ def cursors(memory: mmap.mmap) -> Cursors:
     if CORE is None:
         return header.cast("Q")
     native: Cursors = CORE.Cursors(header)
+    return native
+
+
+class Lock(Protocol):
+    """What threads of one process share a producer through; reentrant, and a context.
+
+    That of the native core never passes to a thread that still waits for the interpreter's lock.
+    """
+
+    def acquire(self) -> bool: ...
+    def release(self) -> None: ...
+    def __enter__(self) -> bool: ...
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> None: ...
+
+
+def thread_lock() -> Lock:
+    """A new lock."""
+    if CORE is None:
+        return threading.RLock()
+    native: Lock = CORE.Lock()
     return native
 
 

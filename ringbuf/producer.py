@@ -15,7 +15,7 @@ from ringbuf import layout, record
 from ringbuf.attachment import attach
 from ringbuf.errors import RecordError, RingClosed, RingError, RingForked
 from ringbuf.execution import EXECUTION
-from ringbuf.native import AppendState, cursors
+from ringbuf.native import AppendState, cursors, thread_lock
 from ringbuf.schema import IDENTITY, Schema
 from ringbuf.segment import Segment, keep_from_children
 
@@ -57,7 +57,7 @@ class Producer(AppendState):
         self._scratch = record.blank(header.schema)
         self._blank = record.blank(header.schema)[0]
         self._stamps = "captured_ns" in header.schema.names and header.schema.is_time("captured_ns")
-        self.lock = threading.RLock()
+        self.lock = thread_lock()
         self.busy = False
         self._claim: tuple[int, int] | None = None  # seq and thread
         self._forked = False
@@ -348,7 +348,7 @@ class Producer(AppendState):
         """Become unusable, in a forked child: the ring is the parent's."""
         self._forked = True
         self.limit = 0
-        self.lock = threading.RLock()
+        self.lock = thread_lock()
         self.busy = False
         self._claim = None
         if self._segment is not None:

@@ -32,7 +32,7 @@ from ringbuf.strategies.native_recorder import native_recorder
 from ringbuf.strategies.words import TABLES
 
 ROOT = Path(__file__).parents[2]
-SOURCES = ("_native.c", "_heads.c")
+SOURCES = ("_native.c", "_recorder.c", "_recorder_new.c", "_lock.c", "_heads.c")
 COMPILER = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
 BOUND = {"exchange": "binance", "account": "A-1", "symbol": "ETHUSDT", "strategy": "mm-eth"}
 FILL: dict[str, Any] = {"side": "buy", "last_price": 2500.25, "last_quantity": 0.5}
