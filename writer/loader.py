@@ -175,6 +175,7 @@ class Loader:
         if self._question is not None:
             wait([self._question.lost])
         self._ahead = self._question = None
+        self._note_at = 0.0  # whether sessions were stored is not known
         self.sent = self.checkpoint.offset
         self._doubtful_until = self._journal.durable_end
         self._forget_unverified()
