@@ -105,6 +105,7 @@ class Loader:
         self._read_ahead = Worker("reader")
         self._buffers = cycle([Buffer(MAX_BYTES), Buffer(MAX_BYTES)])
         self._ahead: Future[Batch] | None = None
+        self._nothing_in = (0, 0)
         self._doubtful_until = 0
         self._unverified: dict[int, tuple[Schema, list[Range]]] = {}
         self._unverified_rows = 0
@@ -195,10 +196,13 @@ class Loader:
         if ahead is not None and (batch := ahead.result()).begin == self.sent:
             return batch
         end = self._journal.durable_end
-        if self.sent >= end:
+        if self.sent >= end or (self.sent, end) == self._nothing_in:
             return None
         batch = collect(self._reader, self.sent, end, next(self._buffers))
-        return batch if batch.end > batch.begin else None
+        if batch.end > batch.begin:
+            return batch
+        self._nothing_in = self.sent, end
+        return None
 
     def _load(self, batch: Batch) -> None:
         self._save(replace(self.checkpoint, intent=Intent(batch.begin, batch.end, batch.tokens)))

@@ -40,13 +40,22 @@ class QueryServer:
         finally:
             os.close(folder)
             os.umask(before)
-        threading.Thread(target=self._server.serve_forever, name="query server", daemon=True).start()
+        self._closing = False
+        self._thread = threading.Thread(target=self._serve, name="query server", daemon=True)
+        self._thread.start()
 
     def close(self) -> None:
         """Stop serving and remove the socket."""
-        self._server.shutdown()
+        self._closing = True
+        self._server.socket.shutdown(socket.SHUT_RDWR)  # ends the wait for a request
+        self._thread.join()
         self._server.server_close()
         self._path.unlink(missing_ok=True)
+
+    def _serve(self) -> None:
+        """Wait for one request after the other; `serve_forever` would look twice a second whether it is to end."""
+        while not self._closing:
+            self._server.handle_request()
 
 
 class _Server(socketserver.ThreadingUnixStreamServer):
