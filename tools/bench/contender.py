@@ -1,7 +1,6 @@
 """A contender: one way to hand a fill to another process, with a consumer that really consumes, and the check of it."""
 
 import importlib
-import multiprocessing
 import os
 import time
 from abc import ABC, abstractmethod
@@ -12,10 +11,10 @@ from typing import Any, ClassVar, Final
 from ringbuf.errors import RingbufError
 
 from .fills import MODULUS, Fill, Tally
+from .spawn import SPAWN
 from .timing import Style
 from .workspace import Workspace
 
-SPAWN: Final = multiprocessing.get_context("spawn")
 READY_SECONDS: Final = 30.0
 SETTLE_SECONDS: Final = 10.0
 LATE_SECONDS: Final = 0.02

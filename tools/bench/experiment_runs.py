@@ -7,7 +7,6 @@ from typing import Any, Final, NamedTuple, Self
 
 from ringbuf.errors import RingbufError
 
-from .contender import SPAWN
 from .distribution import Distribution, distribution
 from .experiment_client import (
     SAVINGS,
@@ -25,6 +24,7 @@ from .experiment_client import (
 )
 from .experiment_exchange import serve_orders
 from .report import LABEL, Section
+from .spawn import SPAWN
 from .usage import watched
 from .workspace import Workspace
 from .writer_process import STOP_SECONDS, WriterProcess

@@ -13,7 +13,7 @@ from .workspace import Workspace, workspace
 
 ONE_WAY_NOTE: Final = (
     "From the stamp before publication to the consumer's clock after it saw the record, one record every millisecond, "
-    "the two pinned to different cores. Adaptive: 200 looks, then pauses from 50 us to 500 us."
+    "the two pinned to different cores. Adaptive: 200 looks, then pauses from 50 us to 250 us."
 )
 
 

@@ -17,9 +17,10 @@ from ringbuf.consumer import Consumer
 from ringbuf.errors import RingbufError
 from ringbuf.strategies import Recorder
 
-from .contender import SPAWN, Counter, pin
+from .contender import Counter, pin
 from .distribution import Samples
 from .fills import FillStream
+from .spawn import SPAWN
 from .workspace import Workspace, cores
 
 RING: Final = "one-way"
@@ -28,7 +29,7 @@ TAKEN: Final = 16  # on a cache line of its own, which is not fetched with that 
 GAP_SECONDS: Final = 0.001
 SPINS: Final = 200
 SHORTEST_PAUSE: Final = 0.000_05
-LONGEST_PAUSE: Final = 0.000_5
+LONGEST_PAUSE: Final = 0.000_25
 END_SECONDS: Final = 120.0
 
 
@@ -138,7 +139,7 @@ def _spin(ends: Ends, count: int) -> list[int]:
 
 
 def _adapt(ends: Ends, count: int) -> list[int]:
-    """Look at the head `SPINS` times, then between pauses that double from 50 us to 500 us."""
+    """Look at the head `SPINS` times, then between pauses that double from 50 us to 250 us."""
     found: list[int] = []
     with _attached(ends) as consumer:
         while len(found) < count:

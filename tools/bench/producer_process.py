@@ -11,9 +11,10 @@ import numpy as np
 from ringbuf.errors import RingbufError
 from ringbuf.native import PURE_VARIABLE
 
-from .contender import SPAWN, Contender, Services, check, pin
+from .contender import Contender, Services, check, pin
 from .distribution import Samples
 from .fills import NOTHING, Fill, FillStream
+from .spawn import SPAWN
 from .timing import Timed, measure
 from .workspace import Workspace, cores
 
@@ -54,7 +55,11 @@ class ProducerProcess:
         theirs.close()
         self.ready: list[str]
         self.absent: dict[str, str]
-        self.ready, self.absent = self._connection.recv()
+        try:
+            self.ready, self.absent = self._connection.recv()
+        except BaseException:
+            self.close()
+            raise
 
     def measure(self, name: str, count: int, gap_ns: int) -> Slice:
         """Time `count` calls; `gap_ns` from one to the next, 0 for a burst.
@@ -140,5 +145,5 @@ def _opening_problem(contender: Contender) -> str | None:
 def _received(connection: Connection) -> Any:
     try:
         return connection.recv()
-    except (EOFError, KeyboardInterrupt):
+    except EOFError:
         return None

@@ -15,8 +15,9 @@ from typing import Any, Final
 
 import posix_ipc
 
-from .contender import SPAWN, Absent, ConsumerContender, Counter, package
+from .contender import Absent, ConsumerContender, Counter, package
 from .fills import Fill
+from .spawn import SPAWN
 
 # Only what is given: the queues are not to be charged for the empty fields of our record.
 MESSAGE: Final = struct.Struct("<16s8s8sdddd48s32s48s8sqQ")

@@ -24,8 +24,10 @@ def redis_server(workspace: Workspace) -> Iterator[str | None]:
     directory = workspace.new_directory("redis")
     path = directory / "socket"
     options = ["--port", "0", "--unixsocket", str(path), "--save", "", "--appendonly", "no", "--dir", str(directory)]
+    # Also after SIGKILL nothing is left running, where util-linux is installed.
+    bound_to_us = ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
     process = subprocess.Popen(
-        [program, *options], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, process_group=0
+        [*bound_to_us, program, *options], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, process_group=0
     )
     try:
         deadline = time.monotonic() + START_SECONDS

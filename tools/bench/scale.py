@@ -10,10 +10,10 @@ from typing import Any, Final, NamedTuple
 import click
 
 from .clickhouse_server import ClickHouse
-from .contender import SPAWN
 from .distribution import Distribution, distribution
 from .report import LABEL, Report, Section, bench_options
 from .server import clickhouse, places
+from .spawn import SPAWN
 from .strategy_process import StrategyProcess
 from .usage import Spent, watched
 from .workspace import Workspace, workspace

@@ -14,7 +14,7 @@ from ringbuf.journal import RECORDS, Frame, JournalReader
 from ringbuf.writer.engine import Server
 from ringbuf.writer.sink import ClickHouseSink
 
-from .contender import SPAWN
+from .spawn import SPAWN
 
 ANSWER_SECONDS: Final = 300.0
 

@@ -8,8 +8,8 @@ from ringbuf.errors import RingbufError
 from ringbuf.producer import FULL
 from ringbuf.strategies import BoundRecorder, Recorder
 
-from .contender import SPAWN
 from .fills import FillStream
+from .spawn import SPAWN
 
 ANSWER_SECONDS: Final = 600.0
 
