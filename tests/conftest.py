@@ -8,6 +8,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from ringbuf import native
 from ringbuf.registry import NAMESPACE_VARIABLE, SHARED_MEMORY
@@ -16,6 +17,9 @@ from tests.clickhouse_server import NO_ENGINE, URL_VARIABLE, ClickHouse, ClickHo
 
 NO_SKIP_VARIABLE = "RINGBUF_TEST_NO_SKIP"
 HAS_PURE = native.CORE is None or platform.machine() in IN_ORDER
+# No time decides about a test, nor do the characters hypothesis tabulates when it runs for the first time.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 IMPLEMENTATIONS = ["pure"] * HAS_PURE + ["native"] * (native.CORE is not None)
 
 

@@ -210,4 +210,4 @@ def identities(frame: Frame) -> list[tuple[int, int]]:
 
 
 TestJournal = JournalMachine.TestCase
-JournalMachine.TestCase.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+JournalMachine.TestCase.settings = settings(max_examples=100, stateful_step_count=40)

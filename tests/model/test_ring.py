@@ -225,4 +225,4 @@ class Ring(RuleBasedStateMachine):
 
 
 def test_a_ring_behaves_like_a_bounded_deque() -> None:
-    run_state_machine_as_test(Ring, settings=settings(max_examples=150, stateful_step_count=40, deadline=None))
+    run_state_machine_as_test(Ring, settings=settings(max_examples=150, stateful_step_count=40))

@@ -20,7 +20,7 @@ from uuid import uuid4
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ringbuf import layout, native, registry
@@ -224,7 +224,6 @@ def values(name: str) -> st.SearchStrategy[Any]:
 
 @needs_core
 def test_both_recorders_store_any_values_as_the_same_bytes(both: Both) -> None:
-    @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
     @given(
         fields=st.fixed_dictionaries({}, optional={name: values(name) for name in FIELDS}),
         others=st.sampled_from([{}, FILL]),
