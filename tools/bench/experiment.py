@@ -3,6 +3,7 @@
 import importlib.util
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Final
 
 import click
 
@@ -13,6 +14,9 @@ from .report import Report, bench_options
 from .server import NO_SERVER, clickhouse, places
 from .workspace import workspace
 from .writer_process import WriterProcess, database_name
+
+FLUSH_MS: Final = 1_000
+"""So seldom because the database has no host of its own here: an insert costs it 20 ms, however few its records."""
 
 
 @click.command()
@@ -34,7 +38,8 @@ def experiment(url: str | None, quick: bool, as_json: bool, plot_file: Path | No
             report.absent["ringbuf with a server" if embedded else "ringbuf"] = NO_SERVER
         writer = None
         if server is not None or embedded:
-            writer = stack.enter_context(WriterProcess(work, server, database_name(work, "experiment"), work.namespace))
+            database = database_name(work, "experiment")
+            writer = stack.enter_context(WriterProcess(work, server, database, work.namespace, flush_ms=FLUSH_MS))
             writer.lower_priority()
         exchange = stack.enter_context(Exchange())
         runs = Experiment(work, exchange, writer, server.pid if server else None, report.failed)

@@ -35,9 +35,9 @@ NOTE: Final = (
     "each connection has its last order. p50, p99, max: of the response in ms, from the exchange's stamp to the end of "
     "the order's handling. Each figure is the median of the rounds, or the best of them; x noop of the medians is the "
     "median of the ratios to noop in the same round. One writer and one server run beside all ways, noop included: the "
-    "writer with SCHED_BATCH and nice 10, a server started here with SCHED_IDLE, since a database has a host of its "
-    "own. Writer later: it is shown the ring after the run, so this is what saving alone costs. CPU: as a share of a "
-    "core during the run; if that of the exchange is near 100 %, total is its own pace."
+    "writer with SCHED_BATCH and nice 10 and an insert a second, a server started here with SCHED_IDLE, since a "
+    "database has a host of its own. Writer later: it is shown the ring after the run, so this is what saving alone "
+    "costs. CPU: as a share of a core during the run; if that of the exchange is near 100 %, total is its own pace."
 )
 
 

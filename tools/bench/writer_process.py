@@ -33,14 +33,25 @@ class WriterProcess:
         server: where it loads into; None for an embedded database.
         database: name of the database to make.
         namespace: of the rings.
+        flush_ms: milliseconds between two inserts at low rates, if not the writer's default.
     """
 
-    def __init__(self, work: Workspace, server: ClickHouse | None, database: str, namespace: str) -> None:
+    def __init__(
+        self,
+        work: Workspace,
+        server: ClickHouse | None,
+        database: str,
+        namespace: str,
+        *,
+        flush_ms: int | None = None,
+    ) -> None:
         self.data_dir = work.new_directory("data")
         self.database = database
         options = ["--data-dir", str(self.data_dir), "--database", database]
         if server is not None:
             options += ["--clickhouse", server.url]
+        if flush_ms is not None:
+            options += ["--flush-ms", str(flush_ms)]
         log = self.data_dir.with_suffix(".log")
         self._process = ChildProcess(MODULE, ["writer", *options], namespace=namespace, log=log)
         self.pid = self._process.pid
