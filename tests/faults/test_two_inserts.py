@@ -209,6 +209,28 @@ def test_a_backlog_of_many_batches_read_ahead_survives_kills_with_every_value(
         check_stored(client, database, *rings)
 
 
+def test_what_was_acknowledged_and_not_stored_is_sent_again_before_what_was_read_ahead(
+    rings: list[Recorded], new_writer: WriterProcess, proxy: Proxy, clickhouse_server: ClickHouse, database: str
+) -> None:
+    """The first insert is lost; that is found out when a later batch is on its way and the one behind it is read."""
+    go_on = threading.Event()
+
+    def lose(exchange: Exchange) -> None:
+        go_on.wait(30)
+        acknowledge(rows_inserted)(exchange)
+
+    proxy.play(lose, times=1)
+    new_writer.start(kill_at=(Step.INSERT_SENT, 1 << 30)).wait_running()  # with small limits, and never
+    proxy.wait_played()
+    wait_until(lambda: captured(new_writer) == RINGS * PER_RING, "all is journaled")
+    go_on.set()
+    wait_stored(clickhouse_server, database, *rings)
+    new_writer.stop()
+    assert "records it had acknowledged" in new_writer.log
+    with clickhouse_server.client() as client:
+        check_stored(client, database, *rings)
+
+
 def captured(writer: WriterProcess) -> int:
     """Records journaled, as the writer says."""
     found = writer.status()["captured"]
