@@ -1,6 +1,7 @@
 """A large batch goes out as two inserts at the same time: one may fail, hang or lie, and the other must not suffer."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 
 from ringbuf.execution import EXECUTION
 from ringbuf.writer.batch import CONNECTIONS, WORTH_DIVIDING
+from ringbuf.writer.loader import VERIFY_SECONDS
 from ringbuf.writer.step import Step
 from ringbuf.writer.table import header
 from tests.clickhouse_server import ClickHouse
@@ -160,6 +162,42 @@ def test_sending_goes_on_while_the_question_for_what_was_sent_is_not_answered(
     new_writer.stop()
     with clickhouse_server.client() as client:
         check_stored(client, database, ring)
+
+
+def test_what_is_lost_while_a_question_is_on_its_way_is_found_by_the_next_one(
+    new_writer: WriterProcess, proxy: Proxy, clickhouse_server: ClickHouse, database: str
+) -> None:
+    ring = Recorded("mm")
+    go_on = threading.Event()
+
+    def hold(exchange: Exchange) -> None:
+        go_on.wait(30)
+        exchange.reply(exchange.answer())
+
+    proxy.play(hold, times=1, applies=lambda exchange: b"uniqExact" in exchange.request.body)
+    new_writer.start().wait_running()
+    ring.record(20)
+    proxy.wait_played()
+    proxy.play(acknowledge(rows_inserted), times=1)
+    ring.record(7)
+    proxy.wait_played()
+    go_on.set()
+    wait_stored(clickhouse_server, database, ring)
+    new_writer.stop()
+    assert "the database lost 7 records it had acknowledged" in new_writer.log
+    with clickhouse_server.client() as client:
+        check_stored(client, database, ring)
+
+
+def test_the_first_records_of_a_ring_that_was_idle_for_long_are_loaded(
+    new_writer: WriterProcess, clickhouse_server: ClickHouse, database: str
+) -> None:
+    ring = Recorded("mm")
+    new_writer.start().wait_running()
+    wait_until(lambda: new_writer.status()["rings"] == 1, "the ring is attached")
+    time.sleep(2 * VERIFY_SECONDS)  # the loader finds a journal without records, and has no need to look again
+    ring.record(3)
+    wait_stored(clickhouse_server, database, ring)
 
 
 @pytest.mark.parametrize("fate", ["both arrive late", "one arrives, one does not"])
