@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Self
 
 import pytest
 from clickhouse_connect.driver.client import Client
@@ -245,29 +246,65 @@ def test_records_a_constraint_forbids_are_quarantined_one_by_one_and_the_others_
     assert all("VIOLATED_CONSTRAINT" in entry.reason and "small" in entry.reason for entry in entries)
 
 
-class WriterWithoutNames(WriterProcess):
-    """A writer for which no name resolves while the file `no-names` exists."""
+class PatchedWriter(WriterProcess):
+    """A writer in whose process `patch` runs first; its `sys.argv[1]` is the data directory."""
 
-    def start(self, **_: object) -> "WriterWithoutNames":
-        program = """
-            import socket, sys
-            from pathlib import Path
-            resolve, sign = socket.getaddrinfo, Path(sys.argv[1], "no-names")
+    patch = ""
 
-            def getaddrinfo(*arguments, **options):
-                if sign.exists():
-                    raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
-                return resolve(*arguments, **options)
-
-            socket.getaddrinfo = getaddrinfo
-            from ringbuf.tools.cli import main
-            sys.argv = ["ringbuf", *sys.argv[2:]]
-            main()
-        """
-        command = [sys.executable, "-c", textwrap.dedent(program), str(self.data_dir), *self._arguments]
+    def start(self, **_: object) -> Self:
+        begin = f"import sys\n{textwrap.dedent(self.patch)}\nsys.argv = ['ringbuf', *sys.argv[2:]]\n"
+        program = f"{begin}from ringbuf.tools.cli import main; main()"
+        command = [sys.executable, "-c", program, str(self.data_dir), *self._arguments]
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(command, stderr=log, stdout=log, env=self._environment)
         return self
+
+
+class WriterWithoutNames(PatchedWriter):
+    """A writer for which no name resolves while the file `no-names` exists."""
+
+    patch = """
+        import socket
+        from pathlib import Path
+        resolve, sign = socket.getaddrinfo, Path(sys.argv[1], "no-names")
+
+        def getaddrinfo(*arguments, **options):
+            if sign.exists():
+                raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+            return resolve(*arguments, **options)
+
+        socket.getaddrinfo = getaddrinfo
+    """
+
+
+class WriterThatFailsOnce(PatchedWriter):
+    """A writer whose loader meets an error of our own when it stores sessions for the first time."""
+
+    patch = """
+        from ringbuf.writer.sink import ClickHouseSink
+        upsert_sessions = ClickHouseSink.upsert_sessions
+
+        def fail(*_):
+            ClickHouseSink.upsert_sessions = upsert_sessions
+            raise AssertionError("once")
+
+        ClickHouseSink.upsert_sessions = fail
+    """
+
+
+def test_a_loader_that_failed_starts_again_and_stores_records_and_their_session(
+    clickhouse_server: ClickHouse, admin: Client, database: str, data_dir: Path
+) -> None:
+    ring = Recorded("mm")
+    with WriterThatFailsOnce(data_dir, "--clickhouse", clickhouse_server.url, "--database", database) as writer:
+        writer.wait_running()
+        ring.record(20)
+        wait_until(lambda: "AssertionError: once" in writer.log, "the loader fails")
+        wait_stored(clickhouse_server, database, ring)
+        sessions = f"SELECT session FROM `{database}`.sessions FINAL"
+        wait_until(lambda: admin.query(sessions).result_rows == [(ring.session,)], "the session is stored")
+        assert writer.is_alive
+    check_stored(admin, database, ring)
 
 
 def test_a_name_that_does_not_resolve_for_a_while_delays_and_loses_nothing(
