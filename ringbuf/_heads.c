@@ -195,7 +195,8 @@ static PyMethodDef heads_methods[] = {
 };
 
 static PyType_Slot heads_slots[] = {
-    {Py_tp_doc, (void *)PyDoc_STR("Heads(cursors, index, positions)\n--\n\nThe heads of many rings, looked at together.")},
+    {Py_tp_doc,
+     (void *)PyDoc_STR("Heads(cursors, index, positions)\n--\n\nThe heads of many rings, looked at together.")},
     {Py_tp_new, heads_new},
     {Py_tp_dealloc, heads_dealloc},
     {Py_tp_methods, heads_methods},

@@ -1,9 +1,9 @@
 /* Lock: what threads of one process share a producer through. Reentrant, and taken only by a thread that has the GIL.
  *
- * Python's own locks are handed to a waiting thread that does not have the GIL. Whoever wants the lock next waits as well
- * and gives up the GIL for it, so between two threads that append without a pause the lock changes hands at each append;
- * with a third that computes, each change takes an interval of the interpreter's switch, 5 ms. Here a thread that finds
- * the lock taken, which means that its holder was interrupted, lets others run and looks again.
+ * Python's own locks are handed to a waiting thread that does not have the GIL. Whoever wants the lock next waits as
+ * well and gives up the GIL for it, so between two threads that append without a pause the lock changes hands at each
+ * append; with a third that computes, each change takes an interval of the interpreter's switch, 5 ms. Here a thread
+ * that finds the lock taken, which means that its holder was interrupted, lets others run and looks again.
  */
 
 #include "_native.h"

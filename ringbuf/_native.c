@@ -171,18 +171,20 @@ add_type(PyObject *module, PyType_Spec *spec)
 static int
 module_exec(PyObject *module)
 {
+    PyType_Spec *const others[] = {&cursors_spec, &ringbuf_lock_spec, &ringbuf_heads_spec, &ringbuf_recorder_spec};
     State *state = PyModule_GetState(module);
     state->append_state = add_type(module, &append_state_spec);
-    PyTypeObject *cursors = add_type(module, &cursors_spec);
-    PyTypeObject *lock = add_type(module, &ringbuf_lock_spec);
-    PyTypeObject *heads = add_type(module, &ringbuf_heads_spec);
-    PyTypeObject *recorder = add_type(module, &ringbuf_recorder_spec);
-    Py_XDECREF(cursors); /* the module has them */
-    Py_XDECREF(lock);
-    Py_XDECREF(heads);
-    Py_XDECREF(recorder);
-    const int complete = state->append_state != NULL && cursors != NULL && lock != NULL && heads != NULL && recorder != NULL;
-    return complete ? 0 : -1;
+    if (state->append_state == NULL) {
+        return -1;
+    }
+    for (size_t index = 0; index < sizeof others / sizeof *others; index++) {
+        PyTypeObject *type = add_type(module, others[index]);
+        if (type == NULL) {
+            return -1;
+        }
+        Py_DECREF(type); /* the module has it */
+    }
+    return 0;
 }
 
 static int
