@@ -17,7 +17,7 @@ from ringbuf.errors import RecordError, RingClosed, RingError, RingForked
 from ringbuf.execution import EXECUTION
 from ringbuf.native import AppendState, cursors, thread_lock
 from ringbuf.schema import IDENTITY, Schema
-from ringbuf.segment import Segment, keep_from_children
+from ringbuf.segment import Segment, keep_from_children, keep_in_memory
 
 FULL: Final = -1
 """What an append returns when the ring is full: the record was not taken, and counted as dropped."""
@@ -39,6 +39,8 @@ class Producer(AppendState):
         schema: what its records are.
         session: the ring's identity, u64; together with a record's seq it identifies the record for ever.
         capacity: records the ring holds.
+        memory_locked: whether its memory is locked, so that no append ever waits for a page. It is there when the ring
+            is opened in any case; without the lock a host that is short of memory may page it out.
     """
 
     def __init__(self, name: str, segment: Segment, header: layout.Header) -> None:
@@ -52,6 +54,7 @@ class Producer(AppendState):
         # forked children, where the lock's own descriptor is closed.
         with segment.reopen() as mapped:
             self.memory = mapped.map(0, header.segment_size, writable=True, populate=True)
+        self.memory_locked = keep_in_memory(self.memory)
         self.cursors = cursors(self.memory)
         self._slots: Record = np.frombuffer(self.memory, header.schema.dtype, offset=layout.HEADER_SIZE)
         self._scratch = record.blank(header.schema)

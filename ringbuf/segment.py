@@ -5,6 +5,7 @@ what it does not own (bpo-82300). Reserved with `posix_fallocate`: a full tmpfs 
 not a SIGBUS at some later append.
 """
 
+import ctypes
 import errno
 import fcntl
 import mmap
@@ -26,6 +27,19 @@ IN_ORDER: Final = ("x86_64", "AMD64")
 _REFUSED = "check its owner and mode, and the limits of this process"
 _REMOVE = "see `ringbuf rm --force` if it is yours and no longer needed"
 _FLOCK = struct.Struct("hhqqi4x")  # struct flock of Linux on 64 bits: type, whence, start, length, pid
+
+
+_LIBC = ctypes.CDLL(None)
+
+
+def keep_in_memory(memory: mmap.mmap) -> bool:
+    """Ask the operating system never to page this writable memory out, as long as it is mapped (mlock(2)).
+
+    Returns:
+        False if it refuses: the process may not lock so much (`ulimit -l`).
+    """
+    address = ctypes.addressof(ctypes.c_char.from_buffer(memory))
+    return bool(_LIBC.mlock(ctypes.c_void_p(address), ctypes.c_size_t(len(memory))) == 0)
 
 
 def check_platform() -> None:

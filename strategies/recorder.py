@@ -40,7 +40,10 @@ class Recorder:
         Raises:
             RingbufError: as `Producer.open`. This is the one call of the recorder that raises for its surroundings.
         """
-        return cls(Producer.open(name, EXECUTION, capacity=capacity, namespace=namespace))
+        producer = Producer.open(name, EXECUTION, capacity=capacity, namespace=namespace)
+        if not producer.memory_locked:
+            LOGGER.info("ring %r is not locked in memory, the limit (`ulimit -l`) is lower than its size", name)
+        return cls(producer)
 
     def bind(self, *, exchange: str, account: str, symbol: str, strategy: str) -> BoundRecorder:
         """Encode once what never changes.
