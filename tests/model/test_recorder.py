@@ -130,7 +130,7 @@ ANYTHING = st.recursive(
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_any_value_in_any_field_makes_a_record(recording: Recording) -> None:
-    @settings(max_examples=500)
+    @settings(max_examples=300)
     @given(st.booleans(), st.dictionaries(st.sampled_from(FIELDS), ANYTHING, max_size=4))
     def check(is_fill: bool, fields: dict[str, Any]) -> None:
         flagged = recording.recorder.producer.flagged
@@ -199,7 +199,7 @@ def usual(name: str) -> st.SearchStrategy[Any]:
 
 
 def test_both_paths_make_the_same_bytes_of_usual_values(recording: Recording) -> None:
-    @settings(max_examples=300)
+    @settings(max_examples=200)
     @given(st.booleans(), st.fixed_dictionaries({}, optional={name: usual(name) for name in FIELDS if name != "text"}))
     def check(is_fill: bool, fields: dict[str, Any]) -> None:
         append = recording.bound.fill if is_fill else recording.bound.order

@@ -57,7 +57,7 @@ def produce_one_by_one(total: int, space: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("produce", "total", "capacity"), [(produce_in_bulk, 2_000_000, 32_768), (produce_one_by_one, 200_000, 1024)]
+    ("produce", "total", "capacity"), [(produce_in_bulk, 2_000_000, 32_768), (produce_one_by_one, 120_000, 1024)]
 )
 def test_every_byte_of_every_record_arrives_in_another_process(
     produce: Any, total: int, capacity: int, namespace: str
