@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -103,8 +104,9 @@ def test_a_password_in_the_url_is_refused_and_not_repeated() -> None:
 
 @pytest.mark.parametrize("option", ["password_file", "ca_file"])
 def test_a_file_that_is_not_there_is_named(option: str, tmp_path: Path) -> None:
+    given: dict[str, Any] = {option: tmp_path / "nowhere"}
     with pytest.raises(ConfigurationError, match=str(tmp_path / "nowhere")):
-        Server("http://host", **{option: tmp_path / "nowhere"})  # type: ignore[arg-type]
+        Server("http://host", **given)
 
 
 def test_an_empty_password_file_is_refused(tmp_path: Path) -> None:

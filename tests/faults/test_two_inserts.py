@@ -36,6 +36,21 @@ def is_large(exchange: Exchange) -> bool:
     return exchange.is_insert and rows_inserted(exchange.request) > WORTH_DIVIDING // CONNECTIONS // 2
 
 
+def is_question(exchange: Exchange) -> bool:
+    """Whether it asks which records are stored."""
+    return b"uniqExact" in exchange.request.body
+
+
+def delayed(go_on: threading.Event) -> Fault:
+    """Nothing goes wrong, but not before `go_on` is set."""
+
+    def play(exchange: Exchange) -> None:
+        go_on.wait(30)
+        exchange.reply(exchange.answer())
+
+    return play
+
+
 @pytest.fixture
 def new_writer(data_dir: Path, proxy: Proxy, database: str) -> Iterator[WriterProcess]:
     """A writer behind the proxy that is not yet started: what is in the rings by then makes one batch, or few."""
@@ -111,11 +126,7 @@ def test_while_one_insert_hangs_its_batch_is_not_overtaken_and_of_each_session_a
 ) -> None:
     go_on = threading.Event()
 
-    def hold(exchange: Exchange) -> None:
-        go_on.wait(30)
-        exchange.reply(exchange.answer())
-
-    proxy.play(hold, times=1, applies=is_large)
+    proxy.play(delayed(go_on), times=1, applies=is_large)
     new_writer.start().wait_running()
     proxy.wait_played()
     table = f"`{database}`.executions"
@@ -145,11 +156,7 @@ def test_sending_goes_on_while_the_question_for_what_was_sent_is_not_answered(
     ring = Recorded("mm")
     go_on = threading.Event()
 
-    def hold(exchange: Exchange) -> None:
-        go_on.wait(30)
-        exchange.reply(exchange.answer())
-
-    proxy.play(hold, applies=lambda exchange: b"uniqExact" in exchange.request.body)
+    proxy.play(delayed(go_on), applies=is_question)
     new_writer.start().wait_running()
     for _ in range(5):
         ring.record(20)
@@ -170,11 +177,7 @@ def test_what_is_lost_while_a_question_is_on_its_way_is_found_by_the_next_one(
     ring = Recorded("mm")
     go_on = threading.Event()
 
-    def hold(exchange: Exchange) -> None:
-        go_on.wait(30)
-        exchange.reply(exchange.answer())
-
-    proxy.play(hold, times=1, applies=lambda exchange: b"uniqExact" in exchange.request.body)
+    proxy.play(delayed(go_on), times=1, applies=is_question)
     new_writer.start().wait_running()
     ring.record(20)
     proxy.wait_played()

@@ -216,9 +216,10 @@ def test_what_is_refused_is_counted_and_nothing_is_appended() -> None:
 
 def test_arrays_that_cannot_be_appended_are_counted_by_their_records() -> None:
     with Producer.open("everything", EVERYTHING, capacity=4) as producer:
-        for wrong in (np.zeros(3, EXECUTION.dtype), np.zeros((1, 2), EVERYTHING.dtype), [1, 2], None):
+        several: list[Any] = [np.zeros(3, EXECUTION.dtype), np.zeros((1, 2), EVERYTHING.dtype), [1, 2], None]
+        for wrong in several:
             with pytest.raises(RecordError, match="extend takes"):
-                producer.extend(wrong)  # type: ignore[arg-type]
+                producer.extend(wrong)
         assert (producer.head, producer.rejected) == (0, 3 + 2 + 2 + 1)
         assert producer.append(text="still") == 0
 

@@ -346,9 +346,10 @@ def test_a_closed_recorder_says_so(recorder: Recorder, bound: BoundRecorder) -> 
     bound.order()
     recorder.close()
     recorder.close()
-    for given in ({}, {"price": "1"}):
+    several: list[dict[str, Any]] = [{}, {"price": "1"}]
+    for given in several:
         with pytest.raises(RingClosed, match="open it again"):
-            bound.order(**given)  # type: ignore[arg-type]
+            bound.order(**given)
     assert recorder.producer.head == 1
     with Recorder.open(NAME) as again:
         assert again.bind(**BOUND).order() == 1
