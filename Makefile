@@ -17,8 +17,8 @@ demo: $(VENV)/demo ## run the demo
 	@$(BIN)/ringbuf demo $(ARGS)
 
 .PHONY: test
-test: lint ## check style and types, then run all tests
-	@$(BIN)/python -m pytest $(ARGS)
+test: lint ## check style and types, then run all tests; one by one: make test ARGS="-n 0"
+	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal $(ARGS)
 
 MINUTES ?= 10
 

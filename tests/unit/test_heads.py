@@ -138,15 +138,14 @@ def test_the_memory_stays_as_long_as_it_is_looked_at() -> None:
 @pytest.mark.parametrize(
     ("memory", "index", "position", "error"),
     [
-        (bytes(64), 8, 0, IndexError),
-        (bytes(64), -1, 0, IndexError),
-        (memoryview(bytes(65))[1:], 0, 0, ValueError),
-        (7, 0, 0, TypeError),
-        (bytes(64), 0, -1, OverflowError),
-        (bytes(64), 0, 1 << 64, OverflowError),
-        (bytes(64), 0, "0", TypeError),
+        pytest.param(bytes(64), 8, 0, IndexError, id="index behind"),
+        pytest.param(bytes(64), -1, 0, IndexError, id="index before"),
+        pytest.param(memoryview(bytes(65))[1:], 0, 0, ValueError, id="memory not aligned"),
+        pytest.param(7, 0, 0, TypeError, id="no memory"),
+        pytest.param(bytes(64), 0, -1, OverflowError, id="negative position"),
+        pytest.param(bytes(64), 0, 1 << 64, OverflowError, id="position too large"),
+        pytest.param(bytes(64), 0, "0", TypeError, id="position no number"),
     ],
-    ids=str,
 )
 def test_memory_and_positions_that_cannot_be_are_refused(
     memory: object, index: int, position: object, error: type[Exception]
