@@ -45,8 +45,7 @@ class Schema:
 
     def __post_init__(self) -> None:
         _check_name(self.name)
-        if self.version < 1:
-            raise SchemaError(f"schema {self.name!r} has version {self.version}", "versions count from 1")
+        _check_version(self.name, self.version)
         _check_dtype(self.dtype)
         for name, words in self.words.items():
             if name not in self.fields or self.fields[name][0] != np.dtype("u1"):
@@ -164,10 +163,23 @@ def _check_name(name: str) -> None:
         raise SchemaError(f"name {name!r} is not usable", "use a-z, 0-9 and _, first a letter, at most 48 characters")
 
 
-def _check_words(name: str, words: Mapping[int, str]) -> None:
+def _is_int(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _check_version(name: str, version: Any) -> None:
+    if not _is_int(version) or not 1 <= version < 1 << 32:
+        raise SchemaError(f"schema {name!r} has version {version!r}", "versions are ints and count from 1")
+
+
+def _check_words(name: str, words: Mapping[Any, Any]) -> None:
     for value, word in words.items():
-        if not 0 <= value <= 255 or not word:
-            raise SchemaError(f"enumeration {name!r}: {value!r} cannot stand for {word!r}", "map 0 to 255 to words")
+        is_word = isinstance(word, str) and word and word.isprintable()
+        if not is_word or not _is_int(value) or not 0 <= value <= 255:
+            raise SchemaError(
+                f"enumeration {name!r}: {value!r} cannot stand for {word!r}",
+                "map ints, 0 to 255, to printable words",
+            )
     if len(set(words.values())) < len(words):
         raise SchemaError(f"enumeration {name!r} has a word twice: {', '.join(words.values())}")
 

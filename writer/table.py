@@ -288,9 +288,9 @@ def _text(raw: str) -> str:
 
 
 def _word(raw: str, words: Mapping[int, str]) -> str:
-    values = sorted(words)
-    listed = ", ".join(literal(words[value]) for value in values)
-    return f"transform({quoted(raw)}, {values}, [{listed}], concat('invalid_', toString({quoted(raw)})))"
+    values = ", ".join(str(int(value)) for value in sorted(words))  # an IntEnum is written otherwise
+    listed = ", ".join(literal(words[value]) for value in sorted(words))
+    return f"transform({quoted(raw)}, [{values}], [{listed}], concat('invalid_', toString({quoted(raw)})))"
 
 
 def _codec(schema: Schema, name: str, dtype: np.dtype[Any]) -> str:

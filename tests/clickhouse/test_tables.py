@@ -3,6 +3,7 @@
 import re
 import struct
 from collections.abc import Callable
+from enum import IntEnum
 from typing import Any
 
 import numpy as np
@@ -190,7 +191,14 @@ def test_a_table_just_created_needs_nothing(store: Database) -> None:
 
 # From one version to the next
 
-FIRST = Schema.define("signals", [("value", "f8"), ("venue", "S8"), ("kind", "u1")], words={"kind": {1: "bid"}})
+
+class Kind(IntEnum):
+    """Values as a user may have them."""
+
+    BID = 1
+
+
+FIRST = Schema.define("signals", [("value", "f8"), ("venue", "S8"), ("kind", "u1")], words={"kind": {Kind.BID: "bid"}})
 SECOND = Schema.define(
     "signals",
     [

@@ -116,14 +116,25 @@ def test_a_schema_name_that_is_no_plain_identifier_is_refused(name: str) -> None
         ({"side": {256: "buy"}}, 1),
         ({"side": {-1: "buy"}}, 1),
         ({"side": {1: ""}}, 1),
+        ({"side": {1.5: "buy"}}, 1),
+        ({"side": {True: "buy"}}, 1),
+        ({"side": {"1": "buy"}}, 1),
+        ({"side": {np.uint8(1): "buy"}}, 1),
+        ({"side": {1: 5}}, 1),
+        ({"side": {1: b"buy"}}, 1),
+        ({"side": {1: "bu\ud800"}}, 1),
         ({"side": {1: "buy", 2: "buy"}}, 1),
         ({"bid": {1: "buy"}}, 1),
         ({"absent": {1: "buy"}}, 1),
         ({}, 0),
+        ({}, 1.5),
+        ({}, True),
+        ({}, "1"),
+        ({}, 1 << 32),
     ],
 )
 def test_enumerations_and_versions_that_cannot_be_stored_are_refused(
-    words: dict[str, dict[int, str]], version: int
+    words: dict[str, dict[Any, Any]], version: Any
 ) -> None:
     with pytest.raises(SchemaError):
         Schema.define("quotes", [("bid", "f8"), ("side", "u1")], words=words, version=version)
