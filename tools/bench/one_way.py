@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
+from ringbuf import layout
 from ringbuf.consumer import Consumer
 from ringbuf.errors import RingbufError
 from ringbuf.strategies import Recorder
@@ -25,6 +26,7 @@ from .workspace import Workspace, cores
 
 RING: Final = "one-way"
 CELL: Final = "one-way.cell"
+HEAD: Final = layout.HEAD // 8
 TAKEN: Final = 16  # on a cache line of its own, which is not fetched with that of the first
 GAP_SECONDS: Final = 0.001
 SPINS: Final = 200
@@ -131,8 +133,10 @@ def _spin(ends: Ends, count: int) -> list[int]:
     """Look at the head all the time."""
     found: list[int] = []
     with _attached(ends) as consumer:
+        cursors = consumer.cursors
         while len(found) < count:
-            while consumer.head == consumer.position:
+            position = consumer.position
+            while cursors[HEAD] == position:
                 pass
             _take(consumer, time.time_ns(), found)
     return found
