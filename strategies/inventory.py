@@ -8,8 +8,8 @@ and a strategy that buys while it is below a target does not buy twice.
 
 import math
 import threading
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
@@ -21,6 +21,7 @@ from ringbuf.execution import ExecType, OrderStatus, Side
 from .words import look_up
 
 ZERO: Final = Decimal(0)
+CHANGES: Final = frozenset({ExecType.TRADE_CANCEL, ExecType.TRADE_CORRECT})
 CLOSED: Final = frozenset({OrderStatus.FILLED, OrderStatus.CANCELED, OrderStatus.REJECTED, OrderStatus.EXPIRED})
 
 
@@ -45,8 +46,10 @@ class Inventory:
 
     Numbers are those that records store: each f64 counts as its shortest decimal text. A fill that comes again changes
     nothing: same exchange, account, symbol, order, trade id, side, price and quantity; without a trade id the same
-    cumulative quantity and exchange time besides; without those too, each is a fill of its own. A closed order stays
-    closed, and what it executed never goes back. Any thread may read while another one applies.
+    cumulative quantity and exchange time besides; without those too, each is a fill of its own. A `trade_cancel` takes
+    away the fills of its trade id, a `trade_correct` gives them another price and quantity, whichever comes first. A
+    closed order stays closed, and what it executed never goes back unless its trade was changed. These are the rules of
+    the view `positions`. Any thread may read while another one applies.
     """
 
     def __init__(self) -> None:
@@ -54,7 +57,7 @@ class Inventory:
         self._positions: dict[Instrument, Position] = {}
         self._commissions: dict[str, Decimal] = {}
         self._orders: dict[tuple[Instrument, str, str], _Order] = {}
-        self._fills: set[tuple[object, ...]] = set()
+        self._trades: dict[tuple[object, ...], _Trade] = {}
 
     def apply(self, record: np.void | Mapping[str, Any]) -> Position:
         """Take one record, or the fields given to the recorder together with `exchange`, `account` and `symbol`.
@@ -63,24 +66,27 @@ class Inventory:
             The instrument's position after it.
 
         Raises:
-            RecordError: it names no instrument or no order, or is a fill without side, price or quantity; then nothing
-                has changed.
+            RecordError: it names no instrument or no order, is a fill without side, price or quantity, or changes a
+                trade without its id; then nothing has changed.
         """
         new = _Record(record)
         with self._lock:
-            held, open_buy, open_sell = self._positions.get(new.instrument, Position())
-            order, open_before = self._order(new)
-            if new.fill is not None and new.fill not in self._fills:
-                self._fills.add(new.fill)
-                order.booked += new.last_quantity
-                held += new.last_quantity if new.side is Side.BUY else -new.last_quantity
-                if new.commission is not None:
-                    self._commissions[new.currency] = self._commissions.get(new.currency, ZERO) + new.commission
-            order.advance(new)
-            opened = order.open - open_before
-            open_buy += opened if order.side is Side.BUY else ZERO
-            open_sell += opened if order.side is Side.SELL else ZERO
-            position = self._positions[new.instrument] = Position(held, open_buy, open_sell)
+            trade = self._trades.setdefault(new.trade, _Trade()) if new.trade else _Trade()
+            known = self._known(new)
+            affected = [*known, *(fill.order for fill in trade.fills)]
+            open_before = _open(affected)
+            order = self._joined(new, known)
+            paid: dict[str, Decimal] = {}
+            held = _book(new, trade.counted(), -1, paid)
+            trade.take(new, order)
+            held += _book(new, trade.counted(), 1, paid)
+            order.advance(new, reported_before_change=new.exec_type is ExecType.FILL and trade.is_changed)
+            opened = [after - before for after, before in zip(_open([*affected, order]), open_before, strict=True)]
+            old = self._positions.get(new.instrument, Position())
+            position = Position(old.quantity + held, old.open_buy + opened[0], old.open_sell + opened[1])
+            self._positions[new.instrument] = position
+            for currency, amount in paid.items():
+                self._commissions[currency] = self._commissions.get(currency, ZERO) + amount
         return position
 
     def position(self, exchange: str, account: str, symbol: str) -> Position:
@@ -95,27 +101,38 @@ class Inventory:
         """Commission by currency; positive is paid, negative a rebate."""
         return dict(self._commissions)
 
-    def _order(self, record: "_Record") -> "tuple[_Order, Decimal]":
-        """The order a record is about, under all its ids, and what was open of it so far."""
-        names = [(record.instrument, name, value) for name, value in record.ids.items() if value]
-        known = list({id(order): order for name in names if (order := self._orders.get(name))}.values())
+    def _known(self, record: "_Record") -> "list[_Order]":
+        """What is known of a record's order, under each of its ids."""
+        found = [self._orders[name].current for name in record.names if name in self._orders]
         # A client order id may be given to a new order once the old one is closed.
-        if not known or (known[0].closed and record.exec_type is ExecType.PENDING_NEW):
-            known = [_Order(record.side)]
-        open_before = sum((order.open for order in known), ZERO)
+        return [] if found and found[0].closed and record.exec_type is ExecType.PENDING_NEW else found
+
+    def _joined(self, record: "_Record", known: "list[_Order]") -> "_Order":
+        """The one order a record is about, from now on under all its ids."""
+        order = known[0] if known else _Order(record.side)
         for other in known[1:]:
-            known[0].absorb(other)
-        self._orders.update(dict.fromkeys(names, known[0]))
-        return known[0], open_before
+            if other is not order:
+                order.absorb(other)
+        self._orders.update(dict.fromkeys(record.names, order))
+        return order
 
 
-@dataclass
+@dataclass(slots=True)
 class _Order:
     side: Side
     quantity: Decimal = ZERO
     executed: Decimal = ZERO  # as far as any record told, by its cumulative quantity or its fill
     booked: Decimal = ZERO  # by fills that are in the position
     closed: bool = False
+    absorbed_by: "_Order | None" = None
+
+    @property
+    def current(self) -> "_Order":
+        """This order, or the one that it turned out to be."""
+        order = self
+        while order.absorbed_by is not None:
+            order = order.absorbed_by
+        return order
 
     @property
     def open(self) -> Decimal:
@@ -123,23 +140,122 @@ class _Order:
         working = ZERO if self.closed else max(self.quantity - self.executed, ZERO)
         return working + self.executed - self.booked if self.side else ZERO
 
-    def advance(self, record: "_Record") -> None:
+    def advance(self, record: "_Record", *, reported_before_change: bool) -> None:
         """Take what is news in a record's order state; its fill is booked already."""
-        cumulative = record.cumulative
+        cumulative = None if reported_before_change else record.cumulative
         self.side = self.side or record.side
         if record.quantity is not None and (cumulative is None or cumulative >= self.executed):
             self.quantity = record.quantity
-        if cumulative is None and record.status is OrderStatus.FILLED:
+        if cumulative is None and record.status is OrderStatus.FILLED and not reported_before_change:
             cumulative = self.quantity
         self.executed = max(self.executed, self.booked, cumulative or ZERO)
         self.closed |= record.status in CLOSED
 
     def absorb(self, other: "_Order") -> None:
         """Take what came under another id of the same order."""
+        self.side = self.side or other.side
         self.quantity = max(self.quantity, other.quantity)
         self.executed = max(self.executed, other.executed)
         self.booked += other.booked
         self.closed |= other.closed
+        other.absorbed_by = self
+
+
+def _open(orders: "Iterable[_Order]") -> tuple[Decimal, Decimal]:
+    """What is open of some orders to buy and to sell."""
+    buy = sell = ZERO
+    for each in {id(order.current): order.current for order in orders}.values():
+        if each.side is Side.BUY:
+            buy += each.open
+        elif each.side is Side.SELL:
+            sell += each.open
+    return buy, sell
+
+
+def _book(record: "_Record", fills: "list[_Fill]", sign: int, paid: dict[str, Decimal]) -> Decimal:
+    """Add fills of a trade to their orders and to what is paid, or take them out; returns what the position gains."""
+    held = ZERO
+    for fill in fills:
+        amount = sign * fill.quantity
+        held += amount if fill.side is Side.BUY else -amount
+        order = fill.order.current
+        order.booked += amount
+        if record.exec_type in CHANGES:
+            order.executed += amount
+        if fill.commission is not None:
+            paid[fill.currency] = paid.get(fill.currency, ZERO) + sign * fill.commission
+    return held
+
+
+@dataclass(slots=True)
+class _Fill:
+    order: _Order
+    order_id: str
+    side: Side
+    price: Decimal
+    quantity: Decimal
+    commission: Decimal | None
+    currency: str
+
+    @property
+    def identity(self) -> tuple[object, ...]:
+        """What tells it from other fills of its trade."""
+        return self.order_id, self.side, self.price, self.quantity
+
+    def complete(self, copy: "_Fill") -> None:
+        """Take from a copy what this one lacks."""
+        if self.commission is None:
+            self.commission, self.currency = copy.commission, copy.currency
+
+
+@dataclass(slots=True)
+class _Trade:
+    """The fills under one trade id as they were reported, and what the venue changed about them."""
+
+    fills: list[_Fill] = field(default_factory=list)
+    canceled: bool = False
+    price: Decimal | None = None
+    price_ns: int = 0
+    quantity: Decimal | None = None
+    quantity_ns: int = 0
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether its fills are no longer, or not quite, what was reported."""
+        return self.canceled or self.price is not None or self.quantity is not None
+
+    def take(self, record: "_Record", order: _Order) -> None:
+        """Take a fill, or a change; the latest correction by the venue's clock is the one that counts."""
+        if record.exec_type is ExecType.TRADE_CANCEL:
+            self.canceled = True
+        elif record.exec_type is ExecType.TRADE_CORRECT:
+            if record.price is not None and record.exchange_ns >= self.price_ns:
+                self.price, self.price_ns = record.price, record.exchange_ns
+            if record.last_quantity is not None and record.exchange_ns >= self.quantity_ns:
+                self.quantity, self.quantity_ns = record.last_quantity, record.exchange_ns
+        elif record.exec_type is ExecType.FILL:
+            assert record.price is not None and record.last_quantity is not None, "checked when it was read"
+            numbers = record.price, record.last_quantity, record.commission
+            new = _Fill(order, record.order_id, record.side, *numbers, record.currency)
+            known = next((fill for fill in self.fills if fill.identity == new.identity), None)
+            if known is None:
+                self.fills.append(new)
+            else:
+                known.complete(new)
+
+    def counted(self) -> list[_Fill]:
+        """The fills as they count now."""
+        if self.canceled:
+            return []
+        if not self.is_changed:
+            return self.fills
+        found: dict[tuple[object, ...], _Fill] = {}
+        for fill in self.fills:
+            price = fill.price if self.price is None else self.price
+            quantity = fill.quantity if self.quantity is None else self.quantity
+            amended = replace(fill, price=price, quantity=quantity)
+            found.setdefault(amended.identity, amended).complete(amended)
+        return list(found.values())
 
 
 class _Record:
@@ -147,29 +263,38 @@ class _Record:
 
     def __init__(self, record: np.void | Mapping[str, Any]) -> None:
         self.instrument = Instrument(*(_text(record, name) for name in Instrument._fields))
-        self.ids = {name: _text(record, name) for name in ("order_id", "client_order_id")}
         self.exec_type = ExecType(_word(record, "exec_type"))
         self.status = OrderStatus(_word(record, "order_status"))
         self.side = Side(_word(record, "side"))
         self.quantity = _number(record, "quantity")
         self.cumulative = _number(record, "cumulative_quantity")
-        self.last_quantity = _number(record, "last_quantity") or ZERO
+        self.price = _number(record, "last_price")
+        self.last_quantity = _number(record, "last_quantity")
         self.commission = _number(record, "commission")
         self.currency = _text(record, "commission_currency")
-        if not (all(self.instrument) and any(self.ids.values())):
-            raise RecordError(f"a record of {self.instrument} and {self.ids} belongs to no order", "name what is empty")
-        self.fill = self._fill(record) if self.exec_type is ExecType.FILL else None
+        self.exchange_ns = int(_value(record, "exchange_ns") or 0)
+        ids = {name: _text(record, name) for name in ("order_id", "client_order_id")}
+        trade_id = _text(record, "trade_id")
+        self.names = [(self.instrument, name, value) for name, value in ids.items() if value]
+        self.order_id = ids["order_id"] or ids["client_order_id"]
+        is_change = self.exec_type in CHANGES
+        if not all(self.instrument) or not (self.names or is_change):
+            raise RecordError(f"a record of {self.instrument} and {ids} belongs to no order", "name what is empty")
+        if is_change and not trade_id:
+            raise RecordError(f"a {self.exec_type.name.lower()} of {ids} names no trade", "get its id from the venue")
+        if self.last_quantity is not None and self.last_quantity < 0:
+            raise RecordError(f"a record of {ids} has the quantity {self.last_quantity}", "the side has the sign")
+        is_fill = self.exec_type is ExecType.FILL
+        if is_fill and not (self.side and self.price is not None and self.last_quantity):
+            raise RecordError(f"a fill of {ids} lacks side, price or quantity", "get it from the venue's history")
+        self.trade = self._trade(trade_id) if is_fill or is_change else None
 
-    def _fill(self, record: np.void | Mapping[str, Any]) -> tuple[object, ...]:
-        price = _number(record, "last_price")
-        if not self.side or price is None or not self.last_quantity:
-            raise RecordError(f"a fill of {self.ids} lacks side, price or quantity", "get it from the venue's history")
-        order_id, trade_id = self.ids["order_id"] or self.ids["client_order_id"], _text(record, "trade_id")
-        identity = (self.instrument, order_id, trade_id, self.side, price, self.last_quantity)
+    def _trade(self, trade_id: str) -> tuple[object, ...]:
         if trade_id:
-            return identity
-        exchange_ns = _value(record, "exchange_ns")
-        return (*identity, self.cumulative, exchange_ns) if self.cumulative is not None or exchange_ns else (object(),)
+            return self.instrument, trade_id
+        identity = (self.instrument, self.order_id, self.side, self.price, self.last_quantity)
+        is_known_again = self.cumulative is not None or self.exchange_ns
+        return (*identity, self.cumulative, self.exchange_ns) if is_known_again else (object(),)
 
 
 def _value(record: np.void | Mapping[str, Any], name: str) -> Any:

@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -36,3 +37,13 @@ def test_every_link_and_every_file_named_in_a_document_exists(document: Path) ->
     missing = [link for link in links if not (document.parent / link).exists()]
     missing += [file for file in files if not (ROOT / file).exists()]
     assert not missing, f"{document.name} names what does not exist: {missing}"
+
+
+def test_the_code_in_the_readme_runs_and_prints_what_it_says(capsys: pytest.CaptureFixture[str]) -> None:
+    names: dict[str, Any] = {}
+    for code in re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL):
+        exec(code, names)
+        said = re.findall(r"^# (.*\n)", code, re.MULTILINE)
+        assert capsys.readouterr().out == "".join(said)
+    names["recorder"].close()
+    assert (names["recorder"].producer.head, names["recorder"].producer.flagged) == (3, 0)

@@ -205,6 +205,94 @@ def test_exchanges_accounts_and_symbols_are_kept_apart(other: dict[str, str]) ->
     assert list(inventory.positions().values()) == [Position(Decimal(1))] * 2
 
 
+def cancel(**fields: Any) -> dict[str, Any]:
+    return INSTRUMENT | {"exec_type": "trade_cancel", "trade_id": "t1"} | fields
+
+
+def correct(**fields: Any) -> dict[str, Any]:
+    return INSTRUMENT | {"exec_type": "trade_correct", "trade_id": "t1"} | fields
+
+
+def test_a_canceled_trade_leaves_nothing_behind() -> None:
+    inventory = applied(
+        order("pending_new", client_order_id="c1"),
+        fill(client_order_id="c1", order_status="filled", cumulative_quantity=1.0, commission=0.5),
+        cancel(),
+    )
+    assert position(inventory) == Position()
+    assert inventory.commissions() == {"": Decimal(0)}
+
+
+def test_what_a_canceled_trade_had_filled_of_a_working_order_is_open_again() -> None:
+    working: dict[str, Any] = {"order_id": "1", "order_status": "partially_filled"}
+    inventory = applied(
+        order("new", order_id="1"),
+        fill(0.3, **working, cumulative_quantity=0.3, trade_id="t1"),
+        fill(0.2, **working, cumulative_quantity=0.5, trade_id="t2"),
+    )
+    assert position(inventory) == Position(Decimal("0.5"), Decimal("0.5"))
+    inventory.apply(cancel(**working, cumulative_quantity=0.2))
+    assert position(inventory) == Position(Decimal("0.2"), Decimal("0.8"))
+    inventory.apply(fill(0.8, **working, cumulative_quantity=1.0, trade_id="t3"))
+    assert position(inventory) == Position(Decimal(1))
+
+
+def test_a_corrected_trade_has_the_quantity_of_its_latest_correction() -> None:
+    inventory = applied(
+        order("new", order_id="1"),
+        fill(0.3, order_id="1", order_status="partially_filled", cumulative_quantity=0.3),
+        correct(last_quantity=0.1, exchange_ns=2),
+        correct(last_quantity=0.2, exchange_ns=1),
+        correct(last_price=1.0, exchange_ns=3),
+    )
+    assert position(inventory) == Position(Decimal("0.1"), Decimal("0.9"))
+
+
+def test_a_look_back_that_shows_the_corrected_trade_is_the_same_fill() -> None:
+    shown = fill(0.1, order_id="1", origin="lookback", commission=0.5, commission_currency="USD")
+    inventory = applied(fill(0.3, order_id="1"), correct(last_quantity=0.1), shown)
+    assert position(inventory) == Position(Decimal("0.1"))
+    assert inventory.commissions() == {"USD": Decimal("0.5")}
+
+
+CHANGED = [
+    fill(0.3, order_id="1", trade_id="t1", order_status="partially_filled", quantity=1.0, cumulative_quantity=0.3),
+    fill(0.2, order_id="1", trade_id="t2", order_status="partially_filled", quantity=1.0, cumulative_quantity=0.5),
+    fill(0.4, order_id="1", trade_id="t3", order_status="partially_filled", quantity=1.0, cumulative_quantity=0.9),
+    cancel(trade_id="t2"),
+    correct(trade_id="t3", last_quantity=0.5, exchange_ns=1),
+    correct(trade_id="t3", last_quantity=0.1, exchange_ns=2),
+]
+
+
+@given(st.lists(st.sampled_from(CHANGED), max_size=6), st.permutations(CHANGED))
+def test_a_change_counts_whether_it_comes_before_its_trade_or_after_it(
+    repeated: list[dict[str, Any]], rest: list[dict[str, Any]]
+) -> None:
+    assert position(applied(*repeated, *rest)).quantity == Decimal("0.4")
+
+
+def test_copies_of_a_fill_that_come_after_its_cancel_open_nothing() -> None:
+    filled = fill(order_id="1", order_status="filled", quantity=1.0, cumulative_quantity=1.0)
+    assert position(applied(filled, cancel(), filled, filled)) == Position()
+    assert position(applied(cancel(), filled, filled)) == Position()
+
+
+def test_an_order_known_under_several_ids_is_one_under_each_of_them() -> None:
+    inventory = applied(
+        order("pending_new", client_order_id="c1"),
+        order("replaced", client_order_id="c2", order_id="1", order_status="new"),
+        order("new", client_order_id="c1", order_id="1"),  # so c1 and c2 are the same
+        order("canceled", client_order_id="c2"),
+    )
+    assert position(inventory) == Position()
+
+
+def test_a_commission_that_only_a_copy_tells_is_counted() -> None:
+    inventory = applied(fill(order_id="1"), fill(order_id="1", commission=0.5, commission_currency="USD"))
+    assert inventory.commissions() == {"USD": Decimal("0.5")}
+
+
 def test_commissions_are_kept_by_currency_and_a_rebate_is_negative() -> None:
     inventory = applied(
         fill(order_id="1", trade_id="1", commission=0.1, commission_currency="USD"),
@@ -241,12 +329,15 @@ INCOMPLETE: list[dict[str, Any]] = [
     fill(float("nan"), order_id="1", trade_id="t9"),
     fill(order_id="1", trade_id="t9") | {"last_price": "about 5"},
     fill(trade_id="t9"),
+    fill(-1.0, order_id="1", trade_id="t9"),
+    correct(order_id="1", last_quantity=-1.0),
+    cancel(order_id="1", trade_id=None),
     fill(order_id="1", trade_id="t9") | {"symbol": ""},
 ]
 
 
 @pytest.mark.parametrize("record", INCOMPLETE)
-def test_a_fill_that_does_not_say_what_was_traded_is_refused_and_changes_nothing(record: dict[str, Any]) -> None:
+def test_a_record_that_does_not_say_what_was_traded_is_refused_and_changes_nothing(record: dict[str, Any]) -> None:
     inventory = applied(fill(order_id="1"))
     before = inventory.positions()
     with pytest.raises(RecordError):
