@@ -75,7 +75,7 @@ class RingVersion(RingError):
 
 
 class RingMemory(RingError):
-    """Shared memory could not be reserved: /dev/shm is full or its limit is reached."""
+    """Shared memory could not be reserved or mapped: /dev/shm is full, or a limit of the process is reached."""
 
     retryable = True
 

@@ -284,11 +284,11 @@ class Producer(AppendState):
                 return
             if self._claim is not None:
                 self._end_claim()
+            segment, self._segment = self._segment, None
+            self.limit = 0  # no append gets through from here on, also of a thread that runs while the lock is let go
             if not self._forked:
                 self.cursors[layout.CLOSED_NS // 8] = time.time_ns()
-                self._segment.close()
-            self._segment = None
-            self.limit = 0
+                segment.close()
 
     def __enter__(self) -> Self:
         return self

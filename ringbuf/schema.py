@@ -21,6 +21,9 @@ IDENTITY: Final = (("session", "<u8"), ("seq", "<u8"))
 RECORD_ALIGNMENT: Final = 8
 MAX_RECORD_SIZE: Final = 65_536
 TIME_SUFFIX: Final = "_ns"
+RESERVED: Final = frozenset({"fills", "orders", "positions", "sessions"})
+"""Names of what stands beside the schemas' tables in the database."""
+BUILT_IN: Final = "executions"
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,47}")
 _FORMATS = re.compile(r"[<|]([iu][1248]|f[48]|b1|[SV][1-9][0-9]*)")
@@ -73,6 +76,8 @@ class Schema:
             SchemaError: a field has a format that has no fixed meaning in bytes (objects, str, big-endian, arrays), or
                 is called like the identity.
         """
+        if name == BUILT_IN:
+            raise SchemaError(f"name {name!r} is that of the built-in schema", "choose another one")
         try:
             user = np.dtype(fields)
             own = [(each, user[each]) for each in user.names or ()]
@@ -161,6 +166,8 @@ def _decode(descriptor: bytes) -> Schema:
 def _check_name(name: str) -> None:
     if not _NAME.fullmatch(name):
         raise SchemaError(f"name {name!r} is not usable", "use a-z, 0-9 and _, first a letter, at most 48 characters")
+    if name in RESERVED:
+        raise SchemaError(f"name {name!r} is taken by a view or table of the database", "choose another one")
 
 
 def _is_int(value: Any) -> bool:

@@ -78,6 +78,7 @@ class Segment:
         Raises:
             RingNotFound: there is none and `create` is not given.
             RingCorrupt: it is no regular file.
+            RingMemory: this process has too many files open.
             RingError: the operating system refuses it.
         """
         _check_regular(f"/dev/shm{name}", where)
@@ -89,19 +90,20 @@ class Segment:
         except posix_ipc.ExistentialError as error:
             raise RingNotFound(f"there is no {where}", "`ringbuf ls` shows those there are") from error
         except (posix_ipc.PermissionsError, OSError) as error:
-            raise RingError(f"{where} (/dev/shm{name}) cannot be opened: {error}", _REFUSED) from error
+            raise _refusal(f"{where} (/dev/shm{name}) cannot be opened: {error}", error) from error
         return cls(name, where, fd)
 
     def reopen(self) -> Self:
         """The same segment, whatever its name leads to now, through an open file that has none of the locks.
 
         Raises:
+            RingMemory: this process has too many files open.
             RingError: the operating system refuses it.
         """
         try:
             fd = os.open(f"/proc/self/fd/{self._fd}", os.O_RDWR | os.O_CLOEXEC)
         except OSError as error:
-            raise RingError(f"{self.where} cannot be opened a second time: {error}", _REFUSED) from error
+            raise _refusal(f"{self.where} cannot be opened a second time: {error}", error) from error
         return type(self)(self.name, self.where, fd)
 
     def __enter__(self) -> Self:
@@ -242,6 +244,13 @@ def unlink(name: str, where: str) -> None:
     except OSError as error:
         hint = "check its owner and kind"
         raise RingError(f"{where} (/dev/shm{name}) cannot be removed: {error}", hint) from error
+
+
+def _refusal(what: str, error: Exception) -> RingError:
+    """What the operating system refuses for want of files or memory, it may grant later."""
+    if getattr(error, "errno", None) in (errno.EMFILE, errno.ENFILE, errno.ENOMEM):
+        return RingMemory(what, "raise the limits of this process (ulimit -n), or close what is not needed")
+    return RingError(what, _REFUSED)
 
 
 def _check_regular(path: str, where: str) -> None:

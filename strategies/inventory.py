@@ -10,8 +10,8 @@ import math
 import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from decimal import Decimal
-from typing import Any, Final, NamedTuple
+from decimal import Context, Decimal, localcontext
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -21,6 +21,8 @@ from ringbuf.execution import ExecType, OrderStatus, Side
 from .words import look_up
 
 ZERO: Final = Decimal(0)
+EXACT: Final = Context(prec=1_000, traps=[])
+"""Digits enough for any sum of f64, whose texts reach from 1e-324 to 1e308; the caller's own context is not touched."""
 CHANGES: Final = frozenset({ExecType.TRADE_CANCEL, ExecType.TRADE_CORRECT})
 CLOSED: Final = frozenset({OrderStatus.FILLED, OrderStatus.CANCELED, OrderStatus.REJECTED, OrderStatus.EXPIRED})
 
@@ -31,6 +33,10 @@ class Instrument(NamedTuple):
     exchange: str
     account: str
     symbol: str
+
+
+_Name: TypeAlias = tuple[Instrument, str, str]
+"""One of the two ids of an order: which one, and its value."""
 
 
 class Position(NamedTuple):
@@ -49,18 +55,22 @@ class Inventory:
     cumulative quantity and exchange time besides; without those too, each is a fill of its own. A `trade_cancel` takes
     away the fills of its trade id, a `trade_correct` gives them another price and quantity, whichever comes first. A
     closed order stays closed, and what it executed never goes back unless its trade was changed. These are the rules of
-    the view `positions`. Any thread may read while another one applies.
+    the view `positions`, but for one: simulated records count here like any others, so keep them in an inventory of
+    their own. Any thread may read while another one applies.
+
+    A client order id may be given to a new order once the old one is closed: the order ids tell them apart, or a record
+    `pending_new` that begins the new one.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._positions: dict[Instrument, Position] = {}
         self._commissions: dict[str, Decimal] = {}
-        self._orders: dict[tuple[Instrument, str, str], _Order] = {}
+        self._orders: dict[_Name, _Order] = {}
         self._trades: dict[tuple[object, ...], _Trade] = {}
 
     def apply(self, record: np.void | Mapping[str, Any]) -> Position:
-        """Take one record, or the fields given to the recorder together with `exchange`, `account` and `symbol`.
+        """Take one record, or the fields given to `BoundRecorder.order` together with `exchange`, `account`, `symbol`.
 
         Returns:
             The instrument's position after it.
@@ -70,7 +80,7 @@ class Inventory:
                 trade without its id; then nothing has changed.
         """
         new = _Record(record)
-        with self._lock:
+        with self._lock, localcontext(EXACT):
             trade = self._trades.setdefault(new.trade, _Trade()) if new.trade else _Trade()
             known = self._known(new)
             affected = [*known, *(fill.order for fill in trade.fills)]
@@ -80,7 +90,8 @@ class Inventory:
             held = _book(new, trade.counted(), -1, paid)
             trade.take(new, order)
             held += _book(new, trade.counted(), 1, paid)
-            order.advance(new, reported_before_change=new.exec_type is ExecType.FILL and trade.is_changed)
+            if new.names:
+                order.advance(new, reported_before_change=new.exec_type is ExecType.FILL and trade.is_changed)
             opened = [after - before for after, before in zip(_open([*affected, order]), open_before, strict=True)]
             old = self._positions.get(new.instrument, Position())
             position = Position(old.quantity + held, old.open_buy + opened[0], old.open_sell + opened[1])
@@ -102,18 +113,28 @@ class Inventory:
         return dict(self._commissions)
 
     def _known(self, record: "_Record") -> "list[_Order]":
-        """What is known of a record's order, under each of its ids."""
-        found = [self._orders[name].current for name in record.names if name in self._orders]
-        # A client order id may be given to a new order once the old one is closed.
-        return [] if found and found[0].closed and record.exec_type is ExecType.PENDING_NEW else found
+        """The order a record is about: none if it is new, or two that turn out to be the same."""
+        by_id, by_client_id = self._named(record.id_name), self._named(record.client_id_name)
+        if by_id is None:
+            return [] if by_client_id is None or by_client_id.leaves_its_client_id_to(record) else [by_client_id]
+        if by_client_id is None or by_client_id is by_id or by_client_id.has_id or record.client_id_name in by_id.names:
+            return [by_id]
+        return [by_id, by_client_id]
+
+    def _named(self, name: "_Name | None") -> "_Order | None":
+        found = self._orders.get(name) if name else None
+        return found.current if found else None
 
     def _joined(self, record: "_Record", known: "list[_Order]") -> "_Order":
         """The one order a record is about, from now on under all its ids."""
         order = known[0] if known else _Order(record.side)
         for other in known[1:]:
-            if other is not order:
-                order.absorb(other)
-        self._orders.update(dict.fromkeys(record.names, order))
+            order.absorb(other)
+        for name in record.names:
+            owner = self._named(name)
+            if owner is None or owner is order or not known:  # else another order has this client id by now
+                self._orders[name] = order
+                order.names.add(name)
         return order
 
 
@@ -124,6 +145,7 @@ class _Order:
     executed: Decimal = ZERO  # as far as any record told, by its cumulative quantity or its fill
     booked: Decimal = ZERO  # by fills that are in the position
     closed: bool = False
+    names: "set[_Name]" = field(default_factory=set)
     absorbed_by: "_Order | None" = None
 
     @property
@@ -133,6 +155,17 @@ class _Order:
         while order.absorbed_by is not None:
             order = order.absorbed_by
         return order
+
+    @property
+    def has_id(self) -> bool:
+        """Whether the venue's id of it is known."""
+        return any(kind == "order_id" for _, kind, _ in self.names)
+
+    def leaves_its_client_id_to(self, record: "_Record") -> bool:
+        """Whether a record with its client order id, and no order id that is known, begins another order."""
+        if record.id_name and self.has_id:
+            return self.closed or record.exec_type in (ExecType.PENDING_NEW, ExecType.NEW)
+        return self.closed and record.exec_type is ExecType.PENDING_NEW
 
     @property
     def open(self) -> Decimal:
@@ -158,6 +191,7 @@ class _Order:
         self.executed = max(self.executed, other.executed)
         self.booked += other.booked
         self.closed |= other.closed
+        self.names |= other.names
         other.absorbed_by = self
 
 
@@ -275,7 +309,9 @@ class _Record:
         self.exchange_ns = int(_value(record, "exchange_ns") or 0)
         ids = {name: _text(record, name) for name in ("order_id", "client_order_id")}
         trade_id = _text(record, "trade_id")
-        self.names = [(self.instrument, name, value) for name, value in ids.items() if value]
+        names = {name: (self.instrument, name, value) for name, value in ids.items() if value}
+        self.id_name, self.client_id_name = names.get("order_id"), names.get("client_order_id")
+        self.names = list(names.values())
         self.order_id = ids["order_id"] or ids["client_order_id"]
         is_change = self.exec_type in CHANGES
         if not all(self.instrument) or not (self.names or is_change):

@@ -66,8 +66,8 @@ class Tables:
 def _ensure(sink: ClickHouseSink, schema: Schema) -> None:
     if sink.ensure_table(schema):
         LOGGER.warning("table %s was created or altered", schema.name)
-        if schema.name == EXECUTION.name:
-            sink.ensure_views()
+    if schema.name == EXECUTION.name:
+        sink.ensure_views()  # also if the table is as it should be: the connection may have failed between the two
 
 
 @dataclass
@@ -127,7 +127,10 @@ class Connection:
         try:
             self._retry.until_answered(partial(self._try, delivery))
         except SinkRefused as error:
+            quarantined = self._quarantine.count
             self._split(delivery.insert, error)
+            if self._quarantine.count == quarantined:
+                self._problems.report(error)  # all is stored; somebody should know all the same
 
     def settle(
         self, sessions: Sequence[tuple[SessionInfo, int]], sent: Sequence[tuple[Schema, list[Range]]]
@@ -191,9 +194,12 @@ class Connection:
             raise
 
     def _split(self, insert: Insert, error: SinkRefused) -> None:
+        """Deliver the halves; in doubt, since a view of the owner refuses only after the table has taken them."""
         if insert.rows > 1:
             for half in insert.halves():
-                self.deliver(half, doubt=False)
+                self.deliver(half, doubt=True)
+            return
+        if not self._retry.until_answered(partial(self._lacking, insert.schema, insert.ranges)):
             return
         (piece,) = insert.pieces
         self._problems.report(error)

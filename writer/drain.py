@@ -18,7 +18,17 @@ import numpy as np
 
 from ringbuf import layout, registry
 from ringbuf.consumer import Consumer, Records
-from ringbuf.errors import JournalFull, RingbufError, RingCorrupt, RingError, RingIncomplete, RingNotFound
+from ringbuf.errors import (
+    JournalError,
+    JournalFull,
+    RingbufError,
+    RingCorrupt,
+    RingError,
+    RingIncomplete,
+    RingInUse,
+    RingMemory,
+    RingNotFound,
+)
 from ringbuf.heads import heads
 from ringbuf.journal import MAX_PAYLOAD, SessionInfo
 
@@ -88,7 +98,12 @@ class Drain:
 
     def discover(self) -> None:
         """Attach to rings that appeared, and leave those that will never have records again."""
-        present = self._presence.rings()
+        try:
+            present = self._presence.rings()
+        except OSError as error:
+            limits = "look at its rights, and at the limits of this process (ulimit -n)"
+            self._problems.report(RingMemory(f"{registry.SHARED_MEMORY} cannot be read: {error}", limits))
+            return
         if present is self._settled:
             return
         self._refused = {inode: error for inode, error in self._refused.items() if inode in present}
@@ -207,11 +222,18 @@ class Drain:
     def _resume(self, consumer: Consumer) -> None:
         """Bring ring and journal to the same record, whatever an earlier writer left undone."""
         header, tail = consumer.header, consumer.position
+        for other in self.rings.values():
+            if other.session == header.session:
+                raise RingInUse(
+                    f"ring {consumer.name!r} has the session of ring {other.consumer.name!r}: one of them is a copy",
+                    "move the copy out of /dev/shm",
+                )
+        pid = consumer.segment.read(layout.PRODUCER_PID)
         info = SessionInfo(
             session=header.session,
             ring=consumer.name,
             host=header.host,
-            pid=consumer.segment.read(layout.PRODUCER_PID),
+            pid=pid if pid < 1 << 31 else 0,  # something overwrote it; no record must suffer from that
             namespace=self._namespace,
             created_ns=header.created_ns,
             schema=header.schema,
@@ -253,13 +275,15 @@ class Drain:
         try:
             views = consumer.poll(limit)
             check_identity(consumer, views, first_seq)
-        except RingError as error:
+            self._journal.append(ring.session, first_seq, views)
+        except JournalFull:
+            raise
+        except (RingError, JournalError) as error:
             self._refuse(ring.inode, error)
             self._detach(ring.inode)
             return 0
         count = consumer.position - first_seq
         self.is_pressed |= count == limit
-        self._journal.append(ring.session, first_seq, views)
         return count * ring.record_size
 
     def _ask_space(self) -> int:
@@ -296,7 +320,8 @@ class Drain:
         if ring.consumer.segment.is_locked(layout.PRODUCER_LOCK) or ring.consumer.has_news:
             return False
         if name is not None:
-            os.unlink(registry.SHARED_MEMORY / registry.segment_name(name, self._namespace)[1:])
+            # Somebody may remove it at this moment.
+            (registry.SHARED_MEMORY / registry.segment_name(name, self._namespace)[1:]).unlink(missing_ok=True)
         return True
 
     def _detach(self, inode: int) -> None:

@@ -25,7 +25,7 @@ class Latency:
 
     def observe(self, insert: Insert, acknowledged_ns: int) -> None:
         """Take the records of an acknowledged insert into account, if they carry `captured_ns`."""
-        if "captured_ns" not in insert.schema.names:
+        if "captured_ns" not in insert.schema.names or not insert.schema.is_time("captured_ns"):
             return
         columns = [np.frombuffer(payload, insert.schema.dtype)["captured_ns"] for payload in insert.body]
         captured = np.concatenate(columns)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from ringbuf.errors import JournalCorrupt, SinkRefused
+from ringbuf.errors import JournalCorrupt, SinkRefused, SinkUnavailable
 from ringbuf.schema import Schema
 
 from . import quarantine
@@ -16,6 +16,8 @@ from .sink import ClickHouseSink
 from .verification import missing
 
 ROWS_AT_ONCE: Final = 10_000
+TOKENS: Final = 5
+"""How often what was acknowledged and is not there is sent again: a crash of the server can burn a token."""
 
 
 @dataclass
@@ -58,20 +60,36 @@ def _entries(directory: Path) -> list[Entry]:
 
 
 def _send(sink: ClickHouseSink, insert: Insert, outcome: Outcome) -> None:
-    lacking = insert.only(missing(sink, insert.schema, insert.ranges))
-    outcome.stored += insert.rows - lacking.rows
-    if not lacking.rows:
-        return
-    try:
-        # Not the token of the loader: it may be one that was refused, or forgotten.
-        sink.insert(lacking.schema, lacking.body, lacking.rows, f"{lacking.token}/resent")
-        outcome.stored += lacking.rows
-    except SinkRefused as error:
-        if lacking.rows > 1:
-            for half in lacking.halves():
-                _send(sink, half, outcome)
-        else:
-            outcome.refused[lacking.ranges[0]] = error.what
+    """Send what the database does not have, and count as stored only what it has when it is asked."""
+    lacking = insert
+    for attempt in range(TOKENS + 1):
+        before = lacking.rows
+        lacking = lacking.only(missing(sink, insert.schema, lacking.ranges))
+        outcome.stored += before - lacking.rows
+        if not lacking.rows:
+            return
+        if attempt == TOKENS:
+            break
+        try:
+            # Not the token of the loader: it may be one that was refused, or forgotten.
+            sink.insert(lacking.schema, lacking.body, lacking.rows, f"{lacking.token}/resent{attempt}")
+        except SinkRefused as error:
+            _divide(sink, lacking, error, outcome)
+            return
+    raise SinkUnavailable(
+        f"{sink.where} acknowledged {lacking.rows} records {TOKENS} times and does not have them",
+        "they stay in quarantine; look at the server's log, then run `ringbuf resend` again",
+    )
+
+
+def _divide(sink: ClickHouseSink, insert: Insert, error: SinkRefused, outcome: Outcome) -> None:
+    if insert.rows > 1:
+        for half in insert.halves():
+            _send(sink, half, outcome)
+    elif missing(sink, insert.schema, insert.ranges):
+        outcome.refused[insert.ranges[0]] = error.what
+    else:
+        outcome.stored += 1  # it was a view that refused, after the table had taken it
 
 
 def _keep(directory: Path, refused: dict[Range, str]) -> None:

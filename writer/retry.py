@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import tenacity
 
-from ringbuf.errors import JournalFull, SinkError, SinkUnavailable, TableMismatch
+from ringbuf.errors import JournalFull, SinkError, SinkRefused, SinkUnavailable, TableMismatch
 
 from .problems import Problems
 
@@ -32,7 +32,7 @@ class Retry:
         self._abandon = abandon
         self._retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type((SinkUnavailable, TableMismatch)),
-            wait=tenacity.wait_exponential_jitter(initial=0.1, max=5.0, jitter=0.1),
+            wait=tenacity.wait_exponential(multiplier=0.1, max=5.0) + tenacity.wait_random(0, 0.1),
             stop=tenacity.stop_when_event_set(abandon),
             sleep=tenacity.sleep_using_event(abandon),
             before_sleep=self._report,
@@ -48,6 +48,9 @@ class Retry:
         """
         try:
             answer = self._retrying(call)
+        except SinkRefused:
+            self.error = None  # it has answered
+            raise
         except (SinkUnavailable, TableMismatch) as error:
             raise Abandoned from error
         self.error = None

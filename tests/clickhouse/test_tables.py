@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ringbuf.errors import InvalidName, TableMismatch
+from ringbuf.errors import InvalidName, SchemaError, TableMismatch
 from ringbuf.execution import EXECUTION, TEXTS
-from ringbuf.schema import Schema
+from ringbuf.schema import RESERVED, Schema
 from ringbuf.writer import table
 from ringbuf.writer.batch import Range
 from tests.clickhouse.databases import Database, Records, executions
@@ -300,11 +300,20 @@ def test_a_table_of_another_shape_is_named_and_left_alone(
     assert store.rows(f"SELECT create_table_query FROM system.tables WHERE database = '{store.name()}'") == before
 
 
-@pytest.mark.parametrize("name", ["fills", "positions", "sessions"])
-def test_a_schema_cannot_take_the_name_of_what_is_already_there(store: Database, name: str) -> None:
+def test_no_schema_can_take_the_name_of_what_is_already_there(store: Database) -> None:
     store.set_up()
-    with pytest.raises(TableMismatch, match=f"table {store.name()}.{name}: engine is"):
-        store.ensure_table(Schema.define(name, [("x", "f8")]))
+    taken = store.rows(f"SELECT name FROM system.tables WHERE database = '{store.name()}'")
+    assert {name for (name,) in taken} == RESERVED | {EXECUTION.name}
+    for (name,) in taken:
+        with pytest.raises(SchemaError, match="choose another one"):
+            Schema.define(name, [("x", "f8")])
+
+
+def test_a_schema_cannot_take_the_name_of_a_view_of_the_owner(store: Database) -> None:
+    store.prepare()
+    store.command(f"CREATE VIEW {store.name()}.signals AS SELECT 1 AS x")
+    with pytest.raises(TableMismatch, match=f"table {store.name()}.signals: engine is View"):
+        store.ensure_table(FIRST)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """An order and its inventory are never out of step, and nothing is counted by adding floats."""
 
 import threading
-from decimal import Decimal
+from decimal import Context, Decimal, Inexact, localcontext
 from typing import Any
 
 import pytest
@@ -31,6 +31,14 @@ def fill(last_quantity: float = 1.0, **fields: Any) -> dict[str, Any]:
         "trade_id": "t1",
     }
     return INSTRUMENT | usual | fields
+
+
+def cancel(**fields: Any) -> dict[str, Any]:
+    return INSTRUMENT | {"exec_type": "trade_cancel", "trade_id": "t1"} | fields
+
+
+def correct(**fields: Any) -> dict[str, Any]:
+    return INSTRUMENT | {"exec_type": "trade_correct", "trade_id": "t1"} | fields
 
 
 def applied(*records: dict[str, Any]) -> Inventory:
@@ -141,6 +149,33 @@ def test_a_client_order_id_can_be_used_again_after_its_order_closed() -> None:
     assert position(inventory) == Position(Decimal(0), Decimal(1))
 
 
+FIRST: dict[str, Any] = {"client_order_id": "c1", "order_id": "A"}
+SECOND: dict[str, Any] = {"client_order_id": "c1", "order_id": "B"}
+FIRST_FILLED = fill(**FIRST, order_status="filled", quantity=1.0, cumulative_quantity=1.0)
+
+
+def test_copies_of_the_old_order_leave_the_new_one_with_its_client_order_id_alone() -> None:
+    inventory = applied(order("new", **FIRST), FIRST_FILLED, order("pending_new", client_order_id="c1"), FIRST_FILLED)
+    assert position(inventory) == Position(Decimal(1), Decimal(1))
+    inventory.apply(order("new", **SECOND))
+    inventory.apply(FIRST_FILLED)
+    assert position(inventory) == Position(Decimal(1), Decimal(1))
+    inventory.apply(order("canceled", client_order_id="c1"))
+    assert position(inventory) == Position(Decimal(1))
+
+
+def test_another_order_id_tells_that_a_client_order_id_is_used_again() -> None:
+    inventory = applied(order("new", **FIRST), FIRST_FILLED, order("new", **SECOND))
+    assert position(inventory) == Position(Decimal(1), Decimal(1))
+    inventory.apply(order("canceled", **SECOND))
+    assert position(inventory) == Position(Decimal(1))
+
+
+def test_an_order_that_gets_another_order_id_when_it_is_replaced_is_still_one_order() -> None:
+    inventory = applied(order("new", **FIRST), order("replaced", **SECOND, order_status="new") | {"quantity": 2.0})
+    assert position(inventory) == Position(Decimal(0), Decimal(2))
+
+
 def test_an_order_replaced_under_a_new_client_order_id_is_still_one_order() -> None:
     inventory = applied(
         order("pending_new", client_order_id="c1"),
@@ -162,6 +197,17 @@ def test_sums_are_of_decimals_not_of_floats() -> None:
     fills = [fill(0.1, order_id="1", trade_id=str(number)) for number in range(3)]
     assert sum([0.1] * 3) != 0.3
     assert position(applied(*fills)).quantity == Decimal("0.3")
+
+
+@pytest.mark.parametrize("context", [Context(prec=28), Context(prec=3), Context(prec=3, traps=[Inexact])])
+def test_sums_are_exact_whatever_the_context_of_who_applies(context: Context) -> None:
+    with localcontext(context):
+        inventory = applied(
+            fill(1e12, order_id="1", trade_id="1"),
+            fill(1e-18, order_id="2", trade_id="2"),
+            fill(1e12, order_id="3", trade_id="3", side="sell"),
+        )
+    assert position(inventory).quantity == Decimal("1E-18")
 
 
 def test_a_fill_that_comes_again_counts_once() -> None:
@@ -203,79 +249,6 @@ def test_fills_with_nothing_to_tell_them_apart_all_count() -> None:
 def test_exchanges_accounts_and_symbols_are_kept_apart(other: dict[str, str]) -> None:
     inventory = applied(fill(order_id="1"), fill(order_id="1") | other)
     assert list(inventory.positions().values()) == [Position(Decimal(1))] * 2
-
-
-def cancel(**fields: Any) -> dict[str, Any]:
-    return INSTRUMENT | {"exec_type": "trade_cancel", "trade_id": "t1"} | fields
-
-
-def correct(**fields: Any) -> dict[str, Any]:
-    return INSTRUMENT | {"exec_type": "trade_correct", "trade_id": "t1"} | fields
-
-
-def test_a_canceled_trade_leaves_nothing_behind() -> None:
-    inventory = applied(
-        order("pending_new", client_order_id="c1"),
-        fill(client_order_id="c1", order_status="filled", cumulative_quantity=1.0, commission=0.5),
-        cancel(),
-    )
-    assert position(inventory) == Position()
-    assert inventory.commissions() == {"": Decimal(0)}
-
-
-def test_what_a_canceled_trade_had_filled_of_a_working_order_is_open_again() -> None:
-    working: dict[str, Any] = {"order_id": "1", "order_status": "partially_filled"}
-    inventory = applied(
-        order("new", order_id="1"),
-        fill(0.3, **working, cumulative_quantity=0.3, trade_id="t1"),
-        fill(0.2, **working, cumulative_quantity=0.5, trade_id="t2"),
-    )
-    assert position(inventory) == Position(Decimal("0.5"), Decimal("0.5"))
-    inventory.apply(cancel(**working, cumulative_quantity=0.2))
-    assert position(inventory) == Position(Decimal("0.2"), Decimal("0.8"))
-    inventory.apply(fill(0.8, **working, cumulative_quantity=1.0, trade_id="t3"))
-    assert position(inventory) == Position(Decimal(1))
-
-
-def test_a_corrected_trade_has_the_quantity_of_its_latest_correction() -> None:
-    inventory = applied(
-        order("new", order_id="1"),
-        fill(0.3, order_id="1", order_status="partially_filled", cumulative_quantity=0.3),
-        correct(last_quantity=0.1, exchange_ns=2),
-        correct(last_quantity=0.2, exchange_ns=1),
-        correct(last_price=1.0, exchange_ns=3),
-    )
-    assert position(inventory) == Position(Decimal("0.1"), Decimal("0.9"))
-
-
-def test_a_look_back_that_shows_the_corrected_trade_is_the_same_fill() -> None:
-    shown = fill(0.1, order_id="1", origin="lookback", commission=0.5, commission_currency="USD")
-    inventory = applied(fill(0.3, order_id="1"), correct(last_quantity=0.1), shown)
-    assert position(inventory) == Position(Decimal("0.1"))
-    assert inventory.commissions() == {"USD": Decimal("0.5")}
-
-
-CHANGED = [
-    fill(0.3, order_id="1", trade_id="t1", order_status="partially_filled", quantity=1.0, cumulative_quantity=0.3),
-    fill(0.2, order_id="1", trade_id="t2", order_status="partially_filled", quantity=1.0, cumulative_quantity=0.5),
-    fill(0.4, order_id="1", trade_id="t3", order_status="partially_filled", quantity=1.0, cumulative_quantity=0.9),
-    cancel(trade_id="t2"),
-    correct(trade_id="t3", last_quantity=0.5, exchange_ns=1),
-    correct(trade_id="t3", last_quantity=0.1, exchange_ns=2),
-]
-
-
-@given(st.lists(st.sampled_from(CHANGED), max_size=6), st.permutations(CHANGED))
-def test_a_change_counts_whether_it_comes_before_its_trade_or_after_it(
-    repeated: list[dict[str, Any]], rest: list[dict[str, Any]]
-) -> None:
-    assert position(applied(*repeated, *rest)).quantity == Decimal("0.4")
-
-
-def test_copies_of_a_fill_that_come_after_its_cancel_open_nothing() -> None:
-    filled = fill(order_id="1", order_status="filled", quantity=1.0, cumulative_quantity=1.0)
-    assert position(applied(filled, cancel(), filled, filled)) == Position()
-    assert position(applied(cancel(), filled, filled)) == Position()
 
 
 def test_an_order_known_under_several_ids_is_one_under_each_of_them() -> None:

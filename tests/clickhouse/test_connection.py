@@ -1,0 +1,131 @@
+"""One connection of the loader, with a real server and what owners attach to their tables."""
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ringbuf.errors import SinkUnavailable
+from ringbuf.execution import EXECUTION
+from ringbuf.writer.batch import Insert, Piece, Range
+from ringbuf.writer.connection import Connection, Tables
+from ringbuf.writer.latency import Latency
+from ringbuf.writer.problems import Problems
+from ringbuf.writer.quarantine import Quarantine
+from ringbuf.writer.resend import TOKENS, resend
+from ringbuf.writer.sink import ClickHouseSink
+from tests.clickhouse.databases import executions, server_of
+from tests.clickhouse_server import ClickHouse
+
+SESSION = 7
+
+
+class FailingOnce(ClickHouseSink):
+    """A sink whose server goes away once between the table and its views."""
+
+    failed = False
+
+    def ensure_views(self) -> None:
+        if not self.failed:
+            self.failed = True
+            raise SinkUnavailable("the server went away")
+        super().ensure_views()
+
+
+class Loading:
+    """A connection with all it needs."""
+
+    def __init__(self, sink: ClickHouseSink, directory: Path) -> None:
+        self.problems, self.quarantine = Problems(), Quarantine(directory)
+        self.connection = Connection(sink, Tables(), self.quarantine, Latency(), self.problems, threading.Event())
+
+    def deliver(self, insert: Insert) -> None:
+        self.connection.deliver(insert, doubt=False)
+
+
+def insert_of(count: int, session: int = SESSION) -> Insert:
+    records = executions([{"order_id": "o"}] * count, session=session)
+    return Insert(EXECUTION, [Piece(Range(session, 0, count), memoryview(records.tobytes()))])
+
+
+@pytest.fixture
+def sink(clickhouse_server: ClickHouse, database: str) -> Iterator[ClickHouseSink]:
+    made = FailingOnce(server_of(clickhouse_server), database)
+    made.failed = True
+    made.prepare()
+    made.ensure_table(EXECUTION)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def loading(sink: ClickHouseSink, tmp_path: Path) -> Loading:
+    return Loading(sink, tmp_path)
+
+
+def test_rows_of_an_owners_view_in_the_answer_are_no_reason_for_doubt(
+    loading: Loading, clickhouse_server: ClickHouse, database: str
+) -> None:
+    clickhouse_server.command(f"CREATE TABLE {database}.counts (n UInt64) ENGINE = MergeTree ORDER BY n")
+    clickhouse_server.command(
+        f"CREATE MATERIALIZED VIEW {database}.counting TO {database}.counts"
+        f" AS SELECT count() AS n FROM {database}.executions"
+    )
+    loading.deliver(insert_of(100))
+    assert (loading.connection.stored, loading.problems.counts(), loading.connection.error) == (100, {}, None)
+    assert clickhouse_server.rows(f"SELECT n FROM {database}.counts") == [(100,)]
+
+
+def test_what_an_owners_view_refuses_is_told_and_neither_quarantined_nor_stored_twice(
+    loading: Loading, clickhouse_server: ClickHouse, database: str
+) -> None:
+    clickhouse_server.command(f"CREATE TABLE {database}.seqs (seq UInt64) ENGINE = MergeTree ORDER BY seq")
+    clickhouse_server.command(
+        f"CREATE MATERIALIZED VIEW {database}.refusing TO {database}.seqs"
+        f" AS SELECT seq + throwIf(seq = 37) AS seq FROM {database}.executions"
+    )
+    loading.deliver(insert_of(100))
+    query = f"SELECT count(), uniqExact(seq) FROM {database}.executions WHERE session = {SESSION}"
+    assert clickhouse_server.rows(query) == [(100, 100)]
+    assert (loading.quarantine.count, loading.problems.counts()) == (0, {"SinkRefused": 1})
+    assert loading.connection.error is None, "the database has answered"
+
+
+def test_views_are_made_although_the_server_went_away_between_the_table_and_them(
+    sink: FailingOnce, loading: Loading, clickhouse_server: ClickHouse, database: str
+) -> None:
+    clickhouse_server.command(f"DROP TABLE {database}.executions SYNC")
+    sink.failed = False
+    loading.deliver(insert_of(1))
+    assert sink.failed
+    assert clickhouse_server.rows(f"SELECT count() FROM {database}.orders") == [(1,)]
+
+
+def burn(sink: ClickHouseSink, insert: Insert, attempts: int) -> None:
+    """Have the server take the next insert for a copy, as one does that was killed before it had stored the first."""
+    for attempt in range(attempts):
+        sink.insert(EXECUTION, insert_of(1, session=100 + attempt).body, 1, f"{insert.token}/resent{attempt}")
+
+
+def test_a_token_burnt_by_a_crash_of_the_server_loses_nothing_of_what_is_sent_again(
+    sink: ClickHouseSink, loading: Loading, clickhouse_server: ClickHouse, database: str, tmp_path: Path
+) -> None:
+    insert = insert_of(1)
+    loading.quarantine.add_records(EXECUTION, *insert.pieces[0], "a constraint")
+    burn(sink, insert, 1)
+    assert resend(tmp_path, sink).stored == 1
+    query = f"SELECT count() FROM {database}.executions WHERE session = {SESSION}"
+    assert clickhouse_server.rows(query) == [(1,)]
+    assert Quarantine(tmp_path).count == 0
+
+
+def test_what_is_acknowledged_again_and_again_and_never_there_stays_in_quarantine(
+    sink: ClickHouseSink, loading: Loading, tmp_path: Path
+) -> None:
+    insert = insert_of(1)
+    loading.quarantine.add_records(EXECUTION, *insert.pieces[0], "a constraint")
+    burn(sink, insert, TOKENS)
+    with pytest.raises(SinkUnavailable, match="does not have them; they stay in quarantine"):
+        resend(tmp_path, sink)
+    assert Quarantine(tmp_path).count == 1
