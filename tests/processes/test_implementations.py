@@ -17,6 +17,7 @@ import pytest
 from ringbuf import FULL, Consumer, Producer
 from ringbuf.errors import RingClosed
 from ringbuf.execution import EXECUTION
+from ringbuf.segment import Segment
 from ringbuf.strategies import Recorder
 
 ROOT = Path(__file__).parents[2]
@@ -117,6 +118,22 @@ def test_a_closed_producer_is_noticed(ring: Ring) -> None:
     with pytest.raises(RingClosed):
         ring.bound.fill(**FILL)
     assert len(ring.take()) == 1
+
+
+def test_nothing_gets_in_once_the_lock_on_the_ring_is_let_go(ring: Ring, monkeypatch: pytest.MonkeyPatch) -> None:
+    refused = []
+    close = Segment.close
+
+    def append_meanwhile(segment: Segment) -> None:
+        close(segment)  # from here on another process may hold the ring
+        with pytest.raises(RingClosed):
+            ring.bound.fill(**FILL)
+        refused.append(segment.name)
+
+    monkeypatch.setattr(Segment, "close", append_meanwhile)
+    ring.producer.close()
+    assert len(refused) == 1
+    assert ring.producer.head == 0
 
 
 def test_a_forked_child_cannot_append_to_the_ring_of_its_parent(implementation: str) -> None:

@@ -1,6 +1,8 @@
 """How the drain finds rings and leaves them, while the directory of shared memory stands still or changes under it."""
 
 import os
+import resource
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,6 +11,7 @@ import pytest
 
 from ringbuf import layout, registry
 from ringbuf.consumer import Consumer
+from ringbuf.journal import Frame, JournalReader
 from ringbuf.producer import Producer
 from ringbuf.registry import ring_inodes, ring_names
 from ringbuf.schema import Schema
@@ -236,3 +239,75 @@ def test_a_ring_closed_behind_the_drains_back_costs_that_ring_alone(drain: Drain
         assert drain.cycle() == 1
         assert attached(drain) == {"b"}
         assert problems.counts() == {"RingClosed": 1}
+
+
+def test_of_a_ring_and_its_copy_only_one_is_read_and_the_other_is_named(
+    drain: Drain, problems: Problems, tmp_path: Path
+) -> None:
+    with Producer.open("a", TICK, capacity=CAPACITY) as a:
+        append(a, 3)
+        shutil.copy(ring_file("a"), ring_file("a.bak"))
+        drain.discover()
+        assert len(attached(drain)) == 1
+        assert drain.cycle() == 3
+        append(a)
+        drain.cycle()
+        assert problems.counts() == {"RingInUse": 1}
+
+
+def test_a_copy_of_an_attached_ring_comes_and_goes_and_the_ring_goes_on(drain: Drain, problems: Problems) -> None:
+    with Producer.open("a", TICK, capacity=CAPACITY) as a:
+        drain.discover()
+        append(a, 3)
+        assert drain.cycle() == 3
+        shutil.copy(ring_file("a"), ring_file("a.bak"))
+        drain.discover()
+        ring_file("a.bak").unlink()
+        drain.discover()
+        append(a, 2)
+        assert (drain.cycle(), attached(drain)) == (2, {"a"})
+
+
+def test_a_ring_refused_for_want_of_files_is_attached_when_there_are_some(
+    drain: Drain, problems: Problems, stand_still: Callable[[], None]
+) -> None:
+    with Producer.open("a", TICK, capacity=CAPACITY) as a:
+        append(a)
+        stand_still()
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        free = os.open("/dev/null", os.O_RDONLY)
+        os.close(free)
+        for few in range(4):  # files it may open: enough to scan, not enough to attach
+            resource.setrlimit(resource.RLIMIT_NOFILE, (free + few, hard))
+            try:
+                drain.discover()
+            finally:
+                resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        assert problems.counts().keys() == {"RingMemory"}
+        drain.discover()
+        assert drain.cycle() == 1
+
+
+def test_a_number_that_can_be_no_process_costs_no_record(drain: Drain, tmp_path: Path) -> None:
+    with Producer.open("a", TICK, capacity=CAPACITY) as a:
+        append(a)
+        with ring_file("a").open("r+b") as file:
+            file.seek(layout.PRODUCER_PID)
+            file.write(b"\xff" * 8)
+        drain.discover()
+        assert drain.cycle() == 1
+    assert all(isinstance(item, Frame) for item in JournalReader(tmp_path).frames())
+
+
+def test_a_ring_set_aside_and_removed_at_this_moment_is_left(drain: Drain, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Producer.open("a", TICK, capacity=CAPACITY) as a:
+        append(a)
+    drain.discover()
+    assert drain.cycle() == 1
+    with Producer.open("a", TICK_2, capacity=CAPACITY):
+        seen = ring_inodes()
+        (retired,) = [name for name in seen.values() if registry.is_retired(name)]
+        ring_file(retired).unlink()
+        discover_late(drain, seen, monkeypatch)
+        drain.discover()
+        assert attached(drain) == {"a"}

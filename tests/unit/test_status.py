@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from ringbuf.execution import EXECUTION
+from ringbuf.schema import Schema
 from ringbuf.writer import status as status_file
 from ringbuf.writer.batch import Insert, Piece, Range
 from ringbuf.writer.latency import WINDOW, Latency
@@ -90,3 +91,12 @@ def test_a_summary_belongs_to_who_asked() -> None:
     observe(latency, 7)
     latency.summary()["p50"] = 0.0
     assert latency.summary()["p50"] == 7.0
+
+
+@pytest.mark.parametrize("code", ["S8", "V8", "u8", "f8"])
+def test_a_field_that_only_is_called_like_the_time_of_capture_is_none(code: str) -> None:
+    schema = Schema.define("ticks", [("captured_ns", code)])
+    record = np.zeros(1, schema.dtype)
+    latency = Latency()
+    latency.observe(Insert(schema, [Piece(Range(1, 0, 1), memoryview(record.tobytes()))]), NOW_NS)
+    assert latency.summary()["count"] == 0
