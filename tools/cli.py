@@ -10,7 +10,7 @@ import io
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Final, NamedTuple
 
 import click
@@ -103,23 +103,42 @@ class LazyGroup(click.Group):
 
     def make_context(self, *args: Any, **extra: Any) -> click.Context:
         """As click's, with errors of one line."""
-        with _errors_of_one_line():
+        with _errors_of_one_line(), _output():
             return super().make_context(*args, **extra)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a subcommand and turn whatever ends it into an exit code."""
-        if isinstance(sys.stdout, io.TextIOWrapper):
-            sys.stdout.reconfigure(errors="backslashreplace")  # no terminal's encoding may turn data into a traceback
-        with _errors_of_one_line():
+        with _errors_of_one_line(), _output():
             try:
                 result = super().invoke(ctx)
                 sys.stdout.flush()
             except KeyboardInterrupt:
                 ctx.exit(INTERRUPTED)
-            except BrokenPipeError:
-                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at exit
-                ctx.exit(BROKEN_PIPE)
             return result
+
+
+@contextmanager
+def _output() -> Iterator[None]:
+    """A stdout that takes all, or says why not."""
+    stdout: Any = sys.stdout
+    if stdout is None:  # closed by who started this
+        sys.stdout = io.TextIOWrapper(io.BytesIO())
+    elif isinstance(stdout, io.TextIOWrapper) and isinstance(stdout.buffer, io.RawIOBase):
+        # PYTHONUNBUFFERED: a write takes a part if that is all there is room for, and nobody looks.
+        buffered: Any = io.BufferedWriter(stdout.buffer)
+        sys.stdout = io.TextIOWrapper(buffered, stdout.encoding, "backslashreplace", line_buffering=True)
+    elif isinstance(stdout, io.TextIOWrapper):
+        stdout.reconfigure(errors="backslashreplace")  # no terminal's encoding may turn data into a traceback
+    try:
+        yield
+    except OSError as error:
+        with suppress(OSError):
+            sys.stdout.flush()
+        if stdout is not None:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stdout.fileno())  # for the flush at exit
+        if isinstance(error, BrokenPipeError):
+            raise click.exceptions.Exit(BROKEN_PIPE) from error
+        raise Failure(f"the operating system refuses it: {error}") from error
 
 
 @contextmanager

@@ -32,6 +32,21 @@ data_dir_option = click.option(
 )
 
 
+def row_of(line: bytes, **options: Any) -> dict[str, Any]:
+    """A row from its line of JSONEachRow; options as `json.loads` takes them.
+
+    Raises:
+        SinkError: it is none.
+    """
+    try:
+        row = json.loads(line, **options)
+    except ValueError:
+        row = None
+    if not isinstance(row, dict):
+        raise SinkError(f"the database answers {line[:80]!r}, which is no row", "ask one statement at a time")
+    return row
+
+
 class Database:
     """A database that answers questions; nothing can be changed through it.
 
@@ -50,7 +65,7 @@ class Database:
         Raises:
             SinkError: the database cannot be asked, or refuses the statement.
         """
-        return [json.loads(line) for line in self.ask(statement).splitlines()]
+        return [row_of(line) for line in self.ask(statement).splitlines()]
 
     def tables(self) -> set[str]:
         """Names of the tables there are."""
@@ -128,7 +143,9 @@ def _sink(sink: dict[str, Any], embedded: Path) -> "ClickHouseSink":
     from ringbuf.writer.engine import Embedded, Server
     from ringbuf.writer.sink import ClickHouseSink
 
-    engine = Server(sink["url"]) if sink["kind"] == "server" else Embedded(embedded)
+    password_file, ca_file = (Path(sink[name]) if sink.get(name) else None for name in ("password_file", "ca_file"))
+    is_server = sink["kind"] == "server"
+    engine = Server(sink["url"], password_file=password_file, ca_file=ca_file) if is_server else Embedded(embedded)
     return ClickHouseSink(engine, sink["database"])
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from .database import data_dir_option, open_database
+from .database import data_dir_option, open_database, row_of
 from .output import ABSENT, json_option, print_table
 
 
@@ -24,8 +24,10 @@ def sql(statement: str, data_dir: Path, as_json: bool) -> None:
     """Ask the database, read-only.
 
     While a writer runs on the data directory it is asked through that writer, else it is opened. A server's password
-    comes from RINGBUF_CLICKHOUSE_PASSWORD. With --json a row is a line.
+    comes from the file that the writer was given, else from RINGBUF_CLICKHOUSE_PASSWORD. With --json a row is a line.
     """
+    if not statement.strip():
+        raise click.UsageError("the statement is empty", click.get_current_context())
     with open_database(data_dir) as database:
         lines = database.ask(statement).splitlines()
     if as_json:
@@ -37,7 +39,7 @@ def sql(statement: str, data_dir: Path, as_json: bool) -> None:
 
 
 def _print(lines: list[bytes]) -> None:
-    rows = [json.loads(line, parse_float=Number, parse_int=Number) for line in lines]
+    rows = [row_of(line, parse_float=Number, parse_int=Number) for line in lines]
     titles = list(rows[0])
     texts = [title for title in titles if not all(isinstance(row[title], Number | None) for row in rows)]
     print_table(titles, [[_cell(row[title]) for title in titles] for row in rows], left=texts)

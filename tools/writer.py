@@ -1,11 +1,24 @@
 """`ringbuf writer`: store what the rings hold."""
 
 import logging
+import math
 from pathlib import Path
+from typing import Any
 
 import click
 
 from ringbuf import registry
+
+
+class Amount(click.FloatRange):
+    """A number in a range; NaN, which no comparison keeps out, is none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """As click's, without NaN."""
+        number = float(super().convert(value, param, ctx))
+        if math.isnan(number):
+            self.fail(f"{value!r} is no number", param, ctx)
+        return number
 
 
 @click.command()
@@ -25,34 +38,34 @@ from ringbuf import registry
 @click.option("--ca-file", type=click.Path(dir_okay=False, path_type=Path), help="Own certificate authority for https.")
 @click.option("--namespace", help="Namespace of the rings. Default: RINGBUF_NAMESPACE, else `default`.")
 @click.option(
-    "--sync-ms", default=10.0, show_default=True, type=click.FloatRange(min=0), help="Milliseconds between two syncs."
+    "--sync-ms", default=10.0, show_default=True, type=Amount(0, 60_000), help="Milliseconds between two syncs."
 )
 @click.option(
     "--flush-ms",
     default=50.0,
     show_default=True,
-    type=click.FloatRange(min=1),
+    type=Amount(1, 600_000),
     help="Milliseconds between two inserts at low rates.",
 )
 @click.option(
     "--segment-mb",
     default=64.0,
     show_default=True,
-    type=click.FloatRange(min=0.1, max=1024),
+    type=Amount(0.1, 1024),
     help="Size at which the journal begins a new segment, the unit in which it is deleted.",
 )
 @click.option(
     "--retain-gb",
     default=1.0,
     show_default=True,
-    type=click.FloatRange(min=0),
+    type=Amount(0, 1_000_000),
     help="Loaded journal segments beyond this size are deleted. What is not loaded never is.",
 )
 @click.option(
     "--stop-timeout",
     default=10.0,
     show_default=True,
-    type=click.FloatRange(min=0),
+    type=Amount(0, 1_000_000),
     help="Seconds to wait for the database when stopping.",
 )
 @click.option("--metrics-port", type=click.IntRange(1, 65535), help="Serve Prometheus metrics on 127.0.0.1.")

@@ -11,6 +11,7 @@ could not load, so nothing could ever be deleted.
 import logging
 import os
 import time
+from collections import defaultdict
 from pathlib import Path
 from typing import Final
 
@@ -31,6 +32,7 @@ from ringbuf.errors import (
 )
 from ringbuf.heads import heads
 from ringbuf.journal import MAX_PAYLOAD, SessionInfo
+from ringbuf.schema import Schema
 
 from .journal import Journal
 from .problems import Problems
@@ -93,6 +95,10 @@ class Drain:
         self._incomplete: dict[int, float] = {}
         self._space = 0  # bytes the journal may still take, to be believed
         self._space_until = 0.0  # until then
+        self._formats: dict[str, dict[str, str]] = defaultdict(dict)  # by schema and field
+        for info in journal.sessions.values():
+            if info is not None:
+                self._formats[info.schema.name] |= _formats(info.schema)
         self._lined_up: list[Ring] | None = None
         self._heads = heads([], [])  # of the rings that are lined up
 
@@ -228,6 +234,7 @@ class Drain:
                     f"ring {consumer.name!r} has the session of ring {other.consumer.name!r}: one of them is a copy",
                     "move the copy out of /dev/shm",
                 )
+        self._check_formats(consumer)
         pid = consumer.segment.read(layout.PRODUCER_PID)
         info = SessionInfo(
             session=header.session,
@@ -251,9 +258,22 @@ class Drain:
             consumer.poll(journaled - tail)
             consumer.acknowledge(journaled - 1)
 
+    def _check_formats(self, consumer: Consumer) -> None:
+        """Refuse what the loader could not get past: in the table of a schema a field has one format."""
+        schema = consumer.header.schema
+        known, new = self._formats[schema.name], _formats(schema)
+        for field in known.keys() & new.keys():
+            if known[field] != new[field]:
+                raise RingError(
+                    f"ring {consumer.name!r}: field {field!r} of schema {schema.name!r} has the format {new[field]}, "
+                    f"in another ring {known[field]}",
+                    "a field keeps its format: give another one another name, then set the ring up again",
+                )
+        known |= new
+
     def _forget_lost_rings(self) -> None:
         """Let the journal forget sessions of rings that a reboot or somebody's `rm` took while no writer ran."""
-        for session in self._journal.sessions - {ring.session for ring in self.rings.values()}:
+        for session in self._journal.sessions.keys() - {ring.session for ring in self.rings.values()}:
             self._journal.drop_session(session)
 
     def _append_all(self, rings: list[Ring]) -> None:
@@ -334,6 +354,14 @@ class Drain:
         self._refused[inode] = error
         self._settled = None
         self._problems.report(error)
+
+
+def _formats(schema: Schema) -> dict[str, str]:
+    """What makes up a field's column in the database, by field."""
+    return {
+        field: dtype.str[1:] + (" with words" if field in schema.words else "")
+        for field, (dtype, _) in schema.fields.items()
+    }
 
 
 def free_bytes(directory: Path) -> int:

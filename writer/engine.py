@@ -1,8 +1,10 @@
 """Where a database is: on a ClickHouse server, or in this process (chDB). What differs between the two, and no more."""
 
+import ctypes
 import logging
 import math
 import os
+import signal
 from base64 import b64encode
 from collections.abc import Sequence
 from pathlib import Path
@@ -52,11 +54,14 @@ class Engine(Protocol):
         where: how messages call it.
         kind: `server` or `embedded`.
         url: of the server, with the user if it named one, never a password; None if embedded.
+        password_file, ca_file: where password and certificates are, if they are in files.
     """
 
     where: str
     kind: str
     url: str | None
+    password_file: Path | None
+    ca_file: Path | None
 
     def connect(self) -> Client:
         """Open a client."""
@@ -102,6 +107,8 @@ class Server:
         self.kind = "server"
         user = f"{parts.username}@" if parts.username else ""
         self.url: str | None = f"{parts.scheme}://{user}{parts.hostname}:{port}"
+        self.password_file = password_file and password_file.absolute()
+        self.ca_file = ca_file and ca_file.absolute()
         self._user = unquote(parts.username or "") or os.environ.get(USER_VARIABLE) or "default"
         self._password = _password(password_file)
         self._options: dict[str, Any] = {
@@ -165,6 +172,8 @@ class Embedded:
         self.where = f"chDB in {path}"
         self.kind = "embedded"
         self.url: str | None = None
+        self.password_file: Path | None = None
+        self.ca_file: Path | None = None
         self._path = path
 
     def connect(self) -> Client:
@@ -175,7 +184,12 @@ class Embedded:
             SinkUnavailable: the directory cannot be opened.
         """
         try:
-            return clickhouse_connect.get_client(interface="chdb", path=str(self._path), show_clickhouse_errors="scrub")
+            self._path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            client = clickhouse_connect.get_client(
+                interface="chdb", path=str(self._path), show_clickhouse_errors="scrub"
+            )
+            _die_of_fatal_signals()
+            return client
         except ProgrammingError as error:
             raise SinkUnavailable(
                 f"{self.where} cannot be opened: {' '.join(str(error).split())}",
@@ -202,6 +216,12 @@ class Embedded:
     def without_secrets(self, text: str) -> str:
         """The text: there are no secrets."""
         return text
+
+
+def _die_of_fatal_signals() -> None:
+    """Undo what chDB does: its handlers keep a process that crashed alive, where a supervisor would start another."""
+    for number in (signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGABRT):
+        ctypes.CDLL(None).signal(int(number), None)  # Python's own `signal` is for the main thread only
 
 
 def _known(client: Client) -> dict[str, int]:

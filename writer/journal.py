@@ -122,9 +122,9 @@ class Journal:
         return journal
 
     @property
-    def sessions(self) -> frozenset[int]:
-        """All sessions the journal knows what to expect of."""
-        return frozenset(self._sessions)
+    def sessions(self) -> dict[int, SessionInfo | None]:
+        """All sessions the journal knows what to expect of, and what they are; None if their frame was damaged."""
+        return {session: state.info for session, state in self._sessions.items()}
 
     def next_seq(self, session: int) -> int | None:
         """Seq of the next record to append; None if the session has to be added first. A failed sync lowers it."""

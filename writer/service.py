@@ -33,6 +33,7 @@ from .problems import Problems
 from .query_server import QueryServer
 from .sink import ClickHouseSink
 from .status import INTERVAL_SECONDS, StatusFile
+from .worker import Worker
 
 LOGGER: Final = logging.getLogger("ringbuf.writer")
 DISCOVER_SECONDS: Final = 0.25
@@ -40,6 +41,8 @@ LOOK_AFTER_SECONDS: Final = 1.0
 LONGEST_IDLE_SECONDS: Final = 0.010
 STUCK_SECONDS: Final = 0.25
 RETAIN_SECONDS: Final = 10.0
+LATER_START_SECONDS: Final = 2.0
+"""How long a later start waits for the database; meanwhile nobody drains the rings."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,10 @@ class Settings:
     segment_bytes: int = 64_000_000
     retain_bytes: int = 1_000_000_000
     metrics_port: int | None = None
+
+
+def _text(path: Path | None) -> str | None:
+    return None if path is None else str(path)
 
 
 class Writer:
@@ -148,6 +155,8 @@ class Writer:
                 "kind": self._engine.kind,
                 "url": self._engine.url,
                 "database": self._database,
+                "password_file": _text(self._engine.password_file),
+                "ca_file": _text(self._engine.ca_file),
                 "reachable": loader.error is None,
                 "error": loader.error,
             },
@@ -179,15 +188,22 @@ class Writer:
     # Start
 
     def _prepare_sink(self) -> None:
+        """The first start waits for the database, a later one not for long: the rings must be drained."""
+        if not (self._directory.path / state_file.FILE_NAME).exists():
+            self._make_tables()
+            return
         try:
-            self._sink.prepare()
-            self._sink.ensure_table(EXECUTION)
-            self._sink.ensure_views()
+            Worker("preparer").submit(self._make_tables).result(LATER_START_SECONDS)
         except SinkError as error:
-            if not (self._directory.path / state_file.FILE_NAME).exists():
-                raise
             self._problems.report(error)
             LOGGER.warning("starting without the database: records are journaled and wait there")
+        except TimeoutError:
+            LOGGER.warning("starting without the database, which does not answer: records are journaled and wait there")
+
+    def _make_tables(self) -> None:
+        self._sink.prepare()
+        self._sink.ensure_table(EXECUTION)
+        self._sink.ensure_views()
 
     def _load_checkpoint(self) -> Checkpoint:
         """The state an earlier writer left. What is damaged is set aside: then all of the journal is doubtful."""

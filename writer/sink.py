@@ -10,6 +10,7 @@ be, `TableMismatch` if it is not, `SinkUnavailable` for everything else. Message
 
 import contextlib
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -61,7 +62,9 @@ _NONE: Mapping[int, str] = {}
 _RANGES_PER_QUERY = 500
 _NEAR = 1_000_000
 """Seqs from the first to the last of ranges that are read together: so many records of a session take a few ms."""
-_PLAIN_JSON = {"output_format_json_quote_64bit_integers": 0}
+_PLAIN_JSON = {"output_format_json_quote_64bit_integers": 0, "output_format_json_validate_utf8": 1}
+_QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|`(?:[^`\\]|\\.)*`|/\*.*?\*/|--[^\n]*", re.DOTALL)
+_WRITES_FILE = re.compile(r"\bINTO\s+OUTFILE\b", re.IGNORECASE)
 _READING = {"readonly": 2, **_PLAIN_JSON}
 """2 forbids every change but that of settings, which the client itself makes."""
 _MAX_MESSAGE = 300
@@ -243,6 +246,8 @@ class ClickHouseSink:
         Raises:
             SinkUnavailable: the database cannot be reached, or cannot run it.
         """
+        if _WRITES_FILE.search(_QUOTED.sub(" ", sql)):  # the embedded engine would, whatever its settings
+            raise SinkUnavailable(f"{self.where}: a query: INTO OUTFILE writes a file", "redirect the output instead")
         client = self._connected()
         client.database = self.database
         try:

@@ -1,5 +1,6 @@
 """How a server is reached over TLS, what settings are refused, and what the embedded engine needs."""
 
+import signal
 import socket
 import ssl
 import subprocess
@@ -17,6 +18,7 @@ from ringbuf.writer.engine import Server
 from ringbuf.writer.sink import ClickHouseSink
 from tests.clickhouse.databases import Database, check_line, executions, server_of
 from tests.clickhouse_server import ClickHouse
+from tests.writer_process import WriterProcess
 
 # TLS
 
@@ -189,3 +191,30 @@ def test_an_embedded_insert_leaves_no_file_behind(tmp_path: Path) -> None:
     )
     assert int(in_another_process(program, str(tmp_path / "data"))) == 0
     assert not [path for path in set(Path("/tmp").iterdir()) - before if path.suffix in (".raw", ".native")]
+
+
+@pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT])
+def test_a_fatal_signal_ends_a_writer_with_an_embedded_database(data_dir: Path, number: signal.Signals) -> None:
+    with WriterProcess(data_dir) as writer:
+        writer.wait_running()
+        assert writer.process is not None
+        writer.process.send_signal(number)
+        assert writer.process.wait(20) == -number
+
+
+def test_the_embedded_database_is_for_its_user_alone(data_dir: Path) -> None:
+    data_dir.chmod(0o755)
+    with WriterProcess(data_dir) as writer:
+        writer.wait_running()
+        assert (data_dir / "clickhouse").stat().st_mode & 0o077 == 0
+
+
+def test_the_tools_know_the_files_that_the_writer_was_given(tls_url: str, database: str, data_dir: Path) -> None:
+    options = ("--clickhouse", tls_url, "--database", database, "--ca-file", str(CERTIFICATE))
+    with WriterProcess(data_dir, *options) as writer:
+        writer.wait_running()
+        writer.stop()
+    for command in (["sql", "SELECT count() AS n FROM executions", "--json"], ["audit", "--json"]):
+        ringbuf = Path(sys.executable).with_name("ringbuf")
+        ended = subprocess.run([ringbuf, *command, "--data-dir", data_dir], capture_output=True, text=True)
+        assert (ended.returncode, ended.stderr) == (0, "")

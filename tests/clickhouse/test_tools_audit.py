@@ -1,6 +1,7 @@
 """The audit on a real database: finds exactly what is missing, and nothing that is only on its way."""
 
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -115,8 +116,8 @@ def test_copies_that_final_hides_are_raw_duplicates_and_others_are_doubled(clien
 def test_doubled_records_fail_the_audit_and_raw_duplicates_do_not(
     client: Client, asked: Database, namespace: str, tmp_path: Path
 ) -> None:
-    table = create(client, asked.name, key="session, seq, copy")
-    with Producer.open("mm", Schema.define("executions", [("value", "u8")]), capacity=4) as producer:
+    table = create(client, asked.name, "ticks", key="session, seq, copy")
+    with Producer.open("mm", Schema.define("ticks", [("value", "u8")]), capacity=4) as producer:
         producer.append(value=1)
         insert(client, table, producer.session, 0, 1)
         insert(client, table, producer.session, 0, 1)
@@ -130,8 +131,8 @@ def test_doubled_records_fail_the_audit_and_raw_duplicates_do_not(
 def test_a_table_set_aside_by_its_owner_does_not_stand_for_the_real_one(
     client: Client, asked: Database, namespace: str, tmp_path: Path
 ) -> None:
-    old, new = create(client, asked.name, "executions_old"), create(client, asked.name)
-    with Producer.open("mm", Schema.define("executions", [("value", "u8")]), capacity=4) as producer:
+    old, new = create(client, asked.name, "ticks_old"), create(client, asked.name, "ticks")
+    with Producer.open("mm", Schema.define("ticks", [("value", "u8")]), capacity=4) as producer:
         producer.append(value=1)
         insert(client, old, producer.session, 0, 1)
         (account,) = reconcile(tmp_path, namespace, asked).accounts
@@ -304,7 +305,41 @@ def test_sql_and_audit_ask_the_writer_while_it_runs_and_the_embedded_database_af
         assert '"BTC-PERPETUAL"' in answered.stdout or "PROVEN: nothing is lost" in answered.stdout
 
 
-@pytest.mark.parametrize("statement", ["SELECT no_such_column", "DROP TABLE executions", "nonsense"])
+def test_a_reader_that_goes_away_is_noticed_although_output_is_unbuffered(
+    start: Callable[[], WriterProcess], data_dir: Path
+) -> None:
+    statement = "SELECT number FROM numbers(200000)"
+    with start() as writer:
+        writer.wait_running()
+        command = [RINGBUF, "sql", statement, "--data-dir", str(data_dir), "--json"]
+        environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment) as process:
+            assert process.stdout is not None and process.stderr is not None
+            assert process.stdout.readline() == b'{"number":0}\n'
+            process.stdout.close()
+            assert (process.stderr.read(), process.wait()) == (b"", 141)
+
+
+def test_text_that_is_none_is_shown_and_json_stays_utf_8(start: Callable[[], WriterProcess], data_dir: Path) -> None:
+    command = ("sql", "SELECT unhex('ff61') AS x, 'INTO OUTFILE' AS y", "--data-dir", str(data_dir))
+    with start() as writer:
+        writer.wait_running()
+        results = [run(*command), run(*command, "--json")]
+    assert [result.exit_code for result in results] == [0, 0]
+    assert json.loads(results[1].stdout) == {"x": "\ufffda", "y": "INTO OUTFILE"}
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT no_such_column",
+        "DROP TABLE executions",
+        "nonsense",
+        "SELECT 1; SELECT 2",
+        "SELECT 1 INTO OUTFILE '/dev/shm/ringbuf-test-outfile'",
+        "SELECT 1 into /* */ outfile '/dev/shm/ringbuf-test-outfile' TRUNCATE",
+    ],
+)
 def test_what_the_database_refuses_is_one_line_and_changes_nothing(
     statement: str, start: Callable[[], WriterProcess], data_dir: Path
 ) -> None:
@@ -319,3 +354,4 @@ def test_what_the_database_refuses_is_one_line_and_changes_nothing(
         assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (1, "", 1)
         assert result.stderr.startswith("ringbuf: ")
     assert audit(data_dir)[0]["totals"]["stored"] == 3
+    assert not Path("/dev/shm/ringbuf-test-outfile").exists()

@@ -9,7 +9,7 @@ from clickhouse_connect.driver.client import Client
 from ringbuf.execution import EXECUTION
 from ringbuf.producer import Producer
 from tests.clickhouse_server import ClickHouse
-from tests.proxy import Proxy
+from tests.proxy import Proxy, hang
 from tests.recorded import Recorded, check_stored, wait_stored
 from tests.writer_process import WriterProcess, wait_until
 
@@ -126,6 +126,25 @@ def test_a_later_start_without_the_database_drains_all_the_same(
     writer.start().wait_running()
     wait_until(lambda: ring.recorder.producer.lag == 0, "the ring is drained")
     proxy.listen()
+    wait_stored(clickhouse_server, database, ring)
+    writer.stop()
+    with clickhouse_server.client() as client:
+        check_stored(client, database, ring)
+
+
+def test_a_later_start_with_a_database_that_hangs_drains_all_the_same(
+    writer: WriterProcess, proxy: Proxy, clickhouse_server: ClickHouse, database: str
+) -> None:
+    ring = Recorded("mm")
+    ring.record(10)
+    wait_stored(clickhouse_server, database, ring)
+    writer.stop()
+    proxy.play(hang, applies=lambda _: True)
+    ring.record(10)
+    writer.start()
+    wait_until(lambda: ring.recorder.producer.lag == 0, "the ring is drained, long before an answer would be given up")
+    proxy.behave()
+    proxy.cut()
     wait_stored(clickhouse_server, database, ring)
     writer.stop()
     with clickhouse_server.client() as client:

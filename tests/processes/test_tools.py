@@ -1,6 +1,7 @@
 """The command as a process of its own, beside producers that live, die and come back in others."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -182,6 +183,22 @@ def test_a_reader_that_goes_away_is_no_error_to_speak_of(arguments: tuple[str, .
             assert process.stderr is not None
             assert process.stderr.read() == ""
             assert process.returncode in (0, 141)
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["ls"], ["ls", "--json"], ["show", "mm"]], ids=" ".join)
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_output_that_finds_no_room_is_an_error_of_one_line(arguments: list[str], unbuffered: str) -> None:
+    environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+    with Producer.open("mm", Schema.define("ticks", [("value", "f8")]), capacity=8), open("/dev/full", "w") as full:
+        ended = subprocess.run([RINGBUF, *arguments], stdout=full, stderr=subprocess.PIPE, text=True, env=environment)
+    assert (ended.returncode, ended.stderr.count("\n")) == (1, 1)
+    assert "No space left on device" in ended.stderr
+
+
+def test_without_an_output_a_command_still_has_its_exit_code() -> None:
+    shell = ["sh", "-c", f"{RINGBUF} ls >&-"]
+    ended = subprocess.run(shell, stderr=subprocess.PIPE, text=True)
+    assert (ended.returncode, ended.stderr) == (0, "")
 
 
 def test_text_that_the_terminal_cannot_encode_is_escaped(monkeypatch: pytest.MonkeyPatch) -> None:

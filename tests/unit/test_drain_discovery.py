@@ -288,6 +288,27 @@ def test_a_ring_refused_for_want_of_files_is_attached_when_there_are_some(
         assert drain.cycle() == 1
 
 
+@pytest.mark.parametrize("again", [False, True])
+def test_a_ring_whose_schema_gives_a_field_another_format_is_refused_and_the_others_go_on(
+    drain: Drain, problems: Problems, tmp_path: Path, namespace: str, again: bool
+) -> None:
+    other = Schema.define(TICK.name, [("value", "f8")], version=3)
+    with Producer.open("a", TICK, capacity=CAPACITY) as a, Producer.open("b", TICK_2, capacity=CAPACITY) as b:
+        drain.discover()
+        append(a)
+        append(b)
+        assert drain.cycle() == 2
+        if again:  # what is in the journal still counts for the next writer
+            drain.close()
+            drain = Drain(Journal.open(tmp_path, files=UNSYNCED), problems, namespace)
+        with Producer.open("c", other, capacity=CAPACITY) as c:
+            drain.discover()
+            assert c.append(value=1.5) == 0
+            append(a)
+            assert (drain.cycle(), attached(drain), problems.counts()) == (1, {"a", "b"}, {"RingError": 1})
+        drain.close()
+
+
 def test_a_number_that_can_be_no_process_costs_no_record(drain: Drain, tmp_path: Path) -> None:
     with Producer.open("a", TICK, capacity=CAPACITY) as a:
         append(a)
