@@ -62,10 +62,10 @@ _NONE: Mapping[int, str] = {}
 _RANGES_PER_QUERY = 500
 _NEAR = 1_000_000
 """Seqs from the first to the last of ranges that are read together: so many records of a session take a few ms."""
-_PLAIN_JSON = {"output_format_json_quote_64bit_integers": 0, "output_format_json_validate_utf8": 1}
+_PLAIN_JSON = {"output_format_json_quote_64bit_integers": 0}
 _QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|`(?:[^`\\]|\\.)*`|/\*.*?\*/|--[^\n]*", re.DOTALL)
 _WRITES_FILE = re.compile(r"\bINTO\s+OUTFILE\b", re.IGNORECASE)
-_READING = {"readonly": 2, **_PLAIN_JSON}
+_READING = {"readonly": 2, **_PLAIN_JSON, "output_format_json_validate_utf8": 1}
 """2 forbids every change but that of settings, which the client itself makes."""
 _MAX_MESSAGE = 300
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
