@@ -40,7 +40,7 @@ def line(schema: Schema, row: Row, fields: Sequence[str] = ()) -> str:
         row: all fields, as `rows` gives them.
         fields: which fields to show; if empty, what matters most of an execution, and all that is present of others.
     """
-    if schema.name == EXECUTION.name and not fields:
+    if EXECUTION.fields.keys() <= schema.fields.keys() and not fields:
         return _execution(row)
     shown = fields or [name for name in schema.names if name not in ("session", "seq", "captured_ns")]
     values = [f"{name}={_shown(schema, name, row[name])}" for name in shown if fields or _is_present(schema, name, row)]

@@ -119,3 +119,11 @@ def test_other_schemas_show_what_is_present() -> None:
 
 def test_wanted_fields_are_shown_even_if_absent() -> None:
     assert line(SIGNALS, signal(seq=3), ("bid", "kind", "captured_ns")) == "#3  bid=-  kind=unknown  captured_ns=-"
+
+
+def test_another_schema_that_is_called_like_the_built_in_one_is_shown_by_its_fields() -> None:
+    schema = Schema("executions", 1, Schema.define("bids", [("bid", "f8")]).dtype)
+    record = blank(schema)
+    record["bid"] = 0.5
+    (row,) = rows(schema, record)
+    assert line(schema, row) == "#0  bid=0.5"
