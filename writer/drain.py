@@ -267,7 +267,7 @@ class Drain:
                 raise RingError(
                     f"ring {consumer.name!r}: field {field!r} of schema {schema.name!r} has the format {new[field]}, "
                     f"in another ring {known[field]}",
-                    "a field keeps its format: give another one another name, then set the ring up again",
+                    "a field keeps its format: give the new one another name, then open the ring again",
                 )
         known |= new
 

@@ -192,8 +192,9 @@ class Writer:
         if not (self._directory.path / state_file.FILE_NAME).exists():
             self._make_tables()
             return
+        patience = LATER_START_SECONDS if self._engine.kind == "server" else None  # the embedded one cannot hang
         try:
-            Worker("preparer").submit(self._make_tables).result(LATER_START_SECONDS)
+            Worker("preparer").submit(self._make_tables).result(patience)
         except SinkError as error:
             self._problems.report(error)
             LOGGER.warning("starting without the database: records are journaled and wait there")
