@@ -6,7 +6,7 @@ chDB lives in a process of its own: once it is loaded, a process must not fork a
 import json
 import multiprocessing
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from multiprocessing.managers import BaseManager
 from pathlib import Path
 from typing import Any
@@ -101,13 +101,14 @@ class Database:
 class EmbeddedProcess(BaseManager):
     """Runs embedded databases, all in one directory."""
 
+    _open: Callable[[Path, str], Database]
+
     def __init__(self) -> None:
         super().__init__(ctx=multiprocessing.get_context("spawn"))
 
     def open(self, directory: Path, name: str) -> Database:
         """Open a database; what comes back behaves like a `Database`."""
-        opened: Database = self._open(directory, name)  # type: ignore[attr-defined]
-        return opened
+        return self._open(directory, name)
 
 
 def open_embedded(directory: Path, name: str) -> Database:

@@ -1,9 +1,11 @@
 """The database is gone for long, or was never there."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from clickhouse_connect.driver.client import Client
 
 from ringbuf.execution import EXECUTION
@@ -114,37 +116,33 @@ def test_a_first_start_without_the_database_ends_with_one_clear_line(data_dir: P
     assert not (data_dir / "loader.json").exists()
 
 
+def refuse(proxy: Proxy) -> None:
+    proxy.refuse()
+
+
+def fall_silent(proxy: Proxy) -> None:
+    proxy.play(hang, applies=lambda _: True)
+
+
+@pytest.mark.parametrize("go_away", [refuse, fall_silent])
 def test_a_later_start_without_the_database_drains_all_the_same(
-    writer: WriterProcess, proxy: Proxy, clickhouse_server: ClickHouse, database: str
+    go_away: Callable[[Proxy], None],
+    writer: WriterProcess,
+    proxy: Proxy,
+    clickhouse_server: ClickHouse,
+    database: str,
 ) -> None:
     ring = Recorded("mm")
     ring.record(10)
     wait_stored(clickhouse_server, database, ring)
     writer.stop()
-    proxy.refuse()
+    go_away(proxy)
     ring.record(10)
     writer.start().wait_running()
-    wait_until(lambda: ring.recorder.producer.lag == 0, "the ring is drained")
-    proxy.listen()
-    wait_stored(clickhouse_server, database, ring)
-    writer.stop()
-    with clickhouse_server.client() as client:
-        check_stored(client, database, ring)
-
-
-def test_a_later_start_with_a_database_that_hangs_drains_all_the_same(
-    writer: WriterProcess, proxy: Proxy, clickhouse_server: ClickHouse, database: str
-) -> None:
-    ring = Recorded("mm")
-    ring.record(10)
-    wait_stored(clickhouse_server, database, ring)
-    writer.stop()
-    proxy.play(hang, applies=lambda _: True)
-    ring.record(10)
-    writer.start()
-    wait_until(lambda: ring.recorder.producer.lag == 0, "the ring is drained, long before an answer would be given up")
+    wait_until(lambda: ring.recorder.producer.lag == 0, "the ring is drained, long before an answer is given up")
     proxy.behave()
     proxy.cut()
+    proxy.listen()
     wait_stored(clickhouse_server, database, ring)
     writer.stop()
     with clickhouse_server.client() as client:

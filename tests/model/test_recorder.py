@@ -91,12 +91,12 @@ def hostile(error: type[BaseException]) -> list[Any]:
     return [type(f"Hostile{base.__name__}", (base,), members)(*given) for base, given in bases]
 
 
-class Disguised:
-    """An object whose class cannot even be asked for."""
+def refuse(_: object) -> type:
+    raise RuntimeError("on purpose")
 
-    @property  # type: ignore[misc]
-    def __class__(self) -> type:
-        raise RuntimeError("on purpose")
+
+Disguised = type("Disguised", (), {"__class__": property(refuse)})
+"""Makes objects whose class cannot even be asked for."""
 
 
 PLAIN = (

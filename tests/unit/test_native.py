@@ -284,7 +284,8 @@ def test_a_call_of_another_shape_is_handed_on_with_its_errors(both: Both) -> Non
 
 @needs_core
 def test_the_floor_of_the_benchmarks_stores_what_a_fill_stores(both: Both) -> None:
-    floor: Callable[..., None] = both.native._floor  # type: ignore[attr-defined]  # the native core's
+    recorder: Any = both.native
+    floor: Callable[..., None] = recorder._floor
     with pytest.raises(ValueError, match="another number"):
         floor(1, 2500.25, 0.5)
     fields = FILL | {"order_id": "12345678-9", "exchange_ns": 7, "liquidity": "taker"}

@@ -112,8 +112,7 @@ class ForeignSide(IntEnum):
     HOLD = 0
 
 
-class ForeignText(str, Enum):  # noqa: UP042  as many libraries still spell it
-    LONG = "buy"
+ForeignText = Enum("ForeignText", {"LONG": "buy"}, type=str)
 
 
 def test_of_a_member_of_another_enumeration_the_name_counts_and_not_the_number() -> None:

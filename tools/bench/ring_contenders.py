@@ -110,7 +110,8 @@ class NativeFloor(Ring):
     @property
     def call(self) -> Callable[..., Any]:
         """The floor."""
-        floor: Callable[..., Any] = self.bound._floor  # type: ignore[attr-defined]  # the native core's
+        recorder: Any = self.bound  # the native one
+        floor: Callable[..., Any] = recorder._floor
         return floor
 
     def prepare(self, fills: list[Fill]) -> Sequence[Any]:
