@@ -38,11 +38,11 @@ fuzz: $(VENV)/test ## damaged bytes for every parser: make fuzz INPUTS=100000 SE
 
 .PHONY: clean
 clean: ## remove everything made here
-	rm -rf $(VENV) build dist *.egg-info ringbuf/_native.*.so .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist *.egg-info ringbuf/ring/_native.*.so .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # One stamp for each extra of pyproject.toml that was installed.
-$(VENV)/demo $(VENV)/test $(VENV)/bench: pyproject.toml setup.py $(wildcard ringbuf/*.[ch]) | $(BIN)/python
+$(VENV)/demo $(VENV)/test $(VENV)/bench: pyproject.toml setup.py $(wildcard ringbuf/ring/*.[ch]) | $(BIN)/python
 	@echo "Installing into $(VENV) what \`make $(@F)\` needs ..."
 	@$(PIP) install --editable '.[$(@F)]'
 	@touch $@

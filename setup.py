@@ -9,9 +9,9 @@ SOURCES = ["_native.c", "_recorder.c", "_recorder_new.c", "_lock.c", "_heads.c"]
 HEADERS = ["_native.h", "_recorder.h"]
 
 core = Extension(
-    "ringbuf._native",
-    [f"ringbuf/{name}" for name in SOURCES],
-    depends=[f"ringbuf/{name}" for name in HEADERS],
+    "ringbuf.ring._native",
+    [f"ringbuf/ring/{name}" for name in SOURCES],
+    depends=[f"ringbuf/ring/{name}" for name in HEADERS],
     optional=True,
 )
 

@@ -4,9 +4,8 @@ This package holds the ring: records in shared memory, one producer and one cons
 recorder for strategy processes, `ringbuf.writer` the process that stores the records, `ringbuf.tools` the command line.
 """
 
-from ringbuf.consumer import Consumer
 from ringbuf.errors import RingbufError
-from ringbuf.execution import (
+from ringbuf.record.execution import (
     EXECUTION,
     ExecType,
     Flag,
@@ -19,9 +18,10 @@ from ringbuf.execution import (
     Side,
     TimeInForce,
 )
-from ringbuf.observer import Observation, Observer, RingState
-from ringbuf.producer import FULL, Producer
-from ringbuf.schema import Schema
+from ringbuf.record.schema import Schema
+from ringbuf.ring.consumer import Consumer
+from ringbuf.ring.observer import Observation, Observer, RingState
+from ringbuf.ring.producer import FULL, Producer
 
 __all__ = [
     "EXECUTION",

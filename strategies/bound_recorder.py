@@ -9,18 +9,15 @@ import struct
 from collections.abc import Callable
 from decimal import Decimal
 from time import time_ns
-from typing import TYPE_CHECKING, Any, Final, TypedDict, Unpack
+from typing import Any, Final, TypedDict, Unpack
 
 import numpy as np
 
-from ringbuf import layout
-from ringbuf.execution import ENUMERATIONS, EXECUTION, NUMBERS, TEXTS, ExecType, Flag, Origin
-from ringbuf.producer import FULL
+from ringbuf.record.execution import ENUMERATIONS, EXECUTION, NUMBERS, TEXTS, ExecType, Flag, Origin
+from ringbuf.record.words import TABLES
+from ringbuf.ring import layout
+from ringbuf.ring.producer import FULL, Producer
 from ringbuf.strategies.salvage import salvage
-from ringbuf.strategies.words import TABLES
-
-if TYPE_CHECKING:
-    from ringbuf.strategies.recorder import Recorder
 
 Number = float | int | Decimal | str | None
 Word = str | int | None
@@ -181,13 +178,13 @@ class BoundRecorder:
     They never raise for data reasons.
     """
 
-    def __init__(self, recorder: "Recorder", fixed: bytes, flags: Flag) -> None:
-        self._recorder = recorder
-        self._producer = recorder.producer
-        self._memory = recorder.producer.memory
-        self._cursors = recorder.producer.cursors
-        self._mask = recorder.producer.capacity - 1
-        self._session = recorder.producer.session
+    def __init__(self, producer: Producer, warn: Callable[[str, str], None], fixed: bytes, flags: Flag) -> None:
+        self._producer = producer
+        self._warn = warn
+        self._memory = producer.memory
+        self._cursors = producer.cursors
+        self._mask = producer.capacity - 1
+        self._session = producer.session
         self._flags = flags
         self._order = _template(ExecType.ORDER_STATUS, fixed)
         self._fill = _template(ExecType.FILL, fixed)
@@ -243,7 +240,7 @@ class BoundRecorder:
                     refused = _NO_ROOM
                 finally:
                     producer.busy = False
-        self._recorder.warn(*refused)
+        self._warn(*refused)
         return FULL
 
     def _append_unusual(self, template: list[Any], fields: ExecutionFields) -> int:
@@ -265,7 +262,7 @@ class BoundRecorder:
             with self._producer.lock:
                 self._producer.count(layout.FLAGGED)
             for flag in flags:
-                self._recorder.warn(str(flag.name).lower(), f"first seen in record {seq}")
+                self._warn(str(flag.name).lower(), f"first seen in record {seq}")
         return seq
 
 

@@ -16,9 +16,8 @@ from typing import Any, Final, NamedTuple, TypeAlias
 import numpy as np
 
 from ringbuf.errors import RecordError
-from ringbuf.execution import ExecType, OrderStatus, Side
-
-from .words import look_up
+from ringbuf.record.execution import ExecType, OrderStatus, Side
+from ringbuf.record.words import look_up
 
 ZERO: Final = Decimal(0)
 EXACT: Final = Context(prec=1_000, traps=[])

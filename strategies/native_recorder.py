@@ -5,11 +5,11 @@ from typing import Any, Final, cast
 
 import numpy as np
 
-from ringbuf import layout
-from ringbuf.execution import ENUMERATIONS, EXECUTION, ExecType
-from ringbuf.producer import Producer
+from ringbuf.record.execution import ENUMERATIONS, EXECUTION, ExecType
+from ringbuf.record.words import TABLES
+from ringbuf.ring import layout
+from ringbuf.ring.producer import Producer
 from ringbuf.strategies.bound_recorder import BoundRecorder, ExecutionFields
-from ringbuf.strategies.words import TABLES
 
 _OFFSETS: Final = {name: offset for name, (_, offset) in EXECUTION.fields.items()}
 
@@ -26,7 +26,7 @@ def native_recorder(core: ModuleType, producer: Producer, pure: BoundRecorder) -
     """A recorder that does in C what `pure` would do with the usual values, and hands it all the rest.
 
     Args:
-        core: the module `ringbuf._native`.
+        core: the module `ringbuf.ring._native`.
     """
     order, fill = pure.templates()
     recorder: Any = core.BoundRecorder(

@@ -8,9 +8,9 @@ btc.fill(side="buy", last_price=64000.5, last_quantity=0.1, order_id="1", trade_
 import logging
 from typing import Final, Self
 
-from ringbuf import native
-from ringbuf.execution import EXECUTION, TEXTS, Flag
-from ringbuf.producer import Producer
+from ringbuf.record.execution import EXECUTION, TEXTS, Flag
+from ringbuf.ring import native
+from ringbuf.ring.producer import Producer
 from ringbuf.strategies.bound_recorder import BoundRecorder
 from ringbuf.strategies.native_recorder import native_recorder
 from ringbuf.strategies.salvage import text
@@ -60,7 +60,7 @@ class Recorder:
             data, flag = text(value, TEXTS[name])
             encoded += data.ljust(TEXTS[name], b"\0")
             flags |= flag
-        pure = BoundRecorder(self, bytes(encoded), flags)
+        pure = BoundRecorder(self.producer, self.warn, bytes(encoded), flags)
         # With a flag in every record there is nothing usual to be quick about.
         return pure if native.CORE is None or flags else native_recorder(native.CORE, self.producer, pure)
 

@@ -15,8 +15,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from ringbuf.execution import ENUMERATIONS, EXECUTION, NUMBERS, TEXTS, Flag
-from ringbuf.strategies.words import look_up
+from ringbuf.record.execution import ENUMERATIONS, EXECUTION, NUMBERS, TEXTS, Flag
+from ringbuf.record.words import look_up
 
 HASH_SIZE: Final = 8
 TIMES: Final = ("received_ns", "exchange_ns")

@@ -6,8 +6,8 @@ both with `PASSWORD`.
 
 from typing import Final
 
-from ringbuf.tools.bench import clickhouse_server
-from ringbuf.tools.bench.clickhouse_server import LIBRARY_VARIABLE, URL_VARIABLE, ClickHouse, find_engine, free_port
+from ringbuf.bench import clickhouse_server
+from ringbuf.bench.clickhouse_server import LIBRARY_VARIABLE, URL_VARIABLE, ClickHouse, find_engine, free_port
 
 __all__ = [
     "NO_ENGINE",

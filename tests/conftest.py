@@ -10,9 +10,9 @@ from uuid import uuid4
 import pytest
 from hypothesis import HealthCheck, settings
 
-from ringbuf import native
-from ringbuf.registry import NAMESPACE_VARIABLE, SHARED_MEMORY
-from ringbuf.segment import IN_ORDER
+from ringbuf.ring import native
+from ringbuf.ring.registry import NAMESPACE_VARIABLE, SHARED_MEMORY
+from ringbuf.ring.segment import IN_ORDER
 from tests.clickhouse_server import NO_ENGINE, URL_VARIABLE, ClickHouse, ClickHouseServer, find_engine
 
 NO_SKIP_VARIABLE = "RINGBUF_TEST_NO_SKIP"

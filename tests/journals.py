@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
-from ringbuf.consumer import Records
-from ringbuf.frame import HEADER_SIZE
-from ringbuf.journal import SESSION, Damage, Frame, JournalReader, SessionInfo, Tail
-from ringbuf.schema import Schema
-from ringbuf.writer.appender import Files
-from ringbuf.writer.journal import Journal
+from ringbuf.journal.appender import Journal
+from ringbuf.journal.frame import HEADER_SIZE
+from ringbuf.journal.reader import SESSION, Damage, Frame, JournalReader, Tail
+from ringbuf.journal.segment_appender import Files
+from ringbuf.record.schema import Records, Schema
+from ringbuf.record.session import SessionInfo
 
 TICK = Schema.define("tick", [("value", "u8")])
 CREATED_NS = 1_700_000_000_000_000_000

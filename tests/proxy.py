@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from typing import Final, Self
 from urllib.parse import parse_qsl, urlsplit
 
-from ringbuf.execution import EXECUTION
-from ringbuf.writer.table import header
+from ringbuf.record.execution import EXECUTION
+from ringbuf.sinks.clickhouse.table import header
 from tests.clickhouse_server import free_port
 from tests.writer_process import wait_until
 

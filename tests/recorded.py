@@ -7,8 +7,8 @@ from typing import Any
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import DatabaseError
 
-from ringbuf.execution import TEXTS
-from ringbuf.producer import FULL
+from ringbuf.record.execution import TEXTS
+from ringbuf.ring.producer import FULL
 from ringbuf.strategies import Recorder
 from tests.clickhouse_server import ClickHouse
 from tests.writer_process import wait_until

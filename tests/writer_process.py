@@ -13,9 +13,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from ringbuf.journal import step
+from ringbuf.journal.step import Step
 from ringbuf.tools.cli import main
-from ringbuf.writer import batch, drain, loader, step
-from ringbuf.writer.step import Step
+from ringbuf.writer.drain import drain
+from ringbuf.writer.load import batch, loader
 
 DEADLINE_SECONDS = 30.0
 

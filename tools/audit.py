@@ -6,12 +6,11 @@ from typing import Any, Final
 import click
 from rich.text import Text
 
-from ringbuf import registry
-
-from .database import data_dir_option, open_database, writer_status
-from .output import ABSENT, json_option, print_json, print_table, styled
-from .reconciliation import Account, Reconciliation, reconcile
-from .seq_set import SeqSet
+from ringbuf.audit.reconciliation import Account, Reconciliation, reconcile
+from ringbuf.query.database import data_dir_option, open_database, writer_status
+from ringbuf.record.seqs import SeqSet
+from ringbuf.ring import registry
+from ringbuf.tools.output import ABSENT, json_option, print_json, print_table, styled
 
 _COUNTS: Final = ("recorded", "stored", "pending", "quarantined", "lost", "doubled", "raw_duplicates")
 _SHOWN_GAPS: Final = 20

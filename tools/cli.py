@@ -15,8 +15,8 @@ from typing import Any, Final, NamedTuple
 
 import click
 
-from ringbuf import native
 from ringbuf.errors import ConfigurationError, InvalidName, RingbufError
+from ringbuf.ring import native
 
 PROBLEM: Final = 1
 USAGE: Final = 2
@@ -33,8 +33,8 @@ class Subcommand(NamedTuple):
 
 SUBCOMMANDS: Final = {
     "audit": Subcommand("ringbuf.tools.audit", "Prove that the database has every record."),
-    "bench": Subcommand("ringbuf.tools.bench.command", "Measure what capture costs."),
-    "demo": Subcommand("ringbuf.tools.demo.command", "Run a simulated exchange, strategies and a writer."),
+    "bench": Subcommand("ringbuf.bench.command", "Measure what capture costs."),
+    "demo": Subcommand("ringbuf.demo.command", "Run a simulated exchange, strategies and a writer."),
     "ls": Subcommand("ringbuf.tools.ls", "List the rings of a namespace."),
     "resend": Subcommand("ringbuf.tools.resend", "Send quarantined records once more."),
     "rm": Subcommand("ringbuf.tools.rm", "Remove a ring."),

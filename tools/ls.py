@@ -5,11 +5,10 @@ from typing import Any, Final
 import click
 from rich.text import Text
 
-from ringbuf import registry
 from ringbuf.errors import RingbufError, RingNotFound
-
-from .output import ABSENT, age_text, json_option, print_json, print_table, size_text, styled
-from .rings import age_seconds, described, open_ring, undecodable
+from ringbuf.ring import registry
+from ringbuf.ring.inspection import age_seconds, described, open_ring, undecodable
+from ringbuf.tools.output import ABSENT, age_text, json_option, print_json, print_table, size_text, styled
 
 _TITLES: Final = (
     "NAME",

@@ -6,10 +6,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from ringbuf.execution import EXECUTION, Flag
-from ringbuf.schema import Schema
-
-from .output import ABSENT, printable, time_text
+from ringbuf.record.execution import EXECUTION, Flag
+from ringbuf.record.schema import Schema
+from ringbuf.tools.output import ABSENT, printable, time_text
 
 Records = np.ndarray[Any, np.dtype[np.void]]
 Row = dict[str, Any]

@@ -5,8 +5,8 @@ from typing import Final
 
 import click
 
-from .database import data_dir_option, open_sink
-from .output import json_option, print_json
+from ringbuf.query.database import data_dir_option, open_sink
+from ringbuf.tools.output import json_option, print_json
 
 _SHOWN: Final = 20
 
@@ -21,7 +21,7 @@ def resend(ctx: click.Context, data_dir: Path, as_json: bool) -> None:
     For when you have mended what refused them: a constraint, a table, a user's rights. Stop the writer first. The exit
     code is 0 if none is left in quarantine. Safe to repeat: what the database has is not sent again.
     """
-    from ringbuf.writer.resend import resend as send_again  # not above: other commands need no database client
+    from ringbuf.writer.load.resend import resend as send_again  # not above: other commands need no database client
 
     with open_sink(data_dir) as sink:
         outcome = send_again(data_dir, sink)

@@ -2,11 +2,10 @@
 
 import click
 
-from ringbuf import registry
 from ringbuf.errors import RingbufError
-
-from .output import json_option, print_json
-from .rings import check_exists, open_ring
+from ringbuf.ring import registry
+from ringbuf.ring.inspection import check_exists, open_ring
+from ringbuf.tools.output import json_option, print_json
 
 
 @click.command()

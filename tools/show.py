@@ -4,13 +4,21 @@ from typing import Any, Final
 
 import click
 
-from ringbuf import layout, registry
 from ringbuf.errors import RingCorrupt, RingVersion
-from ringbuf.observer import Observer
-from ringbuf.schema import Schema
-
-from .output import ABSENT, age_text, fields_table, json_option, print_json, print_table, size_text, time_text
-from .rings import age_seconds, check_exists, described, open_ring
+from ringbuf.record.schema import Schema
+from ringbuf.ring import layout, registry
+from ringbuf.ring.inspection import age_seconds, check_exists, described, open_ring
+from ringbuf.ring.observer import Observer
+from ringbuf.tools.output import (
+    ABSENT,
+    age_text,
+    fields_table,
+    json_option,
+    print_json,
+    print_table,
+    size_text,
+    time_text,
+)
 
 _DUMPED: Final = 128
 _COUNTERS: Final = {

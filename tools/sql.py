@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
-from .database import data_dir_option, open_database, row_of
-from .output import ABSENT, json_option, print_table
+from ringbuf.query.database import data_dir_option, open_database, row_of
+from ringbuf.tools.output import ABSENT, json_option, print_table
 
 
 class Number(str):

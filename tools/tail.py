@@ -7,14 +7,13 @@ from typing import Final
 
 import click
 
-from ringbuf import registry
 from ringbuf.errors import RingIncomplete, RingNotFound
-from ringbuf.observer import Observer
-from ringbuf.schema import Schema
-
-from .output import json_option
-from .record import Records, line, rows
-from .rings import open_ring, unknown_field
+from ringbuf.record.schema import Schema
+from ringbuf.ring import registry
+from ringbuf.ring.inspection import open_ring, unknown_field
+from ringbuf.ring.observer import Observer
+from ringbuf.tools.output import json_option
+from ringbuf.tools.record import Records, line, rows
 
 CHUNK: Final = 1024
 SHORTEST_WAIT: Final = 0.001

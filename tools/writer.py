@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from ringbuf import registry
+from ringbuf.ring import registry
 
 
 class Amount(click.FloatRange):
@@ -92,8 +92,8 @@ def writer(
     there and ends; a second one ends at once, and the next start goes on where this one left off.
     """
     # Here and not above: the other commands must not pay for the database's client.
-    from ringbuf.writer.engine import Server
-    from ringbuf.writer.service import Settings, run
+    from ringbuf.sinks.clickhouse.engine import Server
+    from ringbuf.writer.service.service import Settings, run
 
     logging.basicConfig(
         level=logging.WARNING if quiet else logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"

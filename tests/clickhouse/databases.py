@@ -15,13 +15,13 @@ from uuid import uuid4
 
 import numpy as np
 
-from ringbuf.execution import EXECUTION
-from ringbuf.frame import SessionInfo
-from ringbuf.record import blank
-from ringbuf.schema import Schema
-from ringbuf.writer.batch import Range
-from ringbuf.writer.engine import PASSWORD_VARIABLE, Embedded, Server
-from ringbuf.writer.sink import ClickHouseSink
+from ringbuf.record.execution import EXECUTION
+from ringbuf.record.schema import Schema
+from ringbuf.record.seqs import Range
+from ringbuf.record.session import SessionInfo
+from ringbuf.record.value import blank
+from ringbuf.sinks.clickhouse.engine import PASSWORD_VARIABLE, Embedded, Server
+from ringbuf.sinks.clickhouse.sink import ClickHouseSink
 from tests.clickhouse_server import ClickHouse
 
 Records = np.ndarray[Any, np.dtype[np.void]]

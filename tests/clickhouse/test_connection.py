@@ -7,14 +7,15 @@ from pathlib import Path
 import pytest
 
 from ringbuf.errors import SinkUnavailable
-from ringbuf.execution import EXECUTION
-from ringbuf.writer.batch import Insert, Piece, Range
-from ringbuf.writer.connection import Connection, Tables
-from ringbuf.writer.latency import Latency
+from ringbuf.record.execution import EXECUTION
+from ringbuf.record.seqs import Range
+from ringbuf.sinks.clickhouse.sink import ClickHouseSink
+from ringbuf.state.quarantine import Quarantine
+from ringbuf.writer.load.batch import Insert, Piece
+from ringbuf.writer.load.connection import Connection, Tables
+from ringbuf.writer.load.latency import Latency
+from ringbuf.writer.load.resend import TOKENS, resend
 from ringbuf.writer.problems import Problems
-from ringbuf.writer.quarantine import Quarantine
-from ringbuf.writer.resend import TOKENS, resend
-from ringbuf.writer.sink import ClickHouseSink
 from tests.clickhouse.databases import executions, server_of
 from tests.clickhouse_server import ClickHouse
 

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from ringbuf.errors import ConfigurationError, SinkUnavailable
-from ringbuf.writer.engine import Server
-from ringbuf.writer.sink import ClickHouseSink
+from ringbuf.sinks.clickhouse.engine import Server
+from ringbuf.sinks.clickhouse.sink import ClickHouseSink
 from tests.clickhouse.databases import Database, check_line, executions, server_of
 from tests.clickhouse_server import ClickHouse
 from tests.writer_process import WriterProcess
@@ -133,8 +133,8 @@ def test_without_chdb_it_is_said_what_to_install(tmp_path: Path) -> None:
         "sys.modules['chdb'] = None\n"
         "from pathlib import Path\n"
         "from ringbuf.errors import ConfigurationError\n"
-        "from ringbuf.writer.engine import Embedded\n"
-        "from ringbuf.writer.sink import ClickHouseSink\n"
+        "from ringbuf.sinks.clickhouse.engine import Embedded\n"
+        "from ringbuf.sinks.clickhouse.sink import ClickHouseSink\n"
         "try:\n"
         "    ClickHouseSink(Embedded(Path(sys.argv[1])), 'd').prepare()\n"
         "except ConfigurationError as error:\n"
@@ -147,8 +147,8 @@ OPEN_TWICE = (
     "import subprocess, sys\n"
     "from pathlib import Path\n"
     "from ringbuf.errors import SinkUnavailable\n"
-    "from ringbuf.writer.engine import Embedded\n"
-    "from ringbuf.writer.sink import ClickHouseSink\n"
+    "from ringbuf.sinks.clickhouse.engine import Embedded\n"
+    "from ringbuf.sinks.clickhouse.sink import ClickHouseSink\n"
     "sink = ClickHouseSink(Embedded(Path(sys.argv[1])), 'd')\n"
     "try:\n"
     "    sink.prepare()\n"
@@ -176,9 +176,9 @@ def test_an_embedded_insert_leaves_no_file_behind(tmp_path: Path) -> None:
         "import os, sys\n"
         "from pathlib import Path\n"
         "import numpy as np\n"
-        "from ringbuf.execution import EXECUTION\n"
-        "from ringbuf.writer.engine import Embedded\n"
-        "from ringbuf.writer.sink import ClickHouseSink\n"
+        "from ringbuf.record.execution import EXECUTION\n"
+        "from ringbuf.sinks.clickhouse.engine import Embedded\n"
+        "from ringbuf.sinks.clickhouse.sink import ClickHouseSink\n"
         "sink = ClickHouseSink(Embedded(Path(sys.argv[1])), 'd')\n"
         "sink.prepare()\n"
         "sink.ensure_table(EXECUTION)\n"

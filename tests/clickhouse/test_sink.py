@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from ringbuf.errors import SinkRefused, SinkUnavailable, TableMismatch
-from ringbuf.execution import EXECUTION
-from ringbuf.frame import SessionInfo
-from ringbuf.schema import Schema
-from ringbuf.writer.batch import Range
-from ringbuf.writer.engine import PASSWORD_VARIABLE, USER_VARIABLE, Server
-from ringbuf.writer.sink import ClickHouseSink
+from ringbuf.record.execution import EXECUTION
+from ringbuf.record.schema import Schema
+from ringbuf.record.seqs import Range
+from ringbuf.record.session import SessionInfo
+from ringbuf.sinks.clickhouse.engine import PASSWORD_VARIABLE, USER_VARIABLE, Server
+from ringbuf.sinks.clickhouse.sink import ClickHouseSink
 from tests.clickhouse.databases import Database, check_line, executions
 from tests.clickhouse_server import PASSWORD, READER, WRITER, ClickHouse, ClickHouseServer
 from tests.proxy import Fault, Proxy, answer_with, cut_answer, cut_request, hang, http

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from ringbuf.errors import InvalidName, SchemaError, TableMismatch
-from ringbuf.execution import EXECUTION, TEXTS
-from ringbuf.schema import RESERVED, Schema
-from ringbuf.writer import table
-from ringbuf.writer.batch import Range
+from ringbuf.record.execution import EXECUTION, TEXTS
+from ringbuf.record.schema import RESERVED, Schema
+from ringbuf.record.seqs import Range
+from ringbuf.sinks.clickhouse import table
 from tests.clickhouse.databases import Database, Records, executions
 
 I64 = (-(2**63), -(2**63) + 1, -(10**18), -1, 0, 1, 1_700_000_000_123_456_789, 2**63 - 1)

@@ -14,12 +14,12 @@ from click.testing import CliRunner, Result
 from clickhouse_connect.driver.client import Client
 
 from ringbuf import Producer, Schema
+from ringbuf.audit.places import BUCKET, Stored, look_at_database
+from ringbuf.audit.reconciliation import reconcile
+from ringbuf.query.database import Database, open_database
+from ringbuf.record.seqs import Range
+from ringbuf.state.quarantine import Quarantine
 from ringbuf.tools.cli import main
-from ringbuf.tools.database import Database, open_database
-from ringbuf.tools.places import BUCKET, Stored, look_at_database
-from ringbuf.tools.reconciliation import reconcile
-from ringbuf.writer.batch import Range
-from ringbuf.writer.quarantine import Quarantine
 from tests.clickhouse_server import ClickHouse, ClickHouseServer
 from tests.recorded import Recorded
 from tests.writer_process import WriterProcess, wait_until

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ringbuf.writer.step import Step
+from ringbuf.journal.step import Step
 from tests.clickhouse_server import ClickHouse
 from tests.recorded import Recorded, check_stored
 from tests.writer_process import WriterProcess

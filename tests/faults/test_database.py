@@ -12,8 +12,8 @@ from typing import Self
 import pytest
 from clickhouse_connect.driver.client import Client
 
-from ringbuf.writer import quarantine
-from ringbuf.writer.quarantine import Entry
+from ringbuf.state import quarantine
+from ringbuf.state.quarantine import Entry
 from tests.clickhouse_server import PASSWORD, WRITER, ClickHouse, ClickHouseServer
 from tests.recorded import COMPARED, Recorded, check_stored, wait_rows, wait_stored
 from tests.writer_process import WriterProcess, wait_until
@@ -281,7 +281,7 @@ class WriterThatFailsOnce(PatchedWriter):
     """A writer whose loader meets an error of our own when it stores sessions for the first time."""
 
     patch = """
-        from ringbuf.writer.sink import ClickHouseSink
+        from ringbuf.sinks.clickhouse.sink import ClickHouseSink
         upsert_sessions = ClickHouseSink.upsert_sessions
 
         def fail(*_):

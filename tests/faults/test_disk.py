@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 
 from ringbuf.errors import JournalFull
-from ringbuf.execution import EXECUTION
-from ringbuf.observer import Observer
-from ringbuf.writer import checkpoint, quarantine
-from ringbuf.writer.batch import Range
-from ringbuf.writer.checkpoint import Checkpoint
-from ringbuf.writer.quarantine import Entry, Quarantine
+from ringbuf.record.execution import EXECUTION
+from ringbuf.record.seqs import Range
+from ringbuf.ring.observer import Observer
+from ringbuf.state import checkpoint, quarantine
+from ringbuf.state.checkpoint import Checkpoint
+from ringbuf.state.quarantine import Entry, Quarantine
 from tests.clickhouse_server import ClickHouse
 from tests.proxy import Proxy
 from tests.recorded import Recorded, check_stored, wait_stored

@@ -11,16 +11,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ringbuf import layout, registry
-from ringbuf.journal import RECORDS, Frame, JournalReader
-from ringbuf.producer import Producer
-from ringbuf.registry import SHARED_MEMORY
-from ringbuf.writer import step
-from ringbuf.writer.appender import Files
-from ringbuf.writer.drain import Drain
-from ringbuf.writer.journal import Journal
+from ringbuf.journal import step
+from ringbuf.journal.appender import Journal
+from ringbuf.journal.reader import RECORDS, Frame, JournalReader
+from ringbuf.journal.segment_appender import Files
+from ringbuf.journal.step import Step
+from ringbuf.ring import layout, registry
+from ringbuf.ring.producer import Producer
+from ringbuf.ring.registry import SHARED_MEMORY
+from ringbuf.writer.drain.drain import Drain
 from ringbuf.writer.problems import Problems
-from ringbuf.writer.step import Step
 from tests.journals import TICK
 
 

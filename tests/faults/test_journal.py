@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from ringbuf.errors import ConfigurationError, JournalCorrupt, JournalError, JournalVersion
-from ringbuf.frame import HEADER_SIZE, encode_segment_header
-from ringbuf.journal import Damage, Frame, JournalReader
-from ringbuf.schema import Schema
-from ringbuf.writer.journal import Journal
+from ringbuf.journal.appender import Journal
+from ringbuf.journal.frame import HEADER_SIZE, encode_segment_header
+from ringbuf.journal.reader import Damage, Frame, JournalReader
+from ringbuf.record.schema import Schema
 from tests.journals import (
     CREATED_NS,
     FRAME_SIZE,

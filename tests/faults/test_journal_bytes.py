@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from ringbuf.errors import JournalVersion
-from ringbuf.frame import HEADER_SIZE, decode_frame_header
-from ringbuf.journal import Damage, Frame, JournalReader, Tail
+from ringbuf.journal.frame import HEADER_SIZE, decode_frame_header
+from ringbuf.journal.reader import Damage, Frame, JournalReader, Tail
 from tests.journals import (
     FRAME_SIZE,
     append,

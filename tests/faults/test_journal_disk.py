@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 
 from ringbuf.errors import JournalFull
-from ringbuf.frame import segment_name
-from ringbuf.journal import SESSION, Damage, JournalReader, Tail
-from ringbuf.writer.appender import Files
-from ringbuf.writer.journal import Journal
+from ringbuf.journal.appender import Journal
+from ringbuf.journal.frame import segment_name
+from ringbuf.journal.reader import SESSION, Damage, JournalReader, Tail
+from ringbuf.journal.segment_appender import Files
 from tests.journals import (
     FRAME_SIZE,
     UNSYNCED,
@@ -293,7 +293,7 @@ def test_a_segment_gets_its_name_when_it_is_on_the_disk_and_then_the_name_is_mad
 
 WRITER = """
 import sys
-from ringbuf.writer.journal import Journal
+from ringbuf.journal.appender import Journal
 from tests.journals import info, ticks
 journal = Journal.open(sys.argv[1], segment_size=20_000)
 for session in (1, 2, 3):

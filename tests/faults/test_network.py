@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from ringbuf.execution import EXECUTION
-from ringbuf.writer.table import header
+from ringbuf.record.execution import EXECUTION
+from ringbuf.sinks.clickhouse.table import header
 from tests.clickhouse_server import ClickHouse
 from tests.proxy import (
     Exchange,
@@ -73,9 +73,9 @@ class ImpatientWriter(WriterProcess):
         program = """
             import sys
             from pathlib import Path
-            from ringbuf import registry
-            from ringbuf.writer.engine import Server
-            from ringbuf.writer.service import Settings, run
+            from ringbuf.ring import registry
+            from ringbuf.sinks.clickhouse.engine import Server
+            from ringbuf.writer.service.service import Settings, run
             server = Server(sys.argv[2], timeout=1)
             run(Path(sys.argv[1]), server, sys.argv[3], Settings(registry.namespace(), flush_interval=0.01))
         """

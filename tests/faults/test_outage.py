@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from clickhouse_connect.driver.client import Client
 
-from ringbuf.execution import EXECUTION
-from ringbuf.producer import Producer
+from ringbuf.record.execution import EXECUTION
+from ringbuf.ring.producer import Producer
 from tests.clickhouse_server import ClickHouse
 from tests.proxy import Proxy, hang
 from tests.recorded import Recorded, check_stored, wait_stored

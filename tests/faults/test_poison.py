@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from clickhouse_connect.driver.client import Client
 
-from ringbuf.execution import EXECUTION
-from ringbuf.producer import Producer
-from ringbuf.schema import Schema
+from ringbuf.record.execution import EXECUTION
+from ringbuf.record.schema import Schema
+from ringbuf.ring.producer import Producer
 from tests.clickhouse_server import ClickHouse
 from tests.recorded import Recorded, check_stored
 from tests.writer_process import WriterProcess

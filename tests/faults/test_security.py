@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from ringbuf import registry
-from ringbuf.observer import Observer
+from ringbuf.ring import registry
+from ringbuf.ring.observer import Observer
 from tests.clickhouse_server import PASSWORD, WRITER, ClickHouseServer, free_port
 from tests.recorded import Recorded
 from tests.writer_process import WriterProcess, wait_until
@@ -68,7 +68,9 @@ def test_metrics_are_served_on_the_loopback_address_only(writer: WriterProcess) 
 def test_an_observer_maps_nothing_it_could_write_to() -> None:
     ring = Recorded("mm")
     ring.record(1)
-    program = "from ringbuf.observer import Observer; o = Observer.open('mm'); print(open('/proc/self/maps').read())"
+    program = (
+        "from ringbuf.ring.observer import Observer; o = Observer.open('mm'); print(open('/proc/self/maps').read())"
+    )
     maps = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
     mapped = [line.split()[1] for line in maps.splitlines() if "/dev/shm/ringbuf." in line]
     assert mapped == ["r--s"]

@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 from clickhouse_connect.driver.client import Client
 
-from ringbuf import layout, registry
-from ringbuf.consumer import Consumer
 from ringbuf.errors import RingInUse
-from ringbuf.producer import Producer
-from ringbuf.schema import Schema
+from ringbuf.record.schema import Schema
+from ringbuf.ring import layout, registry
+from ringbuf.ring.consumer import Consumer
+from ringbuf.ring.producer import Producer
 from tests.clickhouse_server import ClickHouse
 from tests.recorded import Recorded, check_stored
 from tests.writer_process import WriterProcess, wait_until

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from clickhouse_connect.driver.client import Client
 
-from ringbuf import native
+from ringbuf.ring import native
 from ringbuf.strategies import bound_recorder
 from tests.clickhouse_server import ClickHouse
 from tests.recorded import Recorded, check_stored

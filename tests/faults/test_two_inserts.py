@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from ringbuf.execution import EXECUTION
-from ringbuf.writer.batch import CONNECTIONS, WORTH_DIVIDING
-from ringbuf.writer.loader import VERIFY_SECONDS
-from ringbuf.writer.step import Step
-from ringbuf.writer.table import header
+from ringbuf.journal.step import Step
+from ringbuf.record.execution import EXECUTION
+from ringbuf.sinks.clickhouse.table import header
+from ringbuf.writer.load.batch import CONNECTIONS, WORTH_DIVIDING
+from ringbuf.writer.load.loader import VERIFY_SECONDS
 from tests.clickhouse_server import ClickHouse
 from tests.proxy import (
     Exchange,

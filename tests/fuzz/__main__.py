@@ -8,7 +8,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from ringbuf import registry
+from ringbuf.ring import registry
 from tests.fuzz.parsers import mutated, parsers, survives
 
 CORRUPT = Path(__file__).parents[1] / "corrupt"

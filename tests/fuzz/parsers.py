@@ -12,14 +12,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ringbuf import layout, registry
 from ringbuf.errors import JournalCorrupt, RingbufError
-from ringbuf.execution import EXECUTION
-from ringbuf.journal import JournalReader
-from ringbuf.observer import Observer
-from ringbuf.producer import Producer
-from ringbuf.schema import Schema
-from ringbuf.writer import checkpoint, quarantine
+from ringbuf.journal.reader import JournalReader
+from ringbuf.record.execution import EXECUTION
+from ringbuf.record.schema import Schema
+from ringbuf.ring import layout, registry
+from ringbuf.ring.observer import Observer
+from ringbuf.ring.producer import Producer
+from ringbuf.state import checkpoint, quarantine
 from tests.journals import TICK, make_one_segment
 
 EXTREMES = [0, 1, 0xFF, 0x7FFF_FFFF, 0xFFFF_FFFF, 1 << 63, (1 << 64) - 1]

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from ringbuf.errors import JournalFull
-from ringbuf.frame import HEADER_SIZE
-from ringbuf.journal import SESSION, Frame
-from ringbuf.writer.appender import Files
-from ringbuf.writer.journal import Journal
+from ringbuf.journal.appender import Journal
+from ringbuf.journal.frame import HEADER_SIZE
+from ringbuf.journal.reader import SESSION, Frame
+from ringbuf.journal.segment_appender import Files
 from tests.journals import flip, info, read, segments, ticks
 
 SEGMENT_SIZE = 2_048  # so that a segment is full after a few frames

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ringbuf.consumer import Consumer
-from ringbuf.execution import ENUMERATIONS, EXECUTION, NUMBERS, TEXTS, Flag
+from ringbuf.record.execution import ENUMERATIONS, EXECUTION, NUMBERS, TEXTS, Flag
+from ringbuf.record.words import TABLES
+from ringbuf.ring.consumer import Consumer
 from ringbuf.strategies import BoundRecorder, Recorder
-from ringbuf.strategies.words import TABLES
 
 pytestmark = pytest.mark.usefixtures("implementation")
 

@@ -17,12 +17,12 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from ringbuf import registry
-from ringbuf.consumer import Consumer, Records
 from ringbuf.errors import RecordError, RingError, RingInUse
-from ringbuf.observer import Observer
-from ringbuf.producer import FULL, Producer
-from ringbuf.schema import Schema
+from ringbuf.record.schema import Records, Schema
+from ringbuf.ring import registry
+from ringbuf.ring.consumer import Consumer
+from ringbuf.ring.observer import Observer
+from ringbuf.ring.producer import FULL, Producer
 
 NAME = "model"
 SCHEMA = Schema.define("marks", [("value", "u8"), ("text", "S8")])

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Final
 
-from ringbuf.schema import Schema
+from ringbuf.record.schema import Schema
 
 # A server that has everything imported forks each process: milliseconds, and nothing of the test process in it.
 CONTEXT: Final = multiprocessing.get_context("forkserver")

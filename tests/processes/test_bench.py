@@ -9,22 +9,22 @@ from typing import Any
 
 import pytest
 
-from ringbuf import native
-from ringbuf.registry import ring_names
-from ringbuf.tools.bench import append, contender, one_way
-from ringbuf.tools.bench.contender import CheckFailed, Contender, Services
-from ringbuf.tools.bench.experiment_client import SAVINGS, HiddenRing, Ring
-from ringbuf.tools.bench.experiment_runs import Exchange, Experiment, Plan
-from ringbuf.tools.bench.fills import Fill
-from ringbuf.tools.bench.producer_process import Lane, ProducerProcess
-from ringbuf.tools.bench.queue_contenders import Pipe, Queue
-from ringbuf.tools.bench.report import Report
-from ringbuf.tools.bench.ring_contenders import NativeFill, NativeFloor, PackFloor, PureFill, Timer
-from ringbuf.tools.bench.store_contenders import ClickHouseRow, Redis, SqliteThread, SqliteWal
-from ringbuf.tools.bench.strategy_process import StrategyProcess
-from ringbuf.tools.bench.timing import Style
-from ringbuf.tools.bench.usage import watched
-from ringbuf.tools.bench.workspace import Workspace, workspace
+from ringbuf.bench import append, contender, one_way
+from ringbuf.bench.contender import CheckFailed, Contender, Services
+from ringbuf.bench.experiment_client import SAVINGS, HiddenRing, Ring
+from ringbuf.bench.experiment_runs import Exchange, Experiment, Plan
+from ringbuf.bench.fills import Fill
+from ringbuf.bench.producer_process import Lane, ProducerProcess
+from ringbuf.bench.queue_contenders import Pipe, Queue
+from ringbuf.bench.report import Report
+from ringbuf.bench.ring_contenders import NativeFill, NativeFloor, PackFloor, PureFill, Timer
+from ringbuf.bench.store_contenders import ClickHouseRow, Redis, SqliteThread, SqliteWal
+from ringbuf.bench.strategy_process import StrategyProcess
+from ringbuf.bench.timing import Style
+from ringbuf.bench.usage import watched
+from ringbuf.bench.workspace import Workspace, workspace
+from ringbuf.ring import native
+from ringbuf.ring.registry import ring_names
 
 LITTERED = 5_000
 """Objects after which the garbage collector has run."""

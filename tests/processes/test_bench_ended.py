@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from ringbuf.tools.bench.redis_server import NO_SERVER, PROGRAM
+from ringbuf.bench.redis_server import NO_SERVER, PROGRAM
 
 REDIS = """
 import time
-from ringbuf.tools.bench.redis_server import redis_server
-from ringbuf.tools.bench.workspace import workspace
+from ringbuf.bench.redis_server import redis_server
+from ringbuf.bench.workspace import workspace
 with workspace() as work, redis_server(work) as path:
     print(path, flush=True)
     time.sleep(60)

@@ -4,13 +4,13 @@ from contextlib import closing
 
 import pytest
 
-from ringbuf.tools.bench.contender import Contender, Services
-from ringbuf.tools.bench.producer_process import ProducerProcess
-from ringbuf.tools.bench.queue_contenders import FasterFifo, Iceoryx, PosixQueue, Zmq
-from ringbuf.tools.bench.redis_server import NO_SERVER as NO_REDIS
-from ringbuf.tools.bench.redis_server import redis_server
-from ringbuf.tools.bench.store_contenders import ClickHouseRow, QuestDb, Redis, Sqlite
-from ringbuf.tools.bench.workspace import workspace
+from ringbuf.bench.contender import Contender, Services
+from ringbuf.bench.producer_process import ProducerProcess
+from ringbuf.bench.queue_contenders import FasterFifo, Iceoryx, PosixQueue, Zmq
+from ringbuf.bench.redis_server import NO_SERVER as NO_REDIS
+from ringbuf.bench.redis_server import redis_server
+from ringbuf.bench.store_contenders import ClickHouseRow, QuestDb, Redis, Sqlite
+from ringbuf.bench.workspace import workspace
 from tests.clickhouse_server import ClickHouse
 
 NOT_NEEDED = "not needed"

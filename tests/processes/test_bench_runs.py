@@ -4,14 +4,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from ringbuf.tools.bench import drain, scale
-from ringbuf.tools.bench.clickhouse_server import ClickHouse
-from ringbuf.tools.bench.experiment_client import SAVINGS, HiddenRing, Ring
-from ringbuf.tools.bench.experiment_runs import Exchange, Experiment, Plan
-from ringbuf.tools.bench.queryable import Load, fill_to_queryable
-from ringbuf.tools.bench.server import clickhouse
-from ringbuf.tools.bench.workspace import Workspace, workspace
-from ringbuf.tools.bench.writer_process import WriterProcess
+from ringbuf.bench import drain, scale
+from ringbuf.bench.clickhouse_server import ClickHouse
+from ringbuf.bench.experiment_client import SAVINGS, HiddenRing, Ring
+from ringbuf.bench.experiment_runs import Exchange, Experiment, Plan
+from ringbuf.bench.queryable import Load, fill_to_queryable
+from ringbuf.bench.server import clickhouse
+from ringbuf.bench.workspace import Workspace, workspace
+from ringbuf.bench.writer_process import WriterProcess
 from tests.clickhouse_server import NO_ENGINE
 
 

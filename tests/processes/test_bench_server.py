@@ -11,19 +11,19 @@ from pathlib import Path
 
 import pytest
 
-from ringbuf.registry import SHARED_MEMORY
-from ringbuf.tools.bench import machine, server
-from ringbuf.tools.bench.clickhouse_server import URL_VARIABLE, ClickHouse, find_engine
-from ringbuf.tools.bench.server import BenchServer, clickhouse, data_directory, has_room, places
-from ringbuf.tools.bench.workspace import Workspace, workspace
-from ringbuf.tools.bench.writer_process import LOW_PRIORITY, WriterProcess
+from ringbuf.bench import machine, server
+from ringbuf.bench.clickhouse_server import URL_VARIABLE, ClickHouse, find_engine
+from ringbuf.bench.server import BenchServer, clickhouse, data_directory, has_room, places
+from ringbuf.bench.workspace import Workspace, workspace
+from ringbuf.bench.writer_process import LOW_PRIORITY, WriterProcess
+from ringbuf.ring.registry import SHARED_MEMORY
 from tests.clickhouse_server import NO_ENGINE
 
 ENDLESS = 1 << 62
 PROGRAM = """
 import time
-from ringbuf.tools.bench import server
-from ringbuf.tools.bench.workspace import workspace
+from ringbuf.bench import server
+from ringbuf.bench.workspace import workspace
 server.ROOM = 0
 with workspace() as work, server.data_directory(work) as directory:
     print(work.directory, directory, flush=True)

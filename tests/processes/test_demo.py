@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from ringbuf import Producer
-from ringbuf.registry import NAMESPACE_VARIABLE, SHARED_MEMORY, ring_names
-from ringbuf.tools.demo.writer_process import WriterProcess
+from ringbuf.demo.writer_process import WriterProcess
+from ringbuf.ring.registry import NAMESPACE_VARIABLE, SHARED_MEMORY, ring_names
 from tests import writer_process
 from tests.clickhouse_server import ClickHouse
 from tests.writer_process import wait_until

@@ -20,13 +20,13 @@ import pytest
 from websockets.asyncio.client import connect
 
 from ringbuf import Consumer, ExecType, OrderStatus
-from ringbuf.registry import NAMESPACE_VARIABLE, ring_names
+from ringbuf.demo.result import StrategyResult, strategy_name
+from ringbuf.launch.child_process import ChildProcess
+from ringbuf.ring.registry import NAMESPACE_VARIABLE, ring_names
 from ringbuf.strategies.inventory import CLOSED, Inventory
-from ringbuf.tools.demo.process import ChildProcess
-from ringbuf.tools.demo.result import StrategyResult, strategy_name
 
-EXCHANGE = "ringbuf.tools.demo.exchange"
-STRATEGIES = "ringbuf.tools.demo.strategy_processes"
+EXCHANGE = "ringbuf.demo.exchange"
+STRATEGIES = "ringbuf.demo.strategy_processes"
 NOT_IN_A_STRATEGY = {"chdb", "click", "clickhouse_connect", "prometheus_client", "rich"}
 Record = np.void
 
@@ -172,7 +172,7 @@ def test_an_exchange_answers_what_it_does_not_understand_and_goes_on(floor: Floo
 
 def test_exchange_and_strategies_end_when_the_demo_is_killed(floor: Floor) -> None:
     program = (
-        "import sys, time, json; from pathlib import Path; from ringbuf.tools.demo.process import ChildProcess\n"
+        "import sys, time, json; from pathlib import Path; from ringbuf.launch.child_process import ChildProcess\n"
         f"a = dict(namespace=sys.argv[1], log=Path(sys.argv[2]) / 'log')\n"
         f"exchange = ChildProcess('{EXCHANGE}', ['--clients', '2', '--seed', '1'], answers=True, **a)\n"
         "port = json.loads(exchange.first_line())['port']\n"

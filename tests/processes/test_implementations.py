@@ -16,8 +16,8 @@ import pytest
 
 from ringbuf import FULL, Consumer, Producer
 from ringbuf.errors import RingClosed
-from ringbuf.execution import EXECUTION
-from ringbuf.segment import Segment
+from ringbuf.record.execution import EXECUTION
+from ringbuf.ring.segment import Segment
 from ringbuf.strategies import Recorder
 
 ROOT = Path(__file__).parents[2]
@@ -152,7 +152,7 @@ if os.fork() == 0:
     os._exit(1)
 print(type(bound).__module__, os.wait()[1], bound.fill(**{FILL}), recorder.producer.head, recorder.producer.dropped)
 """
-    module = "ringbuf._native" if implementation == "native" else "ringbuf.strategies.bound_recorder"
+    module = "ringbuf.ring._native" if implementation == "native" else "ringbuf.strategies.bound_recorder"
     assert run(program) == f"{module} 0 1 2 0\n"
 
 

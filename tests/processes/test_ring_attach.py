@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 
-from ringbuf import registry
-from ringbuf.consumer import Consumer
 from ringbuf.errors import RingClosed, RingError, RingInUse, RingMemory, RingNotFound
-from ringbuf.observer import Observer
-from ringbuf.producer import Producer
-from ringbuf.schema import Schema
+from ringbuf.record.schema import Schema
+from ringbuf.ring import registry
+from ringbuf.ring.consumer import Consumer
+from ringbuf.ring.observer import Observer
+from ringbuf.ring.producer import Producer
 from tests.processes.ring_process import CONTEXT, MARK, mark, process
 
 NAME = "mm-btc"

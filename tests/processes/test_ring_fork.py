@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ringbuf import layout
-from ringbuf.consumer import Consumer
 from ringbuf.errors import RingError, RingForked, RingInUse
-from ringbuf.producer import Producer
+from ringbuf.ring import layout
+from ringbuf.ring.consumer import Consumer
+from ringbuf.ring.producer import Producer
 from ringbuf.strategies import Recorder
 from tests.processes.ring_process import CONTEXT, MARK, mark, process, signal_at
 

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ringbuf import layout, registry
-from ringbuf.consumer import Consumer
 from ringbuf.errors import RingCorrupt, RingError, RingInUse, RingNotFound
-from ringbuf.observer import Observer
-from ringbuf.producer import Producer
-from ringbuf.schema import Schema
+from ringbuf.record.schema import Schema
+from ringbuf.ring import layout, registry
+from ringbuf.ring.consumer import Consumer
+from ringbuf.ring.observer import Observer
+from ringbuf.ring.producer import Producer
 from tests.processes.ring_process import MARK, mark, signal_at
 
 NAME = "mm-btc"

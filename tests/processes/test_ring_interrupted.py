@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ringbuf.consumer import Consumer
 from ringbuf.errors import RingError
-from ringbuf.producer import FULL, Producer
+from ringbuf.ring.consumer import Consumer
+from ringbuf.ring.producer import FULL, Producer
 from ringbuf.strategies import Recorder
 from tests.processes.ring_process import MARK, mark, signal_at
 

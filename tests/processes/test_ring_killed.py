@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ringbuf import registry
-from ringbuf.consumer import Consumer
 from ringbuf.errors import RingIncomplete
-from ringbuf.observer import Observer
-from ringbuf.producer import FULL, Producer
-from ringbuf.schema import Schema
+from ringbuf.record.schema import Schema
+from ringbuf.ring import registry
+from ringbuf.ring.consumer import Consumer
+from ringbuf.ring.observer import Observer
+from ringbuf.ring.producer import FULL, Producer
 from ringbuf.strategies import Recorder
 from tests.processes.ring_process import ALL_BITS, MARK, killed_at, mark, process
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from ringbuf import layout, segment
-from ringbuf.execution import EXECUTION
-from ringbuf.producer import Producer
+from ringbuf.record.execution import EXECUTION
+from ringbuf.ring import layout, segment
+from ringbuf.ring.producer import Producer
 from ringbuf.strategies import Recorder
 
 NAME = "mm-btc"

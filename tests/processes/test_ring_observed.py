@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ringbuf.consumer import Consumer
-from ringbuf.observer import Observer
-from ringbuf.producer import Producer
-from ringbuf.schema import Schema
+from ringbuf.record.schema import Schema
+from ringbuf.ring.consumer import Consumer
+from ringbuf.ring.observer import Observer
+from ringbuf.ring.producer import Producer
 from tests.processes.ring_process import process
 
 NAME = "mm-btc"

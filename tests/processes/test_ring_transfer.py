@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ringbuf import native
-from ringbuf.consumer import Consumer
-from ringbuf.observer import Observer
-from ringbuf.producer import FULL, Producer
-from ringbuf.schema import Schema
+from ringbuf.record.schema import Schema
+from ringbuf.ring import native
+from ringbuf.ring.consumer import Consumer
+from ringbuf.ring.observer import Observer
+from ringbuf.ring.producer import FULL, Producer
 from ringbuf.strategies import Recorder
 from tests.processes.ring_process import process
 

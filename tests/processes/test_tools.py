@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from ringbuf import Consumer, Producer, Schema
-from ringbuf.registry import ring_names
+from ringbuf.ring.registry import ring_names
 from tests.writer_process import wait_until
 
 RINGBUF = str(Path(sys.executable).with_name("ringbuf"))

@@ -26,9 +26,9 @@ from typing import Final
 import click
 
 from ringbuf.errors import RingError
-from ringbuf.observer import Observer
-from ringbuf.registry import NAMESPACE_VARIABLE, SHARED_MEMORY
-from ringbuf.writer import status as status_file
+from ringbuf.ring.observer import Observer
+from ringbuf.ring.registry import NAMESPACE_VARIABLE, SHARED_MEMORY
+from ringbuf.state import status as status_file
 from tests.clickhouse_server import NO_ENGINE, ClickHouseServer, find_engine
 from tests.proxy import Proxy, rows_inserted
 from tests.soak.chaos import DEATH, Chaos, draws

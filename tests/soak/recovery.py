@@ -10,7 +10,7 @@ from typing import Final
 from clickhouse_connect.driver.exceptions import ClickHouseError
 from urllib3.exceptions import HTTPError
 
-from ringbuf.observer import Observer
+from ringbuf.ring.observer import Observer
 from tests.clickhouse_server import ClickHouse
 
 INTERVAL_SECONDS: Final = 0.1

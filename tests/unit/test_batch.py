@@ -7,9 +7,10 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ringbuf.schema import Schema
-from ringbuf.writer import batch
-from ringbuf.writer.batch import CONNECTIONS, Insert, Piece, Range, divided, gaps, merged
+from ringbuf.record.schema import Schema
+from ringbuf.record.seqs import Range, gaps, merged
+from ringbuf.writer.load import batch
+from ringbuf.writer.load.batch import CONNECTIONS, Insert, Piece, divided
 
 SCHEMA = Schema.define("quotes", [("bid", "f8")])
 

@@ -12,18 +12,18 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from ringbuf.bench import append, drain, experiment_runs, plot, scale
+from ringbuf.bench.command import bench
+from ringbuf.bench.distribution import RARE, Distribution, distribution
+from ringbuf.bench.experiment_client import Outcome, Ring, Saving
+from ringbuf.bench.fills import NOTHING, FillStream
+from ringbuf.bench.producer_process import Slice
+from ringbuf.bench.report import Report, Section, text_of, title_of
+from ringbuf.bench.ring_contenders import NativeFloor, PackFloor
+from ringbuf.bench.sender_process import cut
+from ringbuf.bench.usage import Spent, Usage
 from ringbuf.errors import RingbufError
-from ringbuf.execution import EXECUTION
-from ringbuf.tools.bench import append, drain, experiment_runs, plot, scale
-from ringbuf.tools.bench.command import bench
-from ringbuf.tools.bench.distribution import RARE, Distribution, distribution
-from ringbuf.tools.bench.experiment_client import Outcome, Ring, Saving
-from ringbuf.tools.bench.fills import NOTHING, FillStream
-from ringbuf.tools.bench.producer_process import Slice
-from ringbuf.tools.bench.report import Report, Section, text_of, title_of
-from ringbuf.tools.bench.ring_contenders import NativeFloor, PackFloor
-from ringbuf.tools.bench.sender_process import cut
-from ringbuf.tools.bench.usage import Spent, Usage
+from ringbuf.record.execution import EXECUTION
 
 BENCHMARKS = (Path(__file__).parents[2] / "docs" / "BENCHMARKS.md").read_text()
 SVG = "{http://www.w3.org/2000/svg}"

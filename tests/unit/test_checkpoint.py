@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ringbuf.errors import JournalCorrupt, JournalVersion
-from ringbuf.writer.checkpoint import FILE_NAME, Checkpoint, Intent, decode, encode, load, save
+from ringbuf.state.checkpoint import FILE_NAME, Checkpoint, Intent, decode, encode, load, save
 
 STATE = Checkpoint("embedded ringbuf", 128, Intent(128, 256, ("a", "b")))
 GOLDEN = (

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from ringbuf.frame import HEADER_SIZE
-from ringbuf.journal import Buffer, JournalReader
-from ringbuf.writer import batch
-from ringbuf.writer.batch import Batch, collect
+from ringbuf.journal.frame import HEADER_SIZE
+from ringbuf.journal.reader import Buffer, JournalReader
+from ringbuf.writer.load import batch
+from ringbuf.writer.load.batch import Batch, collect
 from tests.journals import (
     FRAME_SIZE,
     TICK,

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from ringbuf.tools.demo.market import BITCOIN, OPENING_TICKS, steps
-from ringbuf.tools.demo.matching import MatchingEngine, Message
+from ringbuf.demo.market import BITCOIN, OPENING_TICKS, steps
+from ringbuf.demo.matching import MatchingEngine, Message
 
 Events = list[Message]
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ringbuf.execution import ENUMERATIONS, EXECUTION, Flag
+from ringbuf.record.execution import ENUMERATIONS, EXECUTION, Flag
 
 ROOT = Path(__file__).parents[2]
 FORMAT = (ROOT / "docs" / "FORMAT.md").read_text()

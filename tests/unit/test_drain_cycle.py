@@ -6,15 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ringbuf import layout
-from ringbuf.consumer import Consumer
 from ringbuf.errors import RingCorrupt
-from ringbuf.frame import RECORDS
-from ringbuf.journal import Frame, JournalReader
-from ringbuf.producer import Producer
-from ringbuf.writer import drain as drain_module
-from ringbuf.writer.drain import Drain, check_identity
-from ringbuf.writer.journal import Journal
+from ringbuf.journal.appender import Journal
+from ringbuf.journal.frame import RECORDS
+from ringbuf.journal.reader import Frame, JournalReader
+from ringbuf.ring import layout
+from ringbuf.ring.consumer import Consumer
+from ringbuf.ring.producer import Producer
+from ringbuf.writer.drain import drain as drain_module
+from ringbuf.writer.drain.drain import Drain, check_identity
 from ringbuf.writer.problems import Problems
 from tests.journals import TICK, UNSYNCED
 

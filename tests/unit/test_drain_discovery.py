@@ -9,17 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from ringbuf import layout, registry
-from ringbuf.consumer import Consumer
-from ringbuf.journal import Frame, JournalReader
-from ringbuf.producer import Producer
-from ringbuf.registry import ring_inodes, ring_names
-from ringbuf.schema import Schema
-from ringbuf.writer import step
-from ringbuf.writer.drain import Drain
-from ringbuf.writer.journal import Journal
+from ringbuf.journal import step
+from ringbuf.journal.appender import Journal
+from ringbuf.journal.reader import Frame, JournalReader
+from ringbuf.journal.step import Step
+from ringbuf.record.schema import Schema
+from ringbuf.ring import layout, registry
+from ringbuf.ring.consumer import Consumer
+from ringbuf.ring.producer import Producer
+from ringbuf.ring.registry import ring_inodes, ring_names
+from ringbuf.writer.drain.drain import Drain
 from ringbuf.writer.problems import Problems
-from ringbuf.writer.step import Step
 from tests.journals import TICK, UNSYNCED
 
 TICK_2 = Schema.define("tick", [("value", "u8"), ("size", "u8")], version=2)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ringbuf.registry import SHARED_MEMORY
+from ringbuf.ring.registry import SHARED_MEMORY
 from tests.conftest import NO_SKIP_VARIABLE
 
 ROOT = Path(__file__).parents[2]
@@ -65,7 +65,7 @@ def test_rings_left_by_a_test_are_removed_after_it(tmp_path: Path) -> None:
     leaving = f"""
 import os
 from pathlib import Path
-from ringbuf.registry import SHARED_MEMORY, segment_name
+from ringbuf.ring.registry import SHARED_MEMORY, segment_name
 
 def test_leaves_a_ring(namespace):
     assert os.environ["RINGBUF_NAMESPACE"] == namespace

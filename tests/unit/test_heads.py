@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from ringbuf import layout, native
-from ringbuf.heads import Heads, heads
-from ringbuf.native import Cursors, cursors
+from ringbuf.ring import layout, native
+from ringbuf.ring.heads import Heads, heads
+from ringbuf.ring.native import Cursors, cursors
 
 HEAD = layout.HEAD // 8
 RINGS = 5

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from ringbuf import EXECUTION, Consumer, Origin, Side
 from ringbuf.errors import RecordError
-from ringbuf.record import blank
+from ringbuf.record.value import blank
 from ringbuf.strategies import Recorder
 from ringbuf.strategies.inventory import Inventory, Position
 

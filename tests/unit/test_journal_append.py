@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from ringbuf.errors import JournalError
-from ringbuf.journal import JournalReader
-from ringbuf.writer.journal import Journal
+from ringbuf.journal.appender import Journal
+from ringbuf.journal.reader import JournalReader
 from tests.journals import (
     UNSYNCED,
     append,

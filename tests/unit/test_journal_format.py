@@ -11,23 +11,23 @@ import numpy as np
 import pytest
 
 from ringbuf.errors import JournalCorrupt, JournalError, JournalVersion
-from ringbuf.frame import (
+from ringbuf.journal.appender import Journal
+from ringbuf.journal.frame import (
     FRAME_MAGIC,
     MAX_PAYLOAD,
     RECORDS,
     SESSION,
     Frame,
     FrameHeader,
-    SessionInfo,
     check_segment_header,
     decode_frame_header,
     decode_session,
     encode_segment_header,
     segment_name,
 )
-from ringbuf.journal import JournalReader
-from ringbuf.schema import Schema
-from ringbuf.writer.journal import Journal
+from ringbuf.journal.reader import JournalReader
+from ringbuf.record.schema import Schema
+from ringbuf.record.session import SessionInfo
 from tests.journals import CREATED_NS, TICK, info, ticks
 
 GOLDEN = Path(__file__).with_name("golden.journal.hex")

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ringbuf import layout, registry
-from ringbuf.consumer import Consumer
 from ringbuf.errors import RingbufError, RingCorrupt, RingIncomplete, RingVersion, SchemaError
-from ringbuf.execution import EXECUTION
-from ringbuf.layout import Header, check_cursors, decode_header, is_capacity
-from ringbuf.observer import Observer
-from ringbuf.producer import Producer
-from ringbuf.schema import Schema
+from ringbuf.record.execution import EXECUTION
+from ringbuf.record.schema import Schema
+from ringbuf.ring import layout, registry
+from ringbuf.ring.consumer import Consumer
+from ringbuf.ring.layout import Header, check_cursors, decode_header, is_capacity
+from ringbuf.ring.observer import Observer
+from ringbuf.ring.producer import Producer
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 MARK = Schema.define("marks", [("price", "f8"), ("side", "u1")], words={"side": {0: "unknown", 1: "buy"}})

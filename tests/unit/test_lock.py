@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from ringbuf import native
-from ringbuf.native import Lock
+from ringbuf.ring import native
+from ringbuf.ring.native import Lock
 
 IMPLEMENTATIONS: dict[str, Callable[[], Lock]] = {"pure": threading.RLock}
 if native.CORE is not None:

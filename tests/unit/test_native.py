@@ -23,13 +23,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ringbuf import layout, native, registry
-from ringbuf.consumer import Consumer
-from ringbuf.execution import ENUMERATIONS, EXECUTION, NUMBERS, TEXTS, Flag, OrderStatus, Side
+from ringbuf.record.execution import ENUMERATIONS, EXECUTION, NUMBERS, TEXTS, Flag, OrderStatus, Side
+from ringbuf.record.words import TABLES
+from ringbuf.ring import layout, native, registry
+from ringbuf.ring.consumer import Consumer
 from ringbuf.strategies import Recorder
 from ringbuf.strategies.bound_recorder import FIXED_TEXTS, BoundRecorder, ExecutionFields
 from ringbuf.strategies.native_recorder import native_recorder
-from ringbuf.strategies.words import TABLES
 
 ROOT = Path(__file__).parents[2]
 SOURCES = ("_native.c", "_recorder.c", "_recorder_new.c", "_lock.c", "_heads.c")
@@ -125,10 +125,10 @@ def test_the_native_core_is_in_use_where_it_can_be_built() -> None:
 @pytest.mark.parametrize(("value", "is_pure"), [("1", True), ("yes", True), ("0", False), ("", False)])
 def test_pure_python_can_be_forced(value: str, is_pure: bool) -> None:
     program = (
-        "import mmap; from ringbuf import Producer, native\n"
+        "import mmap; from ringbuf import Producer; from ringbuf.ring import native\n"
         "print(native.CORE is None, Producer.__base__.__module__, type(native.cursors(mmap.mmap(-1, 4096))))"
     )
-    expected = "True ringbuf.native <class 'memoryview'>" if is_pure else "False ringbuf._native "
+    expected = "True ringbuf.ring.native <class 'memoryview'>" if is_pure else "False ringbuf.ring._native "
     assert run(program, RINGBUF_PURE=value).startswith(expected)
 
 
@@ -140,7 +140,7 @@ def test_a_native_core_that_cannot_be_loaded_says_so(tmp_path: Path) -> None:
 import importlib.util, sys
 class Finder:
     def find_spec(self, name, path=None, target=None):
-        if name == "ringbuf._native":
+        if name == "ringbuf.ring._native":
             return importlib.util.spec_from_file_location(name, {str(broken)!r})
 sys.meta_path.insert(0, Finder())
 try:
@@ -156,7 +156,7 @@ except Exception as error:
 def test_the_source_compiles_without_a_warning(source: str) -> None:
     flags = ["-std=c11", "-D_GNU_SOURCE", "-O2", "-Wall", "-Wextra", "-Wshadow", "-Werror"]
     command = [str(COMPILER), *flags, f"-I{sysconfig.get_path('include')}", "-c", "-o", os.devnull]
-    command.append(str(ROOT / "ringbuf" / source))
+    command.append(str(ROOT / "ringbuf" / "ring" / source))
     compiled = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     assert compiled.returncode == 0, compiled.stdout
 
@@ -255,7 +255,7 @@ def test_usual_values_are_stored_without_pure_python(both: Both, usual: dict[str
         def _append(self, template: list[Any], fields: ExecutionFields) -> int:
             raise AssertionError(f"pure Python was asked for {fields}")
 
-    pure = Unwilling(both.recorder, bytes(sum(TEXTS[name] for name in FIXED_TEXTS)), Flag(0))
+    pure = Unwilling(both.producer, both.recorder.warn, bytes(sum(TEXTS[name] for name in FIXED_TEXTS)), Flag(0))
     recorder = native_recorder(core(), both.producer, pure)
     assert recorder.order(**usual) == 0
     assert recorder.fill(**FILL) == 1

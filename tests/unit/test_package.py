@@ -9,6 +9,7 @@ import sys
 import sysconfig
 import zipfile
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -19,14 +20,15 @@ PARTS = ("writer", "strategies", "tools")
 NOT_IN_A_STRATEGY = {"chdb", "click", "clickhouse_connect", "prometheus_client", "rich", "websockets"}
 MAX_LINES = 400
 NOT_IN_GIT = shutil.ignore_patterns(".*", "__pycache__", "*.egg-info", "*.so", "build", "dist")
-NATIVE_CORE = f"{CORE}/_native{sysconfig.get_config_var('EXT_SUFFIX')}"
+NATIVE_CORE = f"{CORE}/ring/_native{sysconfig.get_config_var('EXT_SUFFIX')}"
 HAS_COMPILER = any(shutil.which(name) for name in ("cc", "gcc", "clang"))
 NO_NOUN = re.compile(r"(^|_)(util|common|helper|manager)s?(_|$)")
 
 
 def sources() -> dict[str, Path]:
     """Every Python file that is to be installed, by its path in the wheel."""
-    found = {f"{CORE}/{path.name}": path for path in (ROOT / CORE).glob("*.py")}
+    own = [path for path in (ROOT / CORE).rglob("*.py") if path.relative_to(ROOT / CORE).parts[0] not in PARTS]
+    found = {str(path.relative_to(ROOT)): path for path in own}
     for part in PARTS:
         found |= {f"{CORE}/{path.relative_to(ROOT)}": path for path in (ROOT / part).rglob("*.py")}
     return found
@@ -38,6 +40,24 @@ def module_name(installed: str) -> str:
 
 SOURCES = sources()
 MODULES = {module_name(installed): path for installed, path in SOURCES.items()}
+MAY_IMPORT = {
+    "errors": (),
+    "record": (),
+    "ring": ("record",),
+    "journal": ("record",),
+    "state": ("journal", "record"),
+    "sinks": ("record",),
+    "ringbuf": ("record", "ring"),
+    "strategies": ("record", "ring"),
+    "writer": ("journal", "record", "ring", "sinks", "state"),
+    "query": ("record", "sinks", "state"),
+    "audit": ("journal", "query", "record", "ring", "sinks", "state"),
+    "launch": ("ring",),
+    "tools": ("audit", "query", "record", "ring", "sinks", "state", "writer"),
+    "demo": ("audit", "launch", "query", "record", "ring", "state", "strategies", "tools"),
+    "bench": ("journal", "launch", "query", "record", "ring", "sinks", "state", "strategies", "tools", "writer"),
+}
+"""Which rooms a room may import. Arrows go down, nothing imports `bench` and `demo`, and `errors` is free to all."""
 
 
 def build(directory: Path, *options: str, **environment: str) -> Path:
@@ -76,12 +96,12 @@ def test_the_wheel_lacks_only_the_native_core_where_that_cannot_be_compiled(tmp_
     # An editable installation would give the module that is missing here.
     program = (
         "import sys; sys.meta_path[:] = [each for each in sys.meta_path if 'editable' not in repr(each)]\n"
-        "import ringbuf.native, ringbuf.strategies; print(ringbuf.native.__file__, ringbuf.native.CORE)"
+        "import ringbuf.strategies; from ringbuf.ring import native; print(native.__file__, native.CORE)"
     )
     environ = os.environ | {"PYTHONPATH": str(tmp_path / "installed")}
     command = [sys.executable, "-W", "error", "-c", program]
     run = subprocess.run(command, cwd=tmp_path, env=environ, stdout=subprocess.PIPE, text=True, check=True)
-    assert run.stdout == f"{tmp_path}/installed/ringbuf/native.py None\n"
+    assert run.stdout == f"{tmp_path}/installed/ringbuf/ring/native.py None\n"
 
 
 def test_the_wheel_carries_license_and_command(wheel: Path) -> None:
@@ -116,10 +136,10 @@ def test_a_strategy_imports_no_database_and_no_terminal(module: str) -> None:
     assert NOT_IN_A_STRATEGY.isdisjoint(loaded.stdout.split())
 
 
-def part_of(module: str) -> str:
-    """The part a module belongs to: `ringbuf` for the core, else `writer`, `strategies` or `tools`."""
+def room_of(module: str) -> str:
+    """The room a module belongs to: the name behind `ringbuf.`; for the package itself, `ringbuf`."""
     names = module.split(".")
-    return names[1] if len(names) > 1 and names[1] in PARTS else CORE
+    return names[1] if len(names) > 1 else CORE
 
 
 def imports(module: str, path: Path) -> Iterator[str]:
@@ -134,25 +154,55 @@ def imports(module: str, path: Path) -> Iterator[str]:
             yield from (f"{origin}.{alias.name}" for alias in node.names)
 
 
+def module_of(imported: str) -> str:
+    """The module that an imported name is, or is in."""
+    return imported if imported in MODULES else imported.rpartition(".")[0]
+
+
+def arrows() -> dict[str, set[str]]:
+    """For each module the modules of the package that it imports, also under TYPE_CHECKING and inside functions."""
+    return {
+        module: {module_of(each) for each in imports(module, path) if each.partition(".")[0] == CORE} - {module}
+        for module, path in MODULES.items()
+    }
+
+
 @pytest.mark.parametrize("module", sorted(MODULES))
-def test_a_module_imports_only_what_its_part_may(module: str) -> None:
-    part = part_of(module)
-    allowed = {CORE, part} if part != "tools" else {CORE, *PARTS}
+def test_a_module_imports_only_what_its_room_may(module: str) -> None:
+    room = room_of(module)
+    allowed = {room, "errors", *MAY_IMPORT[room]}
+    for imported in sorted(arrows()[module]):
+        assert room_of(imported) in allowed, f"{module} imports {imported}: {room} is not above {room_of(imported)}"
+
+
+@pytest.mark.parametrize("module", sorted(MODULES))
+def test_a_folder_is_imported_under_the_package(module: str) -> None:
     for imported in imports(module, MODULES[module]):
-        origin = imported.partition(".")[0]
-        assert origin not in PARTS, f"{module} imports {imported}: write ringbuf.{imported}"
-        if origin == CORE:
-            assert part_of(imported) in allowed, f"{module} imports {imported}"
+        assert imported.partition(".")[0] not in PARTS, f"{module} imports {imported}: write ringbuf.{imported}"
+
+
+def test_the_rooms_are_layers_without_a_circle() -> None:
+    order = list(TopologicalSorter(MAY_IMPORT).static_order())  # raises CycleError
+    assert {*order} == {room_of(module) for module in MODULES} | {"errors"}
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    graph = {
+        module: {each for each in imported if MODULES[each].name != "__init__.py"}
+        for module, imported in arrows().items()
+        if MODULES[module].name != "__init__.py"
+    }
+    TopologicalSorter(graph).prepare()  # raises CycleError with the circle
 
 
 @pytest.mark.parametrize(
     ("module", "code", "imported"),
     [
-        ("ringbuf.producer", "from ringbuf import layout", "ringbuf.layout"),
-        ("ringbuf.writer.drain", "from .batch import Batch", "ringbuf.writer.batch.Batch"),
-        ("ringbuf.writer.drain", "from . import batch", "ringbuf.writer.batch"),
-        ("ringbuf.tools.demo.run", "from ..cli import main", "ringbuf.tools.cli.main"),
-        ("ringbuf.writer.drain", "def f():\n    import tools.cli", "tools.cli"),
+        ("ringbuf.ring.producer", "from ringbuf.ring import layout", "ringbuf.ring.layout"),
+        ("ringbuf.writer.load.loader", "from .batch import Batch", "ringbuf.writer.load.batch.Batch"),
+        ("ringbuf.writer.load.loader", "from . import batch", "ringbuf.writer.load.batch"),
+        ("ringbuf.writer.load.loader", "from ..worker import Worker", "ringbuf.writer.worker.Worker"),
+        ("ringbuf.writer.drain.drain", "def f():\n    import tools.cli", "tools.cli"),
     ],
 )
 def test_imports_are_found_however_they_are_written(module: str, code: str, imported: str, tmp_path: Path) -> None:

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from ringbuf import Consumer, Observer, Producer, native
+from ringbuf import Consumer, Observer, Producer
 from ringbuf.errors import ConfigurationError
+from ringbuf.ring import native
 
 
 @pytest.mark.parametrize("open_ring", [Producer.open, Consumer.open, Observer.open])

@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ringbuf.errors import JournalCorrupt
-from ringbuf.journal import Damage
-from ringbuf.schema import Schema
-from ringbuf.writer.batch import Range
-from ringbuf.writer.quarantine import FILE_NAME, Entry, Quarantine, decode, encode, read
+from ringbuf.journal.reader import Damage
+from ringbuf.record.schema import Schema
+from ringbuf.record.seqs import Range
+from ringbuf.state.quarantine import FILE_NAME, Entry, Quarantine, decode, encode, read
 
 SCHEMA = Schema.define("quotes", [("bid", "f8")])
 ENTRY = Entry("Code: 469", 5, 1, 7, 1, descriptor="{}", records="AAEC")

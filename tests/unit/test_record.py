@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ringbuf.errors import RecordError
-from ringbuf.execution import EXECUTION, ExecType, Side
-from ringbuf.observer import Observer
-from ringbuf.producer import Producer
-from ringbuf.record import blank, encode
-from ringbuf.schema import Schema
+from ringbuf.record.execution import EXECUTION, ExecType, Side
+from ringbuf.record.schema import Schema
+from ringbuf.record.value import blank, encode
+from ringbuf.ring.observer import Observer
+from ringbuf.ring.producer import Producer
 
 EVERYTHING = Schema.define(
     "everything",

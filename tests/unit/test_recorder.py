@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ringbuf.consumer import Consumer
 from ringbuf.errors import RingClosed
-from ringbuf.execution import ENUMERATIONS, EXECUTION, NUMBERS, TEXTS, ExecType, Flag, Origin, Side
-from ringbuf.observer import Observer
-from ringbuf.producer import FULL
+from ringbuf.record.execution import ENUMERATIONS, EXECUTION, NUMBERS, TEXTS, ExecType, Flag, Origin, Side
+from ringbuf.ring.consumer import Consumer
+from ringbuf.ring.observer import Observer
+from ringbuf.ring.producer import FULL
 from ringbuf.strategies import BoundRecorder, Recorder
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "execution_record.hex"

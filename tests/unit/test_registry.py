@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from ringbuf import registry
-from ringbuf.consumer import Consumer
 from ringbuf.errors import ConfigurationError, InvalidName, RingCorrupt, RingError, RingInUse, RingNotFound
-from ringbuf.execution import EXECUTION
-from ringbuf.observer import Observer
-from ringbuf.producer import Producer
-from ringbuf.registry import Presence, check_name, is_retired, namespace, remove, ring_inodes, ring_names
-from ringbuf.schema import Schema
+from ringbuf.record.execution import EXECUTION
+from ringbuf.record.schema import Schema
+from ringbuf.ring import registry
+from ringbuf.ring.consumer import Consumer
+from ringbuf.ring.observer import Observer
+from ringbuf.ring.producer import Producer
+from ringbuf.ring.registry import Presence, check_name, is_retired, namespace, remove, ring_inodes, ring_names
 
 TICK = Schema.define("ticks", [("price", "f8")])
 TICK_2 = Schema.define("ticks", [("price", "f8"), ("size", "f8")], version=2)

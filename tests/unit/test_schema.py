@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ringbuf.errors import SchemaError
-from ringbuf.execution import ENUMERATIONS, EXECUTION, NUMBERS, TEXTS
-from ringbuf.schema import MAX_RECORD_SIZE, Schema
+from ringbuf.record.execution import ENUMERATIONS, EXECUTION, NUMBERS, TEXTS
+from ringbuf.record.schema import MAX_RECORD_SIZE, Schema
 
 QUOTE = Schema.define("quotes", [("bid", "f8"), ("venue", "S5"), ("side", "u1"), ("at_ns", "i8")], version=2)
 

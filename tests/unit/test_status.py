@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ringbuf.execution import EXECUTION
-from ringbuf.schema import Schema
-from ringbuf.writer import status as status_file
-from ringbuf.writer.batch import Insert, Piece, Range
-from ringbuf.writer.latency import WINDOW, Latency
-from ringbuf.writer.status import REFRESH_NS, StatusFile
+from ringbuf.record.execution import EXECUTION
+from ringbuf.record.schema import Schema
+from ringbuf.record.seqs import Range
+from ringbuf.state import status as status_file
+from ringbuf.state.status import REFRESH_NS, StatusFile
+from ringbuf.writer.load.batch import Insert, Piece
+from ringbuf.writer.load.latency import WINDOW, Latency
 
 NOW_NS = 1_790_000_000_000_000_000
 

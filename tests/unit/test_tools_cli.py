@@ -10,7 +10,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from ringbuf import native
+from ringbuf.ring import native
 from ringbuf.tools.cli import SUBCOMMANDS, main
 
 ROOT = Path(__file__).parents[2]

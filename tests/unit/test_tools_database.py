@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from ringbuf.errors import SinkError, SinkUnavailable
-from ringbuf.tools.database import ask_writer
-from ringbuf.writer.query_server import SOCKET_NAME, QueryServer
+from ringbuf.query.database import ask_writer
+from ringbuf.state.query_server import SOCKET_NAME, QueryServer
 
 
 def test_a_statement_is_answered_with_its_rows(tmp_path: Path) -> None:

@@ -6,17 +6,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ringbuf import Consumer, Producer, Schema
-from ringbuf.frame import HEADER_SIZE
-from ringbuf.journal import Damage
+from ringbuf.audit.places import Ring, Stored, look_at_journal, look_at_quarantine, look_at_rings
+from ringbuf.audit.reconciliation import UNKNOWN, Reconciliation, account
+from ringbuf.journal.appender import Journal
+from ringbuf.journal.frame import HEADER_SIZE
+from ringbuf.journal.reader import Damage
+from ringbuf.record.seqs import Range, SeqSet
+from ringbuf.state import checkpoint
+from ringbuf.state.checkpoint import Checkpoint
+from ringbuf.state.quarantine import Quarantine
 from ringbuf.tools.audit import described
-from ringbuf.tools.places import Ring, Stored, look_at_journal, look_at_quarantine, look_at_rings
-from ringbuf.tools.reconciliation import UNKNOWN, Reconciliation, account
-from ringbuf.tools.seq_set import SeqSet
-from ringbuf.writer import checkpoint
-from ringbuf.writer.batch import Range
-from ringbuf.writer.checkpoint import Checkpoint
-from ringbuf.writer.journal import Journal
-from ringbuf.writer.quarantine import Quarantine
 from tests.journals import UNSYNCED, info, ticks
 
 SIGNALS = Schema.define("signals", [("captured_ns", "i8"), ("bid", "f8")])

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ringbuf import EXECUTION, ExecType, Flag, OrderStatus, Schema, Side
-from ringbuf.record import blank
+from ringbuf.record.value import blank
 from ringbuf.tools.record import Records, line, rows
 
 SIGNALS = Schema.define(

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from ringbuf import Consumer, Producer, Schema, layout
-from ringbuf.registry import SHARED_MEMORY, ring_names
+from ringbuf import Consumer, Producer, Schema
+from ringbuf.ring import layout
+from ringbuf.ring.registry import SHARED_MEMORY, ring_names
 from ringbuf.strategies import Recorder
 from ringbuf.tools.cli import main
 

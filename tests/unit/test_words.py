@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ringbuf.execution import ENUMERATIONS, OrderStatus, Side
-from ringbuf.strategies.words import SYNONYMS, TABLES, look_up
+from ringbuf.record.execution import ENUMERATIONS, OrderStatus, Side
+from ringbuf.record.words import SYNONYMS, TABLES, look_up
 
 PARTIALLY_FILLED = "partially_filled PARTIALLY_FILLED partially-filled PARTIALLY-FILLED PartiallyFilled partiallyFilled"
 

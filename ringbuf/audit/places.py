@@ -1,0 +1,208 @@
+"""The places a record can be in (ring, journal, quarantine, database) and which records each of them holds."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from ringbuf.errors import RingbufError, RingNotFound
+from ringbuf.journal.reader import RECORDS, Damage, JournalReader, Tail
+from ringbuf.query.database import Database
+from ringbuf.record.seqs import SeqSet
+from ringbuf.record.session import SessionInfo
+from ringbuf.ring import registry
+from ringbuf.ring.inspection import checked_state, open_ring
+from ringbuf.ring.observer import Observer
+from ringbuf.sinks.clickhouse.table import SESSIONS, quoted
+from ringbuf.state import checkpoint, quarantine
+
+BUCKET: Final = 65_536
+"""Seqs that the database counts at a time: so that an audit's memory does not grow with the table."""
+
+AT_ONCE: Final = 1_000
+"""Buckets with gaps in one statement."""
+
+
+@dataclass(frozen=True)
+class Ring:
+    """A ring at one moment: `unread` is what no writer has acknowledged yet."""
+
+    name: str
+    host: str
+    schema: str
+    head: int
+    unread: SeqSet
+    dropped: int
+    rejected: int
+    flagged: int
+
+
+@dataclass
+class Rings:
+    """All rings of a namespace, by session, and what is wrong with those that cannot be read."""
+
+    by_session: dict[int, Ring] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Journal:
+    """The journal of a data directory.
+
+    Attributes:
+        sessions: what it tells about each session.
+        ends: for each session the seq behind the last record it ever had, whether or not that is still there.
+        pending: records that the loader has yet to verify in the database.
+        problems: what is damaged, and was not removed while it was read.
+    """
+
+    sessions: dict[int, SessionInfo] = field(default_factory=dict)
+    ends: dict[int, int] = field(default_factory=dict)
+    pending: dict[int, SeqSet] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Stored:
+    """The records of one session in the database.
+
+    Attributes:
+        seqs: which ones.
+        raw_duplicates: rows that are copies of others; readers with FINAL do not see them.
+        doubled: copies that even readers with FINAL see.
+    """
+
+    seqs: SeqSet
+    raw_duplicates: int
+    doubled: int
+
+
+def look_at_rings(space: str) -> Rings:
+    """What is in the rings of a namespace now."""
+    found = Rings()
+    for name in registry.ring_names(space):
+        try:
+            with open_ring(name, space) as observer:
+                found.by_session[observer.header.session] = _ring(name, observer)
+        except RingNotFound:
+            continue  # it was removed meanwhile: a writer has all of it
+        except RingbufError as error:
+            found.problems.append(str(error))
+    return found
+
+
+def _ring(name: str, observer: Observer) -> Ring:
+    header, state = observer.header, checked_state(observer)
+    return Ring(
+        name,
+        header.host,
+        header.schema.name,
+        state.head,
+        SeqSet([(state.tail, state.head)]),
+        state.dropped,
+        state.rejected,
+        state.flagged,
+    )
+
+
+def look_at_journal(data_dir: Path) -> Journal:
+    """What is in the journal now. All of it is read, and every checksum checked.
+
+    Raises:
+        JournalError: the journal or the loader's state cannot be read.
+    """
+    found = Journal()
+    directory = data_dir / "journal"
+    if not directory.is_dir():
+        return found
+    state = checkpoint.load(data_dir)  # before the frames: what the loader verifies meanwhile counts as pending
+    verified = state.offset if state else 0
+    reader = JournalReader(directory)
+    pending: defaultdict[int, list[tuple[int, int]]] = defaultdict(list)
+    damages: list[Damage] = []
+    for item in reader.frames():
+        if isinstance(item, Tail):
+            break
+        if isinstance(item, Damage):
+            damages.append(item)
+        elif item.kind == RECORDS and item.end > verified:
+            pending[item.session].append((item.first_seq, item.first_seq + item.count))
+        header = item.header if isinstance(item, Damage) else item
+        if header is not None:
+            end = header.first_seq + header.count
+            found.ends[header.session] = max(found.ends.get(header.session, 0), end)
+    oldest = min((segment.base for segment in reader.segments()), default=0)
+    found.problems = [
+        f"journal damaged from {each.offset} to {each.end}: {each.reason}" for each in damages if each.end > oldest
+    ]
+    found.sessions = reader.sessions
+    found.pending = {session: SeqSet(ranges) for session, ranges in pending.items()}
+    return found
+
+
+def look_at_quarantine(data_dir: Path) -> dict[int, SeqSet]:
+    """The records, by session, that the database refused and whose bytes are kept."""
+    kept: defaultdict[int, list[tuple[int, int]]] = defaultdict(list)
+    for entry in quarantine.read(data_dir):
+        if isinstance(entry, quarantine.Entry) and entry.records:
+            kept[entry.session].append((entry.first_seq, entry.first_seq + entry.count))
+    return {session: SeqSet(ranges) for session, ranges in kept.items()}
+
+
+def look_at_database(database: Database, schemas: Iterable[str]) -> dict[str, dict[int, Stored]]:
+    """The records in the tables of these schemas, by schema and session; a table may not be there yet.
+
+    Raises:
+        SinkError: the database cannot be asked.
+    """
+    tables = database.tables()
+    return {schema: dict(_look_at_table(database, schema)) for schema in schemas if schema in tables}
+
+
+def look_at_sessions(database: Database) -> dict[int, dict[str, Any]]:
+    """The rows of the table `sessions`, by session."""
+    if SESSIONS not in database.tables():
+        return {}
+    rows = database.rows(f"SELECT session, ring, host, schema FROM {quoted(database.name)}.{quoted(SESSIONS)} FINAL")
+    return {int(row["session"]): row for row in rows}
+
+
+def _look_at_table(database: Database, table: str) -> Iterator[tuple[int, Stored]]:
+    name = f"{quoted(database.name)}.{quoted(table)}"
+    ranges: defaultdict[int, list[tuple[int, int]]] = defaultdict(list)
+    copies: defaultdict[int, int] = defaultdict(int)
+    holes: list[str] = []
+    for row in database.rows(_counted(name)):
+        session, bucket, count = int(row["session"]), int(row["bucket"]), int(row["distinct"])
+        begin, end = int(row["first"]), int(row["last"]) + 1
+        copies[session] += int(row["raw"]) - count
+        ranges[session] += [(begin, end)] if end - begin == count else []
+        holes += [f"({session}, {bucket})"] if end - begin != count else []
+    for start in range(0, len(holes), AT_ONCE):
+        for row in database.rows(_runs(name, holes[start : start + AT_ONCE])):
+            ranges[int(row["session"])].append((int(row["first"]), int(row["last"]) + 1))
+    doubled: defaultdict[int, int] = defaultdict(int)
+    for row in database.rows(_counted(f"{name} FINAL")) if any(copies.values()) else ():
+        doubled[int(row["session"])] += int(row["raw"]) - int(row["distinct"])
+    for session, stored in ranges.items():
+        yield session, Stored(SeqSet(stored), copies[session], doubled[session])
+
+
+def _counted(table: str) -> str:
+    """Rows and seqs in each bucket; in the order of the table, one bucket after the other."""
+    return (
+        f"SELECT session, intDiv(seq, {BUCKET}) AS bucket, count() AS raw, uniqExact(seq) AS distinct, "
+        f"min(seq) AS first, max(seq) AS last FROM {table} GROUP BY session, bucket ORDER BY session, bucket "
+        "SETTINGS optimize_aggregation_in_order = 1"
+    )
+
+
+def _runs(table: str, buckets: list[str]) -> str:
+    """The runs of consecutive seqs in buckets that have gaps."""
+    return (
+        "SELECT session, min(seq) AS first, max(seq) AS last FROM (SELECT session, seq, "
+        "seq - row_number() OVER (PARTITION BY session ORDER BY seq) AS run FROM (SELECT DISTINCT session, seq "
+        f"FROM {table} WHERE (session, intDiv(seq, {BUCKET})) IN ({', '.join(buckets)}))) "
+        "GROUP BY session, run ORDER BY session, first"
+    )

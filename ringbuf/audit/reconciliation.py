@@ -1,0 +1,155 @@
+"""The audit: every record that was ever accepted must be in the database, or on its way there.
+
+A record moves one way: ring, journal, database (or quarantine). It is in the next place before it leaves the last: the
+drain acknowledges a ring after the sync of the journal, and the journal deletes only what the loader has seen in the
+database. So the places are looked at in the order of this way, ring first. A record that had left a place when that was
+looked at was in the next one already; one that came to a place too late to be seen there was seen where it came from.
+So a record in motion may be seen twice, never nowhere, and nothing in flight counts as lost on a running system. The
+other way round, a record could go from the ring to the database behind the audit's back.
+
+What is seen twice counts once, because seqs are compared and not numbers of records: a record is stored, else
+quarantined, else pending, else lost. Only what a ring had when it was looked at is asked for.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from ringbuf.audit.places import (
+    Ring,
+    Stored,
+    look_at_database,
+    look_at_journal,
+    look_at_quarantine,
+    look_at_rings,
+    look_at_sessions,
+)
+from ringbuf.query.database import Database
+from ringbuf.record.seqs import SeqSet
+
+
+@dataclass(frozen=True, order=True)
+class Origin:
+    """Where a session came from; the schema is the name of its table."""
+
+    ring: str
+    host: str
+    schema: str
+
+
+UNKNOWN: Final = Origin("", "", "")
+NOTHING: Final = Stored(SeqSet(), 0, 0)
+
+
+@dataclass(frozen=True)
+class Account:
+    """What became of the records of one session.
+
+    Attributes:
+        session: identity of the ring.
+        origin: where it came from, `UNKNOWN` if nothing tells any more.
+        ring: the ring, None if it is gone.
+        recorded: records accepted so far; each is in exactly one of stored, quarantined, pending and lost.
+        raw_duplicates: copies of stored rows that readers with FINAL do not see.
+        doubled: copies of stored rows that they do see.
+    """
+
+    session: int
+    origin: Origin
+    ring: Ring | None
+    recorded: SeqSet
+    stored: SeqSet
+    quarantined: SeqSet
+    pending: SeqSet
+    lost: SeqSet
+    raw_duplicates: int
+    doubled: int
+
+
+@dataclass(frozen=True)
+class Reconciliation:
+    """What an audit found.
+
+    Attributes:
+        accounts: one for each session that ring, journal or database know of.
+        problems: what could not be read, one line each.
+    """
+
+    accounts: list[Account]
+    problems: list[str]
+
+    @property
+    def is_proven(self) -> bool:
+        """Whether nothing is lost, nothing doubled, and everything could be read."""
+        return not self.problems and not any(each.lost.count or each.doubled for each in self.accounts)
+
+
+def reconcile(data_dir: Path, space: str, database: Database) -> Reconciliation:
+    """Compare database, journal and rings, by sequence numbers; the writer may be running.
+
+    Raises:
+        JournalError: the journal cannot be read at all.
+        SinkError: the database cannot be asked.
+    """
+    rings = look_at_rings(space)
+    journal = look_at_journal(data_dir)
+    quarantined = look_at_quarantine(data_dir)
+    sessions = look_at_sessions(database)
+    origins = (
+        {session: Origin(row["ring"], row["host"], row["schema"]) for session, row in sessions.items()}
+        | {session: Origin(info.ring, info.host, info.schema.name) for session, info in journal.sessions.items()}
+        | {session: Origin(ring.name, ring.host, ring.schema) for session, ring in rings.by_session.items()}
+    )
+    tables = look_at_database(database, {origin.schema for origin in origins.values()})
+    stored = {
+        session: found
+        for schema, by_session in tables.items()
+        for session, found in by_session.items()
+        if session not in origins or origins[session].schema == schema
+    }
+    accounts = [
+        account(
+            session,
+            origins.get(session, UNKNOWN),
+            rings.by_session.get(session),
+            journal.ends.get(session, 0),
+            journal.pending.get(session, SeqSet()),
+            quarantined.get(session, SeqSet()),
+            stored.get(session, NOTHING),
+        )
+        for session in {*rings.by_session, *journal.ends, *quarantined, *stored}
+    ]
+    return Reconciliation(
+        sorted(accounts, key=lambda each: (each.origin, each.session)), rings.problems + journal.problems
+    )
+
+
+def account(
+    session: int, origin: Origin, ring: Ring | None, journal_end: int, journaled: SeqSet, kept: SeqSet, found: Stored
+) -> Account:
+    """Account for one session.
+
+    Args:
+        journal_end: seq behind the last record the journal ever had of it.
+        journaled: records that wait in the journal.
+        kept: records in quarantine.
+        found: records in the database.
+    """
+    end = ring.head if ring else max(journal_end, kept.end, found.seqs.end)
+    recorded = SeqSet([(0, end)])
+    stored = found.seqs & recorded
+    quarantined = (kept & recorded) - stored
+    waiting = journaled | ring.unread if ring else journaled
+    pending = (waiting & recorded) - stored - quarantined
+    return Account(
+        session,
+        origin,
+        ring,
+        recorded,
+        stored,
+        quarantined,
+        pending,
+        recorded - stored - quarantined - pending,
+        found.raw_duplicates,
+        found.doubled,
+    )

@@ -1,0 +1,193 @@
+"""A ClickHouse server: one that runs already, or one that is started here, and can be killed and started again."""
+
+import contextlib
+import http.client
+import os
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any, ClassVar, Final
+from urllib.parse import unquote, urlsplit
+
+import clickhouse_connect
+from clickhouse_connect.driver.client import Client
+
+from ringbuf.bench import clickhouse_process
+from ringbuf.errors import ConfigurationError
+
+URL_VARIABLE: Final = "RINGBUF_TEST_CLICKHOUSE_URL"
+LIBRARY_VARIABLE: Final = "RINGBUF_TEST_LIBCHDB"
+START_SECONDS: Final = 30.0
+
+_CONFIG = """
+<clickhouse>
+    <logger><level>warning</level><log>{directory}/server.log</log></logger>
+    <path>{directory}/data/</path>
+    <tmp_path>{directory}/data/tmp/</tmp_path>
+    <user_files_path>{directory}/data/user_files/</user_files_path>
+    <format_schema_path>{directory}/data/format_schemas/</format_schema_path>
+    <listen_host>127.0.0.1</listen_host>
+    <http_port>{port}</http_port>
+    <users_config>users.xml</users_config>
+    {settings}
+</clickhouse>
+"""
+
+
+def find_engine() -> str | None:
+    """Path of the program `clickhouse` or of a libchdb.so, which holds the same server; None if there is neither."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ringbuf"
+    cached = sorted(str(path) for path in cache.glob("libchdb-*/libchdb.so"))
+    return shutil.which("clickhouse") or os.environ.get(LIBRARY_VARIABLE) or (cached[-1] if cached else None)
+
+
+def free_port() -> int:
+    """A TCP port nobody listens on, outside the range of outgoing connections, so that it stays free.
+
+    Raises:
+        ConfigurationError: none was found.
+    """
+    for port in random.sample(range(20_000, 32_000), 100):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise ConfigurationError("100 ports tried, none is free", "see what listens: ss -ltn")
+
+
+class ClickHouse:
+    """A server that can be used, but not stopped.
+
+    Attributes:
+        url: as `ringbuf writer --clickhouse` takes it; may hold user and password.
+        host: its name or address.
+        http_port: TCP port of its HTTP interface.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._parts = urlsplit(url)
+        self.url = url
+        self.host = self._parts.hostname or "localhost"
+        self.http_port = self._parts.port or (8443 if self._parts.scheme == "https" else 8123)
+
+    @property
+    def pid(self) -> int | None:
+        """Its process, if it runs here."""
+        return None
+
+    def client(self, **options: Any) -> Client:
+        """A client to be used in a `with` statement; options as `clickhouse_connect.get_client` takes them."""
+        defaults = {
+            "interface": self._parts.scheme,
+            "host": self.host,
+            "port": self.http_port,
+            "username": unquote(self._parts.username or "default"),
+            "password": unquote(self._parts.password or ""),
+            "autogenerate_session_id": False,
+        }
+        return clickhouse_connect.get_client(**{**defaults, **options})
+
+    def rows(self, statement: str) -> list[tuple[Any, ...]]:
+        """The rows of one query."""
+        with self.client() as client:
+            return [tuple(row) for row in client.query(statement).result_rows]
+
+    def command(self, statement: str) -> None:
+        """Run one statement."""
+        with self.client() as client:
+            client.command(statement)
+
+
+class ClickHouseServer(ClickHouse):
+    """A server that may be killed and started again, on the same directory and port.
+
+    It ends with the process that started it, even if that one is killed.
+
+    Attributes:
+        settings: more of its configuration, XML.
+        users: its users, XML.
+        directory: where it has everything.
+
+    Args:
+        idle: whether it is to use only what nobody else wants of the processors (SCHED_IDLE).
+    """
+
+    settings: ClassVar[str] = ""
+    users: ClassVar[str] = """
+<clickhouse>
+    <profiles><default/></profiles>
+    <quotas><default/></quotas>
+    <users><default><password/><networks><ip>127.0.0.1</ip></networks></default></users>
+</clickhouse>
+"""
+
+    def __init__(self, engine: str, directory: Path, *, idle: bool = False) -> None:
+        super().__init__(f"http://127.0.0.1:{free_port()}")
+        self.directory = directory
+        config = directory / "config.xml"
+        self._command = [sys.executable, clickhouse_process.__file__, str(os.getpid()), engine, str(config)]
+        self._command += [clickhouse_process.IDLE] if idle else []
+        self._process: subprocess.Popen[bytes] | None = None
+        config.write_text(_CONFIG.format(directory=directory, port=self.http_port, settings=self.settings))
+        (directory / "users.xml").write_text(self.users)
+
+    @property
+    def pid(self) -> int:
+        """Process id of the running server."""
+        assert self._process is not None, "the server does not run"
+        return self._process.pid
+
+    def start(self) -> None:
+        """Start the server and wait until it answers.
+
+        Raises:
+            ConfigurationError: it did not come up; the message holds the end of its output.
+        """
+        assert self._process is None, "the server runs already"
+        assert threading.current_thread() is threading.main_thread(), "the server would end with the thread"
+        with (self.directory / "output").open("ab") as output:
+            self._process = subprocess.Popen(
+                self._command,
+                cwd=self.directory,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                process_group=0,
+            )
+        deadline = time.monotonic() + START_SECONDS
+        while not self._answers():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                self.kill()
+                raise ConfigurationError(f"the ClickHouse server did not start: {self._last_words()}")
+            time.sleep(0.02)
+
+    def kill(self) -> None:
+        """End the server by SIGKILL, as a crash would; does nothing if it does not run."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> None:
+        """End the server by SIGTERM; does nothing if it does not run."""
+        self._end(signal.SIGTERM)
+
+    def _end(self, number: signal.Signals) -> None:
+        if self._process is not None:
+            self._process.send_signal(number)
+            self._process.wait()
+            self._process = None
+
+    def _answers(self) -> bool:
+        connection = http.client.HTTPConnection(self.host, self.http_port, timeout=5)
+        with contextlib.closing(connection), contextlib.suppress(OSError, http.client.HTTPException):
+            connection.request("GET", "/ping")
+            return connection.getresponse().status == http.client.OK
+        return False
+
+    def _last_words(self) -> str:
+        logs = [self.directory / "output", self.directory / "server.log"]
+        said = "\n".join(log.read_text(errors="replace")[-2000:] for log in logs if log.exists())
+        return said.strip() or "it said nothing"

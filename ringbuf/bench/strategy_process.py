@@ -1,0 +1,119 @@
+"""A process with many rings, one for each strategy it stands for."""
+
+import time
+from multiprocessing.connection import Connection
+from typing import Any, Final, NamedTuple
+
+from ringbuf.bench.fills import FillStream
+from ringbuf.bench.spawn import SPAWN
+from ringbuf.errors import RingbufError
+from ringbuf.ring.producer import FULL
+from ringbuf.strategies import BoundRecorder, Recorder
+
+ANSWER_SECONDS: Final = 600.0
+
+
+class Recorded(NamedTuple):
+    """What was recorded.
+
+    Attributes:
+        accepted: records the rings took.
+        dropped: records that found a ring full.
+        sessions: of the rings, in the order of their names.
+    """
+
+    accepted: int
+    dropped: int
+    sessions: list[int]
+
+
+class StrategyProcess:
+    """Opens rings `s0000`, `s0001`, … and records fills in them; in a process of its own.
+
+    Attributes:
+        opening_ns: how long each ring took to open, with its binding.
+    """
+
+    def __init__(self, rings: int, capacity: int, namespace: str) -> None:
+        self._connection, theirs = SPAWN.Pipe()
+        arguments = (theirs, rings, capacity, namespace)
+        self._process = SPAWN.Process(target=_serve, args=arguments, daemon=True)
+        self._process.start()
+        theirs.close()
+        self.opening_ns: list[int] = self._answer()
+
+    def start_recording(self, per_second: float, seconds: float) -> None:
+        """Begin to record in all rings by turns; `recorded` waits for the end."""
+        self._connection.send((per_second, seconds))
+
+    def fill_up(self) -> Recorded:
+        """Record until every ring is full."""
+        self._connection.send(None)
+        return self.recorded()
+
+    def recorded(self) -> Recorded:
+        """Wait until what was asked for is done."""
+        answer: Recorded = self._answer()
+        return answer
+
+    def close(self) -> None:
+        """End the process; the rings stay."""
+        self._process.kill()
+        self._process.join()
+
+    def _answer(self) -> Any:
+        if not self._connection.poll(ANSWER_SECONDS):
+            raise RingbufError(f"the recording process did not answer within {ANSWER_SECONDS:.0f} s")
+        try:
+            answer = self._connection.recv()
+        except EOFError as error:
+            raise RingbufError("the recording process ended") from error
+        if isinstance(answer, RingbufError):
+            raise answer
+        return answer
+
+
+def _serve(connection: Connection, rings: int, capacity: int, namespace: str) -> None:
+    recorders: list[Recorder] = []
+    bound: list[BoundRecorder] = []
+    opening: list[int] = []
+    try:
+        for number in range(rings):
+            begin = time.perf_counter_ns()
+            recorder = Recorder.open(f"s{number:04d}", capacity=capacity, namespace=namespace)
+            bound.append(
+                recorder.bind(exchange="deribit", account="A1", symbol="BTC-PERPETUAL", strategy=f"s{number:04d}")
+            )
+            opening.append(time.perf_counter_ns() - begin)
+            recorders.append(recorder)
+    except RingbufError as error:
+        connection.send(error)
+        return
+    connection.send(opening)
+    sessions = [recorder.producer.session for recorder in recorders]
+    while True:
+        request = connection.recv()
+        accepted, dropped = _fill_up(bound, capacity) if request is None else _record(bound, *request)
+        connection.send(Recorded(accepted, dropped, sessions))
+
+
+def _record(bound: list[BoundRecorder], per_second: float, seconds: float) -> tuple[int, int]:
+    fills: list[Any] = [fill._asdict() for fill in FillStream().take(1_000)]
+    count = round(per_second * seconds)
+    full = 0
+    begin = time.monotonic()
+    for number in range(count):
+        ahead = begin + number / per_second - time.monotonic()
+        if ahead > 0:
+            time.sleep(ahead)
+        full += bound[number % len(bound)].fill(**fills[number % len(fills)]) == FULL
+    return count - full, full
+
+
+def _fill_up(bound: list[BoundRecorder], capacity: int) -> tuple[int, int]:
+    fills: list[Any] = [fill._asdict() for fill in FillStream().take(1_000)]
+    accepted = 0
+    for recorder in bound:
+        for number in range(capacity):
+            accepted += recorder.fill(**fills[number % len(fills)]) != FULL
+    return accepted, len(bound) * capacity - accepted

@@ -1,0 +1,113 @@
+"""The demo's writer: started again within a second whenever it dies, as a service manager would."""
+
+import os
+import signal
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from ringbuf.errors import RingbufError
+from ringbuf.launch.child_process import POLL_SECONDS, START_SECONDS, ChildProcess, last_lines
+from ringbuf.state import status
+from ringbuf.state.data_directory import LOCK_NAME
+
+MODULE: Final = "ringbuf.tools.cli"
+STOP_SECONDS: Final = 20.0
+EARLY_SECONDS: Final = 5.0
+MAX_EARLY_DEATHS: Final = 5
+
+
+class WriterProcess:
+    """One writer on a data directory, and its successors.
+
+    Somebody else may start a writer on the directory as soon as this one is dead; then that one is left to do the work.
+
+    Attributes:
+        restarts: how often the writer had to be replaced.
+    """
+
+    def __init__(self, data_dir: Path, options: list[str], *, namespace: str, log: Path) -> None:
+        self._data_dir = data_dir
+        self._namespace = namespace
+        self._log = log
+        self._arguments = ["writer", "--data-dir", str(data_dir), *options]
+        self._early_deaths = 0
+        self.restarts = 0
+        self._start()
+
+    @property
+    def pid(self) -> int | None:
+        """The process that holds the data directory now, None while none does."""
+        try:
+            pid = int((self._data_dir / LOCK_NAME).read_text())
+            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        except (OSError, ValueError):
+            return None
+        return None if state == "Z" else pid
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the present writer has opened its database and works."""
+        return self.pid is not None and self._working_pid == self.pid
+
+    def check_started(self) -> bool:
+        """Whether the first writer works already.
+
+        Raises:
+            RingbufError: it ended instead, or takes longer than `START_SECONDS`.
+        """
+        if self._process.exit_code() is not None:
+            raise self._failure("did not start")
+        if self._working_pid == self._process.pid:
+            return True
+        if time.monotonic() > self._started + START_SECONDS:
+            raise self._failure(f"did not start within {START_SECONDS:.0f} s")
+        return False
+
+    def watch(self) -> None:
+        """Start a new writer if there is none; to be called several times a second.
+
+        Raises:
+            RingbufError: one writer after the other ends soon after its start.
+        """
+        if self._process.exit_code() is None or self.pid is not None:
+            return
+        early = time.monotonic() - self._started < EARLY_SECONDS
+        self._early_deaths = self._early_deaths + 1 if early else 0
+        if self._early_deaths == MAX_EARLY_DEATHS:
+            raise self._failure(f"ended {MAX_EARLY_DEATHS} times within {EARLY_SECONDS:.0f} s of its start")
+        self.restarts += 1
+        self._start()
+
+    def stop(self, *, others: bool) -> None:
+        """Let the writer store what is there and end it. Idempotent.
+
+        Args:
+            others: end a writer that somebody else has started, too, because its directory is going to be removed.
+        """
+        self._process.end(STOP_SECONDS)
+        pid = self.pid if others else None
+        if pid is not None:
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGTERM)
+            deadline = time.monotonic() + STOP_SECONDS
+            while self.pid == pid and time.monotonic() < deadline:
+                time.sleep(POLL_SECONDS)
+
+    @property
+    def _working_pid(self) -> int | None:
+        """The process that last said it works."""
+        found = status.read(self._data_dir)
+        return found["pid"] if found is not None and found["state"] == "running" else None
+
+    def _start(self) -> None:
+        self._started = time.monotonic()
+        self._process = ChildProcess(MODULE, self._arguments, namespace=self._namespace, log=self._log)
+
+    def last_lines(self, count: int) -> str:
+        """The end of what the writers have logged."""
+        return last_lines(self._log, count)
+
+    def _failure(self, what: str) -> RingbufError:
+        return RingbufError(f"the writer {what}: {self.last_lines(1).removeprefix('ringbuf: ')}")

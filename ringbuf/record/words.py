@@ -1,0 +1,88 @@
+"""The words venues and libraries use for the values of our enumerations."""
+
+import re
+from enum import Enum, IntEnum
+from numbers import Integral
+from typing import Final
+
+from ringbuf.record.execution import (
+    ENUMERATIONS,
+    ExecType,
+    Liquidity,
+    MarginMode,
+    OrderStatus,
+    OrderType,
+    PositionEffect,
+    Side,
+    TimeInForce,
+)
+
+SYNONYMS: Final[dict[type[IntEnum], dict[str, IntEnum]]] = {
+    ExecType: {
+        "trade": ExecType.FILL,
+        "cancelled": ExecType.CANCELED,
+        "amended": ExecType.REPLACED,
+        "calculated": ExecType.FILL,
+    },
+    OrderStatus: {
+        "open": OrderStatus.NEW,
+        "live": OrderStatus.NEW,
+        "accepted": OrderStatus.NEW,
+        "closed": OrderStatus.FILLED,
+        "cancelled": OrderStatus.CANCELED,
+        "submitted": OrderStatus.PENDING_NEW,
+    },
+    Side: {"b": Side.BUY, "s": Side.SELL},
+    OrderType: {"stop_market": OrderType.STOP, "take_profit_market": OrderType.TAKE_PROFIT},
+    TimeInForce: {
+        "gtc": TimeInForce.GOOD_TILL_CANCEL,
+        "ioc": TimeInForce.IMMEDIATE_OR_CANCEL,
+        "fok": TimeInForce.FILL_OR_KILL,
+        "gtd": TimeInForce.GOOD_TILL_DATE,
+        "po": TimeInForce.POST_ONLY,
+        "gtx": TimeInForce.POST_ONLY,
+        "good_till_cancelled": TimeInForce.GOOD_TILL_CANCEL,
+        "good_til_cancelled": TimeInForce.GOOD_TILL_CANCEL,
+    },
+    Liquidity: {
+        "m": Liquidity.MAKER,
+        "t": Liquidity.TAKER,
+        "added": Liquidity.MAKER,
+        "removed": Liquidity.TAKER,
+    },
+    PositionEffect: {"reduce": PositionEffect.REDUCE_ONLY},
+    MarginMode: {"spot": MarginMode.CASH, "crossed": MarginMode.CROSS},
+}
+
+
+def _spellings(word: str) -> set[str]:
+    parts = word.split("_")
+    camel = "".join(part.title() for part in parts)
+    forms = {word, "-".join(parts), " ".join(parts), "".join(parts), camel, camel[0].lower() + camel[1:]}
+    return forms | {form.upper() for form in forms} | {word.capitalize()}
+
+
+def _table(kind: type[IntEnum]) -> dict[str | int, int]:
+    words = {each.name.lower(): each for each in kind} | SYNONYMS.get(kind, {})
+    table: dict[str | int, int] = {spelling: int(each) for word, each in words.items() for spelling in _spellings(word)}
+    return table | {int(each): int(each) for each in kind} | {"": 0}
+
+
+TABLES: Final = {name: _table(kind) for name, kind in ENUMERATIONS.items()}
+"""For each enumeration field: its numbers, members and their words in usual spellings, to the number."""
+
+
+def look_up(name: str, given: object) -> int | None:
+    """The number of an enumeration's word in any spelling, None if it has no such word.
+
+    Of a member of another enumeration the name counts, not its number there. A bool is neither word nor number.
+    """
+    table = TABLES[name]
+    if isinstance(given, str):
+        snake = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", given.strip())
+        return table.get(re.sub(r"[\s_-]+", "_", snake).lower())
+    if isinstance(given, Enum) and not isinstance(given, ENUMERATIONS[name]):
+        return look_up(name, str(given.name))
+    if not isinstance(given, bool) and isinstance(given, Integral):
+        return table.get(int(given))
+    return 0 if given is None else None

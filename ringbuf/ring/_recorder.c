@@ -1,0 +1,364 @@
+/* BoundRecorder: order() and fill(). */
+
+#include "_recorder.h"
+
+#include <math.h>
+#include <string.h>
+
+static const Field *
+find_field(const BoundRecorder *self, PyObject *name)
+{
+    size_t place = address_hash(name);
+    for (uint8_t number; (number = self->by_address[place]) != 0; place = (place + 1) % ADDRESSES) {
+        if (self->names[number - 1] == name) {
+            return &self->fields[number - 1];
+        }
+    }
+    return NULL;
+}
+
+static int
+resolve(BoundRecorder *self, Call *call, PyObject *names)
+{
+    Py_ssize_t count = PyTuple_GET_SIZE(names);
+    Py_CLEAR(call->names);
+    if (count > self->count) {
+        return -1;
+    }
+    for (Py_ssize_t position = 0; position < count; position++) {
+        PyObject *name = PyTuple_GET_ITEM(names, position);
+        const Field *field = find_field(self, name);
+        if (field == NULL && PyUnicode_CheckExact(name)) { /* of a dict with keys made at run time */
+            PyObject *interned = Py_NewRef(name);
+            PyUnicode_InternInPlace(&interned);
+            field = find_field(self, interned);
+            Py_DECREF(interned);
+        }
+        if (field == NULL) {
+            return -1;
+        }
+        call->fields[position] = *field;
+    }
+    call->names = Py_NewRef(names);
+    return 0;
+}
+
+static int
+store_word(unsigned char *at, Word *word, PyObject *value)
+{
+    size_t place = address_hash(value) % SEEN;
+    if (value != word->seen[place]) {
+        const PyTypeObject *type = Py_TYPE(value);
+        if (type != &PyUnicode_Type && type != &PyLong_Type && type != word->member) {
+            return -1; /* a lookup could run Python code, or find the word of 1 for True */
+        }
+        PyObject *number = PyDict_GetItemWithError(word->table, value);
+        if (number == NULL) {
+            return -1;
+        }
+        word->numbers[place] = (uint8_t)PyLong_AsLong(number);
+        Py_XSETREF(word->seen[place], Py_NewRef(value));
+    }
+    *at = word->numbers[place];
+    return 0;
+}
+
+static inline int
+store_number(const BoundRecorder *self, unsigned char *at, PyObject *value)
+{
+    double number;
+    if (PyFloat_CheckExact(value) || Py_TYPE(value) == self->float64) {
+        number = PyFloat_AS_DOUBLE(value);
+    }
+    else if (PyLong_CheckExact(value)) {
+        const long long exact = 1LL << 53; /* larger ones may have no f64 */
+        int overflow;
+        long long integer = PyLong_AsLongLongAndOverflow(value, &overflow);
+        if (overflow || integer < -exact || integer > exact) {
+            return -1;
+        }
+        number = (double)integer;
+    }
+    else {
+        return -1;
+    }
+    memcpy(at, &number, sizeof number);
+    return 0;
+}
+
+static inline int
+store_integer(unsigned char *at, PyObject *value, int is_signed)
+{
+    int overflow;
+    if (!PyLong_CheckExact(value)) {
+        return -1;
+    }
+    long long integer = PyLong_AsLongLongAndOverflow(value, &overflow);
+    if (overflow || (integer < 0 && !is_signed)) {
+        return -1;
+    }
+    memcpy(at, &integer, sizeof integer);
+    return 0;
+}
+
+/* Copies a text; tells whether it is free of NUL, which is the padding. */
+static inline int
+copy_text(unsigned char *to, const char *from, size_t size)
+{
+    const uint64_t ones = 0x0101010101010101, highs = 0x8080808080808080;
+    uint64_t zeros = 0, chunk;
+    size_t done = 0;
+    for (; done + sizeof chunk <= size; done += sizeof chunk) {
+        memcpy(&chunk, from + done, sizeof chunk);
+        memcpy(to + done, &chunk, sizeof chunk);
+        zeros |= (chunk - ones) & ~chunk & highs;
+    }
+    for (; done < size; done++) {
+        to[done] = (unsigned char)from[done];
+        zeros |= from[done] == 0;
+    }
+    return zeros == 0;
+}
+
+static inline int
+store_text(unsigned char *at, Py_ssize_t width, PyObject *value)
+{
+    const char *text;
+    Py_ssize_t size;
+    if (!PyUnicode_CheckExact(value)) {
+        return -1;
+    }
+    if (PyUnicode_IS_COMPACT_ASCII(value)) {
+        text = (const char *)PyUnicode_1BYTE_DATA(value);
+        size = PyUnicode_GET_LENGTH(value);
+    }
+    else {
+        text = PyUnicode_AsUTF8AndSize(value, &size);
+    }
+    return text != NULL && size <= width && copy_text(at, text, (size_t)size) ? 0 : -1;
+}
+
+static inline int
+store_value(BoundRecorder *self, unsigned char *slot, Field field, PyObject *value)
+{
+    unsigned char *at = slot + field.offset;
+    if (value == Py_None) {
+        return 0; /* as if it were not given */
+    }
+    switch ((Kind)field.kind) {
+    case WORD:
+        return store_word(at, &self->words[field.index], value);
+    case NUMBER:
+        return store_number(self, at, value);
+    case SIGNED:
+        return store_integer(at, value, 1);
+    case UNSIGNED:
+        return store_integer(at, value, 0);
+    case TEXT:
+        return store_text(at, field.size, value);
+    }
+    Py_UNREACHABLE();
+}
+
+/* A fill has a side, a price and a quantity; what is no fill is complete as it is. */
+static inline int
+is_complete(const BoundRecorder *self, const unsigned char *slot)
+{
+    double price, quantity;
+    memcpy(&price, slot + self->price_at, sizeof price);
+    memcpy(&quantity, slot + self->quantity_at, sizeof quantity);
+    return slot[self->exec_type_at] != self->fill || (slot[self->side_at] && isfinite(price) && isfinite(quantity));
+}
+
+/* The next slot is free: nobody is in the middle of an append or claim, and the ring is not full. A limit of 0 is the
+ * word of a producer that can no longer append. */
+static inline int
+has_room(BoundRecorder *self, uint64_t seq)
+{
+    AppendState *producer = self->producer;
+    if (producer->busy) {
+        return 0;
+    }
+    if (seq >= producer->limit && producer->limit != 0) {
+        producer->limit = load(self->tail) + self->capacity;
+    }
+    return seq < producer->limit;
+}
+
+static inline unsigned char *
+slot_of(const BoundRecorder *self, uint64_t seq)
+{
+    return self->slots + (seq & (self->capacity - 1)) * (uint64_t)self->record_size;
+}
+
+static inline unsigned char *
+blank_slot(const BoundRecorder *self, const Method *method, uint64_t seq)
+{
+    unsigned char *slot = slot_of(self, seq);
+    memcpy(slot, PyBytes_AS_STRING(method->record), (size_t)method->used);
+    memset(slot + method->used, 0, (size_t)(self->record_size - method->used));
+    return slot;
+}
+
+static inline void
+stamp(const BoundRecorder *self, unsigned char *slot, uint64_t seq)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    int64_t captured = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+    memcpy(slot + self->seq_at, &seq, sizeof seq);
+    memcpy(slot + self->captured_at, &captured, sizeof captured);
+}
+
+/* Have the processor fetch what the next append will write. It changes nothing in the middle; but in bursts the slowest
+ * appends in a hundred were those that waited for memory. */
+static inline void
+fetch_next_slot(const BoundRecorder *self, uint64_t seq)
+{
+    const unsigned char *slot = slot_of(self, seq + 1);
+    for (Py_ssize_t line = 0; line < self->record_size; line += 64) {
+        __builtin_prefetch(slot + line, 1);
+        __asm__ volatile(""); /* else GCC at -O2, which is how Debian builds, takes the loop for empty */
+    }
+}
+
+/* The record is built where it will be read: as long as the head is not stored, nobody looks at that slot, and whatever
+ * an abandoned call leaves in it is overwritten by the next. */
+static PyObject *
+record(BoundRecorder *self, Method *method, PyObject *const *args, Py_ssize_t positional, PyObject *names)
+{
+    const uint64_t seq = *self->head; /* this process is the only one to store it */
+    Call *call = &method->call;
+    if (positional != 0 || names == NULL || (names != call->names && resolve(self, call, names) < 0)
+        || !has_room(self, seq)) {
+        goto pure;
+    }
+    unsigned char *slot = blank_slot(self, method, seq);
+    const Py_ssize_t count = PyTuple_GET_SIZE(names);
+    for (Py_ssize_t position = 0; position < count; position++) {
+        if (store_value(self, slot, call->fields[position], args[position]) < 0) {
+            goto pure;
+        }
+    }
+    if (!is_complete(self, slot)) {
+        goto pure;
+    }
+    PyObject *answer = PyLong_FromUnsignedLongLong(seq); /* may fail, so not after the record is published */
+    if (answer != NULL) {
+        stamp(self, slot, seq);
+        store(self->head, seq + 1);
+        fetch_next_slot(self, seq);
+    }
+    return answer;
+
+pure:
+    PyErr_Clear(); /* of a text without UTF-8; the pure recorder finds it again */
+    return PyObject_Vectorcall(method->pure, args, (size_t)positional, names);
+}
+
+static PyObject *
+recorder_order(BoundRecorder *self, PyObject *const *args, Py_ssize_t positional, PyObject *names)
+{
+    return record(self, &self->methods[ORDER], args, positional, names);
+}
+
+static PyObject *
+recorder_fill(BoundRecorder *self, PyObject *const *args, Py_ssize_t positional, PyObject *names)
+{
+    return record(self, &self->methods[FILL], args, positional, names);
+}
+
+static int
+recorder_traverse(BoundRecorder *self, visitproc visit, void *arg)
+{
+    Py_VISIT(Py_TYPE(self));
+    Py_VISIT(self->producer);
+    for (int index = 0; index < METHODS; index++) {
+        Py_VISIT(self->methods[index].pure);
+    }
+    return 0;
+}
+
+static void
+recorder_dealloc(BoundRecorder *self)
+{
+    PyTypeObject *type = Py_TYPE(self);
+    PyObject_GC_UnTrack(self);
+    PyBuffer_Release(&self->memory);
+    Py_XDECREF(self->producer);
+    Py_XDECREF(self->float64);
+    for (int index = 0; index < METHODS; index++) {
+        Py_XDECREF(self->methods[index].record);
+        Py_XDECREF(self->methods[index].pure);
+        Py_XDECREF(self->methods[index].call.names);
+    }
+    for (Py_ssize_t index = 0; index < self->count; index++) {
+        Py_DECREF(self->names[index]);
+    }
+    for (Py_ssize_t index = 0; index < self->word_count; index++) {
+        Py_DECREF(self->words[index].table);
+        Py_DECREF(self->words[index].member);
+        for (int place = 0; place < SEEN; place++) {
+            Py_XDECREF(self->words[index].seen[place]);
+        }
+    }
+    type->tp_free((PyObject *)self);
+    Py_DECREF(type);
+}
+
+/* What benchmarks compare `fill` with: values without names, in the order of the last fill, of the right types (a word
+ * is its number, a text is ASCII), into a ring with room; none of that is checked. Without values: the mere record. */
+static PyObject *
+recorder_floor(BoundRecorder *self, PyObject *const *args, Py_ssize_t count)
+{
+    const Method *method = &self->methods[FILL];
+    if (count != 0 && (method->call.names == NULL || PyTuple_GET_SIZE(method->call.names) != count)) {
+        PyErr_SetString(PyExc_ValueError, "the last fill had another number of values");
+        return NULL;
+    }
+    const uint64_t seq = *self->head;
+    unsigned char *slot = blank_slot(self, method, seq);
+    for (Py_ssize_t position = 0; position < count; position++) {
+        const Field field = method->call.fields[position];
+        unsigned char *at = slot + field.offset;
+        if (field.kind == NUMBER) {
+            memcpy(at, &((PyFloatObject *)args[position])->ob_fval, sizeof(double));
+        }
+        else if (field.kind == TEXT) {
+            memcpy(at, PyUnicode_1BYTE_DATA(args[position]), (size_t)PyUnicode_GET_LENGTH(args[position]));
+        }
+        else {
+            long long integer = PyLong_AsLongLong(args[position]);
+            memcpy(at, &integer, field.size);
+        }
+    }
+    stamp(self, slot, seq);
+    store(self->head, seq + 1);
+    Py_RETURN_NONE;
+}
+
+static PyMethodDef recorder_methods[] = {
+    {"order", (PyCFunction)(void (*)(void))recorder_order, METH_FASTCALL | METH_KEYWORDS,
+     PyDoc_STR("Record a new state of an order; `exec_type` is `order_status` unless given.")},
+    {"fill", (PyCFunction)(void (*)(void))recorder_fill, METH_FASTCALL | METH_KEYWORDS,
+     PyDoc_STR("Record a fill together with the state of its order after it.")},
+    {"_floor", (PyCFunction)(void (*)(void))recorder_floor, METH_FASTCALL,
+     PyDoc_STR("The least that a fill with these values must do; for benchmarks alone, see the source.")},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyType_Slot recorder_slots[] = {
+    {Py_tp_doc, (void *)PyDoc_STR("Records usual values of executions; hands on to a pure recorder what is unusual.")},
+    {Py_tp_new, ringbuf_recorder_new},
+    {Py_tp_traverse, recorder_traverse},
+    {Py_tp_dealloc, recorder_dealloc},
+    {Py_tp_methods, recorder_methods},
+    {0, NULL},
+};
+
+PyType_Spec ringbuf_recorder_spec = {
+    .name = "ringbuf.ring._native.BoundRecorder",
+    .basicsize = sizeof(BoundRecorder),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC,
+    .slots = recorder_slots,
+};

@@ -1,0 +1,369 @@
+"""The producer: the one writer of a ring.
+
+An append is: stamp the record, store its bytes in the slot, store the head. No I/O, no system call, no wait. Threads of
+one process share a producer through a lock that no other process knows.
+"""
+
+import os
+import threading
+import time
+from typing import Any, Final, Self
+
+import numpy as np
+
+from ringbuf.errors import RecordError, RingClosed, RingError, RingForked
+from ringbuf.record import value as record
+from ringbuf.record.execution import EXECUTION
+from ringbuf.record.schema import IDENTITY, Schema
+from ringbuf.ring import layout
+from ringbuf.ring.attachment import attach
+from ringbuf.ring.native import AppendState, cursors, thread_lock
+from ringbuf.ring.segment import Segment, keep_from_children, keep_in_memory
+
+FULL: Final = -1
+"""What an append returns when the ring is full: the record was not taken, and counted as dropped."""
+
+Record = np.ndarray[Any, np.dtype[np.void]]
+
+_HEAD: Final = layout.HEAD // 8
+_TAIL: Final = layout.TAIL // 8
+_CLAIMED: Final = layout.CLAIMED // 8
+_IDENTITY: Final = frozenset(name for name, _ in IDENTITY)
+_U64: Final = (1 << 64) - 1
+
+
+class Producer(AppendState):
+    """The one writer of a ring. Make it with `open`.
+
+    Attributes:
+        name: name of the ring.
+        schema: what its records are.
+        session: the ring's identity, u64; together with a record's seq it identifies the record for ever.
+        capacity: records the ring holds.
+        memory_locked: whether its memory is locked, so that no append ever waits for a page. It is there when the ring
+            is opened in any case; without the lock a host that is short of memory may page it out.
+    """
+
+    def __init__(self, name: str, segment: Segment, header: layout.Header) -> None:
+        self.name = name
+        self.schema = header.schema
+        self.session = header.session
+        self.capacity = header.capacity
+        self._segment: Segment | None = segment
+        self._where = segment.where
+        # A map of its own open file: a map keeps a duplicate of its descriptor, and with that the lock, alive in
+        # forked children, where the lock's own descriptor is closed.
+        with segment.reopen() as mapped:
+            self.memory = mapped.map(0, header.segment_size, writable=True, populate=True)
+        self.memory_locked = keep_in_memory(self.memory)
+        self.cursors = cursors(self.memory)
+        self._slots: Record = np.frombuffer(self.memory, header.schema.dtype, offset=layout.HEADER_SIZE)
+        self._scratch = record.blank(header.schema)
+        self._blank = record.blank(header.schema)[0]
+        self._stamps = "captured_ns" in header.schema.names and header.schema.is_time("captured_ns")
+        self.lock = thread_lock()
+        self.busy = False
+        self._claim: tuple[int, int] | None = None  # seq and thread
+        self._forked = False
+        self.limit = 0
+        self._attach()
+        keep_from_children(self)
+
+    @classmethod
+    def open(
+        cls,
+        name: str,
+        schema: Schema = EXECUTION,
+        *,
+        capacity: int | None = None,
+        namespace: str | None = None,
+    ) -> Self:
+        """Create a ring, or attach to the ring that an earlier producer of this name left: same session, seq goes on.
+
+        A ring of another schema or capacity is not touched: it is set aside under its session's name until a writer has
+        consumed it, and a new one takes its place.
+
+        Args:
+            capacity: records, a power of two. By default that of the existing ring, else 16,384.
+
+        Raises:
+            InvalidName: the name or namespace cannot be used.
+            ConfigurationError: the capacity or the processor cannot be used.
+            SchemaError: the schema has too many fields for a ring.
+            RingInUse: another producer is attached.
+            RingCorrupt, RingVersion: a segment of this name exists that is no intact ring of this release.
+            RingMemory: /dev/shm is full, or the ring cannot be mapped.
+            RingError: the ring belongs to another user, or the operating system refuses it.
+        """
+        segment, header = attach(name, schema, capacity, namespace)
+        try:
+            return cls(name, segment, header)
+        except BaseException:
+            segment.close()
+            raise
+
+    def _attach(self) -> None:
+        head, claimed = self.cursors[_HEAD], self.cursors[_CLAIMED]
+        layout.check_cursors(head, self.cursors[_TAIL], self.capacity, self._where)
+        if not head <= claimed <= head + self.capacity:  # else a bulk append died having written some of those slots
+            self.cursors[_CLAIMED] = head
+        self.cursors[layout.ATTACHED_NS // 8] = time.time_ns()
+        self.cursors[layout.CLOSED_NS // 8] = 0
+        self.cursors[layout.PRODUCER_PID // 8] = os.getpid()
+
+    # Appending
+
+    def append(self, values: Any = None, /, **fields: Any) -> int:
+        """Append one record.
+
+        Args:
+            values: a record of the schema's dtype; its session and seq are set here, `captured_ns` if it is 0.
+            fields: values by field name, as `record.encode` takes them; what is not named is absent. Not together with
+                `values`.
+
+        Returns:
+            The record's seq, or `FULL`.
+
+        Raises:
+            RecordError: a value cannot be stored unchanged; nothing is appended and the refusal is counted.
+            RingClosed, RingForked: this producer can no longer append.
+        """
+        with self.lock:
+            busy = self.busy
+            try:
+                self._enter()
+                self._fill_scratch(values, fields)
+                seq = self.cursors[_HEAD]
+                if seq >= self.limit and not self.has_room(seq):
+                    return FULL
+                self._stamp(self._scratch, seq)
+                self._slots[seq & (self.capacity - 1)] = self._scratch[0]
+                self.cursors[_HEAD] = seq + 1
+                return seq
+            except RecordError:
+                self.count(layout.REJECTED)
+                raise
+            finally:
+                self.busy = busy
+
+    def extend(self, records: Record) -> int:
+        """Append many records of the schema's dtype, shape (n,).
+
+        Returns:
+            How many were taken, from the front; the others found the ring full and are counted as dropped.
+
+        Raises:
+            RecordError: the array has another dtype or shape; nothing is appended and the refusal is counted.
+            RingClosed, RingForked: this producer can no longer append.
+        """
+        with self.lock:
+            busy = self.busy
+            try:
+                self._enter()
+                if not _is_array(records) or records.ndim != 1 or records.dtype != self.schema.dtype:
+                    self.count(layout.REJECTED, np.size(records))
+                    raise RecordError(f"extend takes a 1-d array of {self.schema.dtype}, not {_kind(records)}")
+                seq = self.cursors[_HEAD]
+                taken = min(len(records), self.capacity - (seq - self.cursors[_TAIL]))
+                self.cursors[_CLAIMED] = max(seq + taken, self.cursors[_CLAIMED])
+                done = 0
+                while done < taken:
+                    start = (seq + done) & (self.capacity - 1)
+                    step = min(taken - done, self.capacity - start)
+                    slots = self._slots[start : start + step]
+                    slots[:] = records[done : done + step]
+                    self._stamp(slots, seq + done)
+                    done += step
+                self.cursors[_HEAD] = seq + taken
+                if taken < len(records):
+                    self.count(layout.DROPPED, len(records) - taken)
+                return taken
+            finally:
+                self.busy = busy
+
+    def claim(self) -> np.void | None:
+        """The next slot, to be filled in place, with everything absent; then `commit()` or `abort()` it.
+
+        Until then no other thread can append. Session, seq and (if 0) `captured_ns` are set by `commit`. numpy stores
+        what is assigned as it can: it shortens text and wraps integers, without a word.
+
+        Returns:
+            A record that is a view of the ring's memory, or None when the ring is full.
+
+        Raises:
+            RingError: this thread has already claimed a slot.
+            RingClosed, RingForked: this producer can no longer append.
+        """
+        with self.lock:
+            busy = self.busy
+            try:
+                self._enter()
+                seq = self.cursors[_HEAD]
+                if seq >= self.limit and not self.has_room(seq):
+                    return None
+                slot: Record = self._slots[seq & (self.capacity - 1) :][:1]
+                slot[0] = self._blank
+                view: np.void = slot[0]
+                self._claim = seq, threading.get_ident()
+                self.lock.acquire()  # once more: held until the commit or abort
+                return view
+            finally:
+                self.busy = busy or self._claim is not None
+
+    def commit(self) -> int:
+        """Publish the claimed slot.
+
+        Returns:
+            The record's seq.
+
+        Raises:
+            RingError: this thread has claimed nothing.
+            RingClosed, RingForked: this producer can no longer append; the claim is void.
+        """
+        seq = self._claimed_seq()
+        self._stamp(self._slots[seq & (self.capacity - 1) :][:1], seq)
+        self.cursors[_HEAD] = seq + 1
+        self._end_claim()
+        return seq
+
+    def abort(self) -> None:
+        """Give the claimed slot back unpublished; errors are those of `commit`."""
+        self._claimed_seq()
+        self._end_claim()
+
+    def has_room(self, seq: int) -> bool:
+        """The slow path of an append, taken when `seq` reaches `limit`: look at the tail, count what does not fit.
+
+        Raises:
+            RingClosed, RingForked: this producer can no longer append.
+        """
+        self._check_usable()
+        self.limit = min(self.cursors[_TAIL] + self.capacity, _U64)
+        if seq < self.limit:
+            return True
+        self.count(layout.DROPPED)
+        return False
+
+    def count(self, counter: int, by: int = 1) -> None:
+        """Add to one of the producer's counters: `layout.DROPPED`, `REJECTED` or `FLAGGED`."""
+        self.cursors[counter // 8] = (self.cursors[counter // 8] + by) & _U64
+
+    # What it has done
+
+    @property
+    def head(self) -> int:
+        """Seq of the next record to be published."""
+        return self.cursors[_HEAD]
+
+    @property
+    def lag(self) -> int:
+        """Records published and not yet acknowledged."""
+        return self.cursors[_HEAD] - self.cursors[_TAIL]
+
+    @property
+    def dropped(self) -> int:
+        """Records that found the ring full, over all producers of this session."""
+        return self.cursors[layout.DROPPED // 8]
+
+    @property
+    def rejected(self) -> int:
+        """Records refused because a value could not be stored, over all producers of this session."""
+        return self.cursors[layout.REJECTED // 8]
+
+    @property
+    def flagged(self) -> int:
+        """Records accepted with a flag, over all producers of this session."""
+        return self.cursors[layout.FLAGGED // 8]
+
+    def close(self) -> None:
+        """Say goodbye in the header and let the next producer in. The ring and its records stay. Idempotent.
+
+        A claim of this thread is given up; that of another thread is waited for.
+        """
+        with self.lock:
+            if self._segment is None:
+                return
+            if self._claim is not None:
+                self._end_claim()
+            segment, self._segment = self._segment, None
+            self.limit = 0  # no append gets through from here on, also of a thread that runs while the lock is let go
+            if not self._forked:
+                self.cursors[layout.CLOSED_NS // 8] = time.time_ns()
+                segment.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _enter(self) -> None:
+        if self.busy:
+            raise RingError(
+                f"{self._where}: this thread is already in the middle of an append or claim",
+                "commit or abort the claim first; do not append from a signal handler",
+            )
+        self._check_usable()
+        self.busy = True
+
+    def _claimed_seq(self) -> int:
+        self._check_usable()
+        if self._claim is None or self._claim[1] != threading.get_ident():
+            raise RingError(f"{self._where}: this thread has claimed nothing", "call claim() first")
+        return self._claim[0]
+
+    def _end_claim(self) -> None:
+        self._claim = None
+        self.busy = False
+        self.lock.release()
+
+    def _check_usable(self) -> None:
+        if self._forked:
+            raise RingForked(
+                f"{self._where} belongs to the parent process of {os.getpid()}",
+                "open a ring of another name in the child, after the fork",
+            )
+        if self._segment is None:
+            raise RingClosed(f"{self._where} was closed by this producer", "open it again")
+
+    def _fill_scratch(self, values: Any, fields: dict[str, Any]) -> None:
+        if values is None:
+            if not fields.keys().isdisjoint(_IDENTITY):
+                raise RecordError("session and seq are set by the producer", "leave them out")
+            self._scratch[0] = self._blank
+            for name, value in fields.items():
+                self._scratch[name] = record.encode(self.schema, name, value)
+            return
+        if fields:
+            raise RecordError("append takes a record or fields, not both", "set the fields in the record")
+        given = values if isinstance(values, np.ndarray | np.void) else None
+        if given is None or given.dtype != self.schema.dtype or given.size != 1:
+            raise RecordError(f"append takes one record of {self.schema.dtype}, not {_kind(values)}")
+        self._scratch[0] = given if isinstance(given, np.void) else given.reshape(1)[0]
+
+    def _stamp(self, slots: Record, seq: int) -> None:
+        slots["session"] = self.session
+        slots["seq"] = seq if len(slots) == 1 else np.arange(seq, seq + len(slots), dtype=np.uint64)
+        if self._stamps:
+            captured = slots["captured_ns"]
+            captured[captured == 0] = time.time_ns()
+
+    def leave_to_parent(self) -> None:
+        """Become unusable, in a forked child: the ring is the parent's."""
+        self._forked = True
+        self.limit = 0
+        self.lock = thread_lock()
+        self.busy = False
+        self._claim = None
+        if self._segment is not None:
+            self._segment.close()
+
+
+def _is_array(value: object) -> bool:
+    return isinstance(value, np.ndarray)
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, np.ndarray | np.void):
+        return f"an array of shape {value.shape} and {value.dtype}"
+    return repr(value)

@@ -1,0 +1,263 @@
+"""Where a database is: on a ClickHouse server, or in this process (chDB). What differs between the two, and no more."""
+
+import ctypes
+import logging
+import math
+import os
+import signal
+from base64 import b64encode
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final, Protocol
+from urllib.parse import SplitResult, unquote, urlsplit
+
+import clickhouse_connect
+from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import ProgrammingError
+from clickhouse_connect.driver.httpclient import HttpClient
+from urllib3 import Timeout
+
+from ringbuf.errors import ConfigurationError, SinkUnavailable
+from ringbuf.sinks.clickhouse.table import literal
+
+USER_VARIABLE: Final = "RINGBUF_CLICKHOUSE_USER"
+PASSWORD_VARIABLE: Final = "RINGBUF_CLICKHOUSE_PASSWORD"
+
+CONNECT_SECONDS: Final = 10.0
+ANSWER_SECONDS: Final = 60.0
+MAX_ROWS: Final = 1_048_576
+"""Rows up to which an insert is one block."""
+
+_FORMAT = "RowBinaryWithNamesAndTypes"
+_ONE_BLOCK = {
+    "async_insert": 0,
+    "insert_deduplicate": 1,
+    "max_insert_block_size": MAX_ROWS,
+    "max_insert_block_size_bytes": 0,
+    "min_insert_block_size_rows": MAX_ROWS,
+    "min_insert_block_size_bytes": 0,
+    "input_format_max_block_size_bytes": 0,
+    "input_format_parallel_parsing": 0,
+    "input_format_with_names_use_header": 1,
+    "input_format_with_types_use_header": 1,
+}
+
+for _name in ("clickhouse_connect", "urllib3"):
+    logging.getLogger(_name).setLevel(logging.CRITICAL)  # they raise besides
+
+
+class Engine(Protocol):
+    """What differs.
+
+    Attributes:
+        where: how messages call it.
+        kind: `server` or `embedded`.
+        url: of the server, with the user if it named one, never a password; None if embedded.
+        password_file, ca_file: where password and certificates are, if they are in files.
+    """
+
+    where: str
+    kind: str
+    url: str | None
+    password_file: Path | None
+    ca_file: Path | None
+
+    def connect(self) -> Client:
+        """Open a client."""
+
+    def insert(self, client: Client, into: str, body: Sequence[memoryview], token: str) -> int | None:
+        """Send one insert.
+
+        Args:
+            into: its statement up to the columns.
+            body: in the format RowBinaryWithNamesAndTypes.
+
+        Returns:
+            the rows the engine says it has written; None if it does not say.
+        """
+
+    def without_secrets(self, text: str) -> str:
+        """A text without what nobody may see."""
+
+
+class Server:
+    """A ClickHouse server, over HTTP or HTTPS.
+
+    Args:
+        url: `http[s]://[user@]host[:port]`; without a user the one in `RINGBUF_CLICKHOUSE_USER`, else `default`.
+        password_file: file whose first line is the password; without it `RINGBUF_CLICKHOUSE_PASSWORD`, else none.
+        ca_file: certificates to trust instead of the system's. The server's certificate is always verified.
+        timeout: seconds to wait for an answer.
+
+    Raises:
+        ConfigurationError: the URL is not such a URL, or holds a password; a file cannot be read.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        password_file: Path | None = None,
+        ca_file: Path | None = None,
+        timeout: float = ANSWER_SECONDS,
+    ) -> None:
+        parts, port = _parsed(url)
+        self.where = f"ClickHouse at {parts.scheme}://{parts.hostname}:{port}"
+        self.kind = "server"
+        user = f"{parts.username}@" if parts.username else ""
+        self.url: str | None = f"{parts.scheme}://{user}{parts.hostname}:{port}"
+        self.password_file = password_file and password_file.absolute()
+        self.ca_file = ca_file and ca_file.absolute()
+        self._user = unquote(parts.username or "") or os.environ.get(USER_VARIABLE) or "default"
+        self._password = _password(password_file)
+        self._options: dict[str, Any] = {
+            "interface": parts.scheme,
+            "host": parts.hostname,
+            "port": port,
+        }
+        self._timeout = timeout
+        if ca_file is not None:
+            _read(ca_file)
+            self._options["ca_cert"] = str(ca_file)
+
+    def connect(self) -> Client:
+        """Open a client that sends no insert twice on its own."""
+        client = clickhouse_connect.get_client(
+            **self._options,
+            username=self._user,
+            password=self._password,
+            verify=True,
+            compress=False,
+            autogenerate_session_id=False,
+            dedicated_pool=True,
+            show_clickhouse_errors="scrub",
+            connect_timeout=math.ceil(CONNECT_SECONDS),
+            send_receive_timeout=math.ceil(self._timeout),
+        )
+        assert isinstance(client, HttpClient)
+        client.timeout = Timeout(connect=CONNECT_SECONDS, read=self._timeout)  # not cut down to whole seconds
+        client.http_retries = 0
+        return client
+
+    def insert(self, client: Client, into: str, body: Sequence[memoryview], token: str) -> int | None:
+        """Send one insert; the body goes out without a copy."""
+        # The statement goes in front of the records: to quote it for the URL costs as much as all the rest.
+        pieces = [memoryview(f"{into} FORMAT {_FORMAT}\n".encode()), *body]
+        once: Any = iter(pieces)  # it would be sent again after a cut connection if it could be read twice
+        summary = client.raw_insert(
+            "",  # the statement is in the block
+            insert_block=once,
+            settings={**_known(client), "insert_deduplication_token": token},
+            transport_settings={"Content-Length": str(sum(piece.nbytes for piece in pieces))},
+        )
+        return summary.written_rows
+
+    def without_secrets(self, text: str) -> str:
+        """The text without the password, should somebody repeat it to us."""
+        if not self._password:
+            return text
+        header = b64encode(f"{self._user}:{self._password}".encode()).decode()
+        return text.replace(header, "***").replace(self._password, "***")
+
+
+class Embedded:
+    """The embedded engine. Only one process at a time can have its directory open.
+
+    Args:
+        path: directory of its data.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.where = f"chDB in {path}"
+        self.kind = "embedded"
+        self.url: str | None = None
+        self.password_file: Path | None = None
+        self.ca_file: Path | None = None
+        self._path = path
+
+    def connect(self) -> Client:
+        """Open a client.
+
+        Raises:
+            ConfigurationError: chDB is not installed.
+            SinkUnavailable: the directory cannot be opened.
+        """
+        try:
+            self._path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            client = clickhouse_connect.get_client(
+                interface="chdb", path=str(self._path), show_clickhouse_errors="scrub"
+            )
+            _die_of_fatal_signals()
+            return client
+        except ProgrammingError as error:
+            raise SinkUnavailable(
+                f"{self.where} cannot be opened: {' '.join(str(error).split())}",
+                "one process at a time can have it open: is there another?",
+            ) from error
+        except ImportError as error:
+            raise ConfigurationError(
+                f"the embedded database cannot be loaded: {error}",
+                'pip install "ringbuf-capture[embedded]", or name a server: --clickhouse URL',
+            ) from error
+
+    def insert(self, client: Client, into: str, body: Sequence[memoryview], token: str) -> int | None:
+        """Send one insert, by way of a file in memory, of which a crash leaves nothing behind."""
+        settings = [f"{name} = {value}" for name, value in _known(client).items()]
+        settings.append(f"insert_deduplication_token = {literal(token)}")
+        with open(os.memfd_create("ringbuf-insert"), "wb") as file:
+            file.writelines(body)
+            file.flush()
+            client.command(
+                f"{into} FROM INFILE '/proc/self/fd/{file.fileno()}' SETTINGS {', '.join(settings)} FORMAT {_FORMAT}"
+            )
+        return None
+
+    def without_secrets(self, text: str) -> str:
+        """The text: there are no secrets."""
+        return text
+
+
+def _die_of_fatal_signals() -> None:
+    """Undo what chDB does: its handlers keep a process that crashed alive, where a supervisor would start another."""
+    for number in (signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGABRT):
+        ctypes.CDLL(None).signal(int(number), None)  # Python's own `signal` is for the main thread only
+
+
+def _known(client: Client) -> dict[str, int]:
+    """Settings under which an insert is one block, as far as this version has them."""
+    return {name: value for name, value in _ONE_BLOCK.items() if name in client.server_settings}
+
+
+def _parsed(url: str) -> tuple[SplitResult, int]:
+    usage = "give http://HOST:PORT or https://USER@HOST:PORT"
+    try:
+        parts = urlsplit(url)
+        port = parts.port or (8443 if parts.scheme == "https" else 8123)
+    except ValueError as error:
+        raise ConfigurationError(f"the URL of the database cannot be read: {error}", usage) from None
+    if parts.password is not None:
+        raise ConfigurationError(
+            "the URL of the database holds a password, where everybody on this machine can see it",
+            f"take it out and change it; put it into a file or into {PASSWORD_VARIABLE}",
+        )
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ConfigurationError(f"{url!r} is not the URL of a ClickHouse server", usage)
+    if parts.path.strip("/") or parts.query or parts.fragment:
+        raise ConfigurationError(f"{url!r} has more than a host and a port", usage)
+    return parts, port
+
+
+def _password(file: Path | None) -> str:
+    if file is None:
+        return os.environ.get(PASSWORD_VARIABLE, "")
+    lines = _read(file).splitlines()
+    if not lines or not lines[0]:
+        raise ConfigurationError(f"{file} is empty", "its first line must be the password")
+    return lines[0]
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{file} cannot be read: {error}", "check its path and permissions") from error

@@ -1,0 +1,381 @@
+"""The sink: one database, as the loader needs it.
+
+The bytes of records go out as they are, in one insert that becomes one block, all of it or nothing, with the token the
+loader gives. Nothing is sent twice here: to settle a doubt is the loader's task. An insert counts as acknowledged only
+if the answer names as many rows, since anything that listens on a port can say 200.
+
+Errors: `SinkRefused` if the server says that it will not have these bytes (`REFUSALS`) and the table is as it should
+be, `TableMismatch` if it is not, `SinkUnavailable` for everything else. Messages are one line, without any password.
+"""
+
+import contextlib
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import ClickHouseError
+from urllib3.exceptions import HTTPError, MaxRetryError
+
+from ringbuf.errors import RingbufError, SinkError, SinkRefused, SinkUnavailable, TableMismatch
+from ringbuf.record.schema import Schema
+from ringbuf.record.seqs import Range
+from ringbuf.record.session import SessionInfo
+from ringbuf.sinks.clickhouse import table, views
+from ringbuf.sinks.clickhouse.engine import PASSWORD_VARIABLE, USER_VARIABLE, Engine
+
+REFUSALS: Final = {
+    6: "CANNOT_PARSE_TEXT",
+    27: "CANNOT_PARSE_INPUT_ASSERTION_FAILED",
+    69: "ARGUMENT_OUT_OF_BOUND",
+    72: "CANNOT_PARSE_NUMBER",
+    117: "INCORRECT_DATA",
+    128: "TOO_LARGE_ARRAY_SIZE",
+    131: "TOO_LARGE_STRING_SIZE",
+    153: "ILLEGAL_DIVISION",
+    321: "VALUE_IS_OUT_OF_RANGE_OF_DATA_TYPE",
+    349: "CANNOT_INSERT_NULL_IN_ORDINARY_COLUMN",
+    395: "FUNCTION_THROW_IF_VALUE_IS_NON_ZERO",
+    407: "DECIMAL_OVERFLOW",
+    469: "VIOLATED_CONSTRAINT",
+    691: "UNKNOWN_ELEMENT_OF_ENUM",
+}
+"""Codes by which the server, a constraint or a materialized view of the owner say that it is the data's fault.
+
+Not 33, CANNOT_READ_ALL_DATA: what is sent is whole records, so if some are cut, it was on the way.
+"""
+
+_CREDENTIALS = f"check user and password ({USER_VARIABLE}, {PASSWORD_VARIABLE})"
+_READ_ONLY = "this user may only read: use another, or let it write"
+_HINTS = {
+    81: "a writer creates it",
+    164: _READ_ONLY,
+    193: _CREDENTIALS,
+    194: _CREDENTIALS,
+    497: "grant the user what is missing",
+    516: _CREDENTIALS,
+}
+_NONE: Mapping[int, str] = {}
+_RANGES_PER_QUERY = 500
+_NEAR = 1_000_000
+"""Seqs from the first to the last of ranges that are read together: so many records of a session take a few ms."""
+_PLAIN_JSON = {"output_format_json_quote_64bit_integers": 0}
+_QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|`(?:[^`\\]|\\.)*`|/\*.*?\*/|--[^\n]*", re.DOTALL)
+_WRITES_FILE = re.compile(r"\bINTO\s+OUTFILE\b", re.IGNORECASE)
+_READING = {"readonly": 2, **_PLAIN_JSON, "output_format_json_validate_utf8": 1}
+"""2 forbids every change but that of settings, which the client itself makes."""
+_MAX_MESSAGE = 300
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_EARLIEST_NS = 1 - (1 << 63)  # one less is a DECIMAL_OVERFLOW
+
+
+class ClickHouseSink:
+    """One database. Connects at its first use. For one thread.
+
+    Args:
+        engine: where the database is.
+        database: its name.
+
+    Raises:
+        InvalidName: no database can be called that.
+    """
+
+    def __init__(self, engine: Engine, database: str) -> None:
+        self.database = database
+        table.quoted(database)
+        self._engine = engine
+        self._client: Client | None = None
+        self._inserting: dict[int, tuple[str, memoryview]] = {}
+
+    @property
+    def where(self) -> str:
+        """What this sink is, for messages."""
+        return f"database {self.database} of {self._engine.where}"
+
+    @property
+    def destination(self) -> str:
+        """What a checkpoint is for: the database, wherever an embedded one is moved to and whoever the user is."""
+        _, _, server = (self._engine.url or "embedded").rpartition("@")
+        return f"database {self.database}, {server}"
+
+    def close(self) -> None:
+        """Close the connection; the next call opens another."""
+        client, self._client = self._client, None
+        if client is not None:
+            client.close()
+
+    # What must be there
+
+    def prepare(self) -> None:
+        """Create the database and its table `sessions` if they are missing.
+
+        Raises:
+            TableMismatch: `sessions` is something else.
+            SinkUnavailable: the database cannot be reached, or does not allow it.
+            ConfigurationError: the embedded database is not installed.
+        """
+        name = table.literal(self.database)
+        with self._errors("looking for the database"):
+            exists = self._rows(f"SELECT 1 FROM system.databases WHERE name = {name}")
+        if not exists:
+            self._command(table.create_database(self.database), "creating the database")
+        found = self._find(table.SESSIONS)
+        if found is None:
+            self._command(table.create_sessions(self.database), "creating table sessions")
+        else:
+            table.check_sessions(self.database, found)
+
+    def ensure_table(self, schema: Schema) -> bool:
+        """Create the table of a schema, or add to it what it lacks.
+
+        Returns:
+            whether anything had to be done.
+
+        Raises:
+            TableMismatch: there is something else of that name.
+            SinkUnavailable: the database cannot be reached, or does not allow it.
+        """
+        found = self._find(schema.name)
+        if found is None:
+            self.prepare()  # perhaps the database is gone too
+            self._command(table.create_table(schema, self.database), f"creating table {schema.name}")
+            return True
+        statement = table.alter_table(schema, self.database, found)
+        if statement is not None:
+            self._command(statement, f"altering table {schema.name}")
+        return statement is not None
+
+    def ensure_views(self) -> None:
+        """Create the views, or replace those of an earlier version. The table of EXECUTION must be there.
+
+        Raises:
+            TableMismatch: there is something else of that name.
+            SinkUnavailable: the database cannot be reached, or does not allow it.
+        """
+        for name, view in views.create_views(self.database).items():
+            with self._errors(f"looking for view {name}"):
+                found = self._rows(f"SELECT engine, comment FROM system.tables WHERE {self._is(name, 'name')}")
+                engine, comment = found[0] if found else ("View", views.MARK)
+            if engine != "View" or not comment.startswith(views.MARK):
+                raise TableMismatch(
+                    f"{self.database}.{name} is not ours: engine {engine}, comment {comment!r}",
+                    "choose another database, or give it another name",
+                )
+            if comment != view.comment:
+                self._command(view.statement, f"creating view {name}")
+
+    # Records
+
+    def insert(self, schema: Schema, body: Sequence[memoryview], rows: int, token: str) -> None:
+        """Insert records as one block; returns when they are acknowledged.
+
+        Args:
+            body: their bytes, in as many pieces as convenient; not copied on the way to a server.
+            rows: how many they are; at most 1,048,576.
+            token: deduplication token; the database ignores a second insert with the same one.
+
+        Raises:
+            SinkRefused: the database will never take these bytes.
+            TableMismatch: the table was altered so that no such record fits.
+            SinkUnavailable: anything else; the records may be stored or not.
+        """
+        if schema.schema_id not in self._inserting:
+            statement, header = table.insert_into(schema, self.database), memoryview(table.header(schema))
+            self._inserting[schema.schema_id] = statement, header
+        statement, header = self._inserting[schema.schema_id]
+        try:
+            with self._errors(f"inserting {rows} records into {schema.name}", REFUSALS):
+                written = self._engine.insert(self._connected(), statement, [header, *body], token)
+        except SinkRefused as error:
+            if self.ensure_table(schema):
+                raise SinkUnavailable(f"{error.what}; its table was not as it should be and is mended") from error
+            raise
+        if written is not None and written < rows:  # more: those of materialized views count, too
+            raise SinkUnavailable(
+                f"{self.where}: the answer to an insert of {rows} records names {written}", "is it a ClickHouse server?"
+            )
+
+    def stored(self, schema: Schema, ranges: Sequence[Range]) -> dict[Range, int]:
+        """How many different records of each range the database has. The ranges must be disjoint.
+
+        Raises:
+            SinkUnavailable: the database cannot be asked.
+        """
+        counts = dict.fromkeys(ranges, 0)
+        with self._errors("counting records"):
+            for each, count in self._of_each(schema, ranges, "uniqExact(record.seq)"):
+                counts[each] = int(count)
+        return counts
+
+    def stored_seqs(self, schema: Schema, ranges: Sequence[Range]) -> dict[Range, list[int]]:
+        """Which records of each range the database has: their seqs, sorted, each once. The ranges must be disjoint.
+
+        Raises:
+            SinkUnavailable: the database cannot be asked.
+        """
+        found: dict[Range, list[int]] = {each: [] for each in ranges}
+        with self._errors("listing records"):
+            for each, seqs in self._of_each(schema, ranges, "arraySort(groupUniqArray(record.seq))"):
+                found[each] = [int(seq) for seq in seqs]
+        return found
+
+    def upsert_sessions(self, sessions: Iterable[tuple[SessionInfo, int]]) -> None:
+        """Add to what the table `sessions` knows.
+
+        Args:
+            sessions: each session and when it was last seen, ns since the epoch.
+
+        Raises:
+            SinkUnavailable: the database cannot be reached.
+        """
+        values = ", ".join(_session_row(info, seen_ns) for info, seen_ns in sessions)
+        if values:
+            into = f"{table.quoted(self.database)}.{table.quoted(table.SESSIONS)}"
+            try:
+                self._command(f"INSERT INTO {into} VALUES {values}", "noting sessions")
+            except SinkUnavailable:
+                self.prepare()  # perhaps the table is gone
+                raise
+
+    def query_json(self, sql: str) -> bytes:
+        """Run a statement that only reads, in this database; the rows as JSONEachRow.
+
+        Raises:
+            SinkUnavailable: the database cannot be reached, or cannot run it.
+        """
+        if _WRITES_FILE.search(_QUOTED.sub(" ", sql)):  # the embedded engine would, whatever its settings
+            raise SinkUnavailable(f"{self.where}: a query: INTO OUTFILE writes a file", "redirect the output instead")
+        client = self._connected()
+        client.database = self.database
+        try:
+            return bytes(client.raw_query(sql, settings=_READING, fmt="JSONEachRow"))
+        except Exception as error:  # as in connecting
+            raise self._translated(error, "a query") from error
+        finally:
+            self.close()  # in chDB a connection that was read-only once remains so
+
+    # Asking
+
+    def _connected(self) -> Client:
+        if self._client is None:
+            try:
+                self._client = self._engine.connect()
+            except RingbufError:
+                raise
+            except Exception as error:  # the driver decodes whatever answers, and that fails in many ways
+                raise self._translated(error, "connecting") from error
+        return self._client
+
+    def _answer(self, sql: str) -> list[list[Any]]:
+        """Ask in JSON: an answer that was cut or garbled cannot pass for a shorter one."""
+        answer = self._connected().raw_query(sql, fmt="JSONCompact", settings=_PLAIN_JSON)
+        return list(json.loads(answer)["data"])
+
+    def _rows(self, sql: str) -> list[list[str]]:
+        return [[str(value) for value in row] for row in self._answer(sql)]
+
+    def _command(self, sql: str, doing: str) -> None:
+        with self._errors(doing):
+            self._connected().command(sql, settings={**table.SUSPICIOUS_TYPES, "async_insert": 0})
+
+    def _is(self, name: str, column: str) -> str:
+        return f"database = {table.literal(self.database)} AND {column} = {table.literal(name)}"
+
+    def _find(self, name: str) -> table.FoundTable | None:
+        with self._errors(f"looking for table {name}"):
+            found = self._rows(f"SELECT engine, sorting_key FROM system.tables WHERE {self._is(name, 'name')}")
+            if not found:
+                return None
+            described = self._rows(
+                "SELECT name, type, default_kind, default_expression, comment FROM system.columns"
+                f" WHERE {self._is(name, 'table')}"
+            )
+            ((engine, sorting_key),) = found
+            columns = {column: table.FoundColumn(*rest) for column, *rest in described}
+            return table.FoundTable(engine, sorting_key, columns)
+
+    def _of_each(self, schema: Schema, ranges: Sequence[Range], aggregate: str) -> Iterator[tuple[Range, Any]]:
+        """An aggregate over the records of each range that has any; some hundred ranges in one query."""
+        of_start = {(each.session, each.first_seq): each for each in ranges}
+        for start in range(0, len(ranges), _RANGES_PER_QUERY):
+            query = self._aggregating(schema, ranges[start : start + _RANGES_PER_QUERY], aggregate)
+            for session, first_seq, value in self._answer(query):
+                yield of_start[session, first_seq], value
+
+    def _aggregating(self, schema: Schema, ranges: Sequence[Range], aggregate: str) -> str:
+        """Read what the primary key says may be in a range, and take each record for the range it is in."""
+        bounds = ", ".join(f"({each.session}, {each.first_seq}, {each.end - 1})" for each in ranges)
+        return f"""
+            SELECT record.session, wanted.first_seq, {aggregate}
+            FROM {table.table_name(schema, self.database)} AS record
+            ASOF JOIN (
+                SELECT bounds.1 AS session, bounds.2 AS first_seq, bounds.3 AS last_seq
+                FROM (SELECT arrayJoin(CAST([{bounds}], 'Array(Tuple(UInt64, UInt64, UInt64))')) AS bounds)
+            ) AS wanted ON record.session = wanted.session AND record.seq >= wanted.first_seq
+            WHERE indexHint({" OR ".join(map(_around, _neighbours(ranges)))}) AND record.seq <= wanted.last_seq
+            GROUP BY record.session, wanted.first_seq"""
+
+    # What went wrong
+
+    @contextlib.contextmanager
+    def _errors(self, doing: str, refusals: Mapping[int, str] = _NONE) -> Iterator[None]:
+        try:
+            yield
+        except (ClickHouseError, HTTPError, OSError, ValueError, LookupError, TypeError) as error:
+            raise self._translated(error, doing, refusals) from error
+
+    def _translated(self, error: Exception, doing: str, refusals: Mapping[int, str] = _NONE) -> SinkError:
+        code = getattr(error, "code", None)
+        name = getattr(error, "name", None) or refusals.get(code or 0, "")
+        said = self._engine.without_secrets(_message(error))
+        what = f"{self.where}: {doing}: " + (f"code {code} {name}: {said}" if code else said)
+        hint = _READ_ONLY if said.endswith("is readonly") else _HINTS.get(code or 0, "")
+        return (SinkRefused if code in refusals else SinkUnavailable)(what, hint)
+
+
+def _neighbours(ranges: Iterable[Range]) -> list[list[Range]]:
+    """Ranges whose seqs are near each other: a condition for each range costs the server more than it saves."""
+    groups: list[list[Range]] = []
+    for each in sorted(ranges, key=lambda each: each.first_seq):
+        if not groups or each.end - groups[-1][0].first_seq > _NEAR:
+            groups.append([])
+        groups[-1].append(each)
+    return groups
+
+
+def _around(ranges: Sequence[Range]) -> str:
+    sessions = ", ".join(str(session) for session in sorted({each.session for each in ranges}))
+    last = max(each.end for each in ranges) - 1
+    return f"(session IN ({sessions}) AND seq BETWEEN {ranges[0].first_seq} AND {last})"
+
+
+def _session_row(info: SessionInfo, seen_ns: int) -> str:
+    texts = [info.namespace, info.host, info.ring, info.schema.name]
+    namespace, host, ring, schema = (table.literal(text.encode(errors="replace").decode()) for text in texts)
+    created, seen = _moment(info.created_ns), _moment(seen_ns)
+    return (
+        f"({info.session}, {namespace}, {host}, {ring}, {info.pid}, {schema}, {info.schema.version},"
+        f" {created}, {seen}, {seen})"
+    )
+
+
+def _moment(time_ns: int) -> str:
+    """A time as text: an expression costs the server half a millisecond a row, and versions differ about numbers."""
+    seconds, rest = divmod(max(time_ns, _EARLIEST_NS), 1_000_000_000)
+    return f"'{_EPOCH + timedelta(seconds=seconds):%Y-%m-%d %H:%M:%S}.{rest:09d}'"
+
+
+def _message(error: Exception) -> str:
+    """The first line of what the server said, or why it could not be asked."""
+    cause: BaseException | None = error.__cause__ if isinstance(error.__cause__, HTTPError) else error
+    if isinstance(cause, MaxRetryError) and cause.reason is not None:
+        cause = cause.reason
+    text = str(cause)
+    if getattr(error, "code", None):
+        text = text.rpartition("DB::Exception: ")[2].partition("\n")[0].removesuffix(f" ({getattr(error, 'name', '')})")
+    elif text.startswith("HTTP"):
+        text = text.partition("): ")[2] or text  # without the address, which is named already
+    text = " ".join(text.split()) or type(cause).__name__
+    return text if len(text) <= _MAX_MESSAGE else text[:_MAX_MESSAGE] + "…"

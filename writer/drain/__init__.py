@@ -1,0 +1,1 @@
+"""From the rings into the journal. Never touches a database."""

@@ -1,0 +1,1 @@
+"""From the journal into a sink. Never touches a ring."""

@@ -1,0 +1,169 @@
+"""A batch: a journal range that is sent at once, in as few inserts as keep the database busy.
+
+What a batch and its inserts hold follows from the journal and the batch's bounds alone, so that they can be put
+together again after a crash, byte for byte, with the same tokens.
+"""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+from ringbuf.journal.frame import RECORDS
+from ringbuf.journal.reader import Buffer, Damage, Frame, JournalReader
+from ringbuf.record.schema import Schema
+from ringbuf.record.seqs import Range, merged
+
+MAX_ROWS: Final = 1_000_000
+MAX_BYTES: Final = 32 * 1024 * 1024
+"""Bytes of the journal that a batch takes; twice that is in memory, for the next one is read ahead."""
+CONNECTIONS: Final = 2
+"""Inserts into which the many records of one schema are divided, to be sent at the same time."""
+WORTH_DIVIDING: Final = 8_192
+"""Records from which on it is faster to send two inserts than one."""
+
+
+class Piece(NamedTuple):
+    """The bytes of consecutive records."""
+
+    range: Range
+    payload: memoryview
+
+
+@dataclass(frozen=True)
+class Insert:
+    """Records of one schema that go to the database in one statement.
+
+    Attributes:
+        pieces: in the order of the journal.
+    """
+
+    schema: Schema
+    pieces: Sequence[Piece]
+
+    @property
+    def rows(self) -> int:
+        """Number of records."""
+        return sum(piece.range.count for piece in self.pieces)
+
+    @property
+    def body(self) -> list[memoryview]:
+        """The bytes of all records."""
+        return [piece.payload for piece in self.pieces]
+
+    @property
+    def ranges(self) -> list[Range]:
+        """The records as sorted ranges, as few as possible."""
+        return merged(piece.range for piece in self.pieces)
+
+    @property
+    def token(self) -> str:
+        """Deduplication token: the same for the same records of the same schema, whenever and by whom it is made."""
+        ranges = ";".join(f"{each.session:016x},{each.first_seq},{each.count}" for each in self.ranges)
+        identity = f"{self.schema.name} {self.schema.schema_id:08x} {ranges}"
+        return hashlib.sha256(identity.encode()).hexdigest()
+
+    def halves(self) -> "tuple[Insert, Insert]":
+        """The same records as two inserts, as equal as can be."""
+        middle = self.rows // 2
+        return self.part(0, middle), self.part(middle, self.rows)
+
+    def part(self, begin: int, end: int) -> "Insert":
+        """The records from position `begin` to `end`, counted through all pieces."""
+        size = self.schema.record_size
+        pieces = []
+        for whole, payload in self.pieces:
+            low, high = max(begin, 0), min(end, whole.count)
+            if low < high:
+                records = Range(whole.session, whole.first_seq + low, high - low)
+                pieces.append(Piece(records, payload[low * size : high * size]))
+            begin, end = begin - whole.count, end - whole.count
+        return Insert(self.schema, pieces)
+
+    def only(self, missing: Iterable[Range]) -> "Insert":
+        """Those records that are in one of the ranges."""
+        wanted: dict[int, list[Range]] = defaultdict(list)
+        for each in missing:
+            wanted[each.session].append(each)
+        size = self.schema.record_size
+        pieces = []
+        for whole, payload in self.pieces:
+            for each in wanted[whole.session]:
+                low, high = max(each.first_seq, whole.first_seq), min(each.end, whole.end)
+                if low < high:
+                    bounds = slice((low - whole.first_seq) * size, (high - whole.first_seq) * size)
+                    pieces.append(Piece(Range(whole.session, low, high - low), payload[bounds]))
+        return Insert(self.schema, pieces)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A journal range [begin, end) and what of it goes to the database.
+
+    Attributes:
+        inserts: of each schema one or, if it has many records, `CONNECTIONS`. All records of a session are in the same
+            one, so that they become visible in order whichever of the inserts is first.
+        sessions: sessions that have records or were described in the range, with the time of the last frame, ns.
+        damages: regions that cannot be read.
+    """
+
+    begin: int
+    end: int
+    inserts: Sequence[Insert]
+    sessions: dict[int, int] = field(default_factory=dict)
+    damages: Sequence[Damage] = ()
+
+    @property
+    def tokens(self) -> tuple[str, ...]:
+        """The tokens of the inserts, in their order."""
+        return tuple(insert.token for insert in self.inserts)
+
+
+def collect(reader: JournalReader, begin: int, end: int, buffer: Buffer) -> Batch:
+    """Read the next batch.
+
+    Args:
+        begin: journal offset of a frame.
+        end: journal offset up to which the journal is durable.
+        buffer: takes the records. The batch ends before the first frame that does not fit, or that would exceed
+            `MAX_ROWS`; it has at least one. The batch is valid until the buffer is used again.
+    """
+    pieces: dict[int, list[Piece]] = defaultdict(list)
+    sessions: dict[int, int] = {}
+    damages: list[Damage] = []
+    rows = 0
+    position = begin
+    buffer.clear()
+    for item in reader.frames(begin, end, buffer):
+        if isinstance(item, Frame):
+            if rows and rows + item.count > MAX_ROWS:
+                break
+            sessions[item.session] = item.written_ns
+            if item.kind == RECORDS:
+                pieces[item.schema_id].append(Piece(Range(item.session, item.first_seq, item.count), item.payload))
+                rows += item.count
+        elif isinstance(item, Damage):
+            damages.append(item)
+        else:
+            break
+        position = item.end
+    inserts = [
+        Insert(reader.schemas[schema_id], part) for schema_id in sorted(pieces) for part in divided(pieces[schema_id])
+    ]
+    return Batch(begin, position, inserts, sessions, damages)
+
+
+def divided(pieces: Sequence[Piece]) -> list[list[Piece]]:
+    """The same records in parts of about equal size, each session in one of them; in one part if they are few."""
+    rows: dict[int, int] = defaultdict(int)
+    for piece in pieces:
+        rows[piece.range.session] += piece.range.count
+    if sum(rows.values()) < WORTH_DIVIDING or len(rows) < CONNECTIONS:
+        return [list(pieces)]
+    sizes = [0] * CONNECTIONS
+    part_of: dict[int, int] = {}
+    for session in sorted(rows, key=lambda each: (-rows[each], each)):
+        part_of[session] = sizes.index(min(sizes))
+        sizes[part_of[session]] += rows[session]
+    return [[piece for piece in pieces if part_of[piece.range.session] == part] for part in range(CONNECTIONS)]

@@ -1,0 +1,115 @@
+"""Sends quarantined records to the database once more, after somebody has mended what refused them."""
+
+import os
+from collections import defaultdict
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from ringbuf.errors import JournalCorrupt, SinkRefused, SinkUnavailable
+from ringbuf.record.schema import Schema
+from ringbuf.record.seqs import Range
+from ringbuf.sinks.clickhouse.sink import ClickHouseSink
+from ringbuf.state import quarantine
+from ringbuf.state.quarantine import Entry
+from ringbuf.writer.load.batch import Insert, Piece
+from ringbuf.writer.load.verification import missing
+
+ROWS_AT_ONCE: Final = 10_000
+TOKENS: Final = 5
+"""How often what was acknowledged and is not there is sent again: a crash of the server can burn a token."""
+
+
+@dataclass
+class Outcome:
+    """What became of the quarantined records.
+
+    Attributes:
+        stored: records that the database has now.
+        refused: records it still refuses, with the reason.
+    """
+
+    stored: int = 0
+    refused: dict[Range, str] = field(default_factory=dict)
+
+
+def resend(directory: Path, sink: ClickHouseSink) -> Outcome:
+    """Send all quarantined records that the database does not have, and keep in quarantine what it still refuses.
+
+    The caller holds the data directory. May be interrupted at any moment and run again.
+
+    Raises:
+        SinkUnavailable, TableMismatch: the database cannot be used; what was stored until then stays stored.
+    """
+    outcome = Outcome()
+    by_schema: dict[str, dict[Range, Piece]] = defaultdict(dict)
+    for entry in _entries(directory):
+        by_schema[entry.descriptor][entry.range] = Piece(entry.range, memoryview(entry.payload))
+    for descriptor, pieces in by_schema.items():
+        schema = Schema.from_descriptor(descriptor.encode())
+        sink.ensure_table(schema)
+        ordered = [pieces[each] for each in sorted(pieces)]
+        for start in range(0, len(ordered), ROWS_AT_ONCE):
+            _send(sink, Insert(schema, ordered[start : start + ROWS_AT_ONCE]), outcome)
+    _keep(directory, outcome.refused)
+    return outcome
+
+
+def _entries(directory: Path) -> list[Entry]:
+    return [entry for entry in quarantine.read(directory) if isinstance(entry, Entry) and entry.records]
+
+
+def _send(sink: ClickHouseSink, insert: Insert, outcome: Outcome) -> None:
+    """Send what the database does not have, and count as stored only what it has when it is asked."""
+    lacking = insert
+    for attempt in range(TOKENS + 1):
+        before = lacking.rows
+        lacking = lacking.only(missing(sink, insert.schema, lacking.ranges))
+        outcome.stored += before - lacking.rows
+        if not lacking.rows:
+            return
+        if attempt == TOKENS:
+            break
+        try:
+            # Not the token of the loader: it may be one that was refused, or forgotten.
+            sink.insert(lacking.schema, lacking.body, lacking.rows, f"{lacking.token}/resent{attempt}")
+        except SinkRefused as error:
+            _divide(sink, lacking, error, outcome)
+            return
+    raise SinkUnavailable(
+        f"{sink.where} acknowledged {lacking.rows} records {TOKENS} times and does not have them",
+        "they stay in quarantine; look at the server's log, then run `ringbuf resend` again",
+    )
+
+
+def _divide(sink: ClickHouseSink, insert: Insert, error: SinkRefused, outcome: Outcome) -> None:
+    if insert.rows > 1:
+        for half in insert.halves():
+            _send(sink, half, outcome)
+    elif missing(sink, insert.schema, insert.ranges):
+        outcome.refused[insert.ranges[0]] = error.what
+    else:
+        outcome.stored += 1  # it was a view that refused, after the table had taken it
+
+
+def _keep(directory: Path, refused: dict[Range, str]) -> None:
+    """Replace the quarantine by what still belongs there: refused records, damaged regions, lines nobody can read."""
+    path = directory / quarantine.FILE_NAME
+    if not path.exists():
+        return
+    temporary = path.with_suffix(".tmp")
+    with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        for line in path.read_bytes().splitlines(keepends=True):
+            if _belongs(line, refused):
+                file.write(line)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+
+
+def _belongs(line: bytes, refused: dict[Range, str]) -> bool:
+    try:
+        entry = quarantine.decode(line)
+    except JournalCorrupt:
+        return True
+    return not entry.records or entry.range in refused

@@ -1,0 +1,1 @@
+"""The process around drain and load: start, stop, signals, status, metrics."""

@@ -1,0 +1,360 @@
+"""The writer process: drain and loader under one roof, started and stopped as a service.
+
+Two stages that only share the journal. The drain runs in the main thread and never touches the database; the loader has
+a thread of its own and never touches a ring. Either can stand still without the other.
+"""
+
+import logging
+import os
+import resource
+import signal
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+from ringbuf.errors import ConfigurationError, JournalCorrupt, JournalError, RingbufError, SinkError
+from ringbuf.journal.appender import Journal
+from ringbuf.journal.reader import MAX_PAYLOAD, JournalReader, SegmentFile
+from ringbuf.record.execution import EXECUTION
+from ringbuf.sinks.clickhouse.engine import Embedded, Engine, Server
+from ringbuf.sinks.clickhouse.sink import ClickHouseSink
+from ringbuf.state import checkpoint as state_file
+from ringbuf.state.checkpoint import Checkpoint
+from ringbuf.state.data_directory import DataDirectory
+from ringbuf.state.query_server import QueryServer
+from ringbuf.state.status import INTERVAL_SECONDS, StatusFile
+from ringbuf.writer.drain.drain import RESERVED_BYTES, Drain, free_bytes
+from ringbuf.writer.load.loader import Loader
+from ringbuf.writer.problems import Problems
+from ringbuf.writer.service.metrics import serve_metrics
+from ringbuf.writer.worker import Worker
+
+LOGGER: Final = logging.getLogger("ringbuf.writer")
+DISCOVER_SECONDS: Final = 0.25
+LOOK_AFTER_SECONDS: Final = 1.0
+LONGEST_IDLE_SECONDS: Final = 0.010
+STUCK_SECONDS: Final = 0.25
+RETAIN_SECONDS: Final = 10.0
+LATER_START_SECONDS: Final = 2.0
+"""How long a later start waits for the database; meanwhile nobody drains the rings."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a writer runs.
+
+    Attributes:
+        sync_interval: seconds between two syncs of the journal while records come in.
+        flush_interval: seconds between two inserts at low rates.
+        stop_timeout: seconds to wait for the database when stopping.
+        segment_bytes: size at which the journal begins a new segment.
+        retain_bytes: size of the journal above which loaded segments are deleted.
+        metrics_port: port on the loopback address for Prometheus, None for no metrics.
+    """
+
+    namespace: str
+    sync_interval: float = 0.010
+    flush_interval: float = 0.050
+    stop_timeout: float = 10.0
+    segment_bytes: int = 64_000_000
+    retain_bytes: int = 1_000_000_000
+    metrics_port: int | None = None
+
+
+def _text(path: Path | None) -> str | None:
+    return None if path is None else str(path)
+
+
+class Writer:
+    """One writer on one data directory.
+
+    Raises, when made:
+        ConfigurationError, SinkError: the database cannot be used, and never was from this directory. A directory that
+            has loaded records before starts all the same: the rings must be drained.
+    """
+
+    def __init__(self, directory: DataDirectory, engine: Engine, database: str, settings: Settings) -> None:
+        self._directory = directory
+        self._engine = engine
+        self._database = database
+        self._sink = ClickHouseSink(engine, database)
+        self._settings = settings
+        self._started_ns = time.time_ns()
+        self._version = version("ringbuf-capture")
+        self._stopping = threading.Event()
+        self._stopped = threading.Event()
+        self._problems = Problems()
+        self._retain_at = 0.0
+        self._removed = 0
+        self._known_segments: tuple[tuple[int, int] | None, list[SegmentFile]] = None, []
+        self._prepare_sink()
+        directory.journal.mkdir(mode=0o700, exist_ok=True)
+        self._reader = JournalReader(directory.journal)
+        checkpoint = self._load_checkpoint()
+        self._journal = Journal.open(
+            directory.journal, not_below=checkpoint.offset, segment_size=settings.segment_bytes
+        )
+        self._drain = Drain(self._journal, self._problems, settings.namespace)
+        self._loader = Loader(
+            directory.path,
+            self._journal,
+            self._reader,
+            partial(ClickHouseSink, engine, database),
+            self._problems,
+            checkpoint,
+            flush_interval=settings.flush_interval,
+        )
+
+    def run(self) -> None:
+        """Work until SIGTERM or SIGINT, then store what is there. A second signal ends the process at once."""
+        self._handle_signals()
+        queries = QueryServer(self._directory.path, self._answer)
+        if self._settings.metrics_port is not None:
+            serve_metrics(self._settings.metrics_port, self.status)
+        loading = threading.Thread(target=self._load, name="loader", daemon=True)
+        monitoring = threading.Thread(target=self._monitor, name="monitor", daemon=True)
+        loading.start()
+        monitoring.start()
+        LOGGER.info("draining namespace %r into %s", self._settings.namespace, self._sink.destination)
+        try:
+            self._drain_until_stopped()
+            self._drain_rest()
+        finally:
+            self._finish_loading(loading)
+            self._stopped.set()
+            monitoring.join()
+            queries.close()
+            self._drain.close()
+            self._journal.close()
+            self._loader.close()
+            self._sink.close()
+        LOGGER.info("stopped: %d records captured, %d stored", self._drain.captured, self._loader.stored)
+
+    def stop(self) -> None:
+        """Begin to stop, as SIGTERM does."""
+        self._stopping.set()
+
+    def status(self) -> dict[str, Any]:
+        """The state of the writer, as in `status.json`."""
+        loader, journal = self._loader, self._journal
+        segments = self._segments()
+        return {
+            "version": self._version,
+            "pid": os.getpid(),
+            "namespace": self._settings.namespace,
+            "state": "stopped" if self._stopped.is_set() else "stopping" if self._stopping.is_set() else "running",
+            "started_ns": self._started_ns,
+            "updated_ns": time.time_ns(),
+            "sink": {
+                "kind": self._engine.kind,
+                "url": self._engine.url,
+                "database": self._database,
+                "password_file": _text(self._engine.password_file),
+                "ca_file": _text(self._engine.ca_file),
+                "reachable": loader.error is None,
+                "error": loader.error,
+            },
+            "rings": len(self._drain.rings),
+            "captured": self._drain.captured,
+            "stored": loader.stored,
+            "quarantined": loader.quarantine.count,
+            "journal": {
+                "begin": segments[0].base if segments else 0,
+                "end": journal.durable_end,
+                "durable": journal.durable_end,
+                "checkpoint": loader.checkpoint.offset,
+                "segments": len(segments),
+                "bytes": sum(segment.size for segment in segments),
+            },
+            "latency_ms": loader.latency.summary(),
+            "errors": self._problems.counts(),
+        }
+
+    def _segments(self) -> list[SegmentFile]:
+        """The files of the journal, as they were when it grew last or lost one."""
+        state = self._journal.durable_end, self._removed
+        known, segments = self._known_segments
+        if state != known:
+            segments = self._reader.segments()
+            self._known_segments = state, segments
+        return segments
+
+    # Start
+
+    def _prepare_sink(self) -> None:
+        """The first start waits for the database, a later one not for long: the rings must be drained."""
+        if not (self._directory.path / state_file.FILE_NAME).exists():
+            self._make_tables()
+            return
+        patience = LATER_START_SECONDS if self._engine.kind == "server" else None  # the embedded one cannot hang
+        try:
+            Worker("preparer").submit(self._make_tables).result(patience)
+        except SinkError as error:
+            self._problems.report(error)
+            LOGGER.warning("starting without the database: records are journaled and wait there")
+        except TimeoutError:
+            LOGGER.warning("starting without the database, which does not answer: records are journaled and wait there")
+
+    def _make_tables(self) -> None:
+        self._sink.prepare()
+        self._sink.ensure_table(EXECUTION)
+        self._sink.ensure_views()
+
+    def _load_checkpoint(self) -> Checkpoint:
+        """The state an earlier writer left. What is damaged is set aside: then all of the journal is doubtful."""
+        destination = self._sink.destination
+        path = self._directory.path / state_file.FILE_NAME
+        try:
+            found = state_file.load(self._directory.path)
+        except JournalCorrupt as error:
+            self._problems.report(error)
+            path.rename(path.with_suffix(f".damaged-{time.time_ns()}"))
+            found = None
+        if found is None:
+            segments = self._reader.segments()
+            found = Checkpoint(destination, segments[0].base if segments else 0)
+            state_file.save(self._directory.path, found)
+        if found.destination != destination:
+            raise ConfigurationError(
+                f"data directory {self._directory.path} loads into {found.destination}, not into {destination}",
+                "give this writer another --data-dir, or the database it had",
+            )
+        return found
+
+    def _handle_signals(self) -> None:
+        def handle(number: int, _: object) -> None:
+            if self._stopping.is_set():
+                LOGGER.warning("second signal: leaving at once; nothing is lost, the next start goes on from here")
+                os._exit(128 + number)
+            LOGGER.info("%s: storing what is there", signal.Signals(number).name)
+            self._stopping.set()
+
+        for each in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(each, handle)
+
+    def _answer(self, statement: str) -> bytes:
+        """Run a query for somebody else: on a connection of its own, for the loader's serves one thread."""
+        sink = ClickHouseSink(self._engine, self._database)
+        try:
+            return sink.query_json(statement)
+        finally:
+            sink.close()
+
+    # Drain, in the main thread
+
+    def _drain_until_stopped(self) -> None:
+        discover_at = look_after_at = 0.0
+        idle, has_news = 0, True
+        while not self._stopping.is_set():
+            started = time.monotonic()
+            if started >= discover_at:
+                self._drain.discover()
+                discover_at = started + DISCOVER_SECONDS
+            if started >= look_after_at:
+                self._drain.look_after()
+                look_after_at = started + LOOK_AFTER_SECONDS
+            count = self._drain.cycle() if has_news else None
+            idle = idle + 1 if count is None else 0
+            if count is None:
+                pause = min(LONGEST_IDLE_SECONDS, 0.001 * idle)
+                has_news = self._drain.wait(pause, pause if pause < LONGEST_IDLE_SECONDS else discover_at - started)
+            elif count == 0:
+                self._pause(STUCK_SECONDS)
+            else:
+                self._loader.news.set()
+                if not self._drain.is_pressed:
+                    self._pause(self._settings.sync_interval - (time.monotonic() - started))
+
+    def _pause(self, seconds: float) -> None:
+        if seconds > LONGEST_IDLE_SECONDS:
+            self._stopping.wait(seconds)
+        elif seconds > 0:
+            time.sleep(seconds)  # costs half of what waiting for an event does
+
+    def _drain_rest(self) -> None:
+        self._drain.discover()
+        goals = {inode: ring.consumer.head for inode, ring in self._drain.rings.items()}
+        while any(ring.consumer.position < goals.get(inode, 0) for inode, ring in self._drain.rings.items()):
+            if not self._drain.cycle():
+                break
+
+    # Loader, in its thread
+
+    def _load(self) -> None:
+        while True:
+            try:
+                self._loader.run()
+                break
+            except RingbufError as error:
+                self._problems.report(error)
+            except Exception:
+                LOGGER.exception("the loader failed; it starts again from its checkpoint")
+            if self._loader.abandon.wait(1.0):
+                break
+
+    def _finish_loading(self, loading: threading.Thread) -> None:
+        self._loader.finishing.set()
+        self._loader.news.set()
+        loading.join(self._settings.stop_timeout)
+        self._loader.abandon.set()
+        loading.join(self._settings.stop_timeout)
+
+    # Monitor, in its thread
+
+    def _monitor(self) -> None:
+        file = StatusFile(self._directory.path)
+        is_last = False
+        while True:
+            self._attempt(lambda: file.show(self.status()))
+            self._attempt(self._retain)
+            if is_last:
+                return
+            is_last = self._stopped.wait(INTERVAL_SECONDS)
+
+    def _attempt(self, action: Callable[[], None]) -> None:
+        """What serves the monitors must never stop the writer."""
+        try:
+            action()
+        except OSError as error:
+            self._problems.report(JournalError(f"status in {self._directory.path} cannot be written: {error}"))
+        except RingbufError as error:
+            self._problems.report(error)
+        except Exception:
+            LOGGER.exception("the monitor failed; it goes on")
+
+    def _retain(self) -> None:
+        """Remove loaded segments: now and then what is too much, at once all if the drain is about to lack space."""
+        free = free_bytes(self._directory.journal)
+        is_short = free < RESERVED_BYTES + MAX_PAYLOAD + self._settings.segment_bytes
+        if not is_short and time.monotonic() < self._retain_at:
+            return
+        max_bytes = 0 if is_short else self._settings.retain_bytes
+        removed = self._journal.retain(self._loader.checkpoint.offset, max_bytes=max_bytes)
+        self._retain_at = time.monotonic() + RETAIN_SECONDS
+        self._removed += removed
+        if removed:
+            LOGGER.info("journal: %d loaded segments removed", removed)
+
+
+def run(data_dir: Path, server: Server | None, database: str, settings: Settings) -> None:
+    """Run a writer on a data directory until it is told to stop.
+
+    Args:
+        server: where the database is; None for the embedded one under the directory.
+
+    Raises:
+        RingbufError: it cannot start.
+    """
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold the password
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # each ring takes three
+    directory = DataDirectory.open(data_dir)
+    try:
+        Writer(directory, server or Embedded(directory.embedded), database, settings).run()
+    finally:
+        directory.close()
