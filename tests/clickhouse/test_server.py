@@ -12,10 +12,10 @@ import pytest
 from clickhouse_connect.driver.exceptions import DatabaseError
 
 from ringbuf.errors import ConfigurationError
+from tests.checkout import ROOT
 from tests.clickhouse_server import NO_ENGINE, PASSWORD, READER, WRITER, ClickHouse, ClickHouseServer, find_engine
 
 NewServer = Callable[[], ClickHouseServer]
-ROOT = Path(__file__).parents[2]
 
 
 def test_a_server_killed_and_started_again_keeps_its_tables(new_clickhouse_server: NewServer) -> None:

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.checkout import CORRUPT
 from tests.fuzz.parsers import mutated, parsers, survives
 
 NAMES = ["descriptor", "header", "ring", "journal", "checkpoint", "quarantine", "quarantine file"]
-CORRUPT = sorted((Path(__file__).parents[1] / "corrupt").glob("*.bin"))
+IMAGES = sorted(CORRUPT.glob("*.bin"))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -27,7 +28,7 @@ def test_every_parser_is_tried(tmp_path: Path) -> None:
     assert [parser.name for parser in parsers(tmp_path)] == NAMES
 
 
-@pytest.mark.parametrize("path", CORRUPT, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", IMAGES, ids=lambda path: path.name)
 def test_an_input_that_once_made_a_parser_fail_no_longer_does(path: Path, tmp_path: Path) -> None:
     name = path.stem.rpartition("-")[0].replace("-", " ")
     (parser,) = [each for each in parsers(tmp_path) if each.name == name]

@@ -9,9 +9,8 @@ import time
 from pathlib import Path
 
 from ringbuf.ring import registry
+from tests.checkout import CORRUPT
 from tests.fuzz.parsers import mutated, parsers, survives
-
-CORRUPT = Path(__file__).parents[1] / "corrupt"
 
 
 def main() -> int:

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from ringbuf.record.execution import ENUMERATIONS, EXECUTION, Flag
+from tests.checkout import ROOT
 
-ROOT = Path(__file__).parents[2]
 FORMAT = (ROOT / "docs" / "FORMAT.md").read_text()
 DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
 

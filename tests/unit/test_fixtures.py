@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from ringbuf.ring.registry import SHARED_MEMORY
+from tests.checkout import ROOT
 from tests.conftest import NO_SKIP_VARIABLE
 
-ROOT = Path(__file__).parents[2]
 SUITE = {
     "test_functions.py": """
 import pytest

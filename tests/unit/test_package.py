@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.checkout import ROOT
+
 CORE = "ringbuf"
 PARTS = ("writer", "strategies", "tools")
 NOT_IN_A_STRATEGY = {"chdb", "click", "clickhouse_connect", "prometheus_client", "rich", "websockets"}

@@ -19,7 +19,8 @@ from ringbuf.ring import registry
 from ringbuf.ring.consumer import Consumer
 from ringbuf.ring.observer import Observer
 from ringbuf.ring.producer import Producer
-from tests.processes.ring_process import CONTEXT, MARK, mark, process
+from tests.checkout import ROOT
+from tests.processes.ring.process import CONTEXT, MARK, mark, process
 
 NAME = "mm-btc"
 
@@ -275,7 +276,7 @@ def test_a_ring_of_another_user_is_only_looked_at(monkeypatch: pytest.MonkeyPatc
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o077, 0o777])
 def test_only_its_user_may_open_a_ring_whatever_the_umask(umask: int, namespace: str) -> None:
     program = f"import os; os.umask({umask}); from ringbuf import Producer; Producer.open({NAME!r}, capacity=2).close()"
-    subprocess.run([sys.executable, "-c", program], check=True, cwd=Path(__file__).parents[2])
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=ROOT)
     assert stat.S_IMODE(ring_file().stat().st_mode) == 0o600
     assert registry.ring_names(namespace) == [NAME]
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ringbuf.strategies.inventory import Position
-from tests.unit.test_inventory import applied, cancel, correct, fill, order, position
+from tests.unit.strategies.test_inventory import applied, cancel, correct, fill, order, position
 
 
 def test_a_canceled_trade_leaves_nothing_behind() -> None:

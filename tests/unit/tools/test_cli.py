@@ -12,8 +12,8 @@ from click.testing import CliRunner
 
 from ringbuf.ring import native
 from ringbuf.tools.cli import SUBCOMMANDS, main
+from tests.checkout import ROOT
 
-ROOT = Path(__file__).parents[2]
 DOCUMENT = (ROOT / "docs" / "TOOL.md").read_text()
 
 

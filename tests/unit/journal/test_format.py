@@ -28,9 +28,10 @@ from ringbuf.journal.frame import (
 from ringbuf.journal.reader import JournalReader
 from ringbuf.record.schema import Schema
 from ringbuf.record.session import SessionInfo
+from tests.checkout import GOLDEN
 from tests.journals import CREATED_NS, TICK, info, ticks
 
-GOLDEN = Path(__file__).with_name("golden.journal.hex")
+JOURNAL = GOLDEN / "journal.hex"
 HEADER = FrameHeader(64, RECORDS, 7, 5, 2, 24, TICK.schema_id, 48, CREATED_NS, 0x12345678)
 
 
@@ -50,11 +51,11 @@ def with_crc(header: bytes | bytearray) -> bytes:
 def test_a_journal_has_these_very_bytes(tmp_path: Path) -> None:
     golden_journal(tmp_path)
     content = (tmp_path / "00000000000000000000.journal").read_bytes()
-    assert content.hex("\n", 32).split() == GOLDEN.read_text().split()
+    assert content.hex("\n", 32).split() == JOURNAL.read_text().split()
 
 
 def test_a_journal_written_by_an_earlier_release_is_read(tmp_path: Path) -> None:
-    (tmp_path / segment_name(0)).write_bytes(bytes.fromhex(GOLDEN.read_text()))
+    (tmp_path / segment_name(0)).write_bytes(bytes.fromhex(JOURNAL.read_text()))
     reader = JournalReader(tmp_path)
     session, first, second = reader.frames()
     assert isinstance(session, Frame) and isinstance(first, Frame) and isinstance(second, Frame)

@@ -17,8 +17,8 @@ from ringbuf.ring.consumer import Consumer
 from ringbuf.ring.layout import Header, check_cursors, decode_header, is_capacity
 from ringbuf.ring.observer import Observer
 from ringbuf.ring.producer import Producer
+from tests.checkout import GOLDEN
 
-GOLDEN = Path(__file__).parents[1] / "golden"
 MARK = Schema.define("marks", [("price", "f8"), ("side", "u1")], words={"side": {0: "unknown", 1: "buy"}})
 MARK_HEADER = Header(MARK, 4, 0x1122334455667788, 1_700_000_000_000_000_000, "host-ä")
 CONSTANTS = struct.Struct("<8sIIIIQQqI")

@@ -16,6 +16,7 @@ from ringbuf.state import checkpoint
 from ringbuf.state.checkpoint import Checkpoint
 from ringbuf.state.quarantine import Quarantine
 from ringbuf.tools.audit import described
+from tests.checkout import ROOT
 from tests.journals import UNSYNCED, info, ticks
 
 SIGNALS = Schema.define("signals", [("captured_ns", "i8"), ("bid", "f8")])
@@ -77,7 +78,7 @@ def test_each_record_is_exactly_one_of_stored_quarantined_pending_and_lost(
 
 
 def test_every_key_of_the_json_is_documented() -> None:
-    document = (Path(__file__).parents[2] / "docs" / "TOOL.md").read_text()
+    document = (ROOT / "docs" / "TOOL.md").read_text()
     printed = described(Reconciliation([account(1, UNKNOWN, None, 0, SeqSet(), SeqSet(), stored((0, 1)))], []))
     for each in (printed, printed["totals"], printed["sessions"][0]):
         assert [key for key in each if f'"{key}":' not in document] == []

@@ -30,8 +30,8 @@ from ringbuf.ring.consumer import Consumer
 from ringbuf.strategies import Recorder
 from ringbuf.strategies.bound_recorder import FIXED_TEXTS, BoundRecorder, ExecutionFields
 from ringbuf.strategies.native_recorder import native_recorder
+from tests.checkout import ROOT
 
-ROOT = Path(__file__).parents[2]
 SOURCES = ("_native.c", "_recorder.c", "_recorder_new.c", "_lock.c", "_heads.c")
 COMPILER = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
 BOUND = {"exchange": "binance", "account": "A-1", "symbol": "ETHUSDT", "strategy": "mm-eth"}

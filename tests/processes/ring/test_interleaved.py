@@ -14,7 +14,7 @@ from ringbuf.ring import layout, registry
 from ringbuf.ring.consumer import Consumer
 from ringbuf.ring.observer import Observer
 from ringbuf.ring.producer import Producer
-from tests.processes.ring_process import MARK, mark, signal_at
+from tests.processes.ring.process import MARK, mark, signal_at
 
 NAME = "mm-btc"
 OTHER = Schema.define("marks", [("value", "f8")] * 1 + [("more", "S40")], version=2)

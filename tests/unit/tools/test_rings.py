@@ -14,6 +14,7 @@ from ringbuf.ring import layout
 from ringbuf.ring.registry import SHARED_MEMORY, ring_names
 from ringbuf.strategies import Recorder
 from ringbuf.tools.cli import main
+from tests.checkout import ROOT
 
 SIGNALS = Schema.define("signals", [("captured_ns", "i8"), ("bid", "f8"), ("venue", "S8")])
 BARE = Schema.define("bare", [("value", "i8")])
@@ -119,7 +120,7 @@ def test_what_is_no_intact_ring_is_listed_with_its_error_among_the_others(namesp
 
 
 def test_every_key_of_the_json_is_documented(namespace: str) -> None:
-    document = (Path(__file__).parents[2] / "docs" / "TOOL.md").read_text()
+    document = (ROOT / "docs" / "TOOL.md").read_text()
     Producer.open("signals", SIGNALS, capacity=8).close()
     segment(namespace, "foreign").write_bytes(b"no ring at all")
     listed = json.loads(run("ls", "--json").stdout)

@@ -14,7 +14,7 @@ from ringbuf.ring.consumer import Consumer
 from ringbuf.ring.observer import Observer
 from ringbuf.ring.producer import FULL, Producer
 from ringbuf.strategies import Recorder
-from tests.processes.ring_process import process
+from tests.processes.ring.process import process
 
 NAME = "mm-btc"
 WIDE = Schema.define("wide", [*((f"word_{index}", "u8") for index in range(3)), ("code", "S7"), ("side", "u1")])

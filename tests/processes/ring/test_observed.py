@@ -11,7 +11,7 @@ from ringbuf.record.schema import Schema
 from ringbuf.ring.consumer import Consumer
 from ringbuf.ring.observer import Observer
 from ringbuf.ring.producer import Producer
-from tests.processes.ring_process import process
+from tests.processes.ring.process import process
 
 NAME = "mm-btc"
 WORDS = [f"word_{index}" for index in range(86)]

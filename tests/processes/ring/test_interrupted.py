@@ -16,7 +16,7 @@ from ringbuf.errors import RingError
 from ringbuf.ring.consumer import Consumer
 from ringbuf.ring.producer import FULL, Producer
 from ringbuf.strategies import Recorder
-from tests.processes.ring_process import MARK, mark, signal_at
+from tests.processes.ring.process import MARK, mark, signal_at
 
 NAME = "mm-btc"
 

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from decimal import Decimal
 from fractions import Fraction
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,8 +18,9 @@ from ringbuf.ring.consumer import Consumer
 from ringbuf.ring.observer import Observer
 from ringbuf.ring.producer import FULL
 from ringbuf.strategies import BoundRecorder, Recorder
+from tests.checkout import GOLDEN
 
-GOLDEN = Path(__file__).parents[1] / "golden" / "execution_record.hex"
+RECORD = GOLDEN / "execution_record.hex"
 pytestmark = pytest.mark.usefixtures("implementation")
 
 NAME = "mm-btc"
@@ -76,7 +76,7 @@ def test_a_fill_has_its_golden_bytes(bound: BoundRecorder) -> None:
     record = last_record()
     for name in ("session", "seq", "captured_ns"):
         record[name] = 0
-    assert record.tobytes() == bytes.fromhex(GOLDEN.read_text())
+    assert record.tobytes() == bytes.fromhex(RECORD.read_text())
 
 
 def test_an_order_has_what_was_bound_and_given_and_nothing_else(recorder: Recorder, bound: BoundRecorder) -> None:

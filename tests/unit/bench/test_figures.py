@@ -24,8 +24,9 @@ from ringbuf.bench.sender_process import cut
 from ringbuf.bench.usage import Spent, Usage
 from ringbuf.errors import RingbufError
 from ringbuf.record.execution import EXECUTION
+from tests.checkout import ROOT
 
-BENCHMARKS = (Path(__file__).parents[2] / "docs" / "BENCHMARKS.md").read_text()
+BENCHMARKS = (ROOT / "docs" / "BENCHMARKS.md").read_text()
 SVG = "{http://www.w3.org/2000/svg}"
 
 

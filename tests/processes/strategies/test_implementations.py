@@ -8,7 +8,6 @@ import sys
 import threading
 from collections.abc import Iterator
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,8 +18,8 @@ from ringbuf.errors import RingClosed
 from ringbuf.record.execution import EXECUTION
 from ringbuf.ring.segment import Segment
 from ringbuf.strategies import Recorder
+from tests.checkout import ROOT
 
-ROOT = Path(__file__).parents[2]
 BOUND = {"exchange": "binance", "account": "A-1", "symbol": "ETHUSDT", "strategy": "mm-eth"}
 FILL: dict[str, Any] = {"side": "buy", "last_price": 2500.25, "last_quantity": 0.5}
 

@@ -18,7 +18,7 @@ from ringbuf.ring.consumer import Consumer
 from ringbuf.ring.observer import Observer
 from ringbuf.ring.producer import FULL, Producer
 from ringbuf.strategies import Recorder
-from tests.processes.ring_process import ALL_BITS, MARK, killed_at, mark, process
+from tests.processes.ring.process import ALL_BITS, MARK, killed_at, mark, process
 
 NAME = "mm-btc"
 CAPACITY = 8

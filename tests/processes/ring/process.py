@@ -15,7 +15,7 @@ from ringbuf.record.schema import Schema
 
 # A server that has everything imported forks each process: milliseconds, and nothing of the test process in it.
 CONTEXT: Final = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload([f"{__package__}.{path.stem}" for path in Path(__file__).parent.glob("test_ring_*.py")])
+CONTEXT.set_forkserver_preload([f"{__package__}.{path.stem}" for path in Path(__file__).parent.glob("test_*.py")])
 
 _TRACED: Final = ("attachment.py", "segment.py", "registry.py", "producer.py", "consumer.py", "bound_recorder.py")
 

@@ -21,10 +21,10 @@ from ringbuf.ring import layout
 from ringbuf.ring.consumer import Consumer
 from ringbuf.ring.producer import Producer
 from ringbuf.strategies import Recorder
-from tests.processes.ring_process import CONTEXT, MARK, mark, process, signal_at
+from tests.checkout import ROOT
+from tests.processes.ring.process import CONTEXT, MARK, mark, process, signal_at
 
 NAME = "mm-btc"
-ROOT = Path(__file__).parents[2]
 
 
 def in_child(act: Callable[[], Any]) -> str:
