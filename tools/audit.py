@@ -27,11 +27,11 @@ def audit(ctx: click.Context, data_dir: Path, as_json: bool) -> None:
     because the database refuses it, or lost. The exit code is 0 only if nothing is lost or doubled and all could be
     read. Records dropped because a ring was full were never accepted; they are shown, too. The writer may be running.
     """
-    space = registry.namespace(writer_status(data_dir).get("namespace"))
+    namespace = registry.resolve_namespace(writer_status(data_dir).get("namespace"))
     with open_database(data_dir) as database:
-        found = reconcile(data_dir, space, database)
+        found = reconcile(data_dir, namespace, database)
     if as_json:
-        print_json({"namespace": space, "data_dir": str(data_dir), "database": database.name} | described(found))
+        print_json({"namespace": namespace, "data_dir": str(data_dir), "database": database.name} | described(found))
     else:
         _print(found)
     ctx.exit(0 if found.is_proven else 1)

@@ -37,14 +37,14 @@ def ls(ctx: click.Context, as_json: bool) -> None:
 
     A file that is no intact ring is listed with what is wrong with it; the exit code is 1 then.
     """
-    space = registry.namespace()
-    rings, damaged = _rings(space)
+    namespace = registry.resolve_namespace()
+    rings, damaged = _rings(namespace)
     if as_json:
-        print_json({"namespace": space, "rings": rings, "damaged": damaged})
+        print_json({"namespace": namespace, "rings": rings, "damaged": damaged})
     elif not rings and not damaged:
         click.echo(
-            f"There is no ring in namespace {space!r} yet. A strategy's Recorder.open() makes one; to see it at work:"
-            " ringbuf demo"
+            f"There is no ring in namespace {namespace!r} yet. A strategy's Recorder.open() makes one; "
+            "to see it at work: ringbuf demo"
         )
     else:
         if rings:
@@ -58,11 +58,11 @@ def ls(ctx: click.Context, as_json: bool) -> None:
     ctx.exit(1 if damaged else 0)
 
 
-def _rings(space: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+def _rings(namespace: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     rings, damaged = [], []
-    for name in registry.ring_names(space):
+    for name in registry.ring_names(namespace):
         try:
-            with open_ring(name, space) as observer:
+            with open_ring(name, namespace) as observer:
                 rings.append(described(observer))
         except RingNotFound:
             continue  # removed since its name was read

@@ -18,21 +18,21 @@ def rm(name: str, force: bool, as_json: bool) -> None:
     Refuses while a producer holds it, while it has records that no writer has read, and if it is no
     intact ring.
     """
-    space = registry.namespace()
-    check_exists(name, space)
-    unread = _unread(name, space) if force else 0
-    registry.remove(name, space=space, force=force)
+    namespace = registry.resolve_namespace()
+    check_exists(name, namespace)
+    unread = _unread(name, namespace) if force else 0
+    registry.remove(name, namespace=namespace, force=force)
     if as_json:
-        print_json({"namespace": space, "removed": name, "unread": unread})
+        print_json({"namespace": namespace, "removed": name, "unread": unread})
     else:
         lost = f"unread records lost: {'unknown' if unread is None else f'{unread:,}'}"
         click.echo(f"removed ring {name!r}" + (f"; {lost}" if unread != 0 else ""))
 
 
-def _unread(name: str, space: str) -> int | None:
+def _unread(name: str, namespace: str) -> int | None:
     """Records that are lost with the ring, None if it cannot tell."""
     try:
-        with open_ring(name, space) as observer:
+        with open_ring(name, namespace) as observer:
             return observer.state().lag
     except RingbufError:
         return None

@@ -41,23 +41,23 @@ def show(name: str, as_json: bool) -> None:
 
     Of a damaged ring, what can still be read is shown.
     """
-    space = registry.namespace()
-    check_exists(name, space)
+    namespace = registry.resolve_namespace()
+    check_exists(name, namespace)
     try:
-        with open_ring(name, space) as observer:
-            ring = _details(observer, space)
+        with open_ring(name, namespace) as observer:
+            ring = _details(observer, namespace)
     except (RingCorrupt, RingVersion):
-        remains = _remains(name, space)
+        remains = _remains(name, namespace)
         print_json(remains) if as_json else _print_remains(remains)
         raise
     print_json(ring) if as_json else _print(ring)
 
 
-def _details(observer: Observer, space: str) -> dict[str, Any]:
+def _details(observer: Observer, namespace: str) -> dict[str, Any]:
     header, state = observer.header, observer.state()
     return described(observer) | {
-        "namespace": space,
-        "path": str(registry.find(observer.name, space)),
+        "namespace": namespace,
+        "path": str(registry.find(observer.name, namespace)),
         "session": header.session,
         "session_hex": f"{header.session:016x}",
         "host": header.host,
@@ -142,9 +142,9 @@ def _time(time_ns: int) -> str:
     return f"{time_text(time_ns)} ({time_ns} ns, {age_text(age_seconds(time_ns))} ago)" if time_ns else ABSENT
 
 
-def _remains(name: str, space: str) -> dict[str, Any]:
+def _remains(name: str, namespace: str) -> dict[str, Any]:
     """What can be read of a file that is no intact ring."""
-    path = registry.find(name, space)
+    path = registry.find(name, namespace)
     with path.open("rb") as file:
         head = file.read(layout.HEADER_SIZE)
     counters = {
@@ -155,7 +155,7 @@ def _remains(name: str, space: str) -> dict[str, Any]:
     dump = head[:_DUMPED].hex()
     return {
         "name": name,
-        "namespace": space,
+        "namespace": namespace,
         "path": str(path),
         "size": path.stat().st_size,
         "counters": counters,

@@ -37,7 +37,7 @@ def tail(name: str, count: int, follow: bool, fields: tuple[str, ...], as_json: 
     With -f a producer may end and another may come, also under a new ring of the same name. If records are overwritten
     before they could be read, stderr says how many.
     """
-    reader = Follower(name, registry.namespace(), count)
+    reader = Follower(name, registry.resolve_namespace(), count)
     for schema, records in reader.follow() if follow else reader.present():
         if missing := [field for field in fields if field not in schema.names]:
             raise unknown_field(schema, missing[0])
@@ -57,10 +57,10 @@ class Follower:
         count: how many of the records that are there already.
     """
 
-    def __init__(self, name: str, space: str, count: int) -> None:
+    def __init__(self, name: str, namespace: str, count: int) -> None:
         self._name = name
-        self._space = space
-        self._ring = open_ring(name, space)
+        self._namespace = namespace
+        self._ring = open_ring(name, namespace)
         self._position = max(self._ring.head - count, min(self._ring.oldest, self._ring.head))
         self._missing = False
 
@@ -95,7 +95,7 @@ class Follower:
     def _successor(self) -> Observer | None:
         """The ring that has the name now, if it is another one."""
         try:
-            found = Observer.open(self._name, namespace=self._space)
+            found = Observer.open(self._name, namespace=self._namespace)
         except RingNotFound:
             if not self._missing:
                 click.echo(f"ringbuf: ring {self._name!r} was removed, waiting for it to come back", err=True)

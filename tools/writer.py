@@ -101,7 +101,7 @@ def writer(
 
     server = None if clickhouse is None else Server(clickhouse, password_file=password_file, ca_file=ca_file)
     settings = Settings(
-        namespace=registry.namespace(namespace),
+        namespace=registry.resolve_namespace(namespace),
         sync_interval=sync_ms / 1000,
         flush_interval=flush_ms / 1000,
         stop_timeout=stop_timeout,

@@ -78,12 +78,12 @@ class Stored:
     doubled: int
 
 
-def look_at_rings(space: str) -> Rings:
+def look_at_rings(namespace: str) -> Rings:
     """What is in the rings of a namespace now."""
     found = Rings()
-    for name in registry.ring_names(space):
+    for name in registry.ring_names(namespace):
         try:
-            with open_ring(name, space) as observer:
+            with open_ring(name, namespace) as observer:
                 found.by_session[observer.header.session] = _ring(name, observer)
         except RingNotFound:
             continue  # it was removed meanwhile: a writer has all of it

@@ -84,14 +84,14 @@ class Reconciliation:
         return not self.problems and not any(each.lost.count or each.doubled for each in self.accounts)
 
 
-def reconcile(data_dir: Path, space: str, database: Database) -> Reconciliation:
+def reconcile(data_dir: Path, namespace: str, database: Database) -> Reconciliation:
     """Compare database, journal and rings, by sequence numbers; the writer may be running.
 
     Raises:
         JournalError: the journal cannot be read at all.
         SinkError: the database cannot be asked.
     """
-    rings = look_at_rings(space)
+    rings = look_at_rings(namespace)
     journal = look_at_journal(data_dir)
     quarantined = look_at_quarantine(data_dir)
     sessions = look_at_sessions(database)

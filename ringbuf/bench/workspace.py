@@ -40,14 +40,14 @@ class Workspace:
     def show_rings(self) -> None:
         """Let the hidden rings appear in the namespace."""
         for name in registry.ring_names(self.hidden):
-            old, new = (registry.segment_name(name, space)[1:] for space in (self.hidden, self.namespace))
+            old, new = (registry.shared_memory_name(name, namespace)[1:] for namespace in (self.hidden, self.namespace))
             (registry.SHARED_MEMORY / old).rename(registry.SHARED_MEMORY / new)
 
     def remove_rings(self) -> None:
         """Remove all rings, hidden or not, whatever is in them."""
         for namespace in (self.namespace, self.hidden):
             for name in registry.ring_names(namespace):
-                registry.remove(name, space=namespace, force=True)
+                registry.remove(name, namespace=namespace, force=True)
 
 
 @contextmanager

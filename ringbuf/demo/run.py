@@ -248,4 +248,4 @@ class Run:
     def _remove_rings(self) -> None:
         for name in self._names:
             with suppress(RingNotFound):
-                registry.remove(name, space=self._namespace, force=True)
+                registry.remove(name, namespace=self._namespace, force=True)

@@ -67,7 +67,7 @@ _FRAME = struct.Struct("<IHHQQIIIIqQII")
 _CRC_AT = 60
 
 
-def segment_name(base: int) -> str:
+def segment_file_name(base: int) -> str:
     """Name of the segment file that begins at a journal offset."""
     return f"{base:020d}.journal"
 
@@ -104,7 +104,7 @@ def check_segment_header(header: bytes | memoryview, base: int) -> None:
         raise JournalCorrupt(f"segment header has CRC {crc:#010x}, its bytes give {computed:#010x}")
     if version != VERSION:
         raise JournalVersion(
-            f"segment {segment_name(base)} has format version {version}, this release reads version {VERSION}",
+            f"segment {segment_file_name(base)} has format version {version}, this release reads version {VERSION}",
             "read it with the release that wrote it",
         )
     if (size, found) != (HEADER_SIZE, base):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
 
-from ringbuf.journal.frame import segment_name
+from ringbuf.journal.frame import segment_file_name
 from ringbuf.journal.step import Step, reached
 
 NEW_SEGMENT: Final = "segment.new"
@@ -68,7 +68,7 @@ class Appender:
             segment.write(content)
             files.fsync(fd)
             reached(Step.SEGMENT_WRITTEN)
-            path.rename(directory / segment_name(base))
+            path.rename(directory / segment_file_name(base))
             reached(Step.SEGMENT_NAMED)
             files.sync_directory(directory)
         except OSError:

@@ -13,7 +13,7 @@ from ringbuf.ring.segment import Segment, check_platform, unlink
 def attach(name: str, schema: Schema, capacity: int | None, namespace: str | None) -> tuple[Segment, layout.Header]:
     """The ring of this name with its producer's lock taken; errors are those of `Producer.open`."""
     check_platform()
-    segment_name = registry.segment_name(name, namespace)
+    shared_memory_name = registry.shared_memory_name(name, namespace)
     if registry.is_retired(name):
         raise InvalidName(f"ring name {name!r} is that of a ring set aside", "leave out the part from '~' on")
     if capacity is not None and not layout.is_capacity(capacity):
@@ -21,7 +21,7 @@ def attach(name: str, schema: Schema, capacity: int | None, namespace: str | Non
             f"capacity {capacity} is no power of two from 2 to {layout.MAX_CAPACITY}", "use for example 16384"
         )
     while True:
-        segment = Segment.open(segment_name, f"ring {name!r}", writable=True, create=True)
+        segment = Segment.open(shared_memory_name, f"ring {name!r}", writable=True, create=True)
         try:
             header = _acquire(segment, name, schema, capacity, namespace)
         except BaseException:
@@ -50,7 +50,7 @@ def _acquire(
         return _create(segment, new_header(schema, capacity or layout.DEFAULT_CAPACITY))
     if header.schema.descriptor == schema.descriptor and capacity in (None, header.capacity):
         return header
-    segment.rename(registry.segment_name(registry.retired_name(name, header.session), namespace))
+    segment.rename(registry.shared_memory_name(registry.retired_name(name, header.session), namespace))
     return None
 
 

@@ -63,7 +63,7 @@ class Consumer:
             ConfigurationError: the processor needs the native core.
         """
         check_platform()
-        segment = Segment.open(registry.segment_name(name, namespace), f"ring {name!r}", writable=True)
+        segment = Segment.open(registry.shared_memory_name(name, namespace), f"ring {name!r}", writable=True)
         try:
             segment.check_owner()
             header = segment.header()

@@ -15,7 +15,7 @@ CREATION_SECONDS: Final = 0.5
 """How long a ring may be without a header until it counts as left unfinished."""
 
 
-def open_ring(name: str, space: str | None = None) -> Observer:
+def open_ring(name: str, namespace: str | None = None) -> Observer:
     """Attach to a ring, waiting for one that is being created.
 
     Raises:
@@ -28,11 +28,11 @@ def open_ring(name: str, space: str | None = None) -> Observer:
         wait=tenacity.wait_fixed(0.05),
         reraise=True,
     )
-    check_exists(name, space)
-    return retrying(Observer.open, name, namespace=space)
+    check_exists(name, namespace)
+    return retrying(Observer.open, name, namespace=namespace)
 
 
-def check_exists(name: str, space: str | None = None) -> None:
+def check_exists(name: str, namespace: str | None = None) -> None:
     """Make sure that there is a file for this ring.
 
     Raises:
@@ -40,9 +40,9 @@ def check_exists(name: str, space: str | None = None) -> None:
         InvalidName: no ring can have this name.
     """
     try:
-        registry.find(name, space)
+        registry.find(name, namespace)
     except RingNotFound as error:
-        close = difflib.get_close_matches(name, registry.ring_names(space), 3, 0.5)
+        close = difflib.get_close_matches(name, registry.ring_names(namespace), 3, 0.5)
         if not close:
             raise
         raise RingNotFound(error.what, f"did you mean {' or '.join(map(repr, close))}?") from error

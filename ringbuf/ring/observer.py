@@ -83,7 +83,7 @@ class Observer:
         """
         check_platform()
         registry.find(name, namespace)
-        segment = Segment.open(registry.segment_name(name, namespace), f"ring {name!r}")
+        segment = Segment.open(registry.shared_memory_name(name, namespace), f"ring {name!r}")
         try:
             return cls(name, segment)
         except BaseException:

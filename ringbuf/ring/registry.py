@@ -1,8 +1,8 @@
 """Which rings there are, what they are called, and how one is removed.
 
-A ring `NAME` of the namespace `SPACE` is the shared memory segment `/ringbuf.SPACE.NAME`, that is the file
-`/dev/shm/ringbuf.SPACE.NAME`. A namespace has no dot, so the two parts can always be told apart. A ring replaced by one
-of another shape is kept as `NAME~SESSION` until its records are consumed.
+A ring is the shared memory segment `/ringbuf.NAMESPACE.NAME`, that is the file `/dev/shm/ringbuf.NAMESPACE.NAME`. A
+namespace has no dot, so the two parts can always be told apart. A ring replaced by one of another shape is kept as
+`NAME~SESSION` until its records are consumed.
 """
 
 import os
@@ -53,7 +53,7 @@ def _is_name(name: str) -> bool:
     return len(plain) <= _MAX_NAME and _NAME.fullmatch(plain) is not None
 
 
-def namespace(given: str | None = None) -> str:
+def resolve_namespace(given: str | None = None) -> str:
     """The namespace to use: as given, else from `RINGBUF_NAMESPACE`, else `default`.
 
     Raises:
@@ -68,9 +68,14 @@ def namespace(given: str | None = None) -> str:
     return found
 
 
-def segment_name(name: str, space: str | None = None) -> str:
-    """Name of the shared memory segment of a ring, with its leading slash."""
-    return f"/ringbuf.{namespace(space)}.{check_name(name)}"
+def shared_memory_name(name: str, namespace: str | None = None) -> str:
+    """Name of a ring's shared memory segment as POSIX has it, with a leading slash."""
+    return f"/ringbuf.{resolve_namespace(namespace)}.{check_name(name)}"
+
+
+def ring_path(name: str, namespace: str | None = None) -> Path:
+    """The file that a ring is, whether or not it exists."""
+    return SHARED_MEMORY / shared_memory_name(name, namespace)[1:]
 
 
 def retired_name(name: str, session: int) -> str:
@@ -83,12 +88,12 @@ def is_retired(name: str) -> bool:
     return _RETIRED.fullmatch(name) is not None
 
 
-def ring_inodes(space: str | None = None) -> dict[int, str]:
+def ring_inodes(namespace: str | None = None) -> dict[int, str]:
     """All rings of a namespace: the inode, which stays with a ring when it is set aside, and the name.
 
     Files that no ring can be called like are none and left out.
     """
-    prefix = f"ringbuf.{namespace(space)}."
+    prefix = f"ringbuf.{resolve_namespace(namespace)}."
     with os.scandir(SHARED_MEMORY) as entries:
         named = {entry.inode(): entry.name[len(prefix) :] for entry in entries if entry.name.startswith(prefix)}
     return {inode: name for inode, name in named.items() if _is_name(name)}
@@ -101,8 +106,8 @@ class Presence:
     the present tick of the clock when the scan began. Not its mtime: that can be put back, and copying tools do it.
     """
 
-    def __init__(self, space: str) -> None:
-        self._space = space
+    def __init__(self, namespace: str) -> None:
+        self._namespace = namespace
         self._rings: dict[int, str] = {}
         self._scanned_change_ns: int | None = None
         self._rescan_at = 0.0
@@ -113,7 +118,7 @@ class Presence:
         change_ns = _changed_ns()
         if change_ns == self._scanned_change_ns and time.monotonic() < self._rescan_at:
             return self._rings
-        found = ring_inodes(self._space)
+        found = ring_inodes(self._namespace)
         self._scanned_change_ns = change_ns if change_ns < now_ns - TICK_NS else None
         self._rescan_at = time.monotonic() + RESCAN_SECONDS
         if found != self._rings:
@@ -125,12 +130,12 @@ def _changed_ns() -> int:
     return os.stat(_DIRECTORY).st_ctime_ns
 
 
-def ring_names(space: str | None = None) -> list[str]:
+def ring_names(namespace: str | None = None) -> list[str]:
     """Names of all rings of a namespace, sorted."""
-    return sorted(ring_inodes(space).values())
+    return sorted(ring_inodes(namespace).values())
 
 
-def remove(name: str, *, space: str | None = None, force: bool = False) -> None:
+def remove(name: str, *, namespace: str | None = None, force: bool = False) -> None:
     """Remove a ring.
 
     Args:
@@ -142,7 +147,7 @@ def remove(name: str, *, space: str | None = None, force: bool = False) -> None:
         RingCorrupt: it is no intact ring, and `force` is not given.
     """
     where = f"ring {name!r}"
-    segment = segment_name(name, space)
+    segment = shared_memory_name(name, namespace)
     if not force:
         with Segment.open(segment, where, writable=True) as opened:
             _check_removable(opened)
@@ -173,17 +178,18 @@ def _check_removable(segment: Segment) -> None:
         )
 
 
-def find(name: str, space: str | None = None) -> Path:
+def find(name: str, namespace: str | None = None) -> Path:
     """The file of a ring.
 
     Raises:
         RingNotFound: there is none of this name; the hint lists those there are.
     """
-    path = SHARED_MEMORY / segment_name(name, space)[1:]
+    path = ring_path(name, namespace)
     if not path.exists():
-        names = ring_names(space)
+        names = ring_names(namespace)
         known = ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
         raise RingNotFound(
-            f"no ring {name!r} in namespace {namespace(space)!r}", f"there is {known}" if names else "there is none yet"
+            f"no ring {name!r} in namespace {resolve_namespace(namespace)!r}",
+            f"there is {known}" if names else "there is none yet",
         )
     return path

@@ -18,7 +18,6 @@ from ringbuf.journal.segment_appender import Files
 from ringbuf.journal.step import Step
 from ringbuf.ring import layout, registry
 from ringbuf.ring.producer import Producer
-from ringbuf.ring.registry import SHARED_MEMORY
 from ringbuf.writer.drain.drain import Drain
 from ringbuf.writer.problems import Problems
 from tests.journals import TICK
@@ -187,7 +186,7 @@ def test_a_slot_that_something_else_wrote_into_is_named_and_never_journaled(
     broken, *others = producers
     for producer in producers:
         append(producer, 5)
-    slot = SHARED_MEMORY / registry.segment_name(broken.name, namespace)[1:]
+    slot = registry.ring_path(broken.name, namespace)
     with slot.open("r+b") as file:
         os.pwrite(file.fileno(), b"\xee" * 24, layout.HEADER_SIZE + 3 * TICK.record_size)
     drain.cycle()

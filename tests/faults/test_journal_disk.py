@@ -16,7 +16,7 @@ import pytest
 
 from ringbuf.errors import JournalFull
 from ringbuf.journal.appender import Journal
-from ringbuf.journal.frame import segment_name
+from ringbuf.journal.frame import segment_file_name
 from ringbuf.journal.reader import SESSION, Damage, JournalReader, Tail
 from ringbuf.journal.segment_appender import Files
 from tests.journals import (
@@ -285,7 +285,7 @@ def test_a_segment_gets_its_name_when_it_is_on_the_disk_and_then_the_name_is_mad
     journal = reopen(directory, replace(UNSYNCED, fsync=fsync))
     journal.add_session(info(7), 0)
     journal.close()
-    name = segment_name(0)
+    name = segment_file_name(0)
     assert synced == [["segment.new", "file"], [name, "directory"]]
 
 

@@ -77,7 +77,7 @@ class ImpatientWriter(WriterProcess):
             from ringbuf.sinks.clickhouse.engine import Server
             from ringbuf.writer.service.service import Settings, run
             server = Server(sys.argv[2], timeout=1)
-            run(Path(sys.argv[1]), server, sys.argv[3], Settings(registry.namespace(), flush_interval=0.01))
+            run(Path(sys.argv[1]), server, sys.argv[3], Settings(registry.resolve_namespace(), flush_interval=0.01))
         """
         command = [sys.executable, "-c", textwrap.dedent(program), str(self.data_dir), *self._arguments[3:]]
         with self._log.open("ab") as log:

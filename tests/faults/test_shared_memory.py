@@ -35,7 +35,7 @@ def writer(clickhouse_server: ClickHouse, database: str, data_dir: Path) -> Iter
 
 
 def ring_file(name: str) -> Path:
-    return registry.SHARED_MEMORY / registry.segment_name(name)[1:]
+    return registry.ring_path(name)
 
 
 def wait_stored(client: Client, database: str, *rings: Recorded) -> None:

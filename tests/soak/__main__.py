@@ -235,8 +235,8 @@ def main(minutes: float, seed: int | None, strategies: int, rate: float, calm: b
     """Kill, cut, stop and fill everything at random; then compare what was recorded with what is stored."""
     for each in (signal.SIGTERM, signal.SIGINT):
         signal.signal(each, _terminated)
-    space = f"soak-{os.getpid()}"
-    os.environ[NAMESPACE_VARIABLE] = space
+    namespace = f"soak-{os.getpid()}"
+    os.environ[NAMESPACE_VARIABLE] = namespace
     directory = Path(tempfile.mkdtemp(prefix="ringbuf-soak-"))
     is_well = False
     try:
@@ -247,7 +247,7 @@ def main(minutes: float, seed: int | None, strategies: int, rate: float, calm: b
         is_well = True  # nothing was found, so nothing is kept
         sys.exit(130)
     finally:
-        for segment in SHARED_MEMORY.glob(f"ringbuf.{space}.*"):
+        for segment in SHARED_MEMORY.glob(f"ringbuf.{namespace}.*"):
             segment.unlink()
         if is_well:
             shutil.rmtree(directory)

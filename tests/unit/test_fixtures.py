@@ -65,11 +65,11 @@ def test_rings_left_by_a_test_are_removed_after_it(tmp_path: Path) -> None:
     leaving = f"""
 import os
 from pathlib import Path
-from ringbuf.ring.registry import SHARED_MEMORY, segment_name
+from ringbuf.ring.registry import ring_path
 
 def test_leaves_a_ring(namespace):
     assert os.environ["RINGBUF_NAMESPACE"] == namespace
-    ring = SHARED_MEMORY / segment_name("left").lstrip("/")
+    ring = ring_path("left")
     ring.touch()
     Path({str(tmp_path)!r}, "left").write_text(ring.name)
 """

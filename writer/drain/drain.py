@@ -341,7 +341,7 @@ class Drain:
             return False
         if name is not None:
             # Somebody may remove it at this moment.
-            (registry.SHARED_MEMORY / registry.segment_name(name, self._namespace)[1:]).unlink(missing_ok=True)
+            registry.ring_path(name, self._namespace).unlink(missing_ok=True)
         return True
 
     def _detach(self, inode: int) -> None:

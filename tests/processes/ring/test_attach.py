@@ -26,7 +26,7 @@ NAME = "mm-btc"
 
 
 def ring_file() -> Path:
-    return registry.SHARED_MEMORY / registry.segment_name(NAME)[1:]
+    return registry.ring_path(NAME)
 
 
 def open_files() -> int:
@@ -57,16 +57,16 @@ def test_a_ring_larger_than_shared_memory_is_an_error_that_leaves_nothing() -> N
         assert producer.append(**mark(1)) == 0
 
 
-def under_limit(limit: int, size: int, capacity: int, space: str, connection: Any) -> None:
+def under_limit(limit: int, size: int, capacity: int, namespace: str, connection: Any) -> None:
     """Report the error of opening a ring under a limit of this process."""
     soft, hard = resource.getrlimit(limit)
     resource.setrlimit(limit, (size, hard))
     try:
-        Producer.open(NAME, MARK, capacity=capacity, namespace=space)
+        Producer.open(NAME, MARK, capacity=capacity, namespace=namespace)
         connection.send(None)
     except RingError as error:
         resource.setrlimit(limit, (soft, hard))
-        connection.send((type(error), str(error), registry.ring_names(space)))
+        connection.send((type(error), str(error), registry.ring_names(namespace)))
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_a_limit_of_the_process_is_an_error_that_names_it(
         assert producer.append(**mark(1)) == 0
 
 
-def with_few_files(space: str, connection: Any) -> None:
+def with_few_files(namespace: str, connection: Any) -> None:
     """Report the errors of opening a ring with no, one, two ... open files left, until it works."""
     errors: list[str] = []
     next_file = os.dup(0)
@@ -98,7 +98,7 @@ def with_few_files(space: str, connection: Any) -> None:
     for left in range(20):
         resource.setrlimit(resource.RLIMIT_NOFILE, (next_file + left, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
         try:
-            Producer.open(NAME, MARK, capacity=2, namespace=space).close()
+            Producer.open(NAME, MARK, capacity=2, namespace=namespace).close()
             break
         except RingError as error:
             errors.append(str(error))
@@ -240,8 +240,8 @@ def test_the_lock_tells_who_is_alive_and_not_the_process_id() -> None:
         pass
 
 
-def hold(connection: Any, space: str) -> None:
-    held = Producer.open(NAME, MARK, namespace=space), Consumer.open(NAME, namespace=space)
+def hold(connection: Any, namespace: str) -> None:
+    held = Producer.open(NAME, MARK, namespace=namespace), Consumer.open(NAME, namespace=namespace)
     connection.send(os.getpid())
     connection.recv()
     del held

@@ -69,11 +69,11 @@ def answer_of(act: Callable[..., Any], *args: Any) -> Any:
 # Fork
 
 
-def use_everything_in_a_child(space: str) -> list[str]:
-    recorder = Recorder.open("executions", capacity=2, namespace=space)
+def use_everything_in_a_child(namespace: str) -> list[str]:
+    recorder = Recorder.open("executions", capacity=2, namespace=namespace)
     bound = recorder.bind(exchange="e", account="a", symbol="s", strategy="m")
-    producer = Producer.open(NAME, MARK, capacity=8, namespace=space)
-    consumer = Consumer.open(NAME, namespace=space)
+    producer = Producer.open(NAME, MARK, capacity=8, namespace=namespace)
+    consumer = Consumer.open(NAME, namespace=namespace)
     producer.append(**mark(1))
     bound.order()
     acts: list[Callable[[], Any]] = [
@@ -88,11 +88,11 @@ def use_everything_in_a_child(space: str) -> list[str]:
         consumer.poll,
         lambda: consumer.acknowledge(0),
         consumer.rewind,
-        lambda: Producer.open(NAME, MARK, namespace=space),
-        lambda: Consumer.open(NAME, namespace=space),
+        lambda: Producer.open(NAME, MARK, namespace=namespace),
+        lambda: Consumer.open(NAME, namespace=namespace),
         lambda: [each.close() for each in (producer, consumer, recorder)],
         lambda: (producer.head, consumer.lag),
-        lambda: Producer.open("child", MARK, capacity=2, namespace=space).append(**mark(1)),
+        lambda: Producer.open("child", MARK, capacity=2, namespace=namespace).append(**mark(1)),
     ]
     answers = [in_child(act) for act in acts]
     slot = producer.claim()
@@ -113,9 +113,9 @@ def test_a_forked_child_is_refused_everything_and_the_parent_notices_nothing(nam
     assert answers[19:] == ["1", "2", "1", "[[1, 5, 2]]"]
 
 
-def fork_and_wait(connection: Connection, space: str) -> None:
+def fork_and_wait(connection: Connection, namespace: str) -> None:
     """Hold a ring at both ends and fork a child that outlives this process."""
-    held = Producer.open(NAME, MARK, capacity=8, namespace=space), Consumer.open(NAME, namespace=space)
+    held = Producer.open(NAME, MARK, capacity=8, namespace=namespace), Consumer.open(NAME, namespace=namespace)
     held[0].append(**mark(1))
     if os.fork() == 0:
         connection.send(os.getpid())
@@ -141,8 +141,8 @@ def test_a_forked_child_that_lives_on_does_not_keep_the_locks_of_its_killed_pare
     there.close()
 
 
-def fork_among_threads(space: str) -> tuple[set[str], list[int], int]:
-    producer = Producer.open(NAME, MARK, capacity=8192, namespace=space)
+def fork_among_threads(namespace: str) -> tuple[set[str], list[int], int]:
+    producer = Producer.open(NAME, MARK, capacity=8192, namespace=namespace)
     stop = threading.Event()
     returned: list[int] = []
 
@@ -167,8 +167,8 @@ def test_a_child_forked_while_another_thread_appends_is_refused_and_never_stuck(
 # Stopped, and ended
 
 
-def append_with_a_stop(step: int, space: str) -> None:
-    producer = Producer.open(NAME, MARK, namespace=space)
+def append_with_a_stop(step: int, namespace: str) -> None:
+    producer = Producer.open(NAME, MARK, namespace=namespace)
     signal_at(step, signal.SIGSTOP)()
     producer.append(**mark(5))
     sys.settrace(None)

@@ -81,8 +81,8 @@ Action = Callable[[Producer, range], None]
 Begin = Callable[[], None]
 
 
-def attach_and(begin: Begin, action: Action, values: range, space: str) -> None:
-    producer = Producer.open(NAME, MARK, namespace=space)
+def attach_and(begin: Begin, action: Action, values: range, namespace: str) -> None:
+    producer = Producer.open(NAME, MARK, namespace=namespace)
     begin()
     action(producer, values)
 
@@ -119,8 +119,8 @@ def test_killed_at_any_line_of_an_append_a_producer_leaves_all_of_it_or_nothing(
     assert published[-2 if action is not claim_and_abort else -1] in (values[-1], step)
 
 
-def fill(begin: Begin, space: str, value: int) -> None:
-    bound = Recorder.open(NAME, namespace=space).bind(exchange="e", account="a", symbol="s", strategy="m")
+def fill(begin: Begin, namespace: str, value: int) -> None:
+    bound = Recorder.open(NAME, namespace=namespace).bind(exchange="e", account="a", symbol="s", strategy="m")
     begin()
     bound.fill(side="buy", last_price=float(value), last_quantity=-float(value), order_id=str(value))
 
@@ -167,8 +167,8 @@ def test_killed_in_the_middle_of_a_bulk_append_a_producer_leaves_no_overwritten_
     assert lapped == {(8, 1), (8, 5), (13, 6)}
 
 
-def extend_by_five(begin: Begin, name: str, space: str) -> None:
-    producer = Producer.open(name, MARK, namespace=space)
+def extend_by_five(begin: Begin, name: str, namespace: str) -> None:
+    producer = Producer.open(name, MARK, namespace=namespace)
     begin()
     producer.extend(array_of(range(100, 105)))
 
@@ -176,9 +176,9 @@ def extend_by_five(begin: Begin, name: str, space: str) -> None:
 # Creating
 
 
-def create(begin: Begin, space: str) -> None:
+def create(begin: Begin, namespace: str) -> None:
     begin()
-    Producer.open(NAME, MARK, capacity=CAPACITY, namespace=space)
+    Producer.open(NAME, MARK, capacity=CAPACITY, namespace=namespace)
 
 
 def test_killed_at_any_line_of_creating_a_ring_a_producer_leaves_nothing_in_the_way(namespace: str) -> None:
@@ -209,9 +209,9 @@ def state_of(name: str) -> str:
 MARK_2 = Schema.define("marks", [("value", "f8")], version=2)
 
 
-def change_schema(begin: Begin, space: str) -> None:
+def change_schema(begin: Begin, namespace: str) -> None:
     begin()
-    Producer.open(NAME, MARK_2, capacity=CAPACITY, namespace=space)
+    Producer.open(NAME, MARK_2, capacity=CAPACITY, namespace=namespace)
 
 
 def test_killed_at_any_line_of_setting_a_ring_aside_a_producer_loses_none_of_its_records(namespace: str) -> None:
@@ -237,9 +237,9 @@ def test_killed_at_any_line_of_setting_a_ring_aside_a_producer_loses_none_of_its
 # Consuming
 
 
-def poll_and_acknowledge(begin: Begin, space: str) -> None:
+def poll_and_acknowledge(begin: Begin, namespace: str) -> None:
     begin()
-    consumer = Consumer.open(NAME, namespace=space)
+    consumer = Consumer.open(NAME, namespace=namespace)
     for _ in range(2):
         consumer.poll(3)
         consumer.acknowledge(consumer.position - 1)
@@ -265,9 +265,9 @@ def test_killed_at_any_line_a_consumer_is_given_again_all_it_did_not_acknowledge
 # Random moments
 
 
-def append_until_killed(way: int, run: int, report: str, space: str) -> None:
+def append_until_killed(way: int, run: int, report: str, namespace: str) -> None:
     """Append as fast as possible; say in a file how many appends have returned."""
-    producer = Producer.open(NAME, MARK, namespace=space)
+    producer = Producer.open(NAME, MARK, namespace=namespace)
     action = (append_fields, append_record, claim_and_commit)[way % 3]
     with open(report, "r+b") as file, mmap.mmap(file.fileno(), 8) as returned:
         for count in range(1 << 31):

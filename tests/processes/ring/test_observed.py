@@ -28,9 +28,9 @@ def filled(values: Any) -> Any:
     return array
 
 
-def overtake(way: str, space: str) -> None:
+def overtake(way: str, namespace: str) -> None:
     """Append without end, acknowledging at once."""
-    producer, consumer = Producer.open(NAME, BIG, namespace=space), Consumer.open(NAME, namespace=space)
+    producer, consumer = Producer.open(NAME, BIG, namespace=namespace), Consumer.open(NAME, namespace=namespace)
     arrays = [filled(np.arange(first, first + 11, dtype="u8") * np.uint64(0x9E3779B97F4A7C15)) for first in range(64)]
     for turn in itertools.count():
         array = arrays[turn % 64]

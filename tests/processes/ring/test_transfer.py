@@ -33,8 +33,8 @@ def records(session: int, first: int, count: int) -> Any:
     return made
 
 
-def produce_in_bulk(total: int, space: str) -> None:
-    producer = Producer.open(NAME, WIDE, namespace=space)
+def produce_in_bulk(total: int, namespace: str) -> None:
+    producer = Producer.open(NAME, WIDE, namespace=namespace)
     sizes = np.random.default_rng(1).integers(1, 9_000, size=total)
     for size in sizes:
         if producer.head == total:
@@ -46,8 +46,8 @@ def produce_in_bulk(total: int, space: str) -> None:
                 time.sleep(0.0001)
 
 
-def produce_one_by_one(total: int, space: str) -> None:
-    producer = Producer.open(NAME, WIDE, namespace=space)
+def produce_one_by_one(total: int, namespace: str) -> None:
+    producer = Producer.open(NAME, WIDE, namespace=namespace)
     names = WIDE.names[2:]
     while producer.head < total:
         for record in records(0, producer.head, min(1000, total - producer.head)).tolist():

@@ -23,7 +23,7 @@ from ringbuf.journal.frame import (
     decode_frame_header,
     decode_session,
     encode_segment_header,
-    segment_name,
+    segment_file_name,
 )
 from ringbuf.journal.reader import JournalReader
 from ringbuf.record.schema import Schema
@@ -55,7 +55,7 @@ def test_a_journal_has_these_very_bytes(tmp_path: Path) -> None:
 
 
 def test_a_journal_written_by_an_earlier_release_is_read(tmp_path: Path) -> None:
-    (tmp_path / segment_name(0)).write_bytes(bytes.fromhex(JOURNAL.read_text()))
+    (tmp_path / segment_file_name(0)).write_bytes(bytes.fromhex(JOURNAL.read_text()))
     reader = JournalReader(tmp_path)
     session, first, second = reader.frames()
     assert isinstance(session, Frame) and isinstance(first, Frame) and isinstance(second, Frame)
@@ -96,7 +96,7 @@ def test_every_number_of_a_segment_header_is_where_the_map_says() -> None:
     assert struct.unpack_from("<IIQq", header, 8) == (1, 64, 6400, CREATED_NS)
     assert header[32:60] == bytes(28)
     assert struct.unpack_from("<I", header, 60) == (zlib.crc32(header[:60]),)
-    assert segment_name(6400) == "00000000000000006400.journal"
+    assert segment_file_name(6400) == "00000000000000006400.journal"
 
 
 def test_a_frame_header_decodes_to_what_was_encoded() -> None:

@@ -90,7 +90,7 @@ def test_capacities_are_powers_of_two() -> None:
 
 
 def ring_file() -> Path:
-    return registry.SHARED_MEMORY / registry.segment_name(NAME)[1:]
+    return registry.ring_path(NAME)
 
 
 def damaged_ring(damage: Callable[[bytearray], bytes | bytearray | None]) -> bytes:

@@ -14,7 +14,7 @@ from ringbuf.ring import registry
 from ringbuf.ring.consumer import Consumer
 from ringbuf.ring.observer import Observer
 from ringbuf.ring.producer import Producer
-from ringbuf.ring.registry import Presence, check_name, is_retired, namespace, remove, ring_inodes, ring_names
+from ringbuf.ring.registry import Presence, check_name, is_retired, remove, resolve_namespace, ring_inodes, ring_names
 
 TICK = Schema.define("ticks", [("price", "f8")])
 TICK_2 = Schema.define("ticks", [("price", "f8"), ("size", "f8")], version=2)
@@ -39,32 +39,32 @@ def test_a_bad_name_is_refused_everywhere_and_makes_nothing(name: str, namespace
     assert not [entry for entry in os.listdir("/dev/shm") if namespace in entry]
 
 
-@pytest.mark.parametrize("space", ["", "a.b", "a/b", "..", "-a", "a" * 49, "a b", "a\n", "ä"])
-def test_a_bad_namespace_is_refused(space: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("bad", ["", "a.b", "a/b", "..", "-a", "a" * 49, "a b", "a\n", "ä"])
+def test_a_bad_namespace_is_refused(bad: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InvalidName, match="RINGBUF_NAMESPACE"):
-        Producer.open("ticks", namespace=space)
-    monkeypatch.setenv("RINGBUF_NAMESPACE", space)
+        Producer.open("ticks", namespace=bad)
+    monkeypatch.setenv("RINGBUF_NAMESPACE", bad)
     with pytest.raises(InvalidName, match="RINGBUF_NAMESPACE"):
         ring_names()
 
 
 def test_the_namespace_is_the_one_given_else_the_environment_else_default(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert namespace("mine") == "mine"
+    assert resolve_namespace("mine") == "mine"
     monkeypatch.setenv("RINGBUF_NAMESPACE", "from-environment")
-    assert namespace() == "from-environment"
+    assert resolve_namespace() == "from-environment"
     monkeypatch.delenv("RINGBUF_NAMESPACE")
-    assert namespace() == "default"
+    assert resolve_namespace() == "default"
 
 
 def test_the_longest_names_make_a_ring() -> None:
-    name, space = "n" * 100, f"test-{os.getpid()}".ljust(48, "x")
+    name, namespace = "n" * 100, f"test-{os.getpid()}".ljust(48, "x")
     try:
-        Producer.open(name, TICK, capacity=2, namespace=space).close()
-        Producer.open(name, TICK_2, capacity=2, namespace=space).close()
-        assert [is_retired(found) for found in ring_names(space)] == [False, True]
+        Producer.open(name, TICK, capacity=2, namespace=namespace).close()
+        Producer.open(name, TICK_2, capacity=2, namespace=namespace).close()
+        assert [is_retired(found) for found in ring_names(namespace)] == [False, True]
     finally:
-        for found in ring_names(space):
-            remove(found, space=space, force=True)
+        for found in ring_names(namespace):
+            remove(found, namespace=namespace, force=True)
 
 
 def test_namespaces_keep_rings_apart(namespace: str) -> None:

@@ -50,7 +50,7 @@ def stand_still(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
 
 
 def ring_file(name: str) -> Path:
-    return registry.SHARED_MEMORY / registry.segment_name(name)[1:]
+    return registry.ring_path(name)
 
 
 def append(producer: Producer, count: int = 1) -> None:
