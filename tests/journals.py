@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ringbuf.journal.appender import Journal
+from ringbuf.journal.appender import JournalAppender
 from ringbuf.journal.frame import HEADER_SIZE
 from ringbuf.journal.reader import SESSION, Damage, Frame, JournalReader, Tail
 from ringbuf.journal.segment_appender import Files
@@ -95,12 +95,12 @@ def seqs(first: int, end: int, session: int = 7) -> list[tuple[int, int]]:
     return [(session, seq) for seq in range(first, end)]
 
 
-def reopen(directory: Path, files: Files = UNSYNCED, segment_size: int = 1 << 20) -> Journal:
+def reopen(directory: Path, files: Files = UNSYNCED, segment_size: int = 1 << 20) -> JournalAppender:
     """Open a journal that never waits for the disk."""
-    return Journal.open(directory, files=files, segment_size=segment_size)
+    return JournalAppender.open(directory, files=files, segment_size=segment_size)
 
 
-def append(journal: Journal, frames: int = 1, session: int = 7) -> None:
+def append(journal: JournalAppender, frames: int = 1, session: int = 7) -> None:
     """Append frames of two records."""
     for _ in range(frames):
         first_seq = journal.next_seq(session)

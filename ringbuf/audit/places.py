@@ -25,7 +25,7 @@ AT_ONCE: Final = 1_000
 
 
 @dataclass(frozen=True)
-class Ring:
+class RingContent:
     """A ring at one moment: `unread` is what no writer has acknowledged yet."""
 
     name: str
@@ -42,12 +42,12 @@ class Ring:
 class Rings:
     """All rings of a namespace, by session, and what is wrong with those that cannot be read."""
 
-    by_session: dict[int, Ring] = field(default_factory=dict)
+    by_session: dict[int, RingContent] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
 
 
 @dataclass
-class Journal:
+class JournalContent:
     """The journal of a data directory.
 
     Attributes:
@@ -92,9 +92,9 @@ def look_at_rings(namespace: str) -> Rings:
     return found
 
 
-def _ring(name: str, observer: Observer) -> Ring:
+def _ring(name: str, observer: Observer) -> RingContent:
     header, state = observer.header, checked_state(observer)
-    return Ring(
+    return RingContent(
         name,
         header.host,
         header.schema.name,
@@ -106,13 +106,13 @@ def _ring(name: str, observer: Observer) -> Ring:
     )
 
 
-def look_at_journal(data_dir: Path) -> Journal:
+def look_at_journal(data_dir: Path) -> JournalContent:
     """What is in the journal now. All of it is read, and every checksum checked.
 
     Raises:
         JournalError: the journal or the loader's state cannot be read.
     """
-    found = Journal()
+    found = JournalContent()
     directory = data_dir / "journal"
     if not directory.is_dir():
         return found

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from ringbuf.audit.places import (
-    Ring,
+    RingContent,
     Stored,
     look_at_database,
     look_at_journal,
@@ -56,7 +56,7 @@ class Account:
 
     session: int
     origin: Origin
-    ring: Ring | None
+    ring: RingContent | None
     recorded: SeqSet
     stored: SeqSet
     quarantined: SeqSet
@@ -125,7 +125,13 @@ def reconcile(data_dir: Path, namespace: str, database: Database) -> Reconciliat
 
 
 def account(
-    session: int, origin: Origin, ring: Ring | None, journal_end: int, journaled: SeqSet, kept: SeqSet, found: Stored
+    session: int,
+    origin: Origin,
+    ring: RingContent | None,
+    journal_end: int,
+    journaled: SeqSet,
+    kept: SeqSet,
+    found: Stored,
 ) -> Account:
     """Account for one session.
 

@@ -153,7 +153,7 @@ class SqliteInThread(SqliteInLoop):
         await asyncio.to_thread(self.insert, order)
 
 
-class Ring(Saving):
+class RingSaving(Saving):
     """The recorder. The writer stores what it records; who runs the experiment asks the database."""
 
     name = "ringbuf"
@@ -187,14 +187,14 @@ class Ring(Saving):
         self._recorder.close()
 
 
-class HiddenRing(Ring):
+class HiddenRingSaving(RingSaving):
     """The same, but the writer is not shown the ring before the run is over: what saving alone costs."""
 
     name = "ringbuf, writer later"
 
 
 SAVINGS: Final[dict[str, type[Saving]]] = {
-    each.name: each for each in (Saving, Ring, HiddenRing, Awaited, SqliteInLoop, SqliteInThread, Blocking)
+    each.name: each for each in (Saving, RingSaving, HiddenRingSaving, Awaited, SqliteInLoop, SqliteInThread, Blocking)
 }
 
 

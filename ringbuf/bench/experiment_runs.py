@@ -10,11 +10,11 @@ from ringbuf.bench.experiment_client import (
     SAVINGS,
     Awaited,
     Blocking,
-    HiddenRing,
+    HiddenRingSaving,
     Load,
     Outcome,
     Place,
-    Ring,
+    RingSaving,
     Saving,
     SqliteInLoop,
     SqliteInThread,
@@ -127,7 +127,7 @@ class Experiment:
 
     def _turn(self, plan: Plan, number: int) -> list[str]:
         """Who has a run in a round; noop and ringbuf side by side, and in every other round the other way round."""
-        compared = [Saving.name] if self._writer is None else [Saving.name, Ring.name, HiddenRing.name]
+        compared = [Saving.name] if self._writer is None else [Saving.name, RingSaving.name, HiddenRingSaving.name]
         others = [Awaited.name, SqliteInLoop.name, SqliteInThread.name] if number < plan.other_rounds else []
         if others and not number:
             others.append(Blocking.name)  # the slowest one needs no second run
@@ -136,7 +136,7 @@ class Experiment:
     def _trade(self, load: Load, name: str) -> Outcome:
         """One run of the trading process; if it saves through a ring, until every order is in the database."""
         self._runs += 1
-        namespace = self._work.hidden if name == HiddenRing.name else self._work.namespace
+        namespace = self._work.hidden if name == HiddenRingSaving.name else self._work.namespace
         place = Place(self._work.new_directory("experiment"), f"run-{self._runs}", namespace)
         try:
             with ExitStack() as stack:
@@ -145,7 +145,9 @@ class Experiment:
             outcome = replace(outcome, beside={what: each.cpu for what, each in used.items()})
             self._work.show_rings()
             return (
-                replace(outcome, kept=self._stored(place, outcome.kept)) if issubclass(SAVINGS[name], Ring) else outcome
+                replace(outcome, kept=self._stored(place, outcome.kept))
+                if issubclass(SAVINGS[name], RingSaving)
+                else outcome
             )
         finally:
             self._work.remove_rings()

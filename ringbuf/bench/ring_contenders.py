@@ -35,7 +35,7 @@ def consume_ring(counter: Counter, name: str, namespace: str) -> None:
             time.sleep(pause)
 
 
-class Ring(ConsumerContender):
+class RingContender(ConsumerContender):
     """A ring with a bound recorder."""
 
     consume = consume_ring
@@ -60,7 +60,7 @@ class Ring(ConsumerContender):
             self._recorder.close()
 
 
-class NativeFill(Ring):
+class NativeFill(RingContender):
     """`fill` with the native core."""
 
     name = "ringbuf, native"
@@ -77,7 +77,7 @@ class NativeFill(Ring):
         return self.bound.fill
 
 
-class PureFill(Ring):
+class PureFill(RingContender):
     """`fill` in pure Python."""
 
     name = "ringbuf, pure Python"
@@ -90,7 +90,7 @@ class PureFill(Ring):
         return self.bound.fill
 
 
-class NativeFloor(Ring):
+class NativeFloor(RingContender):
     """The C function that reads the clock, copies the same values and ids, and does one release store."""
 
     name = "floor: C"

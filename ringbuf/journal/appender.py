@@ -50,7 +50,7 @@ from isal.isal_zlib import crc32
 from ringbuf.errors import ConfigurationError, JournalError, JournalFull
 from ringbuf.journal.frame import HEADER_SIZE, FrameHeader, encode_segment_header, padding
 from ringbuf.journal.reader import MAX_PAYLOAD, RECORDS, SESSION, Damage, JournalReader, SegmentFile, Tail
-from ringbuf.journal.segment_appender import DISK, Appender, Files
+from ringbuf.journal.segment_appender import DISK, Files, SegmentAppender
 from ringbuf.journal.step import Step, reached
 from ringbuf.record.schema import Records
 from ringbuf.record.session import SessionInfo
@@ -70,7 +70,7 @@ class _Session:
     durable_seq: int
 
 
-class Journal:
+class JournalAppender:
     """Appends frames to the journal in a directory. Make it with `open`; not safe for threads.
 
     Attributes:
@@ -86,7 +86,7 @@ class Journal:
         self._files = files
         self._sessions: dict[int, _Session] = {}
         self._unsynced: set[int] = set()
-        self._segment: Appender | None = None  # None if the next append has to begin one
+        self._segment: SegmentAppender | None = None  # None if the next append has to begin one
         self._first = 0  # journal offset behind the session frames the segment began with
 
     @classmethod
@@ -273,7 +273,7 @@ class Journal:
         header = FrameHeader(*identity, length, self._clock(), crc)
         return [memoryview(header.encode()), *payload, memoryview(bytes(padding(length)))]
 
-    def _segment_with_room(self, size: int) -> Appender:
+    def _segment_with_room(self, size: int) -> SegmentAppender:
         """The segment for a frame of `size` bytes; a segment without a frame of its own takes one of any size."""
         segment = self._segment
         if segment is not None and segment.end > self._first and segment.end - segment.base + size > self._segment_size:
@@ -284,7 +284,7 @@ class Journal:
             self.durable_end = self._first = self._segment.end
         return self._segment
 
-    def _begin_segment(self) -> Appender:
+    def _begin_segment(self) -> SegmentAppender:
         base = self.durable_end
         content = [memoryview(encode_segment_header(base, self._clock()))]
         end = base + HEADER_SIZE
@@ -294,18 +294,18 @@ class Journal:
                 content += frame
                 end += sum(part.nbytes for part in frame)
         try:
-            return Appender.create(self.directory, base, content, self._files)
+            return SegmentAppender.create(self.directory, base, content, self._files)
         except OSError as error:
             raise self._refusal("continued in a new segment", error) from error
 
-    def _cut(self, segment: Appender) -> None:
+    def _cut(self, segment: SegmentAppender) -> None:
         try:
             segment.cut(segment.end)
         except OSError as error:
             LOGGER.error("journal %s: a frame written in part cannot be cut off: %s", self.directory, error)
             self._abandon(segment)
 
-    def _abandon(self, segment: Appender) -> None:
+    def _abandon(self, segment: SegmentAppender) -> None:
         lost = segment.end - self.durable_end
         LOGGER.error("journal %s: %d bytes from %d on must be written again", self.directory, lost, self.durable_end)
         try:
@@ -340,7 +340,7 @@ class Journal:
             LOGGER.warning("segment %s has %d bytes and nothing intact: it is written anew", file.path, file.size)
             return
         try:
-            segment = Appender.reopen(file.path, file.base, found.end, self._files)
+            segment = SegmentAppender.reopen(file.path, file.base, found.end, self._files)
         except OSError as error:
             raise ConfigurationError(f"segment {file.path} cannot be written: {error}", "check its owner") from error
         try:

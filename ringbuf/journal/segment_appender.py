@@ -44,7 +44,7 @@ class Files:
 DISK: Final = Files()
 
 
-class Appender:
+class SegmentAppender:
     """One open segment file. Every failure is an `OSError`.
 
     Attributes:

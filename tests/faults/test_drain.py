@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from ringbuf.journal import step
-from ringbuf.journal.appender import Journal
+from ringbuf.journal.appender import JournalAppender
 from ringbuf.journal.reader import RECORDS, Frame, JournalReader
 from ringbuf.journal.segment_appender import Files
 from ringbuf.journal.step import Step
@@ -68,10 +68,10 @@ class Killed(BaseException):
     """In place of a SIGKILL."""
 
 
-def make_drain(directory: Path, disk: FailingDisk, namespace: str) -> tuple[Drain, Journal]:
+def make_drain(directory: Path, disk: FailingDisk, namespace: str) -> tuple[Drain, JournalAppender]:
     """A drain whose journal is on the disk."""
     share, disk.share = disk.share, 0
-    journal = Journal.open(directory, files=disk.files, segment_size=4096)
+    journal = JournalAppender.open(directory, files=disk.files, segment_size=4096)
     drain = Drain(journal, Problems(), namespace)
     drain.discover()
     disk.share = share
@@ -180,7 +180,7 @@ def test_a_slot_that_something_else_wrote_into_is_named_and_never_journaled(
     tmp_path: Path, namespace: str, producers: list[Producer]
 ) -> None:
     problems = Problems()
-    journal = Journal.open(tmp_path)
+    journal = JournalAppender.open(tmp_path)
     drain = Drain(journal, problems, namespace)
     drain.discover()
     broken, *others = producers

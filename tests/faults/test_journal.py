@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from ringbuf.errors import ConfigurationError, JournalCorrupt, JournalError, JournalVersion
-from ringbuf.journal.appender import Journal
+from ringbuf.journal.appender import JournalAppender
 from ringbuf.journal.frame import HEADER_SIZE, encode_segment_header
 from ringbuf.journal.reader import Damage, Frame, JournalReader
 from ringbuf.record.schema import Schema
@@ -240,7 +240,7 @@ def test_a_missing_last_segment_never_lets_an_offset_be_used_twice(three_segment
     *_, last = segments(three_segments)
     checkpoint = int(last.stem) + last.stat().st_size
     last.unlink()
-    journal = Journal.open(three_segments, not_below=checkpoint, files=UNSYNCED)
+    journal = JournalAppender.open(three_segments, not_below=checkpoint, files=UNSYNCED)
     assert (journal.durable_end, journal.next_seq(7)) == (checkpoint, 8)
     journal.add_session(info(7), 12)
     append(journal)

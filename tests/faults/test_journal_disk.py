@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from ringbuf.errors import JournalFull
-from ringbuf.journal.appender import Journal
+from ringbuf.journal.appender import JournalAppender
 from ringbuf.journal.frame import segment_file_name
 from ringbuf.journal.reader import SESSION, Damage, JournalReader, Tail
 from ringbuf.journal.segment_appender import Files
@@ -74,7 +74,7 @@ class Killed(BaseException):
     """In place of a SIGKILL at a system call."""
 
 
-def capture(journal: Journal, sessions: Sequence[int], until: int) -> Iterator[None]:
+def capture(journal: JournalAppender, sessions: Sequence[int], until: int) -> Iterator[None]:
     """What the drain does: append what is new of each session, sync, and go on after whatever the disk refused."""
     while any((journal.durable_seq(session) or 0) < until for session in sessions):
         with suppress(JournalFull):
@@ -179,7 +179,7 @@ def test_after_a_failed_sync_everything_since_the_last_good_one_is_written_again
 
 
 def test_a_full_disk_stops_the_journal_and_room_lets_it_go_on(directory: Path) -> None:
-    journal = Journal.open(directory)
+    journal = JournalAppender.open(directory)
     journal.add_session(info(7), 0)
     append(journal, 3)
     journal.sync()
@@ -201,7 +201,7 @@ def test_a_full_disk_stops_the_journal_and_room_lets_it_go_on(directory: Path) -
 
 
 def test_a_disk_without_room_for_a_new_segment_lets_the_journal_go_on_later(directory: Path) -> None:
-    journal = Journal.open(directory)
+    journal = JournalAppender.open(directory)
     with file_size_limit(100):
         for _ in range(3):
             with pytest.raises(JournalFull, match="cannot be"):
@@ -293,9 +293,9 @@ def test_a_segment_gets_its_name_when_it_is_on_the_disk_and_then_the_name_is_mad
 
 WRITER = """
 import sys
-from ringbuf.journal.appender import Journal
+from ringbuf.journal.appender import JournalAppender
 from tests.journals import info, ticks
-journal = Journal.open(sys.argv[1], segment_size=20_000)
+journal = JournalAppender.open(sys.argv[1], segment_size=20_000)
 for session in (1, 2, 3):
     journal.add_session(info(session), 0)
 while True:

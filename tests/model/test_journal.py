@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from ringbuf.errors import JournalFull
-from ringbuf.journal.appender import Journal
+from ringbuf.journal.appender import JournalAppender
 from ringbuf.journal.frame import HEADER_SIZE
 from ringbuf.journal.reader import SESSION, Frame
 from ringbuf.journal.segment_appender import Files
@@ -67,8 +67,8 @@ class JournalMachine(RuleBasedStateMachine):
         self.records: list[tuple[int, int]] = []
         self.next_seqs: dict[int, int] = {}
 
-    def open(self) -> Journal:
-        return Journal.open(self.directory, segment_size=SEGMENT_SIZE, files=self.disk.files)
+    def open(self) -> JournalAppender:
+        return JournalAppender.open(self.directory, segment_size=SEGMENT_SIZE, files=self.disk.files)
 
     def teardown(self) -> None:
         if hasattr(self, "journal"):

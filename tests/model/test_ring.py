@@ -31,7 +31,7 @@ VALUES = st.tuples(st.integers(0, (1 << 64) - 1), st.text("abü", max_size=4).ma
 LIMITS = st.none() | st.integers(0, 10)
 
 
-class Ring(RuleBasedStateMachine):
+class RingMachine(RuleBasedStateMachine):
     """The model: what is unread is a deque; what was ever published, a list."""
 
     def __init__(self) -> None:
@@ -225,4 +225,4 @@ class Ring(RuleBasedStateMachine):
 
 
 def test_a_ring_behaves_like_a_bounded_deque() -> None:
-    run_state_machine_as_test(Ring, settings=settings(max_examples=150, stateful_step_count=40))
+    run_state_machine_as_test(RingMachine, settings=settings(max_examples=150, stateful_step_count=40))

@@ -28,7 +28,7 @@ from ringbuf.errors import (
     RingMemory,
     RingNotFound,
 )
-from ringbuf.journal.appender import Journal
+from ringbuf.journal.appender import JournalAppender
 from ringbuf.journal.reader import MAX_PAYLOAD
 from ringbuf.journal.step import Step, reached
 from ringbuf.record.schema import Records, Schema
@@ -52,7 +52,7 @@ FEW: Final = 32
 """Up to so many records Python checks faster than numpy."""
 
 
-class Ring:
+class AttachedRing:
     """A ring the drain is attached to.
 
     Attributes:
@@ -82,8 +82,8 @@ class Drain:
             waiting would risk loss.
     """
 
-    def __init__(self, journal: Journal, problems: Problems, namespace: str) -> None:
-        self.rings: dict[int, Ring] = {}
+    def __init__(self, journal: JournalAppender, problems: Problems, namespace: str) -> None:
+        self.rings: dict[int, AttachedRing] = {}
         self.captured = 0
         self.is_pressed = False
         self._journal = journal
@@ -99,7 +99,7 @@ class Drain:
         for info in journal.sessions.values():
             if info is not None:
                 self._formats[info.schema.name] |= _formats(info.schema)
-        self._lined_up: list[Ring] | None = None
+        self._lined_up: list[AttachedRing] | None = None
         self._heads = heads([], [])  # of the rings that are lined up
 
     def discover(self) -> None:
@@ -186,7 +186,7 @@ class Drain:
         self.rings.clear()
         self._lined_up = None
 
-    def _line_up(self) -> list[Ring]:
+    def _line_up(self) -> list[AttachedRing]:
         """All rings, in the order in which `_heads` has them."""
         if self._lined_up is None:
             self._lined_up = list(self.rings.values())
@@ -220,7 +220,7 @@ class Drain:
             consumer.close()
             self._refuse(inode, error)
             return
-        self.rings[inode] = Ring(inode, consumer)
+        self.rings[inode] = AttachedRing(inode, consumer)
         self._lined_up = None
         self._refused.pop(inode, None)
         LOGGER.info("ring %r: attached at record %d", name, consumer.position)
@@ -276,7 +276,7 @@ class Drain:
         for session in self._journal.sessions.keys() - {ring.session for ring in self.rings.values()}:
             self._journal.drop_session(session)
 
-    def _append_all(self, rings: list[Ring]) -> None:
+    def _append_all(self, rings: list[AttachedRing]) -> None:
         """Journal what is new in some rings, about `CYCLE_BYTES` at most, an equal share of each."""
         share = CYCLE_BYTES // len(rings)
         if time.monotonic() >= self._space_until:
@@ -287,7 +287,7 @@ class Drain:
                 self._space_until = time.monotonic() + SPACE_SECONDS
             self._space -= self._append(ring, min(share, self._space))
 
-    def _append(self, ring: Ring, most: int) -> int:
+    def _append(self, ring: AttachedRing, most: int) -> int:
         """Journal what is new in a ring, about `most` bytes at most; returns how many it were."""
         consumer = ring.consumer
         first_seq = consumer.position
@@ -320,7 +320,7 @@ class Drain:
             )
         return free - RESERVED_BYTES
 
-    def _acknowledge(self, ring: Ring) -> int:
+    def _acknowledge(self, ring: AttachedRing) -> int:
         """Acknowledge what is durable; have polled once more what the journal does not have."""
         consumer = ring.consumer
         count = (self._journal.durable_seq(ring.session) or 0) - consumer.tail
@@ -332,7 +332,7 @@ class Drain:
             consumer.rewind()
         return max(count, 0)
 
-    def _is_over(self, ring: Ring, name: str | None) -> bool:
+    def _is_over(self, ring: AttachedRing, name: str | None) -> bool:
         """Whether a ring that lost its name, or was set aside, will never have records again."""
         if name is not None and not registry.is_retired(name):
             return False

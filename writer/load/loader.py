@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from ringbuf.errors import SinkUnavailable
-from ringbuf.journal.appender import Journal
+from ringbuf.journal.appender import JournalAppender
 from ringbuf.journal.reader import Buffer, JournalReader
 from ringbuf.journal.step import Step, reached
 from ringbuf.record.schema import Schema
@@ -76,7 +76,7 @@ class Loader:
     def __init__(
         self,
         directory: Path,
-        journal: Journal,
+        journal: JournalAppender,
         reader: JournalReader,
         connect: Callable[[], ClickHouseSink],
         problems: Problems,

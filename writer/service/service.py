@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ringbuf.errors import ConfigurationError, JournalCorrupt, JournalError, RingbufError, SinkError
-from ringbuf.journal.appender import Journal
+from ringbuf.journal.appender import JournalAppender
 from ringbuf.journal.reader import MAX_PAYLOAD, JournalReader, SegmentFile
 from ringbuf.record.execution import EXECUTION
 from ringbuf.sinks.clickhouse.engine import Embedded, Engine, Server
@@ -96,7 +96,7 @@ class Writer:
         directory.journal.mkdir(mode=0o700, exist_ok=True)
         self._reader = JournalReader(directory.journal)
         checkpoint = self._load_checkpoint()
-        self._journal = Journal.open(
+        self._journal = JournalAppender.open(
             directory.journal, not_below=checkpoint.offset, segment_size=settings.segment_bytes
         )
         self._drain = Drain(self._journal, self._problems, settings.namespace)

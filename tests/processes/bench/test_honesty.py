@@ -11,7 +11,7 @@ import pytest
 
 from ringbuf.bench import append, contender, one_way
 from ringbuf.bench.contender import CheckFailed, Contender, Services
-from ringbuf.bench.experiment_client import SAVINGS, HiddenRing, Ring
+from ringbuf.bench.experiment_client import SAVINGS, HiddenRingSaving, RingSaving
 from ringbuf.bench.experiment_runs import Exchange, Experiment, Plan
 from ringbuf.bench.fills import Fill
 from ringbuf.bench.producer_process import Lane, ProducerProcess
@@ -243,7 +243,7 @@ def test_the_experiment_counts_what_each_way_of_saving_has_kept(work: Workspace)
     failed: dict[str, str] = {}
     with Exchange() as exchange:
         section = Experiment(work, exchange, None, None, failed).run(Plan(3, 8, 0.001, 1, 1))
-    assert {row["name"] for row in section.rows} == SAVINGS.keys() - {Ring.name, HiddenRing.name}
+    assert {row["name"] for row in section.rows} == SAVINGS.keys() - {RingSaving.name, HiddenRingSaving.name}
     assert {(row["orders"], row["saved"]) for row in section.rows} == {(24, section.rows[0]["saved"])}
     assert 0 < section.rows[0]["saved"] < 24
     assert not failed

@@ -6,7 +6,7 @@ import pytest
 
 from ringbuf.bench import drain, scale
 from ringbuf.bench.clickhouse_server import ClickHouse
-from ringbuf.bench.experiment_client import SAVINGS, HiddenRing, Ring
+from ringbuf.bench.experiment_client import SAVINGS, HiddenRingSaving, RingSaving
 from ringbuf.bench.experiment_runs import Exchange, Experiment, Plan
 from ringbuf.bench.queryable import Load, fill_to_queryable
 from ringbuf.bench.server import clickhouse
@@ -78,5 +78,5 @@ def test_the_experiment_finds_every_order_in_the_database_whenever_the_writer_sa
     assert not failed
     table = {row["name"]: row for row in section.rows}
     assert table.keys() == SAVINGS.keys()
-    assert {row["saved"] for row in section.rows} == {table[Ring.name]["saved"]}
-    assert stored == table[Ring.name]["saved"] + table[HiddenRing.name]["saved"] > 0
+    assert {row["saved"] for row in section.rows} == {table[RingSaving.name]["saved"]}
+    assert stored == table[RingSaving.name]["saved"] + table[HiddenRingSaving.name]["saved"] > 0

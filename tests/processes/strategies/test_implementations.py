@@ -24,7 +24,7 @@ BOUND = {"exchange": "binance", "account": "A-1", "symbol": "ETHUSDT", "strategy
 FILL: dict[str, Any] = {"side": "buy", "last_price": 2500.25, "last_quantity": 0.5}
 
 
-class Ring:
+class RecordedRing:
     """A recorder and the consumer of its ring."""
 
     def __init__(self, capacity: int) -> None:
@@ -42,8 +42,8 @@ class Ring:
 
 
 @pytest.fixture
-def ring(implementation: str) -> Iterator[Ring]:
-    made = Ring(16384)
+def ring(implementation: str) -> Iterator[RecordedRing]:
+    made = RecordedRing(16384)
     assert type(made.bound).__module__.endswith("_native") == (implementation == "native")
     yield made
     made.recorder.close()
@@ -57,7 +57,7 @@ def run(program: str) -> str:
     return subprocess.run(command, cwd=ROOT, env=environ, stdout=subprocess.PIPE, text=True, check=True).stdout
 
 
-def test_all_ways_to_append_take_turns_on_one_ring(ring: Ring) -> None:
+def test_all_ways_to_append_take_turns_on_one_ring(ring: RecordedRing) -> None:
     for start in range(0, 20 * 8, 8):
         assert ring.bound.fill(**FILL, order_id="bound") == start
         assert ring.producer.append(order_id="append") == start + 1
@@ -74,7 +74,7 @@ def test_all_ways_to_append_take_turns_on_one_ring(ring: Ring) -> None:
         assert taken["order_id"].tolist() == [b"bound", b"append", b"claim", b"bound", b"", b"", b"", b"bound"]
 
 
-def test_a_claimed_slot_is_not_overwritten_by_its_own_thread(ring: Ring) -> None:
+def test_a_claimed_slot_is_not_overwritten_by_its_own_thread(ring: RecordedRing) -> None:
     ring.bound.order()
     slot = ring.producer.claim()
     assert slot is not None
@@ -85,7 +85,7 @@ def test_a_claimed_slot_is_not_overwritten_by_its_own_thread(ring: Ring) -> None
     assert ring.producer.dropped == 1
 
 
-def test_another_thread_waits_for_the_commit_of_a_claim(ring: Ring) -> None:
+def test_another_thread_waits_for_the_commit_of_a_claim(ring: RecordedRing) -> None:
     ring.bound.order()
     slot = ring.producer.claim()
     assert slot is not None
@@ -102,7 +102,7 @@ def test_another_thread_waits_for_the_commit_of_a_claim(ring: Ring) -> None:
 
 
 def test_a_full_ring_drops_and_counts_until_the_consumer_frees_a_slot(implementation: str) -> None:
-    ring = Ring(capacity=4)
+    ring = RecordedRing(capacity=4)
     assert [ring.bound.fill(**FILL) for _ in range(7)] == [0, 1, 2, 3, FULL, FULL, FULL]
     assert ring.producer.dropped == 3
     ring.consumer.poll(1)
@@ -111,7 +111,7 @@ def test_a_full_ring_drops_and_counts_until_the_consumer_frees_a_slot(implementa
     assert ring.take()["seq"].tolist() == [1, 2, 3, 4]
 
 
-def test_a_closed_producer_is_noticed(ring: Ring) -> None:
+def test_a_closed_producer_is_noticed(ring: RecordedRing) -> None:
     assert ring.bound.fill(**FILL) == 0
     ring.producer.close()
     with pytest.raises(RingClosed):
@@ -119,7 +119,9 @@ def test_a_closed_producer_is_noticed(ring: Ring) -> None:
     assert len(ring.take()) == 1
 
 
-def test_nothing_gets_in_once_the_lock_on_the_ring_is_let_go(ring: Ring, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_gets_in_once_the_lock_on_the_ring_is_let_go(
+    ring: RecordedRing, monkeypatch: pytest.MonkeyPatch
+) -> None:
     refused = []
     close = Segment.close
 
@@ -155,7 +157,7 @@ print(type(bound).__module__, os.wait()[1], bound.fill(**{FILL}), recorder.produ
     assert run(program) == f"{module} 0 1 2 0\n"
 
 
-def test_threads_share_a_ring_without_loss_or_mixture(ring: Ring) -> None:
+def test_threads_share_a_ring_without_loss_or_mixture(ring: RecordedRing) -> None:
     each = 1000
     seqs: list[list[int]] = [[] for _ in range(4)]
 
@@ -183,7 +185,9 @@ def test_threads_share_a_ring_without_loss_or_mixture(ring: Ring) -> None:
     assert [order_id.decode() for order_id in records["order_id"].tolist()] == expected
 
 
-def test_a_signal_handler_that_records_while_its_thread_records_tears_nothing(ring: Ring, implementation: str) -> None:
+def test_a_signal_handler_that_records_while_its_thread_records_tears_nothing(
+    ring: RecordedRing, implementation: str
+) -> None:
     by_thread: list[int] = []
     by_handler: list[int] = []
     ring.bound.order()

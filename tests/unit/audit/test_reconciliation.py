@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ringbuf import Consumer, Producer, Schema
-from ringbuf.audit.places import Ring, Stored, look_at_journal, look_at_quarantine, look_at_rings
+from ringbuf.audit.places import RingContent, Stored, look_at_journal, look_at_quarantine, look_at_rings
 from ringbuf.audit.reconciliation import UNKNOWN, Reconciliation, account
-from ringbuf.journal.appender import Journal
+from ringbuf.journal.appender import JournalAppender
 from ringbuf.journal.frame import HEADER_SIZE
 from ringbuf.journal.reader import Damage
 from ringbuf.record.seqs import Range, SeqSet
@@ -23,8 +23,8 @@ SIGNALS = Schema.define("signals", [("captured_ns", "i8"), ("bid", "f8")])
 SEQS = st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30)), max_size=5).map(SeqSet)
 
 
-def ring(tail: int, head: int) -> Ring:
-    return Ring("mm", "host", "executions", head, SeqSet([(tail, head)]), 0, 0, 0)
+def ring(tail: int, head: int) -> RingContent:
+    return RingContent("mm", "host", "executions", head, SeqSet([(tail, head)]), 0, 0, 0)
 
 
 def stored(*ranges: tuple[int, int]) -> Stored:
@@ -110,7 +110,7 @@ def test_a_directory_without_a_journal_has_nothing_pending(tmp_path: Path) -> No
 
 
 def test_pending_in_the_journal_is_what_lies_above_the_checkpoint(tmp_path: Path) -> None:
-    journal = Journal.open(tmp_path / "journal", files=UNSYNCED)
+    journal = JournalAppender.open(tmp_path / "journal", files=UNSYNCED)
     journal.add_session(info(7), 10)
     journal.append(7, 10, [ticks(7, 10, 5)])
     loaded = journal.sync()
@@ -127,7 +127,7 @@ def test_pending_in_the_journal_is_what_lies_above_the_checkpoint(tmp_path: Path
 
 
 def test_of_a_session_without_records_the_journal_knows_where_it_stands(tmp_path: Path) -> None:
-    journal = Journal.open(tmp_path / "journal", files=UNSYNCED)
+    journal = JournalAppender.open(tmp_path / "journal", files=UNSYNCED)
     journal.add_session(info(7), 1_000)
     journal.sync()
     journal.close()
@@ -135,7 +135,7 @@ def test_of_a_session_without_records_the_journal_knows_where_it_stands(tmp_path
 
 
 def test_damage_in_the_journal_is_a_problem_and_what_stood_there_is_known_from_its_header(tmp_path: Path) -> None:
-    journal = Journal.open(tmp_path / "journal", files=UNSYNCED)
+    journal = JournalAppender.open(tmp_path / "journal", files=UNSYNCED)
     journal.add_session(info(7), 0)
     damaged = journal.sync()
     journal.append(7, 0, [ticks(7, 0, 2)])

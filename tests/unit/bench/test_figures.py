@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from ringbuf.bench import append, drain, experiment_runs, plot, scale
 from ringbuf.bench.command import bench
 from ringbuf.bench.distribution import RARE, Distribution, distribution
-from ringbuf.bench.experiment_client import Outcome, Ring, Saving
+from ringbuf.bench.experiment_client import Outcome, RingSaving, Saving
 from ringbuf.bench.fills import NOTHING, FillStream
 from ringbuf.bench.producer_process import Slice
 from ringbuf.bench.report import Report, Section, text_of, title_of
@@ -141,7 +141,7 @@ def test_rounds_of_the_experiment_are_compared_with_noop_in_the_same_round() -> 
         return Outcome(seconds, 0.5 * seconds, [round(milliseconds * 1e6)] * 10, 5, 5, {"exchange": seconds})
 
     found = {
-        Ring.name: [outcome(1.1, 4.0), outcome(2.2, 3.0), outcome(1.0, 9.0)],
+        RingSaving.name: [outcome(1.1, 4.0), outcome(2.2, 3.0), outcome(1.0, 9.0)],
         Saving.name: [outcome(1.0, 2.0), outcome(2.0, 3.0), outcome(1.0, 3.0)],
     }
     noop, ring = experiment_runs.rows(found)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ringbuf.errors import JournalError
-from ringbuf.journal.appender import Journal
+from ringbuf.journal.appender import JournalAppender
 from ringbuf.journal.reader import JournalReader
 from tests.journals import (
     UNSYNCED,
@@ -136,7 +136,7 @@ def test_retention_keeps_what_is_young_and_small(three_segments: Path) -> None:
     first, middle, _ = segments(three_segments)
     now = middle.stat().st_mtime_ns + 10**9
     os.utime(first, ns=(now - 61 * 10**9, now - 61 * 10**9))
-    journal = Journal.open(three_segments, files=UNSYNCED, clock=lambda: now)
+    journal = JournalAppender.open(three_segments, files=UNSYNCED, clock=lambda: now)
     total = sum(path.stat().st_size for path in segments(three_segments))
     assert journal.retain(10**9, max_bytes=None) == 0
     assert journal.retain(10**9, max_bytes=total) == 0

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from ringbuf.errors import JournalCorrupt, JournalError, JournalVersion
-from ringbuf.journal.appender import Journal
+from ringbuf.journal.appender import JournalAppender
 from ringbuf.journal.frame import (
     FRAME_MAGIC,
     MAX_PAYLOAD,
@@ -36,7 +36,7 @@ HEADER = FrameHeader(64, RECORDS, 7, 5, 2, 24, TICK.schema_id, 48, CREATED_NS, 0
 
 
 def golden_journal(directory: Path) -> None:
-    journal = Journal.open(directory, clock=lambda: CREATED_NS)
+    journal = JournalAppender.open(directory, clock=lambda: CREATED_NS)
     journal.add_session(info(7), 5)
     journal.append(7, 5, [ticks(7, 5, 1), ticks(7, 6, 1)])
     journal.append(7, 7, [ticks(7, 7, 3)])

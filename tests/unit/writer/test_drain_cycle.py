@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ringbuf.errors import RingCorrupt
-from ringbuf.journal.appender import Journal
+from ringbuf.journal.appender import JournalAppender
 from ringbuf.journal.frame import RECORDS
 from ringbuf.journal.reader import Frame, JournalReader
 from ringbuf.ring import layout
@@ -32,7 +32,7 @@ def producers() -> Iterator[list[Producer]]:
 
 @pytest.fixture
 def drain(tmp_path: Path, namespace: str, producers: list[Producer]) -> Iterator[Drain]:
-    made = Drain(Journal.open(tmp_path, files=UNSYNCED), Problems(), namespace)
+    made = Drain(JournalAppender.open(tmp_path, files=UNSYNCED), Problems(), namespace)
     made.discover()
     yield made
     made.close()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ringbuf.journal import step
-from ringbuf.journal.appender import Journal
+from ringbuf.journal.appender import JournalAppender
 from ringbuf.journal.reader import Frame, JournalReader
 from ringbuf.journal.step import Step
 from ringbuf.record.schema import Schema
@@ -33,7 +33,7 @@ def problems() -> Problems:
 
 @pytest.fixture
 def drain(tmp_path: Path, namespace: str, problems: Problems) -> Iterator[Drain]:
-    made = Drain(Journal.open(tmp_path, files=UNSYNCED), problems, namespace)
+    made = Drain(JournalAppender.open(tmp_path, files=UNSYNCED), problems, namespace)
     yield made
     made.close()
 
@@ -204,7 +204,7 @@ def test_what_was_journaled_of_a_ring_that_lost_its_name_since_is_not_forgotten(
 
     with Producer.open("ticks", TICK, capacity=CAPACITY) as producer:
         append(producer, 3)
-        journal = Journal.open(tmp_path, files=UNSYNCED)
+        journal = JournalAppender.open(tmp_path, files=UNSYNCED)
         drain = Drain(journal, Problems(), namespace)
         drain.discover()
         monkeypatch.setattr(step, "watch", die)
@@ -216,7 +216,7 @@ def test_what_was_journaled_of_a_ring_that_lost_its_name_since_is_not_forgotten(
         assert producer.lag == 3
         before = ring_inodes()
         ring_file("ticks").rename(ring_file(registry.retired_name("ticks", producer.session)))
-        drain = Drain(Journal.open(tmp_path, files=UNSYNCED), Problems(), namespace)
+        drain = Drain(JournalAppender.open(tmp_path, files=UNSYNCED), Problems(), namespace)
         discover_late(drain, before, monkeypatch)
         drain.discover()
         assert (len(drain.rings), producer.lag) == (1, 0)
@@ -300,7 +300,7 @@ def test_a_ring_whose_schema_gives_a_field_another_format_is_refused_and_the_oth
         assert drain.cycle() == 2
         if again:  # what is in the journal still counts for the next writer
             drain.close()
-            drain = Drain(Journal.open(tmp_path, files=UNSYNCED), problems, namespace)
+            drain = Drain(JournalAppender.open(tmp_path, files=UNSYNCED), problems, namespace)
         with Producer.open("c", other, capacity=CAPACITY) as c:
             drain.discover()
             assert c.append(value=1.5) == 0
