@@ -6,6 +6,7 @@ from typing import Final
 import click
 
 from ringbuf.query.database import data_dir_option, open_sink
+from ringbuf.state.data_directory import DataDirectory
 from ringbuf.tools.output import json_option, print_json
 
 _SHOWN: Final = 20
@@ -24,7 +25,7 @@ def resend(ctx: click.Context, data_dir: Path, as_json: bool) -> None:
     from ringbuf.writer.load.resend import resend as send_again  # not above: other commands need no database client
 
     with open_sink(data_dir) as sink:
-        outcome = send_again(data_dir, sink)
+        outcome = send_again(DataDirectory(data_dir), sink)
     if as_json:
         refused = [
             {"session": each.session, "first_seq": each.first_seq, "count": each.count, "reason": reason}

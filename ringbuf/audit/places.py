@@ -16,6 +16,7 @@ from ringbuf.ring.inspection import checked_state, open_ring
 from ringbuf.ring.observer import Observer
 from ringbuf.sinks.clickhouse.table import SESSIONS, quoted
 from ringbuf.state import checkpoint, quarantine
+from ringbuf.state.data_directory import DataDirectory
 
 BUCKET: Final = 65_536
 """Seqs that the database counts at a time: so that an audit's memory does not grow with the table."""
@@ -106,19 +107,20 @@ def _ring(name: str, observer: Observer) -> RingContent:
     )
 
 
-def look_at_journal(data_dir: Path) -> JournalContent:
+def look_at_journal(directory: DataDirectory) -> JournalContent:
     """What is in the journal now. All of it is read, and every checksum checked.
 
     Raises:
         JournalError: the journal or the loader's state cannot be read.
     """
     found = JournalContent()
-    directory = data_dir / "journal"
-    if not directory.is_dir():
+    if not directory.journal.is_dir():
         return found
-    state = checkpoint.load(data_dir)  # before the frames: what the loader verifies meanwhile counts as pending
+    state = checkpoint.load(
+        directory.checkpoint
+    )  # before the frames: what the loader verifies meanwhile counts as pending
     verified = state.offset if state else 0
-    reader = JournalReader(directory)
+    reader = JournalReader(directory.journal)
     pending: defaultdict[int, list[tuple[int, int]]] = defaultdict(list)
     damages: list[Damage] = []
     for item in reader.frames():
@@ -141,10 +143,10 @@ def look_at_journal(data_dir: Path) -> JournalContent:
     return found
 
 
-def look_at_quarantine(data_dir: Path) -> dict[int, SeqSet]:
-    """The records, by session, that the database refused and whose bytes are kept."""
+def look_at_quarantine(path: Path) -> dict[int, SeqSet]:
+    """The records in a quarantine file, by session, that the database refused and whose bytes are kept."""
     kept: defaultdict[int, list[tuple[int, int]]] = defaultdict(list)
-    for entry in quarantine.read(data_dir):
+    for entry in quarantine.read(path):
         if isinstance(entry, quarantine.Entry) and entry.records:
             kept[entry.session].append((entry.first_seq, entry.first_seq + entry.count))
     return {session: SeqSet(ranges) for session, ranges in kept.items()}

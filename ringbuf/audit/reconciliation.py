@@ -26,6 +26,7 @@ from ringbuf.audit.places import (
 )
 from ringbuf.query.database import Database
 from ringbuf.record.seqs import SeqSet
+from ringbuf.state.data_directory import DataDirectory
 
 
 @dataclass(frozen=True, order=True)
@@ -91,9 +92,10 @@ def reconcile(data_dir: Path, namespace: str, database: Database) -> Reconciliat
         JournalError: the journal cannot be read at all.
         SinkError: the database cannot be asked.
     """
+    directory = DataDirectory(data_dir)
     rings = look_at_rings(namespace)
-    journal = look_at_journal(data_dir)
-    quarantined = look_at_quarantine(data_dir)
+    journal = look_at_journal(directory)
+    quarantined = look_at_quarantine(directory.quarantine)
     sessions = look_at_sessions(database)
     origins = (
         {session: Origin(row["ring"], row["host"], row["schema"]) for session, row in sessions.items()}

@@ -13,6 +13,7 @@ from ringbuf.bench.workspace import Workspace
 from ringbuf.launch.child_process import ChildProcess
 from ringbuf.query.database import ask_writer
 from ringbuf.state import status
+from ringbuf.state.data_directory import DataDirectory
 
 MODULE: Final = "ringbuf.tools.cli"
 START_SECONDS: Final = 60.0
@@ -55,7 +56,11 @@ class WriterProcess:
         self._process = ChildProcess(MODULE, ["writer", *options], namespace=namespace, log=log)
         self.pid = self._process.pid
         try:
-            self.wait(lambda: (status.read(self.data_dir) or {}).get("pid") == self.pid, "start", START_SECONDS)
+            self.wait(
+                lambda: (status.read(DataDirectory(self.data_dir).status) or {}).get("pid") == self.pid,
+                "start",
+                START_SECONDS,
+            )
         except BaseException:  # Ctrl-C too: nobody else knows of the process yet
             self._process.end()
             raise
@@ -78,7 +83,7 @@ class WriterProcess:
 
     def status(self) -> dict[str, Any]:
         """What it last said about itself."""
-        return status.read(self.data_dir) or {}
+        return status.read(DataDirectory(self.data_dir).status) or {}
 
     def rows(self, statement: str) -> list[dict[str, Any]]:
         """Ask its database."""

@@ -13,6 +13,7 @@ from ringbuf.errors import RingIncomplete, RingNotFound, SinkError
 from ringbuf.query.database import ask_writer
 from ringbuf.ring.observer import Observer
 from ringbuf.state import status
+from ringbuf.state.data_directory import DataDirectory
 
 COUNT_SECONDS: Final = 0.5
 
@@ -73,7 +74,7 @@ class Monitor:
         captured, now = sum(state.head for state in states), time.monotonic()
         if captured and self._began is None:
             self._began = now
-        latency = (status.read(self._data_dir) or {}).get("latency_ms", {})
+        latency = (status.read(DataDirectory(self._data_dir).status) or {}).get("latency_ms", {})
         return Figures(
             seconds=now - (self._began or now),
             captured=captured,

@@ -28,6 +28,7 @@ from ringbuf.launch.child_process import ChildProcess
 from ringbuf.query.database import Database, ask_writer
 from ringbuf.ring import registry
 from ringbuf.state import status
+from ringbuf.state.data_directory import DataDirectory
 
 EXCHANGE: Final = "ringbuf.demo.exchange"
 STRATEGIES: Final = "ringbuf.demo.strategy_processes"
@@ -221,7 +222,7 @@ class Run:
         while time.monotonic() < news + STUCK_SECONDS:
             if figures.stored >= figures.captured:
                 all_stored_ns = all_stored_ns or time.time_ns()
-                if (status.read(self._data_dir) or {}).get("updated_ns", 0) > all_stored_ns:
+                if (status.read(DataDirectory(self._data_dir).status) or {}).get("updated_ns", 0) > all_stored_ns:
                     break
             view.show("storing the rest", figures)
             writer.watch()

@@ -10,7 +10,7 @@ from typing import Final
 from ringbuf.errors import RingbufError
 from ringbuf.launch.child_process import POLL_SECONDS, START_SECONDS, ChildProcess, last_lines
 from ringbuf.state import status
-from ringbuf.state.data_directory import LOCK_NAME
+from ringbuf.state.data_directory import DataDirectory
 
 MODULE: Final = "ringbuf.tools.cli"
 STOP_SECONDS: Final = 20.0
@@ -28,7 +28,7 @@ class WriterProcess:
     """
 
     def __init__(self, data_dir: Path, options: list[str], *, namespace: str, log: Path) -> None:
-        self._data_dir = data_dir
+        self._directory = DataDirectory(data_dir)
         self._namespace = namespace
         self._log = log
         self._arguments = ["writer", "--data-dir", str(data_dir), *options]
@@ -40,7 +40,7 @@ class WriterProcess:
     def pid(self) -> int | None:
         """The process that holds the data directory now, None while none does."""
         try:
-            pid = int((self._data_dir / LOCK_NAME).read_text())
+            pid = int(self._directory.writer_lock.read_text())
             state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
         except (OSError, ValueError):
             return None
@@ -98,7 +98,7 @@ class WriterProcess:
     @property
     def _working_pid(self) -> int | None:
         """The process that last said it works."""
-        found = status.read(self._data_dir)
+        found = status.read(self._directory.status)
         return found["pid"] if found is not None and found["state"] == "running" else None
 
     def _start(self) -> None:

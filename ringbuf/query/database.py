@@ -16,7 +16,8 @@ from ringbuf.errors import ConfigurationError, JournalInUse, SinkError, SinkUnav
 from ringbuf.sinks.clickhouse.table import literal
 from ringbuf.state import status
 from ringbuf.state.data_directory import DataDirectory
-from ringbuf.state.query_server import SOCKET_NAME, TIMEOUT_SECONDS
+from ringbuf.state.query_server import TIMEOUT_SECONDS
+from ringbuf.state.writer_lock import WriterLock
 
 if TYPE_CHECKING:
     from ringbuf.sinks.clickhouse.sink import ClickHouseSink
@@ -79,10 +80,10 @@ def writer_status(data_dir: Path) -> dict[str, Any]:
     Raises:
         ConfigurationError: no writer ever ran on it.
     """
-    found = status.read(data_dir)
+    found = status.read(DataDirectory(data_dir).status)
     if found is None or not {"kind", "url", "database"} <= dict(found.get("sink") or {}).keys():
         raise ConfigurationError(
-            f"{data_dir} is no data directory of a writer: it has no intact {status.FILE_NAME}",
+            f"{data_dir} is no data directory of a writer: it has no intact {DataDirectory(data_dir).status.name}",
             f"run `ringbuf writer --data-dir {data_dir}` once",
         )
     return found
@@ -127,15 +128,15 @@ def open_sink(data_dir: Path) -> Iterator["ClickHouseSink"]:
         JournalInUse: a writer runs.
     """
     sink = writer_status(data_dir)["sink"]
-    with closing(DataDirectory.open(data_dir)) as directory, closing(_sink(sink, directory.embedded)) as found:
+    directory = DataDirectory(data_dir)
+    with closing(WriterLock.take(directory)), closing(_sink(sink, directory.embedded)) as found:
         yield found
 
 
 def _open_sink(data_dir: Path, sink: dict[str, Any], resources: ExitStack) -> "ClickHouseSink":
     if sink["kind"] != "server":
-        directory = resources.enter_context(closing(DataDirectory.open(data_dir)))
-        return resources.enter_context(closing(_sink(sink, directory.embedded)))
-    return resources.enter_context(closing(_sink(sink, data_dir)))
+        resources.enter_context(closing(WriterLock.take(DataDirectory(data_dir))))
+    return resources.enter_context(closing(_sink(sink, DataDirectory(data_dir).embedded)))
 
 
 def _sink(sink: dict[str, Any], embedded: Path) -> "ClickHouseSink":
@@ -182,12 +183,13 @@ def ask_writer(data_dir: Path, statement: str) -> bytes:
 
 def _connect(connection: socket.socket, data_dir: Path) -> None:
     """Connect however long the path of the directory is: a socket's address is limited to 107 bytes."""
-    directory = os.open(data_dir, os.O_PATH | os.O_DIRECTORY)
+    path = DataDirectory(data_dir).query_socket
+    folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY)
     try:
-        connection.connect(f"/proc/self/fd/{directory}/{SOCKET_NAME}")
+        connection.connect(f"/proc/self/fd/{folder}/{path.name}")
     except PermissionError as error:
         raise ConfigurationError(
             f"the writer of {data_dir} cannot be asked: {error.strerror}", "run this as the user of the writer"
         ) from error
     finally:
-        os.close(directory)
+        os.close(folder)

@@ -1,4 +1,4 @@
-"""What a data directory holds beside the journal: who owns it, checkpoint, status, quarantine, query socket.
+"""The map of a data directory, and what it holds beside the journal: lock, checkpoint, status, quarantine, socket.
 
 Each file is written by the writer alone and read by every tool. May import `ringbuf.journal` and `ringbuf.record`.
 """

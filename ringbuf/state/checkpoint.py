@@ -15,7 +15,6 @@ from ringbuf.errors import JournalCorrupt, JournalFull, JournalVersion
 from ringbuf.journal.step import Step, reached
 
 VERSION: Final = 1
-FILE_NAME: Final = "loader.json"
 
 
 @dataclass(frozen=True)
@@ -73,13 +72,12 @@ def decode(content: bytes, where: str) -> Checkpoint:
         raise JournalCorrupt(f"{where} cannot be read: {error!r}") from error
 
 
-def load(directory: Path) -> Checkpoint | None:
-    """The state in a data directory, None if there is none yet.
+def load(path: Path) -> Checkpoint | None:
+    """The state in a file, None if there is none yet.
 
     Raises:
         JournalCorrupt, JournalVersion: see `decode`.
     """
-    path = directory / FILE_NAME
     try:
         content = path.read_bytes()
     except FileNotFoundError:
@@ -87,13 +85,12 @@ def load(directory: Path) -> Checkpoint | None:
     return decode(content, str(path))
 
 
-def save(directory: Path, checkpoint: Checkpoint) -> None:
+def save(path: Path, checkpoint: Checkpoint) -> None:
     """Replace the state; it is durable on return.
 
     Raises:
         JournalFull: the disk refuses it; the former state is intact.
     """
-    path = directory / FILE_NAME
     temporary = path.with_suffix(".tmp")
     try:
         with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
@@ -103,7 +100,7 @@ def save(directory: Path, checkpoint: Checkpoint) -> None:
         reached(Step.STATE_WRITTEN)
         os.replace(temporary, path)
         reached(Step.STATE_NAMED)
-        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+        descriptor = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
         try:
             os.fsync(descriptor)
         finally:

@@ -1,59 +1,64 @@
-"""The writer's directory: what is in it, and whose it is at the moment."""
+"""The map of a data directory: what is in it, and what each of it is called.
 
-import fcntl
-import os
-from contextlib import suppress
+    journal/           segment files: records that are durable and wait for the database
+    clickhouse/        the embedded database, if the records go there
+    loader.json        the checkpoint: how far the database has everything, and what was on its way
+    status.json        what the writer says about itself
+    quarantine.jsonl   records that the database refuses, and journal regions that cannot be read
+    writer.lock        held by the one writer
+    query.sock         where the writer answers questions
+
+Whoever needs one of these asks here. A file that is replaced as a whole is written beside itself first, as `NAME.tmp`.
+"""
+
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Self
-
-from ringbuf.errors import ConfigurationError, JournalInUse
-
-LOCK_NAME: Final = "writer.lock"
 
 
+@dataclass(frozen=True)
 class DataDirectory:
-    """A data directory held by this process. Make it with `open`.
+    """Where everything in one data directory is, whether it is there or not."""
 
-    Attributes:
-        path: the directory, mode 0700 if it was made here.
-        journal, embedded: its folders for segments and for the embedded database.
-    """
+    path: Path
 
-    def __init__(self, path: Path, lock: int) -> None:
-        self.path = path
-        self.journal = path / "journal"
-        self.embedded = path / "clickhouse"
-        self._lock = lock
+    @property
+    def journal(self) -> Path:
+        """Folder of the journal's segment files."""
+        return self.path / "journal"
 
-    @classmethod
-    def open(cls, path: Path) -> Self:
-        """Make the directory if needed and take its lock, which dies with the process.
+    @property
+    def embedded(self) -> Path:
+        """Folder of the embedded database."""
+        return self.path / "clickhouse"
 
-        Raises:
-            ConfigurationError: it cannot be made or written.
-            JournalInUse: another writer holds it.
-        """
-        try:
-            path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            lock = os.open(path / LOCK_NAME, os.O_RDWR | os.O_CREAT, 0o600)
-        except OSError as error:
-            raise ConfigurationError(
-                f"data directory {path} cannot be used: {error.strerror}", "give a directory that this user can write"
-            ) from error
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            pid = os.pread(lock, 20, 0).decode(errors="replace").strip() or "unknown"
-            os.close(lock)
-            raise JournalInUse(
-                f"data directory {path} is held by another writer, process {pid}",
-                "stop that one first, or give this one another --data-dir",
-            ) from error
-        with suppress(OSError):  # a full disk must not keep out who could empty it
-            os.ftruncate(lock, 0)
-            os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
-        return cls(path, lock)
+    @property
+    def checkpoint(self) -> Path:
+        """File of `ringbuf.state.checkpoint`."""
+        return self.path / "loader.json"
 
-    def close(self) -> None:
-        """Let another writer in."""
-        os.close(self._lock)
+    @property
+    def status(self) -> Path:
+        """File of `ringbuf.state.status`."""
+        return self.path / "status.json"
+
+    @property
+    def quarantine(self) -> Path:
+        """File of `ringbuf.state.quarantine`."""
+        return self.path / "quarantine.jsonl"
+
+    @property
+    def writer_lock(self) -> Path:
+        """File that the writer locks."""
+        return self.path / "writer.lock"
+
+    @property
+    def query_socket(self) -> Path:
+        """Socket of `ringbuf.state.query_server`."""
+        return self.path / "query.sock"
+
+    def damaged_checkpoint(self, found_ns: int) -> Path:
+        """What a checkpoint that cannot be read is renamed to; `found_ns`: when, ns since the epoch."""
+        return self.path / f"loader.damaged-{found_ns}"
+
+    def __str__(self) -> str:
+        return str(self.path)

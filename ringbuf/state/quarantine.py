@@ -14,15 +14,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from ringbuf.errors import JournalCorrupt, JournalFull
 from ringbuf.journal.reader import Damage
 from ringbuf.journal.step import Step, reached
 from ringbuf.record.schema import Schema
 from ringbuf.record.seqs import Range, gaps
-
-FILE_NAME: Final = "quarantine.jsonl"
 
 
 @dataclass(frozen=True)
@@ -82,10 +80,10 @@ def decode(line: bytes) -> Entry:
         raise JournalCorrupt(f"quarantine line of {len(line)} bytes cannot be read: {error!r}") from error
 
 
-def read(directory: Path) -> Iterator[Entry | JournalCorrupt]:
-    """All entries of a data directory; for a line that cannot be read the error."""
+def read(path: Path) -> Iterator[Entry | JournalCorrupt]:
+    """All entries of a file, none if it is not there; for a line that cannot be read the error."""
     try:
-        file = (directory / FILE_NAME).open("rb")
+        file = path.open("rb")
     except FileNotFoundError:
         return
     with file:
@@ -101,11 +99,11 @@ def read(directory: Path) -> Iterator[Entry | JournalCorrupt]:
 class Quarantine:
     """The append side. Threads share it."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, path: Path) -> None:
         self._lock = threading.Lock()
-        self._path = directory / FILE_NAME
+        self._path = path
         self._seqs: defaultdict[int, set[int]] = defaultdict(set)
-        for entry in read(directory):
+        for entry in read(path):
             if isinstance(entry, Entry):
                 self._note(entry)
 

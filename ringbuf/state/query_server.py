@@ -17,26 +17,25 @@ from typing import Final
 from ringbuf.errors import RingbufError
 
 LOGGER: Final = logging.getLogger("ringbuf.writer")
-SOCKET_NAME: Final = "query.sock"
 MAX_STATEMENT: Final = 256 * 1024
 TIMEOUT_SECONDS: Final = 60.0
 
 
 class QueryServer:
-    """Serves `query.sock` of a data directory from threads of its own.
+    """Serves a socket from threads of its own.
 
     Args:
         query: runs one statement read-only and returns its rows as JSONEachRow; raises RingbufError.
     """
 
-    def __init__(self, directory: Path, query: Callable[[str], bytes]) -> None:
-        self._path = directory / SOCKET_NAME
+    def __init__(self, path: Path, query: Callable[[str], bytes]) -> None:
+        self._path = path
         self._path.unlink(missing_ok=True)  # left by a writer that was killed; the directory's lock is ours
         before = os.umask(0o177)
         # By its descriptor, because the address of a socket has at most 107 bytes and a path may have more.
-        folder = os.open(directory, os.O_PATH | os.O_DIRECTORY)
+        folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY)
         try:
-            self._server = _Server(f"/proc/self/fd/{folder}/{SOCKET_NAME}", _handler(query))
+            self._server = _Server(f"/proc/self/fd/{folder}/{path.name}", _handler(query))
         finally:
             os.close(folder)
             os.umask(before)

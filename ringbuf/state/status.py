@@ -6,17 +6,15 @@ import os
 from pathlib import Path
 from typing import Any, Final
 
-FILE_NAME: Final = "status.json"
 INTERVAL_SECONDS: Final = 0.5
 REFRESH_NS: Final = 900_000_000
 """So that nothing in the file is ever older than about a second while the writer lives."""
 
 
 class StatusFile:
-    """The status in the directory of a writer."""
+    """The status file of a writer."""
 
-    def __init__(self, directory: Path) -> None:
-        path = directory / FILE_NAME
+    def __init__(self, path: Path) -> None:
         self._path, self._temporary = str(path), str(path.with_suffix(".tmp"))
         self._written: dict[str, Any] = {"updated_ns": 0}
 
@@ -46,10 +44,10 @@ class StatusFile:
         os.replace(self._temporary, self._path)
 
 
-def read(directory: Path) -> dict[str, Any] | None:
-    """The last status of the writer of this directory, None if there is none or it cannot be read."""
+def read(path: Path) -> dict[str, Any] | None:
+    """The last status of a writer, None if there is none or it cannot be read."""
     try:
-        found = json.loads((directory / FILE_NAME).read_bytes())
+        found = json.loads(path.read_bytes())
     except (OSError, ValueError):
         return None
     return found if isinstance(found, dict) else None

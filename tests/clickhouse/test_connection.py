@@ -10,6 +10,7 @@ from ringbuf.errors import SinkUnavailable
 from ringbuf.record.execution import EXECUTION
 from ringbuf.record.seqs import Range
 from ringbuf.sinks.clickhouse.sink import ClickHouseSink
+from ringbuf.state.data_directory import DataDirectory
 from ringbuf.state.quarantine import Quarantine
 from ringbuf.writer.load.batch import Insert, Piece
 from ringbuf.writer.load.connection import Connection, Tables
@@ -38,7 +39,7 @@ class Loading:
     """A connection with all it needs."""
 
     def __init__(self, sink: ClickHouseSink, directory: Path) -> None:
-        self.problems, self.quarantine = Problems(), Quarantine(directory)
+        self.problems, self.quarantine = Problems(), Quarantine(DataDirectory(directory).quarantine)
         self.connection = Connection(sink, Tables(), self.quarantine, Latency(), self.problems, threading.Event())
 
     def deliver(self, insert: Insert) -> None:
@@ -115,10 +116,10 @@ def test_a_token_burnt_by_a_crash_of_the_server_loses_nothing_of_what_is_sent_ag
     insert = insert_of(1)
     loading.quarantine.add_records(EXECUTION, *insert.pieces[0], "a constraint")
     burn(sink, insert, 1)
-    assert resend(tmp_path, sink).stored == 1
+    assert resend(DataDirectory(tmp_path), sink).stored == 1
     query = f"SELECT count() FROM {database}.executions WHERE session = {SESSION}"
     assert clickhouse_server.rows(query) == [(1,)]
-    assert Quarantine(tmp_path).count == 0
+    assert Quarantine(DataDirectory(tmp_path).quarantine).count == 0
 
 
 def test_what_is_acknowledged_again_and_again_and_never_there_stays_in_quarantine(
@@ -128,5 +129,5 @@ def test_what_is_acknowledged_again_and_again_and_never_there_stays_in_quarantin
     loading.quarantine.add_records(EXECUTION, *insert.pieces[0], "a constraint")
     burn(sink, insert, TOKENS)
     with pytest.raises(SinkUnavailable, match="does not have them; they stay in quarantine"):
-        resend(tmp_path, sink)
-    assert Quarantine(tmp_path).count == 1
+        resend(DataDirectory(tmp_path), sink)
+    assert Quarantine(DataDirectory(tmp_path).quarantine).count == 1

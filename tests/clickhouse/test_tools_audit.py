@@ -18,6 +18,7 @@ from ringbuf.audit.places import BUCKET, Stored, look_at_database
 from ringbuf.audit.reconciliation import reconcile
 from ringbuf.query.database import Database, open_database
 from ringbuf.record.seqs import Range
+from ringbuf.state.data_directory import DataDirectory
 from ringbuf.state.quarantine import Quarantine
 from ringbuf.tools.cli import main
 from tests.clickhouse_server import ClickHouse, ClickHouseServer
@@ -199,7 +200,7 @@ def test_records_deleted_from_the_database_are_lost_and_named_to_the_seq(
         writer.wait_running()
         writer.stop()
     client.command(f"DELETE FROM {database}.executions WHERE seq IN (0, 7, 8, 499)")
-    quarantine = Quarantine(data_dir)
+    quarantine = Quarantine(DataDirectory(data_dir).quarantine)
     quarantine.add_records(ring.recorder.producer.schema, Range(ring.session, 8, 1), bytes(704), "refused")
     found, code = audit(data_dir)
     assert (code, found["proven"]) == (1, False)

@@ -13,6 +13,7 @@ import pytest
 from clickhouse_connect.driver.client import Client
 
 from ringbuf.state import quarantine
+from ringbuf.state.data_directory import DataDirectory
 from ringbuf.state.quarantine import Entry
 from tests.clickhouse_server import PASSWORD, WRITER, ClickHouse, ClickHouseServer
 from tests.recorded import COMPARED, Recorded, check_stored, wait_rows, wait_stored
@@ -241,7 +242,7 @@ def test_records_a_constraint_forbids_are_quarantined_one_by_one_and_the_others_
     writer.stop()
     stored = admin.query(f"SELECT seq, quantity FROM {database}.executions ORDER BY seq").result_rows
     assert stored == [(seq, row[quantity]) for seq, row in enumerate(ring.expected) if seq not in forbidden]
-    entries = [entry for entry in quarantine.read(data_dir) if isinstance(entry, Entry)]
+    entries = [entry for entry in quarantine.read(DataDirectory(data_dir).quarantine) if isinstance(entry, Entry)]
     assert {entry.first_seq for entry in entries} == set(forbidden)
     assert all("VIOLATED_CONSTRAINT" in entry.reason and "small" in entry.reason for entry in entries)
 

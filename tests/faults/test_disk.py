@@ -18,6 +18,7 @@ from ringbuf.record.seqs import Range
 from ringbuf.ring.observer import Observer
 from ringbuf.state import checkpoint, quarantine
 from ringbuf.state.checkpoint import Checkpoint
+from ringbuf.state.data_directory import DataDirectory
 from ringbuf.state.quarantine import Entry, Quarantine
 from tests.clickhouse_server import ClickHouse
 from tests.proxy import Proxy
@@ -44,16 +45,16 @@ def consumer_pid(ring: Recorded) -> int:
 
 
 def test_a_disk_that_takes_half_a_line_quarantines_nothing_until_it_takes_the_whole(tmp_path: Path) -> None:
-    kept = Quarantine(tmp_path)
+    kept = Quarantine(DataDirectory(tmp_path).quarantine)
     kept.add_records(EXECUTION, Range(1, 0, 1), bytes(EXECUTION.record_size), "first")
-    size = (tmp_path / quarantine.FILE_NAME).stat().st_size
+    size = DataDirectory(tmp_path).quarantine.stat().st_size
     with largest_file(size + 100), pytest.raises(JournalFull, match="cannot be written"):
         kept.add_records(EXECUTION, Range(1, 1, 1), bytes(EXECUTION.record_size), "second")
     assert kept.count == 1
     kept.add_records(EXECUTION, Range(1, 1, 1), bytes(EXECUTION.record_size), "second")
-    entries = [entry for entry in quarantine.read(tmp_path) if isinstance(entry, Entry)]
+    entries = [entry for entry in quarantine.read(DataDirectory(tmp_path).quarantine) if isinstance(entry, Entry)]
     assert [entry.range for entry in entries] == [Range(1, 0, 1), Range(1, 1, 1)]
-    assert Quarantine(tmp_path).count == 2
+    assert Quarantine(DataDirectory(tmp_path).quarantine).count == 2
 
 
 def test_a_disk_that_is_full_for_a_while_delays_and_loses_nothing(
@@ -99,7 +100,7 @@ class WriterOnSmallDisk(WriterProcess):
             from pathlib import Path
             from types import SimpleNamespace
             from ringbuf.tools.cli import main
-            from ringbuf.writer.drain import RESERVED_BYTES
+            from ringbuf.writer.drain.drain import RESERVED_BYTES
 
             def statvfs(directory):
                 used = sum(path.stat().st_size for path in Path(directory).glob("*.journal"))
@@ -142,13 +143,13 @@ def test_the_state_of_the_loader_is_on_the_disk_before_it_gets_its_name_and_its_
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls = watch_disk(monkeypatch)
-    checkpoint.save(tmp_path, Checkpoint("database", 64))
+    checkpoint.save(DataDirectory(tmp_path).checkpoint, Checkpoint("database", 64))
     assert calls == ["fsync loader.tmp", "replace loader.json", f"fsync {tmp_path.name}"]
 
 
 def test_a_quarantined_record_is_on_the_disk_before_it_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = watch_disk(monkeypatch)
-    kept = Quarantine(tmp_path)
+    kept = Quarantine(DataDirectory(tmp_path).quarantine)
     kept.add_records(EXECUTION, Range(1, 0, 1), bytes(EXECUTION.record_size), "first")
     assert calls == ["fsync quarantine.jsonl"]
 
@@ -176,7 +177,7 @@ def test_a_damaged_state_of_the_loader_costs_time_and_no_record(
 ) -> None:
     """All of the journal is in doubt then, and settled by asking the database."""
     ring = Recorded("mm")
-    state = data_dir / checkpoint.FILE_NAME
+    state = DataDirectory(data_dir).checkpoint
     damages: list[Callable[[bytes], bytes]] = [
         lambda content: b"",
         lambda content: content[:-20],
@@ -203,7 +204,7 @@ def test_a_damaged_state_of_the_loader_costs_time_and_no_record(
 def test_a_state_of_another_version_is_left_alone(clickhouse_server: ClickHouse, database: str, data_dir: Path) -> None:
     with WriterProcess(data_dir, "--clickhouse", clickhouse_server.url, "--database", database) as writer:
         writer.wait_running().stop()
-        state = data_dir / checkpoint.FILE_NAME
+        state = DataDirectory(data_dir).checkpoint
         content = state.read_bytes().replace(b'"version":1', b'"version":2')
         state.write_bytes(content)
         process = writer.start().process

@@ -20,6 +20,7 @@ from ringbuf.ring import layout, registry
 from ringbuf.ring.observer import Observer
 from ringbuf.ring.producer import Producer
 from ringbuf.state import checkpoint, quarantine
+from ringbuf.state.data_directory import DataDirectory
 from tests.journals import TICK, make_one_segment
 
 EXTREMES = [0, 1, 0xFF, 0x7FFF_FFFF, 0xFFFF_FFFF, 1 << 63, (1 << 64) - 1]
@@ -160,13 +161,13 @@ def _read_quarantine_line(content: bytes) -> None:
 
 
 def _quarantine_file(scratch: Path) -> Callable[[bytes], None]:
-    path = scratch / quarantine.FILE_NAME
+    path = DataDirectory(scratch).quarantine
 
     def read(content: bytes) -> None:
         path.write_bytes(content)
-        for entry in quarantine.read(scratch):
+        for entry in quarantine.read(path):
             assert isinstance(entry, quarantine.Entry | JournalCorrupt)
-        assert quarantine.Quarantine(scratch).count >= 0
+        assert quarantine.Quarantine(path).count >= 0
         assert os.path.getsize(path) == len(content), "a reader wrote"
 
     return read

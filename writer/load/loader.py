@@ -22,7 +22,6 @@ from concurrent.futures import Future, wait
 from dataclasses import replace
 from functools import partial
 from itertools import cycle
-from pathlib import Path
 from typing import Final, NamedTuple
 
 from ringbuf.errors import SinkUnavailable
@@ -35,6 +34,7 @@ from ringbuf.record.session import SessionInfo
 from ringbuf.sinks.clickhouse.sink import ClickHouseSink
 from ringbuf.state import checkpoint as state_file
 from ringbuf.state.checkpoint import Checkpoint, Intent
+from ringbuf.state.data_directory import DataDirectory
 from ringbuf.state.quarantine import Quarantine
 from ringbuf.writer.load.batch import CONNECTIONS, MAX_BYTES, Batch, collect
 from ringbuf.writer.load.connection import Connection, Tables
@@ -75,7 +75,7 @@ class Loader:
 
     def __init__(
         self,
-        directory: Path,
+        directory: DataDirectory,
         journal: JournalAppender,
         reader: JournalReader,
         connect: Callable[[], ClickHouseSink],
@@ -87,7 +87,7 @@ class Loader:
         self.checkpoint = checkpoint
         self.sent = checkpoint.offset
         self.latency = Latency()
-        self.quarantine = Quarantine(directory)
+        self.quarantine = Quarantine(directory.quarantine)
         self.news = threading.Event()
         self.finishing = threading.Event()
         self.abandon = threading.Event()
@@ -293,5 +293,5 @@ class Loader:
 
     def _save(self, checkpoint: Checkpoint) -> None:
         """Nothing may be sent whose intent is not durable."""
-        self._retry.until_written(partial(state_file.save, self._directory, checkpoint))
+        self._retry.until_written(partial(state_file.save, self._directory.checkpoint, checkpoint))
         self.checkpoint = checkpoint

@@ -11,6 +11,7 @@ from ringbuf.record.schema import Schema
 from ringbuf.record.seqs import Range
 from ringbuf.sinks.clickhouse.sink import ClickHouseSink
 from ringbuf.state import quarantine
+from ringbuf.state.data_directory import DataDirectory
 from ringbuf.state.quarantine import Entry
 from ringbuf.writer.load.batch import Insert, Piece
 from ringbuf.writer.load.verification import missing
@@ -33,7 +34,7 @@ class Outcome:
     refused: dict[Range, str] = field(default_factory=dict)
 
 
-def resend(directory: Path, sink: ClickHouseSink) -> Outcome:
+def resend(directory: DataDirectory, sink: ClickHouseSink) -> Outcome:
     """Send all quarantined records that the database does not have, and keep in quarantine what it still refuses.
 
     The caller holds the data directory. May be interrupted at any moment and run again.
@@ -43,7 +44,7 @@ def resend(directory: Path, sink: ClickHouseSink) -> Outcome:
     """
     outcome = Outcome()
     by_schema: dict[str, dict[Range, Piece]] = defaultdict(dict)
-    for entry in _entries(directory):
+    for entry in _entries(directory.quarantine):
         by_schema[entry.descriptor][entry.range] = Piece(entry.range, memoryview(entry.payload))
     for descriptor, pieces in by_schema.items():
         schema = Schema.from_descriptor(descriptor.encode())
@@ -51,12 +52,12 @@ def resend(directory: Path, sink: ClickHouseSink) -> Outcome:
         ordered = [pieces[each] for each in sorted(pieces)]
         for start in range(0, len(ordered), ROWS_AT_ONCE):
             _send(sink, Insert(schema, ordered[start : start + ROWS_AT_ONCE]), outcome)
-    _keep(directory, outcome.refused)
+    _keep(directory.quarantine, outcome.refused)
     return outcome
 
 
-def _entries(directory: Path) -> list[Entry]:
-    return [entry for entry in quarantine.read(directory) if isinstance(entry, Entry) and entry.records]
+def _entries(path: Path) -> list[Entry]:
+    return [entry for entry in quarantine.read(path) if isinstance(entry, Entry) and entry.records]
 
 
 def _send(sink: ClickHouseSink, insert: Insert, outcome: Outcome) -> None:
@@ -92,9 +93,8 @@ def _divide(sink: ClickHouseSink, insert: Insert, error: SinkRefused, outcome: O
         outcome.stored += 1  # it was a view that refused, after the table had taken it
 
 
-def _keep(directory: Path, refused: dict[Range, str]) -> None:
+def _keep(path: Path, refused: dict[Range, str]) -> None:
     """Replace the quarantine by what still belongs there: refused records, damaged regions, lines nobody can read."""
-    path = directory / quarantine.FILE_NAME
     if not path.exists():
         return
     temporary = path.with_suffix(".tmp")

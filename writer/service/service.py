@@ -28,6 +28,7 @@ from ringbuf.state.checkpoint import Checkpoint
 from ringbuf.state.data_directory import DataDirectory
 from ringbuf.state.query_server import QueryServer
 from ringbuf.state.status import INTERVAL_SECONDS, StatusFile
+from ringbuf.state.writer_lock import WriterLock
 from ringbuf.writer.drain.drain import RESERVED_BYTES, Drain, free_bytes
 from ringbuf.writer.load.loader import Loader
 from ringbuf.writer.problems import Problems
@@ -101,7 +102,7 @@ class Writer:
         )
         self._drain = Drain(self._journal, self._problems, settings.namespace)
         self._loader = Loader(
-            directory.path,
+            directory,
             self._journal,
             self._reader,
             partial(ClickHouseSink, engine, database),
@@ -113,7 +114,7 @@ class Writer:
     def run(self) -> None:
         """Work until SIGTERM or SIGINT, then store what is there. A second signal ends the process at once."""
         self._handle_signals()
-        queries = QueryServer(self._directory.path, self._answer)
+        queries = QueryServer(self._directory.query_socket, self._answer)
         if self._settings.metrics_port is not None:
             serve_metrics(self._settings.metrics_port, self.status)
         loading = threading.Thread(target=self._load, name="loader", daemon=True)
@@ -188,7 +189,7 @@ class Writer:
 
     def _prepare_sink(self) -> None:
         """The first start waits for the database, a later one not for long: the rings must be drained."""
-        if not (self._directory.path / state_file.FILE_NAME).exists():
+        if not self._directory.checkpoint.exists():
             self._make_tables()
             return
         patience = LATER_START_SECONDS if self._engine.kind == "server" else None  # the embedded one cannot hang
@@ -208,20 +209,19 @@ class Writer:
     def _load_checkpoint(self) -> Checkpoint:
         """The state an earlier writer left. What is damaged is set aside: then all of the journal is doubtful."""
         destination = self._sink.destination
-        path = self._directory.path / state_file.FILE_NAME
         try:
-            found = state_file.load(self._directory.path)
+            found = state_file.load(self._directory.checkpoint)
         except JournalCorrupt as error:
             self._problems.report(error)
-            path.rename(path.with_suffix(f".damaged-{time.time_ns()}"))
+            self._directory.checkpoint.rename(self._directory.damaged_checkpoint(time.time_ns()))
             found = None
         if found is None:
             segments = self._reader.segments()
             found = Checkpoint(destination, segments[0].base if segments else 0)
-            state_file.save(self._directory.path, found)
+            state_file.save(self._directory.checkpoint, found)
         if found.destination != destination:
             raise ConfigurationError(
-                f"data directory {self._directory.path} loads into {found.destination}, not into {destination}",
+                f"data directory {self._directory} loads into {found.destination}, not into {destination}",
                 "give this writer another --data-dir, or the database it had",
             )
         return found
@@ -307,7 +307,7 @@ class Writer:
     # Monitor, in its thread
 
     def _monitor(self) -> None:
-        file = StatusFile(self._directory.path)
+        file = StatusFile(self._directory.status)
         is_last = False
         while True:
             self._attempt(lambda: file.show(self.status()))
@@ -321,7 +321,7 @@ class Writer:
         try:
             action()
         except OSError as error:
-            self._problems.report(JournalError(f"status in {self._directory.path} cannot be written: {error}"))
+            self._problems.report(JournalError(f"{self._directory.status} cannot be written: {error}"))
         except RingbufError as error:
             self._problems.report(error)
         except Exception:
@@ -353,8 +353,9 @@ def run(data_dir: Path, server: Server | None, database: str, settings: Settings
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold the password
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # each ring takes three
-    directory = DataDirectory.open(data_dir)
+    directory = DataDirectory(data_dir)
+    lock = WriterLock.take(directory)
     try:
         Writer(directory, server or Embedded(directory.embedded), database, settings).run()
     finally:
-        directory.close()
+        lock.close()

@@ -14,6 +14,7 @@ from ringbuf.journal.reader import Damage
 from ringbuf.record.seqs import Range, SeqSet
 from ringbuf.state import checkpoint
 from ringbuf.state.checkpoint import Checkpoint
+from ringbuf.state.data_directory import DataDirectory
 from ringbuf.state.quarantine import Quarantine
 from ringbuf.tools.audit import described
 from tests.checkout import ROOT
@@ -98,14 +99,16 @@ def test_a_ring_holds_what_is_not_acknowledged(namespace: str) -> None:
 
 
 def test_the_quarantine_holds_records_whose_bytes_are_kept_and_no_others(tmp_path: Path) -> None:
-    quarantine = Quarantine(tmp_path)
+    quarantine = Quarantine(DataDirectory(tmp_path).quarantine)
     quarantine.add_records(SIGNALS, Range(7, 3, 2), bytes(2 * SIGNALS.record_size), "refused")
     quarantine.add_damage(Damage(64, 128, "torn"))
-    assert {session: seqs.ranges for session, seqs in look_at_quarantine(tmp_path).items()} == {7: ((3, 5),)}
+    assert {
+        session: seqs.ranges for session, seqs in look_at_quarantine(DataDirectory(tmp_path).quarantine).items()
+    } == {7: ((3, 5),)}
 
 
 def test_a_directory_without_a_journal_has_nothing_pending(tmp_path: Path) -> None:
-    found = look_at_journal(tmp_path)
+    found = look_at_journal(DataDirectory(tmp_path))
     assert (found.pending, found.ends, found.problems) == ({}, {}, [])
 
 
@@ -117,9 +120,9 @@ def test_pending_in_the_journal_is_what_lies_above_the_checkpoint(tmp_path: Path
     journal.append(7, 15, [ticks(7, 15, 2)])
     journal.sync()
     journal.close()
-    assert look_at_journal(tmp_path).pending[7].ranges == ((10, 17),), "nothing is known to be loaded"
-    checkpoint.save(tmp_path, Checkpoint("somewhere", loaded))
-    found = look_at_journal(tmp_path)
+    assert look_at_journal(DataDirectory(tmp_path)).pending[7].ranges == ((10, 17),), "nothing is known to be loaded"
+    checkpoint.save(DataDirectory(tmp_path).checkpoint, Checkpoint("somewhere", loaded))
+    found = look_at_journal(DataDirectory(tmp_path))
     assert found.pending[7].ranges == ((15, 17),)
     assert found.ends == {7: 17}
     assert found.sessions[7].ring == "ring-7"
@@ -131,7 +134,7 @@ def test_of_a_session_without_records_the_journal_knows_where_it_stands(tmp_path
     journal.add_session(info(7), 1_000)
     journal.sync()
     journal.close()
-    assert look_at_journal(tmp_path).ends == {7: 1_000}
+    assert look_at_journal(DataDirectory(tmp_path)).ends == {7: 1_000}
 
 
 def test_damage_in_the_journal_is_a_problem_and_what_stood_there_is_known_from_its_header(tmp_path: Path) -> None:
@@ -146,7 +149,7 @@ def test_damage_in_the_journal_is_a_problem_and_what_stood_there_is_known_from_i
     image = bytearray(segment.read_bytes())
     image[damaged + HEADER_SIZE] ^= 1
     segment.write_bytes(image)
-    found = look_at_journal(tmp_path)
+    found = look_at_journal(DataDirectory(tmp_path))
     assert found.pending[7].ranges == ((2, 3),)
     assert found.ends == {7: 3}
     (problem,) = found.problems

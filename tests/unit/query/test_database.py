@@ -8,11 +8,14 @@ import pytest
 
 from ringbuf.errors import SinkError, SinkUnavailable
 from ringbuf.query.database import ask_writer
-from ringbuf.state.query_server import SOCKET_NAME, QueryServer
+from ringbuf.state.data_directory import DataDirectory
+from ringbuf.state.query_server import QueryServer
 
 
 def test_a_statement_is_answered_with_its_rows(tmp_path: Path) -> None:
-    server = QueryServer(tmp_path, lambda statement: f'{{"asked":"{statement}"}}\n'.encode() * 100_000)
+    server = QueryServer(
+        DataDirectory(tmp_path).query_socket, lambda statement: f'{{"asked":"{statement}"}}\n'.encode() * 100_000
+    )
     try:
         assert ask_writer(tmp_path, "žluť") == '{"asked":"žluť"}\n'.encode() * 100_000
     finally:
@@ -23,7 +26,7 @@ def test_what_the_database_refuses_is_an_error_with_its_words(tmp_path: Path) ->
     def refuse(_: str) -> bytes:
         raise SinkUnavailable("no such\ntable", "make one")
 
-    server = QueryServer(tmp_path, refuse)
+    server = QueryServer(DataDirectory(tmp_path).query_socket, refuse)
     try:
         with pytest.raises(SinkError, match=r"^no such table; make one$"):
             ask_writer(tmp_path, "SELECT")
@@ -33,7 +36,7 @@ def test_what_the_database_refuses_is_an_error_with_its_words(tmp_path: Path) ->
 
 def test_the_path_of_the_directory_may_be_longer_than_the_address_of_a_socket(tmp_path: Path) -> None:
     (tmp_path / "short").mkdir()
-    server = QueryServer(tmp_path / "short", lambda _: b"{}\n")
+    server = QueryServer(DataDirectory(tmp_path / "short").query_socket, lambda _: b"{}\n")
     moved = (tmp_path / "short").rename(tmp_path / ("x" * 200))
     try:
         assert ask_writer(moved, "SELECT") == b"{}\n"
@@ -49,7 +52,7 @@ def test_a_writer_that_ends_before_it_answers_is_an_error(tmp_path: Path) -> Non
         connection.close()
 
     with socket.socket(socket.AF_UNIX) as listening:
-        listening.bind(str(tmp_path / SOCKET_NAME))
+        listening.bind(str(DataDirectory(tmp_path).query_socket))
         listening.listen()
         leaving = threading.Thread(target=accept_and_leave)
         leaving.start()
@@ -62,6 +65,6 @@ def test_a_writer_that_ends_before_it_answers_is_an_error(tmp_path: Path) -> Non
 def test_without_a_writer_there_is_nobody_to_ask(is_left: bool, tmp_path: Path) -> None:
     if is_left:
         with socket.socket(socket.AF_UNIX) as killed:
-            killed.bind(str(tmp_path / SOCKET_NAME))
+            killed.bind(str(DataDirectory(tmp_path).query_socket))
     with pytest.raises((ConnectionRefusedError, FileNotFoundError)):
         ask_writer(tmp_path, "SELECT")

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ringbuf.errors import JournalCorrupt, JournalVersion
-from ringbuf.state.checkpoint import FILE_NAME, Checkpoint, Intent, decode, encode, load, save
+from ringbuf.state.checkpoint import Checkpoint, Intent, decode, encode, load, save
 
 STATE = Checkpoint("embedded ringbuf", 128, Intent(128, 256, ("a", "b")))
 GOLDEN = (
@@ -23,14 +23,14 @@ def test_the_bytes_are_pinned() -> None:
 
 
 def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
-    assert load(tmp_path) is None
-    save(tmp_path, STATE)
-    assert load(tmp_path) == STATE
+    assert load(tmp_path / "loader.json") is None
+    save(tmp_path / "loader.json", STATE)
+    assert load(tmp_path / "loader.json") == STATE
     without = Checkpoint("embedded ringbuf", 512)
-    save(tmp_path, without)
-    assert load(tmp_path) == without
-    assert [path.name for path in tmp_path.iterdir()] == [FILE_NAME]
-    assert (tmp_path / FILE_NAME).stat().st_mode & 0o777 == 0o600
+    save(tmp_path / "loader.json", without)
+    assert load(tmp_path / "loader.json") == without
+    assert [path.name for path in tmp_path.iterdir()] == ["loader.json"]
+    assert (tmp_path / "loader.json").stat().st_mode & 0o777 == 0o600
 
 
 def test_every_flipped_bit_is_noticed() -> None:

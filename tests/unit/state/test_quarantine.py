@@ -10,7 +10,7 @@ from ringbuf.errors import JournalCorrupt
 from ringbuf.journal.reader import Damage
 from ringbuf.record.schema import Schema
 from ringbuf.record.seqs import Range
-from ringbuf.state.quarantine import FILE_NAME, Entry, Quarantine, decode, encode, read
+from ringbuf.state.quarantine import Entry, Quarantine, decode, encode, read
 
 SCHEMA = Schema.define("quotes", [("bid", "f8")])
 ENTRY = Entry("Code: 469", 5, 1, 7, 1, descriptor="{}", records="AAEC")
@@ -28,30 +28,32 @@ def test_the_bytes_are_pinned() -> None:
 def test_records_come_back_with_their_schema_and_reason(tmp_path: Path) -> None:
     records = np.zeros(1, SCHEMA.dtype)
     records["bid"] = 1.5
-    Quarantine(tmp_path).add_records(SCHEMA, Range(1, 7, 1), memoryview(records.tobytes()), "constraint violated")
-    (entry,) = read(tmp_path)
+    Quarantine(tmp_path / "quarantine.jsonl").add_records(
+        SCHEMA, Range(1, 7, 1), memoryview(records.tobytes()), "constraint violated"
+    )
+    (entry,) = read(tmp_path / "quarantine.jsonl")
     assert isinstance(entry, Entry)
     assert (entry.range, entry.reason) == (Range(1, 7, 1), "constraint violated")
     assert np.frombuffer(entry.payload, Schema.from_descriptor(entry.descriptor.encode()).dtype)["bid"] == [1.5]
-    assert (tmp_path / FILE_NAME).stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "quarantine.jsonl").stat().st_mode & 0o777 == 0o600
 
 
 def test_a_record_that_comes_again_after_a_crash_counts_once(tmp_path: Path) -> None:
     for _ in range(2):
-        Quarantine(tmp_path).add_records(SCHEMA, Range(1, 7, 1), b"\0" * 24, "refused")
-    assert Quarantine(tmp_path).count == 1
+        Quarantine(tmp_path / "quarantine.jsonl").add_records(SCHEMA, Range(1, 7, 1), b"\0" * 24, "refused")
+    assert Quarantine(tmp_path / "quarantine.jsonl").count == 1
 
 
 def test_a_torn_line_is_told_and_the_next_one_is_readable(tmp_path: Path) -> None:
-    first = Quarantine(tmp_path)
+    first = Quarantine(tmp_path / "quarantine.jsonl")
     first.add_records(SCHEMA, Range(1, 1, 1), b"\0" * 24, "refused")
     first.add_records(SCHEMA, Range(1, 2, 1), b"\0" * 24, "refused")
-    path = tmp_path / FILE_NAME
+    path = tmp_path / "quarantine.jsonl"
     path.write_bytes(path.read_bytes()[:-9])
-    again = Quarantine(tmp_path)
+    again = Quarantine(tmp_path / "quarantine.jsonl")
     assert again.count == 1
     again.add_records(SCHEMA, Range(1, 2, 1), b"\0" * 24, "refused")
-    intact, torn, repeated = read(tmp_path)
+    intact, torn, repeated = read(tmp_path / "quarantine.jsonl")
     assert isinstance(torn, JournalCorrupt)
     assert isinstance(intact, Entry)
     assert isinstance(repeated, Entry)
@@ -59,15 +61,15 @@ def test_a_torn_line_is_told_and_the_next_one_is_readable(tmp_path: Path) -> Non
 
 
 def test_what_is_in_quarantine_is_not_missing(tmp_path: Path) -> None:
-    quarantine = Quarantine(tmp_path)
+    quarantine = Quarantine(tmp_path / "quarantine.jsonl")
     quarantine.add_records(SCHEMA, Range(1, 4, 1), b"\0" * 24, "refused")
     assert quarantine.without([Range(1, 3, 3), Range(2, 4, 1)]) == [Range(1, 3, 1), Range(1, 5, 1), Range(2, 4, 1)]
 
 
 def test_a_damaged_journal_region_is_noted_with_its_bounds(tmp_path: Path) -> None:
-    quarantine = Quarantine(tmp_path)
+    quarantine = Quarantine(tmp_path / "quarantine.jsonl")
     quarantine.add_damage(Damage(64, 128, "payload has another CRC"))
-    (entry,) = read(tmp_path)
+    (entry,) = read(tmp_path / "quarantine.jsonl")
     assert isinstance(entry, Entry)
     assert (entry.begin, entry.end, entry.count, quarantine.count) == (64, 128, 0, 0)
 

@@ -23,7 +23,7 @@ def status(updated_ns: int, captured: int = 0) -> dict[str, Any]:
 
 
 def test_a_status_is_replaced_when_it_changed_or_grew_old_and_at_no_other_time(tmp_path: Path) -> None:
-    file = StatusFile(tmp_path)
+    file = StatusFile(tmp_path / "status.json")
     shown = []
     for each in (
         status(NOW_NS),
@@ -35,26 +35,26 @@ def test_a_status_is_replaced_when_it_changed_or_grew_old_and_at_no_other_time(t
         status(NOW_NS, captured=1),
     ):
         file.show(each)
-        found = status_file.read(tmp_path)
+        found = status_file.read(tmp_path / "status.json")
         assert found is not None
         shown.append((found["updated_ns"] - NOW_NS, found["captured"]))
     assert shown == [(0, 0), (0, 0), (2, 1), (2, 1), (2 + REFRESH_NS, 1), (0, 1), (0, 1)]
-    assert os.listdir(tmp_path) == [status_file.FILE_NAME]
+    assert os.listdir(tmp_path) == ["status.json"]
 
 
 def test_a_status_that_the_disk_takes_in_part_leaves_the_old_one_and_is_written_the_next_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    file = StatusFile(tmp_path)
+    file = StatusFile(tmp_path / "status.json")
     file.show(status(NOW_NS))
     write = os.write
     with monkeypatch.context() as patch:
         patch.setattr(os, "write", lambda fd, content: write(fd, content[:10]))
         with pytest.raises(OSError, match="10 of"):
             file.show(status(NOW_NS + 1, captured=1))
-    assert status_file.read(tmp_path) == status(NOW_NS)
+    assert status_file.read(tmp_path / "status.json") == status(NOW_NS)
     file.show(status(NOW_NS + 2, captured=1))
-    assert status_file.read(tmp_path) == status(NOW_NS + 2, captured=1)
+    assert status_file.read(tmp_path / "status.json") == status(NOW_NS + 2, captured=1)
 
 
 # Latencies
