@@ -100,7 +100,7 @@ class WriterOnSmallDisk(WriterProcess):
             from pathlib import Path
             from types import SimpleNamespace
             from ringbuf.tools.cli import main
-            from ringbuf.writer.drain.drain import RESERVED_BYTES
+            from ringbuf.writer.drain.disk_space import RESERVED_BYTES
 
             def statvfs(directory):
                 used = sum(path.stat().st_size for path in Path(directory).glob("*.journal"))

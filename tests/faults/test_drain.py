@@ -20,6 +20,7 @@ from ringbuf.ring import layout, registry
 from ringbuf.ring.producer import Producer
 from ringbuf.writer.drain.drain import Drain
 from ringbuf.writer.problems import Problems
+from tests.drains import drain_of
 from tests.journals import TICK
 
 
@@ -72,8 +73,8 @@ def make_drain(directory: Path, disk: FailingDisk, namespace: str) -> tuple[Drai
     """A drain whose journal is on the disk."""
     share, disk.share = disk.share, 0
     journal = JournalAppender.open(directory, files=disk.files, segment_size=4096)
-    drain = Drain(journal, Problems(), namespace)
-    drain.discover()
+    drain = drain_of(journal, Problems(), namespace)
+    drain.rings.discover()
     disk.share = share
     return drain, journal
 
@@ -116,7 +117,7 @@ def test_nothing_is_acknowledged_before_it_is_synced(
         drain.cycle()
     assert acknowledged == [0] * 15
     assert not any(producer.lag for producer in producers)
-    drain.close()
+    drain.rings.close()
 
 
 def test_on_a_failing_disk_only_what_is_durable_is_acknowledged_and_all_comes_once(
@@ -141,7 +142,7 @@ def test_on_a_failing_disk_only_what_is_durable_is_acknowledged_and_all_comes_on
     assert not any(producer.lag for producer in producers)
     durable = journaled(tmp_path, journal.durable_end)
     assert durable == {producer.session: list(range(producer.head)) for producer in producers}
-    drain.close()
+    drain.rings.close()
 
 
 def test_a_drain_that_dies_at_any_step_leaves_nothing_out_and_nothing_twice(
@@ -165,7 +166,7 @@ def test_a_drain_that_dies_at_any_step_leaves_nothing_out_and_nothing_twice(
                     append(producer, draw.randrange(4))
                 drain.cycle()
         monkeypatch.setattr(step, "watch", None)
-        drain.close()
+        drain.rings.close()
         journal.close()  # without a sync
     drain, journal = make_drain(tmp_path, FailingDisk(0), namespace)
     drain.cycle()
@@ -173,7 +174,7 @@ def test_a_drain_that_dies_at_any_step_leaves_nothing_out_and_nothing_twice(
     assert journaled(tmp_path, journal.durable_end) == {
         producer.session: list(range(producer.head)) for producer in producers
     }
-    drain.close()
+    drain.rings.close()
 
 
 def test_a_slot_that_something_else_wrote_into_is_named_and_never_journaled(
@@ -181,8 +182,8 @@ def test_a_slot_that_something_else_wrote_into_is_named_and_never_journaled(
 ) -> None:
     problems = Problems()
     journal = JournalAppender.open(tmp_path)
-    drain = Drain(journal, problems, namespace)
-    drain.discover()
+    drain = drain_of(journal, problems, namespace)
+    drain.rings.discover()
     broken, *others = producers
     for producer in producers:
         append(producer, 5)
@@ -193,4 +194,4 @@ def test_a_slot_that_something_else_wrote_into_is_named_and_never_journaled(
     assert journaled(tmp_path, journal.durable_end) == {each.session: list(range(5)) for each in others}
     assert broken.lag == 5
     assert problems.counts() == {"RingCorrupt": 1}
-    drain.close()
+    drain.rings.close()

@@ -29,7 +29,9 @@ from ringbuf.state.data_directory import DataDirectory
 from ringbuf.state.query_server import QueryServer
 from ringbuf.state.status import INTERVAL_SECONDS, StatusFile
 from ringbuf.state.writer_lock import WriterLock
-from ringbuf.writer.drain.drain import RESERVED_BYTES, Drain, free_bytes
+from ringbuf.writer.drain.attached_rings import AttachedRings
+from ringbuf.writer.drain.disk_space import RESERVED_BYTES, free_bytes
+from ringbuf.writer.drain.drain import Drain
 from ringbuf.writer.load.loader import Loader
 from ringbuf.writer.problems import Problems
 from ringbuf.writer.service.metrics import serve_metrics
@@ -100,7 +102,8 @@ class Writer:
         self._journal = JournalAppender.open(
             directory.journal, not_below=checkpoint.offset, segment_size=settings.segment_bytes
         )
-        self._drain = Drain(self._journal, self._problems, settings.namespace)
+        self._rings = AttachedRings(self._journal, self._problems, settings.namespace)
+        self._drain = Drain(self._rings, self._journal, self._problems)
         self._loader = Loader(
             directory,
             self._journal,
@@ -130,7 +133,7 @@ class Writer:
             self._stopped.set()
             monitoring.join()
             queries.close()
-            self._drain.close()
+            self._rings.close()
             self._journal.close()
             self._loader.close()
             self._sink.close()
@@ -160,7 +163,7 @@ class Writer:
                 "reachable": loader.error is None,
                 "error": loader.error,
             },
-            "rings": len(self._drain.rings),
+            "rings": len(self._rings.listed),
             "captured": self._drain.captured,
             "stored": loader.stored,
             "quarantined": loader.quarantine.count,
@@ -253,10 +256,10 @@ class Writer:
         while not self._stopping.is_set():
             started = time.monotonic()
             if started >= discover_at:
-                self._drain.discover()
+                self._rings.discover()
                 discover_at = started + DISCOVER_SECONDS
             if started >= look_after_at:
-                self._drain.look_after()
+                self._rings.look_after()
                 look_after_at = started + LOOK_AFTER_SECONDS
             count = self._drain.cycle() if has_news else None
             idle = idle + 1 if count is None else 0
@@ -277,9 +280,9 @@ class Writer:
             time.sleep(seconds)  # costs half of what waiting for an event does
 
     def _drain_rest(self) -> None:
-        self._drain.discover()
-        goals = {inode: ring.consumer.head for inode, ring in self._drain.rings.items()}
-        while any(ring.consumer.position < goals.get(inode, 0) for inode, ring in self._drain.rings.items()):
+        self._rings.discover()
+        goals = {ring.inode: ring.consumer.head for ring in self._rings.listed}
+        while any(ring.consumer.position < goals.get(ring.inode, 0) for ring in self._rings.listed):
             if not self._drain.cycle():
                 break
 

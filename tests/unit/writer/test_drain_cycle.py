@@ -13,9 +13,12 @@ from ringbuf.journal.reader import Frame, JournalReader
 from ringbuf.ring import layout
 from ringbuf.ring.consumer import Consumer
 from ringbuf.ring.producer import Producer
+from ringbuf.writer.drain import disk_space
 from ringbuf.writer.drain import drain as drain_module
-from ringbuf.writer.drain.drain import Drain, check_identity
+from ringbuf.writer.drain.attached_ring import check_identity
+from ringbuf.writer.drain.drain import Drain
 from ringbuf.writer.problems import Problems
+from tests.drains import drain_of
 from tests.journals import TICK, UNSYNCED
 
 RINGS = 4
@@ -32,10 +35,10 @@ def producers() -> Iterator[list[Producer]]:
 
 @pytest.fixture
 def drain(tmp_path: Path, namespace: str, producers: list[Producer]) -> Iterator[Drain]:
-    made = Drain(JournalAppender.open(tmp_path, files=UNSYNCED), Problems(), namespace)
-    made.discover()
+    made = drain_of(JournalAppender.open(tmp_path, files=UNSYNCED), Problems(), namespace)
+    made.rings.discover()
     yield made
-    made.close()
+    made.rings.close()
 
 
 def append(producer: Producer, count: int) -> None:
@@ -64,17 +67,17 @@ def test_a_ring_that_appears_or_goes_leaves_the_others_their_places(
     append(producers[1], 5)
     assert drain.cycle() == 5
     with Producer.open("late", TICK, capacity=CAPACITY) as late:
-        drain.discover()
+        drain.rings.discover()
         append(late, 2)
         append(producers[3], 1)
         assert drain.cycle() == 3
         assert drain.cycle() is None
     producers[0].close()
     Path(f"/dev/shm/ringbuf.{namespace}.ring-0").unlink()
-    drain.discover()
+    drain.rings.discover()
     append(producers[2], 4)
     assert drain.cycle() == 4
-    assert len(drain.rings) == RINGS
+    assert len(drain.rings.listed) == RINGS
 
 
 def test_in_a_burst_every_ring_gets_its_share_of_each_cycle(
@@ -123,18 +126,18 @@ def test_a_truncated_ring_is_left_before_its_memory_is_touched(
     size = path.stat().st_size
     with path.open("r+b") as file:
         file.truncate(size - 4096)
-    drain.look_after()
-    assert len(drain.rings) == RINGS - 1
+    drain.rings.look_after()
+    assert len(drain.rings.listed) == RINGS - 1
     append(producers[1], 1)
     assert drain.cycle() == 1
 
 
 def test_a_heartbeat_is_shown_in_every_ring(drain: Drain) -> None:
     def heartbeats() -> list[int]:
-        return [ring.consumer.cursors[layout.CONSUMER_HEARTBEAT_NS // 8] for ring in drain.rings.values()]
+        return [ring.consumer.cursors[layout.CONSUMER_HEARTBEAT_NS // 8] for ring in drain.rings.listed]
 
     before = heartbeats()
-    drain.look_after()
+    drain.rings.look_after()
     assert all(new > old for old, new in zip(before, heartbeats(), strict=True))
 
 
@@ -150,7 +153,7 @@ def test_the_disk_is_asked_for_its_space_once_for_all_rings(
         asked.append(directory)
         return 10**9
 
-    monkeypatch.setattr(drain_module, "free_bytes", free_bytes)
+    monkeypatch.setattr(disk_space, "free_bytes", free_bytes)
     for producer in producers:
         append(producer, 1)
     assert drain.cycle() == RINGS
@@ -161,14 +164,14 @@ def test_what_a_cycle_journals_is_counted_as_taken_from_the_disk(
     drain: Drain, producers: list[Producer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The last of the disk stays the loader's, also when many rings have a little each."""
-    monkeypatch.setattr(drain_module, "ENOUGH_BYTES", 5 * TICK.record_size)
+    monkeypatch.setattr(disk_space, "ENOUGH_BYTES", 5 * TICK.record_size)
     free = 12
 
     def free_bytes(_: Path) -> int:
         left = free - sum(map(len, journaled(tmp_path).values()))
-        return drain_module.RESERVED_BYTES + left * TICK.record_size
+        return disk_space.RESERVED_BYTES + left * TICK.record_size
 
-    monkeypatch.setattr(drain_module, "free_bytes", free_bytes)
+    monkeypatch.setattr(disk_space, "free_bytes", free_bytes)
     for producer in producers:
         append(producer, 8)
     assert drain.cycle() == 8, "the second ring was given what the first had taken"

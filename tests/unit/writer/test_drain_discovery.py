@@ -20,6 +20,7 @@ from ringbuf.ring.producer import Producer
 from ringbuf.ring.registry import ring_inodes, ring_names
 from ringbuf.writer.drain.drain import Drain
 from ringbuf.writer.problems import Problems
+from tests.drains import drain_of
 from tests.journals import TICK, UNSYNCED
 
 TICK_2 = Schema.define("tick", [("value", "u8"), ("size", "u8")], version=2)
@@ -33,9 +34,9 @@ def problems() -> Problems:
 
 @pytest.fixture
 def drain(tmp_path: Path, namespace: str, problems: Problems) -> Iterator[Drain]:
-    made = Drain(JournalAppender.open(tmp_path, files=UNSYNCED), problems, namespace)
+    made = drain_of(JournalAppender.open(tmp_path, files=UNSYNCED), problems, namespace)
     yield made
-    made.close()
+    made.rings.close()
 
 
 @pytest.fixture
@@ -59,7 +60,7 @@ def append(producer: Producer, count: int = 1) -> None:
 
 
 def attached(drain: Drain) -> set[str]:
-    return {ring.consumer.name for ring in drain.rings.values()}
+    return {ring.consumer.name for ring in drain.rings.listed}
 
 
 def test_records_are_seen_although_the_directory_did_not_change_since_the_last_scan(
@@ -68,7 +69,7 @@ def test_records_are_seen_although_the_directory_did_not_change_since_the_last_s
     with Producer.open("ticks", TICK, capacity=CAPACITY) as producer:
         stand_still()
         for _ in range(3):
-            drain.discover()
+            drain.rings.discover()
             append(producer)
             assert drain.cycle() == 1
 
@@ -79,11 +80,11 @@ def test_a_ring_that_is_in_use_is_tried_again_although_the_directory_did_not_cha
     Producer.open("ticks", TICK, capacity=CAPACITY).close()
     stand_still()
     with Consumer.open("ticks"):
-        drain.discover()
-        drain.discover()
-        assert not drain.rings
+        drain.rings.discover()
+        drain.rings.discover()
+        assert not drain.rings.listed
     assert problems.counts() == {"RingInUse": 2}
-    drain.discover()
+    drain.rings.discover()
     assert attached(drain) == {"ticks"}
 
 
@@ -92,10 +93,10 @@ def test_a_ring_is_attached_when_it_is_complete_although_the_directory_did_not_c
 ) -> None:
     ring_file("ticks").touch(0o600)
     stand_still()
-    drain.discover()
-    assert not drain.rings
+    drain.rings.discover()
+    assert not drain.rings.listed
     with Producer.open("ticks", TICK, capacity=CAPACITY):
-        drain.discover()
+        drain.rings.discover()
         assert attached(drain) == {"ticks"}
 
 
@@ -106,10 +107,10 @@ def test_a_ring_set_aside_is_removed_once_it_is_read_although_the_directory_did_
         append(old, 2)
     with Producer.open("ticks", TICK_2, capacity=CAPACITY):
         stand_still()
-        drain.discover()
-        assert (len(drain.rings), len(ring_names())) == (2, 2)
+        drain.rings.discover()
+        assert (len(drain.rings.listed), len(ring_names())) == (2, 2)
         assert drain.cycle() == 2
-        drain.discover()
+        drain.rings.discover()
         assert (attached(drain), ring_names()) == ({"ticks"}, ["ticks"])
 
 
@@ -117,16 +118,16 @@ def test_a_ring_without_a_name_is_left_when_its_producer_is_gone_although_the_di
     drain: Drain, stand_still: Callable[[], None]
 ) -> None:
     with Producer.open("ticks", TICK, capacity=CAPACITY) as producer:
-        drain.discover()
+        drain.rings.discover()
         ring_file("ticks").unlink()
         stand_still()
-        drain.discover()
+        drain.rings.discover()
         append(producer)
-        drain.discover()
+        drain.rings.discover()
         assert attached(drain) == {"ticks"}
         assert drain.cycle() == 1
-    drain.discover()
-    assert not drain.rings
+    drain.rings.discover()
+    assert not drain.rings.listed
 
 
 def test_when_nothing_is_left_to_try_nothing_is_tried_until_a_ring_is_left(
@@ -141,15 +142,15 @@ def test_when_nothing_is_left_to_try_nothing_is_tried_until_a_ring_is_left(
             return False
 
         monkeypatch.setattr(registry, "is_retired", is_retired)
-        drain.discover()
+        drain.rings.discover()
         assert sorted(asked) == ["a", "b"]
-        drain.discover()
+        drain.rings.discover()
         assert len(asked) == 2
         os.truncate(ring_file("b"), layout.HEADER_SIZE)
-        drain.look_after()
-        drain.discover()
+        drain.rings.look_after()
+        drain.rings.discover()
         assert asked[2:] == ["a"]
-        drain.discover()
+        drain.rings.discover()
         assert len(asked) == 3
         assert attached(drain) == {"a"}
 
@@ -161,7 +162,7 @@ def discover_late(drain: Drain, present: dict[int, str], monkeypatch: pytest.Mon
     """Discover with what was there before; then everything is as it is again."""
     with monkeypatch.context() as patch:
         patch.setattr(registry.Presence, "rings", lambda _: present)
-        drain.discover()
+        drain.rings.discover()
 
 
 def test_a_ring_whose_name_another_got_since_is_not_taken_for_that(
@@ -173,10 +174,10 @@ def test_a_ring_whose_name_another_got_since_is_not_taken_for_that(
     with Producer.open("ticks", TICK_2, capacity=CAPACITY) as new:
         append(new, 2)
         discover_late(drain, before, monkeypatch)
-        assert not drain.rings
-        drain.discover()
+        assert not drain.rings.listed
+        drain.rings.discover()
         assert attached(drain) == set(ring_names())
-        assert all(ring.consumer.segment.inode == inode for inode, ring in drain.rings.items())
+        assert all(ring.consumer.segment.inode == inode for inode, ring in drain.rings.by_inode.items())
         assert drain.cycle() == 5
     assert problems.counts() == {}
 
@@ -189,8 +190,8 @@ def test_a_ring_that_lost_its_name_since_is_found_under_its_new_one(
     before = ring_inodes()
     ring_file("ticks").rename(ring_file(registry.retired_name("ticks", producer.session)))
     discover_late(drain, before, monkeypatch)
-    assert not drain.rings
-    drain.discover()
+    assert not drain.rings.listed
+    drain.rings.discover()
     assert drain.cycle() == 3
     assert problems.counts() == {}
 
@@ -205,31 +206,31 @@ def test_what_was_journaled_of_a_ring_that_lost_its_name_since_is_not_forgotten(
     with Producer.open("ticks", TICK, capacity=CAPACITY) as producer:
         append(producer, 3)
         journal = JournalAppender.open(tmp_path, files=UNSYNCED)
-        drain = Drain(journal, Problems(), namespace)
-        drain.discover()
+        drain = drain_of(journal, Problems(), namespace)
+        drain.rings.discover()
         monkeypatch.setattr(step, "watch", die)
         with pytest.raises(InterruptedError):
             drain.cycle()
         monkeypatch.setattr(step, "watch", None)
-        drain.close()
+        drain.rings.close()
         journal.close()
         assert producer.lag == 3
         before = ring_inodes()
         ring_file("ticks").rename(ring_file(registry.retired_name("ticks", producer.session)))
-        drain = Drain(JournalAppender.open(tmp_path, files=UNSYNCED), Problems(), namespace)
+        drain = drain_of(JournalAppender.open(tmp_path, files=UNSYNCED), Problems(), namespace)
         discover_late(drain, before, monkeypatch)
-        drain.discover()
-        assert (len(drain.rings), producer.lag) == (1, 0)
+        drain.rings.discover()
+        assert (len(drain.rings.listed), producer.lag) == (1, 0)
         assert drain.cycle() is None
-        drain.close()
+        drain.rings.close()
 
 
 def test_a_ring_closed_behind_the_drains_back_costs_that_ring_alone(drain: Drain, problems: Problems) -> None:
     """Its memory is still looked at, and still there."""
     with Producer.open("a", TICK, capacity=CAPACITY) as a, Producer.open("b", TICK, capacity=CAPACITY) as b:
-        drain.discover()
+        drain.rings.discover()
         assert drain.cycle() is None
-        (closed,) = [ring.consumer for ring in drain.rings.values() if ring.consumer.name == "a"]
+        (closed,) = [ring.consumer for ring in drain.rings.listed if ring.consumer.name == "a"]
         closed.close()
         del closed
         assert not drain.wait(0.001, 0.002)
@@ -247,7 +248,7 @@ def test_of_a_ring_and_its_copy_only_one_is_read_and_the_other_is_named(
     with Producer.open("a", TICK, capacity=CAPACITY) as a:
         append(a, 3)
         shutil.copy(ring_file("a"), ring_file("a.bak"))
-        drain.discover()
+        drain.rings.discover()
         assert len(attached(drain)) == 1
         assert drain.cycle() == 3
         append(a)
@@ -257,13 +258,13 @@ def test_of_a_ring_and_its_copy_only_one_is_read_and_the_other_is_named(
 
 def test_a_copy_of_an_attached_ring_comes_and_goes_and_the_ring_goes_on(drain: Drain, problems: Problems) -> None:
     with Producer.open("a", TICK, capacity=CAPACITY) as a:
-        drain.discover()
+        drain.rings.discover()
         append(a, 3)
         assert drain.cycle() == 3
         shutil.copy(ring_file("a"), ring_file("a.bak"))
-        drain.discover()
+        drain.rings.discover()
         ring_file("a.bak").unlink()
-        drain.discover()
+        drain.rings.discover()
         append(a, 2)
         assert (drain.cycle(), attached(drain)) == (2, {"a"})
 
@@ -280,11 +281,11 @@ def test_a_ring_refused_for_want_of_files_is_attached_when_there_are_some(
         for few in range(4):  # files it may open: enough to scan, not enough to attach
             resource.setrlimit(resource.RLIMIT_NOFILE, (free + few, hard))
             try:
-                drain.discover()
+                drain.rings.discover()
             finally:
                 resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
         assert problems.counts().keys() == {"RingMemory"}
-        drain.discover()
+        drain.rings.discover()
         assert drain.cycle() == 1
 
 
@@ -294,19 +295,19 @@ def test_a_ring_whose_schema_gives_a_field_another_format_is_refused_and_the_oth
 ) -> None:
     other = Schema.define(TICK.name, [("value", "f8")], version=3)
     with Producer.open("a", TICK, capacity=CAPACITY) as a, Producer.open("b", TICK_2, capacity=CAPACITY) as b:
-        drain.discover()
+        drain.rings.discover()
         append(a)
         append(b)
         assert drain.cycle() == 2
         if again:  # what is in the journal still counts for the next writer
-            drain.close()
-            drain = Drain(JournalAppender.open(tmp_path, files=UNSYNCED), problems, namespace)
+            drain.rings.close()
+            drain = drain_of(JournalAppender.open(tmp_path, files=UNSYNCED), problems, namespace)
         with Producer.open("c", other, capacity=CAPACITY) as c:
-            drain.discover()
+            drain.rings.discover()
             assert c.append(value=1.5) == 0
             append(a)
             assert (drain.cycle(), attached(drain), problems.counts()) == (1, {"a", "b"}, {"RingError": 1})
-        drain.close()
+        drain.rings.close()
 
 
 def test_a_number_that_can_be_no_process_costs_no_record(drain: Drain, tmp_path: Path) -> None:
@@ -315,7 +316,7 @@ def test_a_number_that_can_be_no_process_costs_no_record(drain: Drain, tmp_path:
         with ring_file("a").open("r+b") as file:
             file.seek(layout.PRODUCER_PID)
             file.write(b"\xff" * 8)
-        drain.discover()
+        drain.rings.discover()
         assert drain.cycle() == 1
     assert all(isinstance(item, Frame) for item in JournalReader(tmp_path).frames())
 
@@ -323,12 +324,12 @@ def test_a_number_that_can_be_no_process_costs_no_record(drain: Drain, tmp_path:
 def test_a_ring_set_aside_and_removed_at_this_moment_is_left(drain: Drain, monkeypatch: pytest.MonkeyPatch) -> None:
     with Producer.open("a", TICK, capacity=CAPACITY) as a:
         append(a)
-    drain.discover()
+    drain.rings.discover()
     assert drain.cycle() == 1
     with Producer.open("a", TICK_2, capacity=CAPACITY):
         seen = ring_inodes()
         (retired,) = [name for name in seen.values() if registry.is_retired(name)]
         ring_file(retired).unlink()
         discover_late(drain, seen, monkeypatch)
-        drain.discover()
+        drain.rings.discover()
         assert attached(drain) == {"a"}

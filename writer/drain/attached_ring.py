@@ -1,0 +1,60 @@
+"""One ring the drain is attached to, and the check that its records are the ring's own."""
+
+from typing import Final
+
+import numpy as np
+
+from ringbuf.errors import RingCorrupt
+from ringbuf.record.schema import Records
+from ringbuf.ring.consumer import Consumer
+
+FEW: Final = 32
+"""Up to so many records Python checks faster than numpy."""
+
+
+class AttachedRing:
+    """A ring the drain is attached to.
+
+    Attributes:
+        inode: identity of its file.
+        session: its session.
+        record_size: bytes of one of its records.
+        half: half of its capacity, in records.
+    """
+
+    __slots__ = ("consumer", "half", "inode", "record_size", "session")
+
+    def __init__(self, inode: int, consumer: Consumer) -> None:
+        self.inode = inode
+        self.consumer = consumer
+        self.session = consumer.header.session
+        self.record_size = consumer.header.schema.record_size
+        self.half = consumer.header.capacity // 2
+
+
+def check_identity(consumer: Consumer, views: tuple[Records, ...], first_seq: int) -> None:
+    """Make sure that the slots hold the records they should.
+
+    Raises:
+        RingCorrupt: something else wrote into the ring's memory.
+    """
+    for view in views:
+        wrong = _wrong(view, consumer.header.session, first_seq)
+        if wrong is not None:
+            slot = view[wrong]
+            raise RingCorrupt(
+                f"ring {consumer.name!r}: record {first_seq + wrong} says it is record {int(slot['seq'])} of "
+                f"session {int(slot['session']):016x}",
+                "something overwrote the ring's memory; keep a copy of the file, then see `ringbuf rm --force`",
+            )
+        first_seq += len(view)
+
+
+def _wrong(view: Records, session: int, first_seq: int) -> int | None:
+    """Place of the first record with another session or seq than it should have, None if there is none."""
+    end = first_seq + len(view)
+    sessions, seqs = view["session"], view["seq"]
+    if len(view) <= FEW and seqs.tolist() == [*range(first_seq, end)] and sessions.tolist() == [session] * len(view):
+        return None
+    wrong = (seqs != np.arange(first_seq, end, dtype=np.uint64)) | (sessions != session)
+    return int(wrong.argmax()) if wrong.any() else None
