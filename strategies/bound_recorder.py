@@ -7,28 +7,34 @@ an unknown word, a text too long) takes the slow path through `salvage`; see the
 import math
 import struct
 from collections.abc import Callable
+from datetime import datetime
 from decimal import Decimal
+from fractions import Fraction
 from time import time_ns
 from typing import Any, Final, TypedDict, Unpack
 
 import numpy as np
 
-from ringbuf.record.execution import ENUMERATIONS, EXECUTION, NUMBERS, TEXTS, ExecType, Flag, Origin
+from ringbuf.record.execution import RECORD_SIZE, ExecType, Flag, Origin
+from ringbuf.record.fields import BY_NAME, ENUMERATIONS, FIELDS, Field, Given, Kind, names
+from ringbuf.record.salvage import salvage
+from ringbuf.record.timestamp import UNCLEAR
 from ringbuf.record.words import TABLES
 from ringbuf.ring import layout
 from ringbuf.ring.producer import FULL, Producer
-from ringbuf.strategies.salvage import salvage
 
-Number = float | int | Decimal | str | None
+Number = float | int | Decimal | Fraction | str | bytes | None
 Word = str | int | None
 Text = str | None
+Time = int | datetime | np.datetime64 | str | None
 
 
 class ExecutionFields(TypedDict, total=False):
     """What `order` and `fill` take. NaN, "" and 0 mean absent, and None the same as to leave the field out.
 
-    Floats are the fast path; int, Decimal and str are stored too (flagged: a str, and what f64 cannot hold).
-    Enumerations take members or their words in any usual spelling ("buy", "SELL", "PartiallyFilled", "gtc").
+    Numbers are floats, ints, Decimals or decimal text ("64000.5"), as `ringbuf.record.number` says; times are ns since
+    the epoch, datetimes or text, as `ringbuf.record.timestamp` says. Enumerations take members or their words in any
+    usual spelling ("buy", "SELL", "PartiallyFilled", "gtc").
     """
 
     exec_type: Word
@@ -40,6 +46,11 @@ class ExecutionFields(TypedDict, total=False):
     position_effect: Word
     margin_mode: Word
     origin: Word
+    position_side: Word
+    """Which position of the symbol, in hedge mode."""
+    trade_type: Word
+    quantity_unit: Word
+    """What the quantities count."""
     price: Number
     stop_price: Number
     quantity: Number
@@ -52,31 +63,49 @@ class ExecutionFields(TypedDict, total=False):
     """Positive is paid, negative is a rebate."""
     quote_quantity: Number
     realized_pnl: Number
+    arrival_price: Number
+    """Mid price at the time of the market event that the order answers."""
+    other_commission: Number
+    venue_position: Number
+    """The venue's own position after the fill, signed."""
     client_order_id: Text
+    orig_client_order_id: Text
+    """The order that a cancel or replace request is about."""
     order_id: Text
     trade_id: Text
     link_id: Text
     """The order that this one hedges or replaces."""
+    report_id: Text
+    """Of this report, where it is not the trade's."""
+    ref_id: Text
+    """The report or trade that this one corrects or cancels."""
+    position_id: Text
     commission_currency: Text
+    other_commission_currency: Text
+    user: Text
+    """For whom the strategy trades."""
+    last_market: Text
+    """Where a routed order was filled."""
     text: Text
     """Reject reason or the like."""
-    exchange_ns: int | None
-    """The venue's transaction time, ns since the epoch."""
-    received_ns: int | None
-    """When the strategy got the event, ns since the epoch."""
-    exchange_seq: int | None
+    exchange_ns: Time
+    """The venue's transaction time."""
+    received_ns: Time
+    """When the strategy got the event."""
+    market_ns: Time
+    """Time of the market event that the order answers."""
+    exchange_seq: int | str | None
 
 
 class Unusual(Exception):
     """A value the fast path does not store."""
 
 
-FIXED_TEXTS: Final = ("exchange", "account", "strategy", "symbol")
-_TIMES: Final = ("received_ns", "exchange_ns", "exchange_seq")
+BOUND: Final = names(Kind.TEXT, Given.BIND)
+"""The texts that `Recorder.bind` encodes, one behind the other in the record."""
+
 _WITH_DEFAULT: Final = ("exec_type", "origin")
-_PACKED: Final = tuple(
-    name for name in EXECUTION.names if name not in ("session", "seq", "captured_ns", *FIXED_TEXTS[1:])
-)
+_PACKED: Final = tuple(name for name in BY_NAME if name not in (*names(given=Given.RING), *BOUND[1:]))
 _INDEX: Final = {name: index for index, name in enumerate(_PACKED)}
 _FLAGS: Final = _INDEX["flags"]
 _EXEC_TYPE: Final = _INDEX["exec_type"]
@@ -90,18 +119,17 @@ _INTERRUPTED: Final = ("a signal handler recorded while this thread was recordin
 
 
 def _record_struct() -> struct.Struct:
-    """The record as one struct, its four fixed texts as one string."""
-    codes = {"u8": "Q", "i8": "q", "u2": "H", "u1": "B", "f8": "d"}
+    """The record as one struct, its bound texts as one string."""
+    codes = {Kind.INTEGER: "Q", Kind.TIME: "q", Kind.FLAGS: "H", Kind.WORD: "B", Kind.NUMBER: "d"}
     code, end = "@", 0  # native, which is faster than "<" and the same on the one processor there is
-    for name in EXECUTION.names:
-        dtype, offset = EXECUTION.fields[name]
-        code += f"{offset - end}x" if offset > end else ""
-        end = offset + dtype.itemsize
-        if name == FIXED_TEXTS[0]:
-            code += f"{sum(TEXTS[each] for each in FIXED_TEXTS)}s"
-        elif name not in FIXED_TEXTS:
-            code += f"{dtype.itemsize}s" if dtype.kind == "S" else codes[dtype.str[1:]]
-    return struct.Struct(f"{code}{EXECUTION.record_size - end}x")
+    for field in FIELDS:
+        code += f"{field.offset - end}x" if field.offset > end else ""
+        end = field.offset + field.width
+        if field.name == BOUND[0]:
+            code += f"{sum(BY_NAME[each].width for each in BOUND)}s"
+        elif field.name not in BOUND:
+            code += codes.get(field.kind, f"{field.width}s")
+    return struct.Struct(f"{code}{RECORD_SIZE - end}x")
 
 
 _RECORD: Final = _record_struct()
@@ -141,6 +169,14 @@ def _integer(value: Any) -> int:
     raise Unusual
 
 
+def _time(value: Any) -> int:
+    if type(value) is int and not UNCLEAR[0] <= value < UNCLEAR[1]:
+        return value
+    if value is None:
+        return 0
+    raise Unusual
+
+
 def _text_of(width: int) -> Callable[[Any], bytes]:
     def encode(value: Any) -> bytes:
         if type(value) is str:
@@ -154,20 +190,29 @@ def _text_of(width: int) -> Callable[[Any], bytes]:
     return encode
 
 
-_FIELDS: Final[dict[str, tuple[int, Callable[[Any], Any]]]] = {
-    **{name: (_INDEX[name], _word_of(name)) for name in ENUMERATIONS},
-    **{name: (_INDEX[name], _float) for name in NUMBERS},
-    **{name: (_INDEX[name], _integer) for name in _TIMES},
-    **{name: (_INDEX[name], _text_of(width)) for name, width in TEXTS.items() if name not in FIXED_TEXTS},
-}
+def _encoder(field: Field) -> Callable[[Any], Any]:
+    match field.kind:
+        case Kind.WORD:
+            return _word_of(field.name)
+        case Kind.TEXT:
+            return _text_of(field.width)
+        case Kind.NUMBER:
+            return _float
+        case Kind.TIME:
+            return _time
+        case _:
+            return _integer
 
 
-def _template(exec_type: ExecType, fixed: bytes) -> list[Any]:
-    absent: dict[str, Any] = dict.fromkeys(NUMBERS, math.nan) | dict.fromkeys(TEXTS, b"")
-    values = [absent.get(name, 0) for name in _PACKED]
+_FIELDS: Final = {name: (_INDEX[name], _encoder(BY_NAME[name])) for name in names(given=Given.CALL)}
+
+
+def _template(exec_type: ExecType, bound: bytes) -> list[Any]:
+    absent = {Kind.NUMBER: math.nan, Kind.TEXT: b""}
+    values: list[Any] = [absent.get(BY_NAME[name].kind, 0) for name in _PACKED]
     values[_EXEC_TYPE] = int(exec_type)
     values[_INDEX["origin"]] = int(Origin.LIVE)
-    values[_INDEX[FIXED_TEXTS[0]]] = fixed
+    values[_INDEX[BOUND[0]]] = bound
     return values
 
 
@@ -178,7 +223,7 @@ class BoundRecorder:
     They never raise for data reasons.
     """
 
-    def __init__(self, producer: Producer, warn: Callable[[str, str], None], fixed: bytes, flags: Flag) -> None:
+    def __init__(self, producer: Producer, warn: Callable[[str, str], None], bound: bytes, flags: Flag) -> None:
         self._producer = producer
         self._warn = warn
         self._memory = producer.memory
@@ -186,8 +231,8 @@ class BoundRecorder:
         self._mask = producer.capacity - 1
         self._session = producer.session
         self._flags = flags
-        self._order = _template(ExecType.ORDER_STATUS, fixed)
-        self._fill = _template(ExecType.FILL, fixed)
+        self._order = _template(ExecType.ORDER_STATUS, bound)
+        self._fill = _template(ExecType.FILL, bound)
 
     def order(self, **fields: Unpack[ExecutionFields]) -> int:
         """Record a new state of an order; `exec_type` is `order_status` unless given."""
@@ -233,7 +278,7 @@ class BoundRecorder:
                     producer.busy = True
                     seq = self._cursors[_HEAD]
                     if seq < producer.limit or producer.has_room(seq):
-                        offset = layout.HEADER_SIZE + (seq & self._mask) * 704
+                        offset = layout.HEADER_SIZE + (seq & self._mask) * RECORD_SIZE
                         _pack_into(self._memory, offset, self._session, seq, time_ns(), *values)
                         self._cursors[_HEAD] = seq + 1
                         return seq
@@ -266,4 +311,4 @@ class BoundRecorder:
         return seq
 
 
-assert _RECORD.size == EXECUTION.record_size == 704
+assert _RECORD.size == RECORD_SIZE

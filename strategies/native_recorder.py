@@ -5,21 +5,23 @@ from typing import Any, Final, cast
 
 import numpy as np
 
-from ringbuf.record.execution import ENUMERATIONS, EXECUTION, ExecType
+from ringbuf.record.execution import RECORD_SIZE, ExecType
+from ringbuf.record.fields import BY_NAME, Given, Kind, names
+from ringbuf.record.timestamp import UNCLEAR
 from ringbuf.record.words import TABLES
 from ringbuf.ring import layout
 from ringbuf.ring.producer import Producer
-from ringbuf.strategies.bound_recorder import BoundRecorder, ExecutionFields
+from ringbuf.strategies.bound_recorder import BoundRecorder
 
-_OFFSETS: Final = {name: offset for name, (_, offset) in EXECUTION.fields.items()}
+_CODES: Final = {Kind.WORD: "u", Kind.INTEGER: "u", Kind.TIME: "i", Kind.NUMBER: "f", Kind.TEXT: "S"}
 
 
 def _describe(name: str) -> tuple[str, int, int, dict[str | int, int] | None, type | None]:
-    dtype, offset = EXECUTION.fields[name]
-    return dtype.kind, offset, dtype.itemsize, TABLES.get(name), ENUMERATIONS.get(name)
+    field = BY_NAME[name]
+    return _CODES[field.kind], field.offset, field.width, TABLES.get(name), field.words
 
 
-_FIELDS: Final = {name: _describe(name) for name in sorted(ExecutionFields.__optional_keys__)}
+_FIELDS: Final = {name: _describe(name) for name in names(given=Given.CALL)}
 
 
 def native_recorder(core: ModuleType, producer: Producer, pure: BoundRecorder) -> BoundRecorder:
@@ -28,6 +30,7 @@ def native_recorder(core: ModuleType, producer: Producer, pure: BoundRecorder) -
     Args:
         core: the module `ringbuf.ring._native`.
     """
+    at = {name: field.offset for name, field in BY_NAME.items()}
     order, fill = pure.templates()
     recorder: Any = core.BoundRecorder(
         producer,
@@ -36,15 +39,16 @@ def native_recorder(core: ModuleType, producer: Producer, pure: BoundRecorder) -
         tail=layout.TAIL,
         slots=layout.HEADER_SIZE,
         capacity=producer.capacity,
-        record_size=EXECUTION.record_size,
-        stamps=(_OFFSETS["seq"], _OFFSETS["captured_ns"]),
+        record_size=RECORD_SIZE,
+        stamps=(at["seq"], at["captured_ns"]),
         complete=(
-            _OFFSETS["exec_type"],
+            at["exec_type"],
             int(ExecType.FILL),
-            _OFFSETS["side"],
-            _OFFSETS["last_price"],
-            _OFFSETS["last_quantity"],
+            at["side"],
+            at["last_price"],
+            at["last_quantity"],
         ),
+        unclear=UNCLEAR,
         fields=_FIELDS,
         float64=np.float64,
         order=order,

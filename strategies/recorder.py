@@ -8,12 +8,13 @@ btc.fill(side="buy", last_price=64000.5, last_quantity=0.1, order_id="1", trade_
 import logging
 from typing import Final, Self
 
-from ringbuf.record.execution import EXECUTION, TEXTS, Flag
+from ringbuf.record.execution import EXECUTION, Flag
+from ringbuf.record.fields import BY_NAME
+from ringbuf.record.salvage import text
 from ringbuf.ring import native
 from ringbuf.ring.producer import Producer
-from ringbuf.strategies.bound_recorder import BoundRecorder
+from ringbuf.strategies.bound_recorder import BOUND, BoundRecorder
 from ringbuf.strategies.native_recorder import native_recorder
-from ringbuf.strategies.salvage import text
 
 LOGGER: Final = logging.getLogger("ringbuf.recorder")
 
@@ -53,14 +54,14 @@ class Recorder:
         Returns:
             An object whose `order` and `fill` take only what changes.
         """
-        fixed = {"exchange": exchange, "account": account, "strategy": strategy, "symbol": symbol}
-        encoded = bytearray()
+        given = {"exchange": exchange, "account": account, "strategy": strategy, "symbol": symbol}
+        encoded = b""
         flags = Flag(0)
-        for name, value in fixed.items():
-            data, flag = text(value, TEXTS[name])
-            encoded += data.ljust(TEXTS[name], b"\0")
+        for name in BOUND:
+            data, flag = text(given[name], BY_NAME[name].width)
+            encoded += data.ljust(BY_NAME[name].width, b"\0")
             flags |= flag
-        pure = BoundRecorder(self.producer, self.warn, bytes(encoded), flags)
+        pure = BoundRecorder(self.producer, self.warn, encoded, flags)
         # With a flag in every record there is nothing usual to be quick about.
         return pure if native.CORE is None or flags else native_recorder(native.CORE, self.producer, pure)
 

@@ -60,35 +60,35 @@ def _text(name: str, value: object, width: int) -> bytes:
         try:
             data = value.encode()
         except UnicodeEncodeError as error:
-            raise RecordError(f"field {name!r}: {_show(value)} is not valid Unicode: {error.reason}") from None
+            raise RecordError(f"field {name!r}: {shown(value)} is not valid Unicode: {error.reason}") from None
     elif isinstance(value, bytes):
         data = value
     else:
-        raise RecordError(f"field {name!r} takes str or bytes, not {_show(value)}")
+        raise RecordError(f"field {name!r} takes str or bytes, not {shown(value)}")
     if len(data) > width:
-        raise RecordError(f"field {name!r} holds {width} bytes, {_show(value)} has {len(data)}", "shorten it yourself")
+        raise RecordError(f"field {name!r} holds {width} bytes, {shown(value)} has {len(data)}", "shorten it yourself")
     if b"\0" in data:
-        raise RecordError(f"field {name!r}: {_show(value)} contains a NUL character, which is the padding")
+        raise RecordError(f"field {name!r}: {shown(value)} contains a NUL character, which is the padding")
     return data
 
 
 def _raw(name: str, value: object, width: int) -> bytes:
     if not isinstance(value, bytes) or len(value) != width:
-        raise RecordError(f"field {name!r} takes exactly {width} bytes, not {_show(value)}")
+        raise RecordError(f"field {name!r} takes exactly {width} bytes, not {shown(value)}")
     return value
 
 
 def _float(name: str, value: object, dtype: np.dtype[Any]) -> Any:
     if isinstance(value, bool) or not isinstance(value, Real | Decimal):
-        raise RecordError(f"field {name!r} takes a number, not {_show(value)}")
+        raise RecordError(f"field {name!r} takes a number, not {shown(value)}")
     try:
         with np.errstate(over="ignore"):
             stored = float(dtype.type(value))
     except (OverflowError, ValueError, TypeError) as error:
-        raise RecordError(f"field {name!r}: {dtype} cannot hold {_show(value)}: {error}") from error
+        raise RecordError(f"field {name!r}: {dtype} cannot hold {shown(value)}: {error}") from error
     if not _is_same(value, stored, dtype):
         raise RecordError(
-            f"field {name!r}: {dtype} cannot hold {_show(value)}, it would be {stored!r}", "round it yourself"
+            f"field {name!r}: {dtype} cannot hold {shown(value)}, it would be {stored!r}", "round it yourself"
         )
     return stored
 
@@ -104,16 +104,16 @@ def _is_same(value: object, stored: float, dtype: np.dtype[Any]) -> bool:
 
 def _boolean(name: str, value: object) -> bool:
     if not isinstance(value, bool | np.bool_):
-        raise RecordError(f"field {name!r} takes True or False, not {_show(value)}")
+        raise RecordError(f"field {name!r} takes True or False, not {shown(value)}")
     return bool(value)
 
 
 def _integer(name: str, value: object, dtype: np.dtype[Any]) -> int:
     if isinstance(value, bool) or not isinstance(value, Integral):
-        raise RecordError(f"field {name!r} takes an integer, not {_show(value)}")
+        raise RecordError(f"field {name!r} takes an integer, not {shown(value)}")
     limits = np.iinfo(dtype)
     if not limits.min <= int(value) <= limits.max:
-        raise RecordError(f"field {name!r}: {_show(value)} is outside {limits.min} to {limits.max}")
+        raise RecordError(f"field {name!r}: {shown(value)} is outside {limits.min} to {limits.max}")
     return int(value)
 
 
@@ -122,14 +122,14 @@ def _word(schema: Schema, name: str, word: str) -> int:
     folded = {known.lower(): value for known, value in values.items()}
     found = values.get(word, folded.get(word.lower()))
     if found is None:
-        raise RecordError(f"field {name!r} has no word {_show(word)}", f"its words are {', '.join(values)}")
+        raise RecordError(f"field {name!r} has no word {shown(word)}", f"its words are {', '.join(values)}")
     return found
 
 
-def _show(value: object) -> str:
-    """A value on one short line."""
+def shown(value: object) -> str:
+    """A value on one short line, whatever its own methods do."""
     try:
-        shown = repr(value)
-    except ValueError:  # Python does not write integers of more than 4300 digits
-        return f"a huge {type(value).__name__}"
-    return shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}…"
+        text = str.__str__(repr(value))
+    except Exception:  # noqa: BLE001  its __repr__ may raise anything; Python does not write ints of 4300 digits
+        return f"a huge {type(value).__name__}" if isinstance(value, int) else f"a {type(value).__name__}"
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"

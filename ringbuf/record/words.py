@@ -5,32 +5,52 @@ from enum import Enum, IntEnum
 from numbers import Integral
 from typing import Final
 
-from ringbuf.record.execution import (
-    ENUMERATIONS,
+from ringbuf.record.enumerations import (
     ExecType,
     Liquidity,
     MarginMode,
     OrderStatus,
     OrderType,
     PositionEffect,
+    PositionSide,
+    QuantityUnit,
     Side,
     TimeInForce,
+    TradeType,
 )
+from ringbuf.record.fields import ENUMERATIONS
 
 SYNONYMS: Final[dict[type[IntEnum], dict[str, IntEnum]]] = {
     ExecType: {
         "trade": ExecType.FILL,
+        "partial_fill": ExecType.FILL,
         "cancelled": ExecType.CANCELED,
+        "replace": ExecType.REPLACED,
         "amended": ExecType.REPLACED,
-        "calculated": ExecType.FILL,
+        "pending_amend": ExecType.PENDING_REPLACE,
+        "pending_update": ExecType.PENDING_REPLACE,
+        "cancel_reject": ExecType.CANCEL_REJECTED,
+        "order_cancel_reject": ExecType.CANCEL_REJECTED,
+        "modify_rejected": ExecType.CANCEL_REJECTED,
+        "amend_rejected": ExecType.CANCEL_REJECTED,
+        "replace_rejected": ExecType.CANCEL_REJECTED,
+        "triggered_or_activated_by_system": ExecType.TRIGGERED,
+        "trade_bust": ExecType.TRADE_CANCEL,
     },
     OrderStatus: {
         "open": OrderStatus.NEW,
         "live": OrderStatus.NEW,
         "accepted": OrderStatus.NEW,
         "closed": OrderStatus.FILLED,
+        "partially_filled_and_working": OrderStatus.PARTIALLY_FILLED,
         "cancelled": OrderStatus.CANCELED,
+        "canceling": OrderStatus.PENDING_CANCEL,
+        "cancelling": OrderStatus.PENDING_CANCEL,
+        "cancel_pending": OrderStatus.PENDING_CANCEL,
+        "pending_amend": OrderStatus.PENDING_REPLACE,
+        "pending_update": OrderStatus.PENDING_REPLACE,
         "submitted": OrderStatus.PENDING_NEW,
+        "amended": OrderStatus.REPLACED,
     },
     Side: {"b": Side.BUY, "s": Side.SELL},
     OrderType: {"stop_market": OrderType.STOP, "take_profit_market": OrderType.TAKE_PROFIT},
@@ -52,6 +72,19 @@ SYNONYMS: Final[dict[type[IntEnum], dict[str, IntEnum]]] = {
     },
     PositionEffect: {"reduce": PositionEffect.REDUCE_ONLY},
     MarginMode: {"spot": MarginMode.CASH, "crossed": MarginMode.CROSS},
+    PositionSide: {"net": PositionSide.BOTH, "oneway": PositionSide.BOTH, "one_way": PositionSide.BOTH},
+    TradeType: {
+        "liq": TradeType.LIQUIDATION,
+        "auto_deleveraging": TradeType.ADL,
+        "block_trade": TradeType.BLOCK,
+        "delivered": TradeType.DELIVERY,
+    },
+    QuantityUnit: {
+        "base_ccy": QuantityUnit.BASE,
+        "quote_ccy": QuantityUnit.QUOTE,
+        "contract": QuantityUnit.CONTRACTS,
+        "cont": QuantityUnit.CONTRACTS,
+    },
 }
 
 

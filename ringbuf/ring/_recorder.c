@@ -87,17 +87,32 @@ store_number(const BoundRecorder *self, unsigned char *at, PyObject *value)
 }
 
 static inline int
-store_integer(unsigned char *at, PyObject *value, int is_signed)
+store_integer(unsigned char *at, PyObject *value)
 {
     int overflow;
     if (!PyLong_CheckExact(value)) {
         return -1;
     }
     long long integer = PyLong_AsLongLongAndOverflow(value, &overflow);
-    if (overflow || (integer < 0 && !is_signed)) {
+    if (overflow || integer < 0) {
         return -1;
     }
     memcpy(at, &integer, sizeof integer);
+    return 0;
+}
+
+static inline int
+store_time(const BoundRecorder *self, unsigned char *at, PyObject *value)
+{
+    int overflow;
+    if (!PyLong_CheckExact(value)) {
+        return -1;
+    }
+    long long ns = PyLong_AsLongLongAndOverflow(value, &overflow);
+    if (overflow || (ns >= self->unclear_from && ns < self->unclear_to)) {
+        return -1;
+    }
+    memcpy(at, &ns, sizeof ns);
     return 0;
 }
 
@@ -150,10 +165,10 @@ store_value(BoundRecorder *self, unsigned char *slot, Field field, PyObject *val
         return store_word(at, &self->words[field.index], value);
     case NUMBER:
         return store_number(self, at, value);
-    case SIGNED:
-        return store_integer(at, value, 1);
+    case TIME:
+        return store_time(self, at, value);
     case UNSIGNED:
-        return store_integer(at, value, 0);
+        return store_integer(at, value);
     case TEXT:
         return store_text(at, field.size, value);
     }

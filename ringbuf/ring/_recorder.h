@@ -8,7 +8,7 @@
 enum { ORDER, FILL, METHODS };
 enum { MAX_FIELDS = 64, MAX_WORDS = 16, ADDRESSES = 256, SEEN = 16 };
 
-typedef enum { WORD, NUMBER, SIGNED, UNSIGNED, TEXT } Kind;
+typedef enum { WORD, NUMBER, TIME, UNSIGNED, TEXT } Kind;
 
 typedef struct {
     uint16_t offset;
@@ -49,6 +49,7 @@ typedef struct {
     Py_ssize_t record_size;
     Py_ssize_t seq_at, captured_at, exec_type_at, side_at, price_at, quantity_at;
     int fill;
+    long long unclear_from, unclear_to; /* times that need a closer look: may be s, ms or us */
     PyTypeObject *float64; /* numpy's, a subclass of float */
     Method methods[METHODS];
     Py_ssize_t count;

@@ -65,7 +65,7 @@ add_word(BoundRecorder *self, Field *field, PyObject *table, PyObject *member)
 static int
 add_field(BoundRecorder *self, PyObject *name, PyObject *description)
 {
-    static const Kind kinds[] = {['f'] = NUMBER, ['i'] = SIGNED, ['u'] = UNSIGNED, ['S'] = TEXT};
+    static const Kind kinds[] = {['f'] = NUMBER, ['i'] = TIME, ['u'] = UNSIGNED, ['S'] = TEXT};
     int code;
     Py_ssize_t offset, size;
     PyObject *table, *member;
@@ -119,16 +119,16 @@ PyObject *
 ringbuf_recorder_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
     static char *names[] = {"producer", "memory",   "head",   "tail",  "slots", "capacity",   "record_size", "stamps",
-                            "complete", "fields",   "float64", "order", "fill",  "pure_order", "pure_fill",   NULL};
+                            "complete", "unclear",  "fields",  "float64", "order", "fill", "pure_order", "pure_fill", NULL};
     const State *state = PyType_GetModuleState(type);
     PyObject *producer, *memory, *fields, *float64, *templates[METHODS], *pure[METHODS];
     Py_ssize_t head, tail, slots, capacity;
     BoundRecorder *self = (BoundRecorder *)type->tp_alloc(type, 0);
     if (self == NULL
         || !PyArg_ParseTupleAndKeywords(
-            args, kwargs, "O!O$nnnnn(nn)(ninnn)O!O!SSOO:BoundRecorder", names, state->append_state, &producer, &memory,
+            args, kwargs, "O!O$nnnnn(nn)(ninnn)(LL)O!O!SSOO:BoundRecorder", names, state->append_state, &producer, &memory,
             &head, &tail, &slots, &capacity, &self->record_size, &self->seq_at, &self->captured_at, &self->exec_type_at,
-            &self->fill, &self->side_at, &self->price_at, &self->quantity_at, &PyDict_Type, &fields,
+            &self->fill, &self->side_at, &self->price_at, &self->quantity_at, &self->unclear_from, &self->unclear_to, &PyDict_Type, &fields,
             &PyType_Type, &float64, &templates[ORDER], &templates[FILL], &pure[ORDER], &pure[FILL])
         || PyObject_GetBuffer(memory, &self->memory, PyBUF_WRITABLE) < 0
         || check_float(float64) < 0 || check_layout(self, head, tail, slots, capacity) < 0) {

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from ringbuf.errors import InvalidName, SchemaError, TableMismatch
-from ringbuf.record.execution import EXECUTION, TEXTS
+from ringbuf.record.execution import EXECUTION
 from ringbuf.record.schema import RESERVED, Schema
 from ringbuf.record.seqs import Range
 from ringbuf.sinks.clickhouse import table
@@ -76,7 +76,7 @@ def random_executions(count: int, seed: int) -> Records:
     records = np.zeros(count, EXECUTION.dtype)
     for name, (dtype, _) in EXECUTION.fields.items():
         if dtype.kind == "S":
-            records[name] = random_texts(draw, TEXTS[name], count)
+            records[name] = random_texts(draw, dtype.itemsize, count)
         elif dtype.kind == "f":
             usual = np.round(draw.normal(1000, 300, count), 4)
             records[name] = np.where(draw.random(count) < 0.5, usual, draw.choice(FLOATS, count))

@@ -11,7 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ringbuf.record.execution import ENUMERATIONS, EXECUTION, NUMBERS, TEXTS, Flag
+from ringbuf.record.execution import EXECUTION, Flag
+from ringbuf.record.fields import BY_NAME, ENUMERATIONS, Given, Kind, names
+from ringbuf.record.number import exact_number
+from ringbuf.record.timestamp import PRESENT
 from ringbuf.record.words import TABLES
 from ringbuf.ring.consumer import Consumer
 from ringbuf.strategies import BoundRecorder, Recorder
@@ -19,9 +22,10 @@ from ringbuf.strategies import BoundRecorder, Recorder
 pytestmark = pytest.mark.usefixtures("implementation")
 
 NAME = "mm-btc"
-WIDTHS = {name: width for name, width in TEXTS.items() if name not in ("exchange", "account", "symbol", "strategy")}
-INTEGERS = {"exchange_ns": "<i8", "received_ns": "<i8", "exchange_seq": "<u8"}
-FIELDS = (*ENUMERATIONS, *NUMBERS, *WIDTHS, *INTEGERS)
+NUMBERS = names(Kind.NUMBER)
+WIDTHS = {name: BY_NAME[name].width for name in names(Kind.TEXT, Given.CALL)}
+TIMES = names(Kind.TIME, Given.CALL)
+FIELDS = (*ENUMERATIONS, *NUMBERS, *WIDTHS, *TIMES, "exchange_seq")
 RAISED = (ValueError, KeyError, RuntimeError, RecursionError, MemoryError, UnicodeError, Warning, StopIteration)
 
 
@@ -151,13 +155,19 @@ def assert_kept_or_flagged(name: str, value: Any, record: Any) -> None:
     if name in WIDTHS and not flags & (Flag.TEXT_INVALID | Flag.TEXT_SHORTENED):
         assert stored == (b"" if value is None else value if isinstance(value, bytes) else value.encode())
     elif name in NUMBERS and not flags & (Flag.NUMBER_INVALID | Flag.NUMBER_INEXACT):
-        same = Decimal(repr(stored)) == value if isinstance(value, Decimal) else stored == value
-        assert same or (math.isnan(stored) and (value is None or value != value))
+        kept = exact_number(record, name)
+        if isinstance(value, str | bytes):
+            assert kept == (Decimal(value.strip() if isinstance(value, str) else value.decode()) if value else None)
+        else:
+            same = kept == value if isinstance(value, Decimal | int) else stored == value
+            assert same or (math.isnan(stored) and (value is None or value != value)) or math.isinf(stored)
     elif name in ENUMERATIONS and not flags & Flag.WORD_UNKNOWN:
         known = value is None or isinstance(value, str) or (isinstance(value, int | np.integer) and stored == value)
         assert known and stored in iter(ENUMERATIONS[name])
-    elif name in INTEGERS and not flags & (Flag.TIME_INVALID | Flag.NUMBER_INVALID):
-        assert stored == (0 if value is None else value)
+    elif name in TIMES and isinstance(value, int) and not flags & (Flag.TIME_INVALID | Flag.TIME_RESCALED):
+        assert stored == value
+    elif name == "exchange_seq" and not flags & Flag.NUMBER_INVALID:
+        assert stored == (0 if value in (None, "", b"") else int(value))
 
 
 @pytest.mark.parametrize("error", RAISED, ids=lambda error: error.__name__)
@@ -195,7 +205,9 @@ def usual(name: str) -> st.SearchStrategy[Any]:
         )
     if name in NUMBERS:
         return st.none() | st.floats() | st.integers(-(1 << 53), 1 << 53) | st.floats().map(np.float64)
-    return st.none() | st.integers(*((-(1 << 63), (1 << 63) - 1) if INTEGERS[name] == "<i8" else (0, (1 << 64) - 1)))
+    if name in TIMES:
+        return st.none() | st.integers(-(1 << 63), 0) | st.integers(PRESENT[0] * 10**9, (1 << 63) - 1)
+    return st.none() | st.integers(0, (1 << 64) - 1)
 
 
 def test_both_paths_make_the_same_bytes_of_usual_values(recording: Recording) -> None:
@@ -214,4 +226,4 @@ def test_both_paths_make_the_same_bytes_of_usual_values(recording: Recording) ->
 
 def test_every_field_of_an_execution_is_bound_given_or_set_by_the_recorder() -> None:
     bound = {"exchange", "account", "strategy", "symbol"}
-    assert {*FIELDS, *bound, "session", "seq", "captured_ns", "flags"} == set(EXECUTION.names)
+    assert {*FIELDS, *bound, "session", "seq", "captured_ns", "flags", "exact"} == set(EXECUTION.names)

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from ringbuf.record.execution import ENUMERATIONS, EXECUTION, Flag
+from ringbuf.record.execution import EXECUTION, Flag
+from ringbuf.record.fields import ENUMERATIONS
 from tests.checkout import ROOT
 
 FORMAT = (ROOT / "docs" / "FORMAT.md").read_text()

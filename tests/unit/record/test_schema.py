@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ringbuf.errors import SchemaError
-from ringbuf.record.execution import ENUMERATIONS, EXECUTION, NUMBERS, TEXTS
+from ringbuf.record.execution import EXECUTION
+from ringbuf.record.fields import ENUMERATIONS, FIELDS
 from ringbuf.record.schema import MAX_RECORD_SIZE, Schema
 
 QUOTE = Schema.define("quotes", [("bid", "f8"), ("venue", "S5"), ("side", "u1"), ("at_ns", "i8")], version=2)
@@ -19,30 +20,33 @@ EXECUTION_OFFSETS = """
     session 0, seq 8, captured_ns 16, received_ns 24, exchange_ns 32, exchange_seq 40,
     flags 48, exec_type 50, order_status 51, side 52, order_type 53, time_in_force 54,
     liquidity 55, position_effect 56, margin_mode 57, origin 58,
+    position_side 59, trade_type 60, quantity_unit 61,
     price 64, stop_price 72, quantity 80, last_price 88, last_quantity 96,
     cumulative_quantity 104, leaves_quantity 112, average_price 120, commission 128,
     quote_quantity 136, realized_pnl 144,
     exchange 152, account 168, strategy 200, symbol 232, client_order_id 296, order_id 360,
-    trade_id 432, link_id 504, commission_currency 568, text 584
+    trade_id 432, link_id 504, commission_currency 568, text 584,
+    market_ns 648, arrival_price 656, other_commission 664, venue_position 672, other_commission_currency 680,
+    orig_client_order_id 704, report_id 768, ref_id 840, position_id 912, user 960, last_market 992, exact 1008
 """
 
 
 def test_every_field_of_an_execution_is_where_it_was_promised() -> None:
     fields = [f"{name} {offset}" for name, (_, offset) in EXECUTION.fields.items()]
     assert fields == [field.strip() for field in EXECUTION_OFFSETS.split(",")]
-    assert EXECUTION.record_size == 704
-    assert {name: dtype.itemsize for name, (dtype, _) in EXECUTION.fields.items() if dtype.kind == "S"} == TEXTS
-    assert {name for name, (dtype, _) in EXECUTION.fields.items() if dtype.str == "<f8"} == set(NUMBERS)
+    assert EXECUTION.record_size == 1216
+    assert [EXECUTION.fields[each.name][0].itemsize for each in FIELDS] == [each.width for each in FIELDS]
     assert {name for name in EXECUTION.names if EXECUTION.is_time(name)} == {
         "captured_ns",
         "received_ns",
         "exchange_ns",
+        "market_ns",
     }
 
 
 def test_the_descriptor_of_an_execution_never_changes() -> None:
-    assert len(EXECUTION.descriptor) == 2020
-    assert EXECUTION.schema_id == 0x72CEAA58
+    assert len(EXECUTION.descriptor) == 2986
+    assert EXECUTION.schema_id == 0xA1709191
 
 
 def test_every_enumeration_has_the_words_of_its_members() -> None:

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ringbuf.record.execution import ENUMERATIONS, OrderStatus, Side
+from ringbuf.record.execution import OrderStatus, Side
+from ringbuf.record.fields import ENUMERATIONS
 from ringbuf.record.words import SYNONYMS, TABLES, look_up
 
 PARTIALLY_FILLED = "partially_filled PARTIALLY_FILLED partially-filled PARTIALLY-FILLED PartiallyFilled partiallyFilled"
@@ -16,7 +17,12 @@ PARTIALLY_FILLED = "partially_filled PARTIALLY_FILLED partially-filled PARTIALLY
 SPELLINGS = {
     "exec_type": {
         "new": "new NEW New",
-        "fill": "fill FILL trade TRADE Trade calculated CALCULATED",
+        "fill": "fill FILL trade TRADE Trade",
+        "calculated": "calculated CALCULATED",
+        "done_for_day": "done_for_day DONE_FOR_DAY DoneForDay",
+        "cancel_rejected": "cancel_rejected CancelRejected OrderCancelReject cancel_reject",
+        "triggered": "triggered TRIGGERED",
+        "denied": "denied DENIED",
         "canceled": "canceled CANCELED cancelled Cancelled",
         "replaced": "replaced amended",
         "rejected": "rejected REJECTED",
@@ -31,6 +37,12 @@ SPELLINGS = {
         "canceled": "canceled cancelled CANCELLED",
         "pending_new": "pending_new PENDING_NEW submitted",
         "expired": "expired EXPIRED",
+        "done_for_day": "done_for_day DoneForDay",
+        "pending_cancel": "pending_cancel PENDING_CANCEL PendingCancel canceling CANCELING cancelling cancel_pending",
+        "replaced": "replaced REPLACED amended",
+        "suspended": "suspended",
+        "triggered": "triggered Triggered",
+        "denied": "denied",
     },
     "side": {"buy": "buy BUY Buy b B", "sell": "sell SELL Sell s S"},
     "order_type": {
@@ -52,6 +64,13 @@ SPELLINGS = {
     "liquidity": {"maker": "maker MAKER Maker m M added", "taker": "taker TAKER t T removed"},
     "position_effect": {"open": "open", "close": "close", "reduce_only": "reduce_only reduceOnly ReduceOnly reduce"},
     "margin_mode": {"cash": "cash spot", "cross": "cross crossed CROSSED", "isolated": "isolated ISOLATED"},
+    "position_side": {"both": "both BOTH net oneway", "long": "long LONG Long", "short": "short SHORT"},
+    "trade_type": {
+        "liquidation": "liquidation LIQUIDATION",
+        "adl": "adl ADL auto_deleveraging",
+        "combo_leg": "combo_leg ComboLeg",
+    },
+    "quantity_unit": {"base": "base base_ccy", "quote": "quote quote_ccy", "contracts": "contracts contract Cont"},
     "origin": {"live": "live", "lookback": "lookback", "simulated": "simulated", "reconciliation": "reconciliation"},
 }
 

@@ -3,6 +3,7 @@
 import struct
 import zlib
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,9 @@ import numpy as np
 import pytest
 
 from ringbuf.errors import RingbufError, RingCorrupt, RingIncomplete, RingVersion, SchemaError
-from ringbuf.record.execution import EXECUTION
+from ringbuf.record.execution import EXECUTION, Flag
+from ringbuf.record.fields import FIELDS
+from ringbuf.record.number import exact_number
 from ringbuf.record.schema import Schema
 from ringbuf.ring import layout, registry
 from ringbuf.ring.consumer import Consumer
@@ -25,15 +28,25 @@ CONSTANTS = struct.Struct("<8sIIIIQQqI")
 NAME = "mm-btc"
 
 
-def test_the_header_of_a_ring_has_its_golden_bytes() -> None:
-    header = Header(EXECUTION, 16_384, 0x0123456789ABCDEF, 1_700_000_000_123_456_789, "trading-1.example")
-    assert header.encode() == bytes.fromhex((GOLDEN / "ring_header.hex").read_text())
+EXECUTION_1 = Schema.from_descriptor((GOLDEN / "execution_1.json").read_bytes().strip())
+VERSIONS = pytest.mark.parametrize("schema", [EXECUTION_1, EXECUTION], ids=["version 1", "version 2"])
 
 
-def test_the_golden_header_is_read_back() -> None:
-    data = bytes.fromhex((GOLDEN / "ring_header.hex").read_text()).ljust(layout.HEADER_SIZE, b"\0")
-    header = decode_header(data, 16_384 + 16_384 * 704, "ring")
-    assert header == Header(EXECUTION, 16_384, 0x0123456789ABCDEF, 1_700_000_000_123_456_789, "trading-1.example")
+def golden_header(schema: Schema) -> bytes:
+    return bytes.fromhex((GOLDEN / f"ring_header_{schema.version}.hex").read_text())
+
+
+@VERSIONS
+def test_the_header_of_a_ring_has_its_golden_bytes(schema: Schema) -> None:
+    header = Header(schema, 16_384, 0x0123456789ABCDEF, 1_700_000_000_123_456_789, "trading-1.example")
+    assert header.encode() == golden_header(schema)
+
+
+@VERSIONS
+def test_the_golden_header_is_read_back(schema: Schema) -> None:
+    data = golden_header(schema).ljust(layout.HEADER_SIZE, b"\0")
+    header = decode_header(data, layout.HEADER_SIZE + 16_384 * schema.record_size, "ring")
+    assert header == Header(schema, 16_384, 0x0123456789ABCDEF, 1_700_000_000_123_456_789, "trading-1.example")
 
 
 def test_every_offset_is_where_it_was_promised() -> None:
@@ -265,10 +278,30 @@ def test_a_descriptor_that_is_no_schema_is_refused_though_its_crcs_are_right() -
 
 
 def test_the_golden_record_is_what_numpy_reads() -> None:
-    data = bytes.fromhex((GOLDEN / "execution_record.hex").read_text())
+    data = bytes.fromhex((GOLDEN / "execution_record_2.hex").read_text())
     record: Any = np.frombuffer(data, EXECUTION.dtype)[0]
-    assert len(data) == 704
+    assert len(data) == 1216
     assert (record["session"], record["seq"], record["captured_ns"]) == (0, 0, 0)
     assert (record["side"], record["last_price"], record["last_quantity"]) == (1, 64000.5, 0.1)
     assert (record["symbol"], record["trade_id"]) == (b"BTC-PERPETUAL", b"T-7")
     assert np.isnan(record["stop_price"])
+    assert (record["market_ns"], record["flags"]) == (1_699_999_999_999_999_000, Flag.TIME_RESCALED)
+    assert record["exact"] == b"f=-0.000010000000000000001;t=6400.05000000000000001"
+    assert exact_number(record, "commission") == Decimal("-0.000010000000000000001")
+
+
+def test_the_golden_record_of_version_1_is_still_read_by_its_descriptor() -> None:
+    data = bytes.fromhex((GOLDEN / "execution_record_1.hex").read_text())
+    record: Any = np.frombuffer(data, EXECUTION_1.dtype)[0]
+    assert (len(data), EXECUTION_1.version, EXECUTION_1.schema_id) == (704, 1, 0x72CEAA58)
+    assert (record["side"], record["last_price"], record["last_quantity"]) == (1, 64000.5, 0.1)
+    assert (record["symbol"], record["trade_id"], record["text"]) == (b"BTC-PERPETUAL", b"T-7", "größer".encode())
+    assert exact_number(record, "commission") == Decimal("-0.00001")
+    assert exact_number(record, "arrival_price") is None
+
+
+def test_what_version_1_has_is_where_it_was() -> None:
+    assert {name: EXECUTION.fields[name] for name in EXECUTION_1.names} == EXECUTION_1.fields
+    for name, words in EXECUTION_1.words.items():
+        assert EXECUTION.words[name].items() >= words.items()
+    assert EXECUTION_1.names == tuple(field.name for field in FIELDS if field.version == 1)

@@ -23,12 +23,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ringbuf.record.execution import ENUMERATIONS, EXECUTION, NUMBERS, TEXTS, Flag, OrderStatus, Side
+from ringbuf.record.execution import EXECUTION, Flag, OrderStatus, Side
+from ringbuf.record.fields import BY_NAME, ENUMERATIONS, Given, Kind, names
 from ringbuf.record.words import TABLES
 from ringbuf.ring import layout, native, registry
 from ringbuf.ring.consumer import Consumer
 from ringbuf.strategies import Recorder
-from ringbuf.strategies.bound_recorder import FIXED_TEXTS, BoundRecorder, ExecutionFields
+from ringbuf.strategies.bound_recorder import BOUND as BOUND_TEXTS
+from ringbuf.strategies.bound_recorder import BoundRecorder, ExecutionFields
 from ringbuf.strategies.native_recorder import native_recorder
 from tests.checkout import ROOT
 
@@ -37,7 +39,8 @@ COMPILER = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
 BOUND = {"exchange": "binance", "account": "A-1", "symbol": "ETHUSDT", "strategy": "mm-eth"}
 FILL: dict[str, Any] = {"side": "buy", "last_price": 2500.25, "last_quantity": 0.5}
 FIELDS = sorted(ExecutionFields.__optional_keys__)
-GIVEN_TEXTS = {name: width for name, width in TEXTS.items() if name not in FIXED_TEXTS}
+NUMBERS = names(Kind.NUMBER)
+GIVEN_TEXTS = {name: BY_NAME[name].width for name in names(Kind.TEXT, Given.CALL)}
 
 needs_compiler = pytest.mark.skipif(COMPILER is None, reason="there is no C compiler")
 needs_core = pytest.mark.skipif(native.CORE is None, reason="the native core is not in use")
@@ -172,19 +175,9 @@ class Text(str):
     __slots__ = ()
 
 
-WRONG = [None, True, False, b"7", 1.0, "7", object(), Fraction(1, 3), [], float("nan"), float("-inf")]
+WRONG = [Decimal(1), None, True, False, b"7", 1.0, "7", object(), Fraction(1, 3), [], float("nan"), float("-inf")]
 WRONG_WORDS = ["", "nothing", 0, 255, -1, 1 << 70, Word.BUY, OrderStatus.NEW, Side.SELL, np.int8(1)]
-EDGES = [
-    1 << 53,
-    (1 << 53) + 1,
-    -(1 << 53),
-    -(1 << 53) - 1,
-    1 << 70,
-    np.float64(0.1),
-    np.float32(0.1),
-    -0.0,
-    Decimal(1),
-]
+EDGES = [1 << 53, (1 << 53) + 1, -(1 << 53), -(1 << 53) - 1, 1 << 70, np.float64(0.1), np.float32(0.1), -0.0]
 EDGE_INTEGERS = [0, -1, (1 << 63) - 1, 1 << 63, (1 << 64) - 1, 1 << 64, -(1 << 63), -(1 << 63) - 1, np.int64(5)]
 EDGE_TEXTS = ["", "a\0b", "\0", "\ud800", "12345678\0", "1234567\0", "1234567\0" * 2, Text("a")]
 
@@ -195,9 +188,9 @@ def edges(name: str) -> list[Any]:
         return [*TABLES[name], *ENUMERATIONS[name], *WRONG_WORDS, *WRONG]
     if name in NUMBERS:
         return [*EDGES, *WRONG]
-    if name not in TEXTS:
+    if name not in GIVEN_TEXTS:
         return [*EDGE_INTEGERS, *WRONG]
-    width = TEXTS[name]
+    width = GIVEN_TEXTS[name]
     return [*EDGE_TEXTS, *(each * count for each in "xé" for count in range(width // 2 - 1, width + 2)), *WRONG]
 
 
@@ -215,7 +208,7 @@ def values(name: str) -> st.SearchStrategy[Any]:
         right: st.SearchStrategy[Any] = st.sampled_from([*TABLES[name], *ENUMERATIONS[name]])
     elif name in NUMBERS:
         right = st.floats() | st.integers(-(1 << 54), 1 << 54)
-    elif name in TEXTS:
+    elif name in GIVEN_TEXTS:
         right = st.text(max_size=12)
     else:
         right = st.integers(0, 1 << 62)
@@ -235,9 +228,8 @@ def test_both_recorders_store_any_values_as_the_same_bytes(both: Both) -> None:
     check()
 
 
-NAMED_AT_RUN_TIME: dict[str, Any] = json.loads(
-    '{"order_id": "1"}'
-)  # the name is equal to that in the source, but another object
+# The name is equal to that in the source, but another object.
+NAMED_AT_RUN_TIME: dict[str, Any] = json.loads('{"order_id": "1"}')
 USUAL: list[dict[str, Any]] = [
     *({name: value} for name in NUMBERS for value in (0.5, 3, -(1 << 53), np.float64(0.25))),
     *({name: value} for name, kind in ENUMERATIONS.items() for value in ("", kind(1), 1)),
@@ -255,7 +247,8 @@ def test_usual_values_are_stored_without_pure_python(both: Both, usual: dict[str
         def _append(self, template: list[Any], fields: ExecutionFields) -> int:
             raise AssertionError(f"pure Python was asked for {fields}")
 
-    pure = Unwilling(both.producer, both.recorder.warn, bytes(sum(TEXTS[name] for name in FIXED_TEXTS)), Flag(0))
+    bound = bytes(sum(BY_NAME[name].width for name in BOUND_TEXTS))
+    pure = Unwilling(both.producer, both.recorder.warn, bound, Flag(0))
     recorder = native_recorder(core(), both.producer, pure)
     assert recorder.order(**usual) == 0
     assert recorder.fill(**FILL) == 1
@@ -343,11 +336,11 @@ def test_a_recorder_goes_away_with_its_last_reference(both: Both) -> None:
         *({"tail": offset} for offset in (layout.HEADER_SIZE, 4, -8)),
         *({"slots": offset} for offset in (-1, 1 << 62)),
         *({"record_size": size} for size in (0, -8, 1 << 40)),
-        {"stamps": (697, 16)},
-        {"complete": (704, 2, 52, 88, 96)},
+        {"stamps": (1209, 16)},
+        {"complete": (1216, 2, 52, 88, 96)},
         {"order": b""},
         {"float64": int},
-        {"fields": {"price": ("f", 700, 8, None, None)}},
+        {"fields": {"price": ("f", 1212, 8, None, None)}},
         {"fields": {"price": ("f", 64, 4, None, None)}},
         {"fields": {"text": ("S", 448, 257, None, None)}},
         {"fields": {"side": ("u", 50, 1, {"buy": 256}, Side)}},

@@ -1,25 +1,23 @@
 """What can be kept of values that cannot be stored as they were given.
 
 The recorder must neither raise into trading code nor lose a fill because one of its values is odd. So every value has a
-stored form, and what was changed is said in the record's flags.
+stored form, and what was changed or concluded is said in the record's flags. Whoever needs to know what the database
+will have of given fields (an inventory, the rules of orders) asks here too.
 """
 
 import hashlib
 import math
 import operator
 from collections.abc import Callable, Mapping
-from decimal import Decimal
-from fractions import Fraction
-from numbers import Rational
 from typing import Any, Final
 
-import numpy as np
-
-from ringbuf.record.execution import ENUMERATIONS, EXECUTION, NUMBERS, TEXTS, Flag
+from ringbuf.record.enumerations import Flag
+from ringbuf.record.fields import BY_NAME, Field, Kind
+from ringbuf.record.number import EXACT, pack, read_number
+from ringbuf.record.timestamp import is_simulated, read_time
 from ringbuf.record.words import look_up
 
 HASH_SIZE: Final = 8
-TIMES: Final = ("received_ns", "exchange_ns")
 
 Kept = tuple[Any, Flag]
 """Stored form (int, float or bytes) and what it does not say of the value given."""
@@ -32,14 +30,20 @@ def salvage(given: Mapping[str, Any]) -> tuple[dict[str, Any], Flag]:
         given: field name to value; None is a value not given.
 
     Returns:
-        Field name to stored form for each value given, and the flags that say what was changed.
+        Field name to stored form for each value given (and for `exact`, if a number is kept there), and the flags that
+        say what was changed.
     """
     stored: dict[str, Any] = {}
+    whole: dict[str, str] = {}
     flags = Flag(0)
+    simulated = is_simulated(given.get("origin"))
     for name, value in given.items():
         if value is not None:
-            stored[name], flag = _field(name, value)
+            stored[name], flag = _kept(BY_NAME[name], value, whole, simulated)
             flags |= flag
+    if whole:
+        stored[EXACT], left_out = pack(whole)
+        flags |= Flag.NUMBER_INEXACT if left_out else Flag(0)
     return stored, flags
 
 
@@ -50,22 +54,25 @@ def text(value: object, width: int) -> Kept:
     return _attempt(_text, value, width, absent=(b"", Flag.TEXT_INVALID))
 
 
-def _field(name: str, value: object) -> Kept:
-    if name in TEXTS:
-        return text(value, TEXTS[name])
-    if name in ENUMERATIONS:
-        return _attempt(_word, name, value, absent=(0, Flag.WORD_UNKNOWN))
-    if name in NUMBERS:
-        return _attempt(_number, value, absent=(math.nan, Flag.NUMBER_INVALID))
-    absent = 0, Flag.TIME_INVALID if name in TIMES else Flag.NUMBER_INVALID
-    return _attempt(_integer, name, value, absent, absent=absent)
+def _kept(field: Field, value: object, whole: dict[str, str], simulated: bool) -> Kept:
+    match field.kind:
+        case Kind.TEXT:
+            return text(value, field.width)
+        case Kind.WORD:
+            return _attempt(_word, field.name, value, absent=(0, Flag.WORD_UNKNOWN))
+        case Kind.NUMBER:
+            return _attempt(_number, field.name, value, whole, absent=(math.nan, Flag.NUMBER_INVALID))
+        case Kind.TIME:
+            return _attempt(_time, value, simulated, absent=(0, Flag.TIME_INVALID))
+        case _:
+            return _attempt(_integer, value, absent=(0, Flag.NUMBER_INVALID))
 
 
 def _attempt(keep: Callable[..., Kept], *given: Any, absent: Kept) -> Kept:
     """What `keep` makes of a value, or `absent` if the value does not let itself be read."""
     try:
         return keep(*given)
-    except Exception:  # noqa: BLE001  a value's own __str__ or __float__ runs here and may raise anything
+    except Exception:  # noqa: BLE001  a value's own __str__ or __index__ runs here and may raise anything
         return absent
 
 
@@ -98,32 +105,24 @@ def _word(name: str, value: object) -> Kept:
     return (0, Flag.WORD_UNKNOWN) if found is None else (found, Flag(0))
 
 
-def _number(value: Any) -> Kept:
-    if isinstance(value, bool | np.bool_):
-        return math.nan, Flag.NUMBER_INVALID
-    flags = Flag.NUMBER_INVALID if isinstance(value, str | bytes | bytearray) else Flag(0)
-    number = float(value)
-    exact = _exact(value)
-    if exact is None:
-        return number, flags
-    if not math.isfinite(number):  # the nearest f64 is infinite: no number to reckon with
-        return math.nan, Flag.NUMBER_INVALID
-    stored = Decimal(repr(number)) if isinstance(exact, Decimal) else Fraction(number)
-    return number, flags if stored == exact else flags | Flag.NUMBER_INEXACT
+def _number(name: str, value: object, whole: dict[str, str]) -> Kept:
+    number = read_number(value)
+    if number.whole:
+        whole[name] = number.whole
+    return number.stored, Flag.NUMBER_INEXACT if number.inexact else Flag(0)
 
 
-def _exact(value: Any) -> Decimal | Rational | None:
-    """What a finite value says to the last digit, if that can be more than a float does."""
-    if isinstance(value, Rational):
-        return value
-    if isinstance(value, Decimal | str):
-        wanted = Decimal(value)
-        return wanted if wanted.is_finite() else None
-    return None
+def _time(value: object, simulated: bool) -> Kept:
+    return read_time(value, simulated=simulated)
 
 
-def _integer(name: str, value: Any, absent: Kept) -> Kept:
-    dtype, _ = EXECUTION.fields[name]
-    low, high = (-(1 << 63), (1 << 63) - 1) if dtype.kind == "i" else (0, (1 << 64) - 1)
-    number = operator.index(value)
-    return absent if isinstance(value, bool) or not low <= number <= high else (int(number), Flag(0))
+def _integer(value: Any) -> Kept:
+    """A venue's sequence number; text of digits is usual."""
+    if isinstance(value, str | bytes):
+        digits = str.strip(value if isinstance(value, str) else bytes(value).decode("ascii"))
+        if not digits:
+            return 0, Flag(0)
+        number = int(digits) if digits.isascii() and digits.isdigit() and len(digits) <= 20 else -1
+    else:
+        number = operator.index(value)
+    return (0, Flag.NUMBER_INVALID) if isinstance(value, bool) or not 0 <= number < 1 << 64 else (int(number), Flag(0))
