@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from ringbuf import Consumer, Producer, Schema
+from ringbuf.record.execution import EXECUTION
 from ringbuf.ring import layout
 from ringbuf.ring.registry import SHARED_MEMORY, ring_names
 from ringbuf.strategies import Recorder
@@ -61,7 +62,7 @@ def test_ls_shows_every_ring_with_its_counters_and_processes(namespace: str) -> 
     assert alive["consumer"] == {"pid": os.getpid(), "state": "alive"}
     assert rings[0] | {"last_record_ns": 0} == {
         "name": "mm-btc",
-        "schema": {"name": "executions", "version": 1},
+        "schema": {"name": "executions", "version": EXECUTION.version},
         "capacity": 4,
         "head": 4,
         "tail": 2,
@@ -72,7 +73,7 @@ def test_ls_shows_every_ring_with_its_counters_and_processes(namespace: str) -> 
         "producer": {"pid": os.getpid(), "state": "alive"},
         "consumer": {"pid": os.getpid(), "state": "gone"},
         "last_record_ns": 0,
-        "size": layout.HEADER_SIZE + 4 * 704,
+        "size": layout.HEADER_SIZE + 4 * EXECUTION.record_size,
     }
     assert rings[0]["last_record_ns"] > 1_700_000_000_000_000_000
     assert rings[1]["last_record_ns"] == 1
