@@ -1,25 +1,13 @@
-"""A real ClickHouse server for tests: the user's own, or one that tests start, kill and start again.
+"""A real ClickHouse server with users to test with.
 
-Besides `default`, which has an empty password, a server started here has the users `WRITER` and `READER` (read-only),
-both with `PASSWORD`.
+Besides `default`, which has an empty password, it has the users `WRITER` and `READER` (read-only), both with
+`PASSWORD`.
 """
 
 from typing import Final
 
-from ringbuf.bench import clickhouse_server
-from ringbuf.bench.clickhouse_server import LIBRARY_VARIABLE, URL_VARIABLE, ClickHouse, find_engine, free_port
-
-__all__ = [
-    "NO_ENGINE",
-    "PASSWORD",
-    "READER",
-    "URL_VARIABLE",
-    "WRITER",
-    "ClickHouse",
-    "ClickHouseServer",
-    "find_engine",
-    "free_port",
-]
+from ringbuf.launch import clickhouse_server
+from ringbuf.launch.clickhouse_server import LIBRARY_VARIABLE
 
 NO_ENGINE: Final = (
     f"no ClickHouse server: set {LIBRARY_VARIABLE} to the path of a libchdb.so, "
@@ -31,7 +19,7 @@ PASSWORD: Final = "correct horse"
 
 
 class ClickHouseServer(clickhouse_server.ClickHouseServer):
-    """The server of the benchmarks, with users to test with."""
+    """A server that tests start, kill and start again."""
 
     users = f"""
 <clickhouse>

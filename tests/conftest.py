@@ -10,10 +10,11 @@ from uuid import uuid4
 import pytest
 from hypothesis import HealthCheck, settings
 
+from ringbuf.launch.clickhouse_server import URL_VARIABLE, ClickHouse, find_engine
 from ringbuf.ring import native
 from ringbuf.ring.registry import NAMESPACE_VARIABLE, SHARED_MEMORY
 from ringbuf.ring.segment import IN_ORDER
-from tests.clickhouse_server import NO_ENGINE, URL_VARIABLE, ClickHouse, ClickHouseServer, find_engine
+from tests.clickhouse_server import NO_ENGINE, ClickHouseServer
 
 NO_SKIP_VARIABLE = "RINGBUF_TEST_NO_SKIP"
 HAS_PURE = native.CORE is None or platform.machine() in IN_ORDER

@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from typing import Final, Self
 from urllib.parse import parse_qsl, urlsplit
 
+from ringbuf.launch.port import free_port
+from ringbuf.launch.waiting import wait_until
 from ringbuf.record.execution import EXECUTION
 from ringbuf.sinks.clickhouse.table import header
-from tests.clickhouse_server import free_port
-from tests.writer_process import wait_until
 
 _PIECE: Final = 1 << 16
 _RESET: Final = struct.pack("ii", 1, 0)

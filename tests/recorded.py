@@ -7,10 +7,10 @@ from typing import Any
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import DatabaseError
 
+from ringbuf.launch.clickhouse_server import ClickHouse
+from ringbuf.launch.waiting import wait_until
 from ringbuf.ring.producer import FULL
 from ringbuf.strategies import Recorder
-from tests.clickhouse_server import ClickHouse
-from tests.writer_process import wait_until
 
 COMPARED = (
     "exchange_ns", "exec_type", "order_status", "side", "liquidity", "price", "quantity", "last_price",

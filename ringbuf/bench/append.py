@@ -11,13 +11,13 @@ from ringbuf.bench.contender import CheckFailed, Contender, Services
 from ringbuf.bench.distribution import Distribution
 from ringbuf.bench.producer_process import ProducerProcess, Slice
 from ringbuf.bench.queue_contenders import FasterFifo, Iceoryx, Pipe, PosixQueue, Queue, Zmq
-from ringbuf.bench.redis_server import NO_SERVER as NO_REDIS
-from ringbuf.bench.redis_server import redis_server
 from ringbuf.bench.report import LABEL, Report, Section, bench_options
 from ringbuf.bench.ring_contenders import NativeFill, NativeFloor, PackFloor, PureFill, Timer
 from ringbuf.bench.server import NO_SERVER, clickhouse, places
 from ringbuf.bench.store_contenders import ClickHouseRow, QuestDb, Redis, Sqlite, SqliteThread, SqliteWal
 from ringbuf.bench.workspace import Workspace, workspace
+from ringbuf.launch.redis_server import NO_SERVER as NO_REDIS
+from ringbuf.launch.redis_server import redis_server
 
 FIRST: Final[list[type[Contender]]] = [Timer, NativeFloor, NativeFill]
 PURE: Final[list[type[Contender]]] = [PackFloor, PureFill]
@@ -71,7 +71,7 @@ def append(url: str | None, quick: bool, as_json: bool, plot_file: Path | None) 
     """Cost of one fill to the strategy, beside two floors and beside what people use instead."""
     with workspace() as work, ExitStack() as stack:
         server = stack.enter_context(clickhouse(url, work))
-        redis = stack.enter_context(redis_server(work))
+        redis = stack.enter_context(redis_server(work.new_directory("redis")))
         services = Services(server.url if server else None, NO_SERVER, redis, NO_REDIS)
         report = Report("append", quick)
         report.machine["sqlite"] = machine.place(work.directory)

@@ -8,15 +8,15 @@ from typing import Any, Final, NamedTuple
 
 import click
 
-from ringbuf.bench.clickhouse_server import ClickHouse
+from ringbuf.bench.bench_writer import BenchWriter, database_name
 from ringbuf.bench.report import LABEL, Report, Section, bench_options
 from ringbuf.bench.sender_process import SenderProcess
 from ringbuf.bench.server import NO_SERVER, clickhouse, places
 from ringbuf.bench.strategy_process import StrategyProcess
 from ringbuf.bench.usage import Spent, watched
 from ringbuf.bench.workspace import Workspace, workspace
-from ringbuf.bench.writer_process import WriterProcess, database_name
 from ringbuf.errors import RingbufError
+from ringbuf.launch.clickhouse_server import ClickHouse
 from ringbuf.ring import registry
 from ringbuf.ring.observer import Observer
 
@@ -120,7 +120,7 @@ def _drain(work: Workspace, server: ClickHouse, rings: int, database: str) -> tu
     try:
         count = strategies.fill_up().accepted
         with (
-            WriterProcess(work, server, database, work.namespace) as writer,
+            BenchWriter(work, server, database) as writer,
             watched(writer.pid) as used,
             watched(server.pid) as used_by_server,
         ):

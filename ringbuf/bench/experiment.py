@@ -7,11 +7,11 @@ from typing import Final
 
 import click
 
+from ringbuf.bench.bench_writer import BenchWriter, database_name
 from ringbuf.bench.contender import INSTALL
 from ringbuf.bench.report import Report, bench_options
 from ringbuf.bench.server import NO_SERVER, clickhouse, places
 from ringbuf.bench.workspace import workspace
-from ringbuf.bench.writer_process import WriterProcess, database_name
 from ringbuf.errors import ConfigurationError
 
 FLUSH_MS: Final = 1_000
@@ -38,7 +38,7 @@ def experiment(url: str | None, quick: bool, as_json: bool, plot_file: Path | No
         writer = None
         if server is not None or embedded:
             database = database_name(work, "experiment")
-            writer = stack.enter_context(WriterProcess(work, server, database, work.namespace, flush_ms=FLUSH_MS))
+            writer = stack.enter_context(BenchWriter(work, server, database, flush_ms=FLUSH_MS))
             writer.lower_priority()
         exchange = stack.enter_context(Exchange())
         runs = Experiment(work, exchange, writer, server.pid if server else None, report.failed)

@@ -5,6 +5,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any, Final, NamedTuple, Self
 
+from ringbuf.bench.bench_writer import BenchWriter
 from ringbuf.bench.distribution import Distribution, distribution
 from ringbuf.bench.experiment_client import (
     SAVINGS,
@@ -22,13 +23,14 @@ from ringbuf.bench.experiment_client import (
 )
 from ringbuf.bench.experiment_exchange import serve_orders
 from ringbuf.bench.report import LABEL, Section
-from ringbuf.bench.spawn import SPAWN
+from ringbuf.bench.spawn import AnsweringProcess
 from ringbuf.bench.usage import watched
 from ringbuf.bench.workspace import Workspace
-from ringbuf.bench.writer_process import STOP_SECONDS, WriterProcess
 from ringbuf.errors import RingbufError
+from ringbuf.launch.writer_process import STOP_SECONDS
 
 RUN_SECONDS: Final = 900.0
+START_SECONDS: Final = 30.0
 NOTE: Final = (
     "One process with one event loop has N connections; for each order a coin decides whether to save it. Total: until "
     "each connection has its last order. p50, p99, max: of the response in ms, from the exchange's stamp to the end of "
@@ -63,29 +65,19 @@ class Exchange:
     """
 
     def __init__(self) -> None:
-        answers, theirs = SPAWN.Pipe(duplex=False)
-        self._process = SPAWN.Process(target=serve_orders, args=(theirs,), daemon=True)
-        self._process.start()
-        theirs.close()
+        self._process = AnsweringProcess("the exchange", serve_orders)
+        self.pid = self._process.pid
         try:
-            if not answers.poll(30):
-                raise RingbufError("the exchange did not start")
-            self.port: int = answers.recv()
-        except (EOFError, RingbufError) as error:
-            self._end()
-            raise RingbufError("the exchange did not start") from error
-        assert self._process.pid is not None, "it was started"
-        self.pid: int = self._process.pid
+            self.port: int = self._process.answer(START_SECONDS)
+        except RingbufError:
+            self._process.kill()
+            raise
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._end()
-
-    def _end(self) -> None:
         self._process.kill()
-        self._process.join()
 
 
 class Experiment:
@@ -101,7 +93,7 @@ class Experiment:
         self,
         work: Workspace,
         exchange: Exchange,
-        writer: WriterProcess | None,
+        writer: BenchWriter | None,
         server_pid: int | None,
         failed: dict[str, str],
     ) -> None:
@@ -144,30 +136,17 @@ class Experiment:
                 outcome = self._ended(load, name, place)
             outcome = replace(outcome, beside={what: each.cpu for what, each in used.items()})
             self._work.show_rings()
-            return (
-                replace(outcome, kept=self._stored(place, outcome.kept))
-                if issubclass(SAVINGS[name], RingSaving)
-                else outcome
-            )
+            if issubclass(SAVINGS[name], RingSaving):
+                return replace(outcome, kept=self._stored(place, outcome.kept))
+            return outcome
         finally:
             self._work.remove_rings()
 
     def _ended(self, load: Load, name: str, place: Place) -> Outcome:
-        answers, theirs = SPAWN.Pipe(duplex=False)
-        process = SPAWN.Process(target=trade, args=(theirs, self._exchange.port, load, name, place), daemon=True)
-        process.start()
-        theirs.close()
-        try:
-            if not answers.poll(RUN_SECONDS):
-                raise RingbufError(f"{name}, {load.title}: not done after {RUN_SECONDS:.0f} s")
-            outcome: Outcome = answers.recv()
+        arguments = (self._exchange.port, load, name, place)
+        with AnsweringProcess(f"{name}, {load.title}: the trading", trade, *arguments) as process:
+            outcome: Outcome = process.answer(RUN_SECONDS)
             return outcome
-        except EOFError as error:
-            raise RingbufError(f"{name}, {load.title}: the trading process ended") from error
-        finally:
-            process.join(10)
-            process.kill()
-            process.join()
 
     def _stored(self, place: Place, recorded: int) -> int:
         """How many orders of one run are in the database, once each; -1 if one is there twice."""
@@ -178,7 +157,7 @@ class Experiment:
         def count(what: str) -> int:
             return int(writer.rows(f"SELECT {what} AS found {of_run}")[0]["found"])
 
-        writer.wait(lambda: count("count()") >= recorded, "store everything", STOP_SECONDS)
+        writer.wait_until(lambda: count("count()") >= recorded, "store everything", STOP_SECONDS)
         stored = count("count()")
         return stored if stored == count("uniqExact(client_order_id)") else -1
 

@@ -53,6 +53,12 @@ def available_memory() -> int:
     return 0
 
 
+def cores() -> tuple[int, int] | None:
+    """A core for the producer and another one for the consumer; None if there is only one."""
+    usable = sorted(os.sched_getaffinity(0))
+    return (usable[0], usable[1]) if len(usable) > 1 else None
+
+
 def _memory_gb() -> float:
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 1e9
 

@@ -16,8 +16,9 @@ import numpy as np
 from ringbuf.bench.contender import Counter, pin
 from ringbuf.bench.distribution import Samples
 from ringbuf.bench.fills import FillStream
+from ringbuf.bench.machine import cores
 from ringbuf.bench.spawn import SPAWN
-from ringbuf.bench.workspace import Workspace, cores
+from ringbuf.bench.workspace import Workspace
 from ringbuf.errors import RingbufError
 from ringbuf.ring import layout
 from ringbuf.ring.consumer import Consumer

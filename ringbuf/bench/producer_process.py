@@ -2,22 +2,22 @@
 
 import os
 from collections.abc import Sequence
-from contextlib import suppress
 from multiprocessing.connection import Connection
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
 from ringbuf.bench.contender import Contender, Services, check, pin
 from ringbuf.bench.distribution import Samples
 from ringbuf.bench.fills import NOTHING, Fill, FillStream
-from ringbuf.bench.spawn import SPAWN
+from ringbuf.bench.machine import cores
+from ringbuf.bench.spawn import AnsweringProcess
 from ringbuf.bench.timing import Timed, measure
-from ringbuf.bench.workspace import Workspace, cores
+from ringbuf.bench.workspace import Workspace
 from ringbuf.errors import RingbufError
 from ringbuf.ring.native import PURE_VARIABLE
 
-START_SECONDS = 120.0
+END_SECONDS: Final = 30.0
 
 
 class Slice(NamedTuple):
@@ -36,26 +36,23 @@ class ProducerProcess:
     """
 
     def __init__(self, contenders: Sequence[type[Contender]], workspace: Workspace, services: Services, *, pure: bool):
-        self._connection, theirs = SPAWN.Pipe()
-        arguments = (theirs, list(contenders), workspace, services)
         # The implementation is chosen when `ringbuf` is imported, so by the environment.
         before = os.environ.get(PURE_VARIABLE)
         if pure:
             os.environ[PURE_VARIABLE] = "1"
         try:
-            # No daemon: it has children of its own.
-            self._process = SPAWN.Process(target=_serve, args=arguments, daemon=False)
-            self._process.start()
+            self._process = AnsweringProcess(
+                "the producer's", _serve, list(contenders), workspace, services, daemon=False
+            )
         finally:
             if pure:
                 os.environ.pop(PURE_VARIABLE)
                 if before is not None:
                     os.environ[PURE_VARIABLE] = before
-        theirs.close()
         self.ready: list[str]
         self.absent: dict[str, str]
         try:
-            self.ready, self.absent = self._connection.recv()
+            self.ready, self.absent = self._process.answer()
         except BaseException:
             self.close()
             raise
@@ -66,20 +63,13 @@ class ProducerProcess:
         Raises:
             CheckFailed: the consumer did not get what was sent.
         """
-        self._connection.send((name, count, gap_ns))
-        answer = self._connection.recv()
-        if isinstance(answer, RingbufError):
-            raise answer
-        times, gc_runs = answer
+        self._process.ask((name, count, gap_ns))
+        times, gc_runs = self._process.answer()
         return Slice(np.frombuffer(times, np.int64).astype(np.float64), gc_runs)
 
     def close(self) -> None:
         """End the process and its consumers."""
-        with suppress(OSError):
-            self._connection.send(None)
-        self._process.join(30)
-        self._process.kill()
-        self._process.join()
+        self._process.end(END_SECONDS)
 
 
 class Lane:

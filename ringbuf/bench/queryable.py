@@ -5,13 +5,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, NamedTuple
 
-from ringbuf.bench.clickhouse_server import ClickHouse
+from ringbuf.bench.bench_writer import BenchWriter, database_name
 from ringbuf.bench.distribution import Distribution, distribution
 from ringbuf.bench.report import LABEL, Section
 from ringbuf.bench.strategy_process import StrategyProcess
 from ringbuf.bench.workspace import Workspace
-from ringbuf.bench.writer_process import STOP_SECONDS, WriterProcess, database_name
 from ringbuf.errors import RingbufError
+from ringbuf.launch.clickhouse_server import ClickHouse
+from ringbuf.launch.writer_process import STOP_SECONDS
 from ringbuf.writer.service.service import LONGEST_IDLE_SECONDS, Settings
 
 CAPACITY: Final = 1_024
@@ -66,7 +67,7 @@ def _row(name: str, figures: dict[str, Any]) -> dict[str, Any]:
 
 
 @contextmanager
-def _recording(work: Workspace, server: ClickHouse, load: Load, database: str) -> Iterator[WriterProcess]:
+def _recording(work: Workspace, server: ClickHouse, load: Load, database: str) -> Iterator[BenchWriter]:
     """A load that begins now, with its writer; in the end every record must be stored, once.
 
     Raises:
@@ -74,12 +75,12 @@ def _recording(work: Workspace, server: ClickHouse, load: Load, database: str) -
     """
     strategies = StrategyProcess(load.rings, CAPACITY, work.namespace)
     try:
-        with WriterProcess(work, server, database, work.namespace) as writer:
-            writer.wait(lambda: writer.status()["rings"] == load.rings, "attach to all rings", STOP_SECONDS)
+        with BenchWriter(work, server, database) as writer:
+            writer.wait_until(lambda: writer.status()["rings"] == load.rings, "attach to all rings", STOP_SECONDS)
             strategies.start_recording(load.per_second, load.seconds)
             yield writer
             recorded = strategies.recorded()
-            writer.wait(lambda: writer.stored() >= recorded.accepted, "store everything", STOP_SECONDS)
+            writer.wait_until(lambda: writer.stored() >= recorded.accepted, "store everything", STOP_SECONDS)
             ((count, different),) = server.rows(f"SELECT count(), uniqExact(session, seq) FROM {database}.executions")
             if recorded.dropped or not count == different == recorded.accepted:
                 raise RingbufError(f"{recorded} were recorded, {count} rows are stored, {different} of them different")

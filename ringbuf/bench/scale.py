@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 
 import click
 
-from ringbuf.bench.clickhouse_server import ClickHouse
+from ringbuf.bench.bench_writer import BenchWriter, database_name
 from ringbuf.bench.distribution import Distribution, distribution
 from ringbuf.bench.report import LABEL, Report, Section, bench_options
 from ringbuf.bench.server import clickhouse, places
@@ -17,7 +17,8 @@ from ringbuf.bench.spawn import SPAWN
 from ringbuf.bench.strategy_process import StrategyProcess
 from ringbuf.bench.usage import Spent, watched
 from ringbuf.bench.workspace import Workspace, workspace
-from ringbuf.bench.writer_process import STOP_SECONDS, WriterProcess, database_name
+from ringbuf.launch.clickhouse_server import ClickHouse
+from ringbuf.launch.writer_process import STOP_SECONDS
 
 CAPACITY: Final = 1_024
 PER_RING: Final = 2.0
@@ -116,7 +117,7 @@ def in_turns(
             strategies = StrategyProcess(rings, CAPACITY, work.namespace)
             try:
                 opening_ns.setdefault(rings, []).extend(strategies.opening_ns)
-                with WriterProcess(work, server, database, work.namespace) as writer:
+                with BenchWriter(work, server, database) as writer:
                     for load, measured in _under_loads(writer, strategies, rings, extent.seconds).items():
                         found.setdefault(Case(load, rings), []).append(measured)
             finally:
@@ -125,9 +126,9 @@ def in_turns(
     return found, opening_ns
 
 
-def _under_loads(writer: WriterProcess, strategies: StrategyProcess, rings: int, seconds: float) -> dict[str, Measured]:
+def _under_loads(writer: BenchWriter, strategies: StrategyProcess, rings: int, seconds: float) -> dict[str, Measured]:
     """What one writer uses, load by load."""
-    writer.wait(lambda: writer.status()["rings"] == rings, "attach to all rings", STOP_SECONDS)
+    writer.wait_until(lambda: writer.status()["rings"] == rings, "attach to all rings", STOP_SECONDS)
     time.sleep(SETTLE_SECONDS)
     with watched(writer.pid) as idle:
         time.sleep(seconds)
@@ -139,13 +140,13 @@ def _under_loads(writer: WriterProcess, strategies: StrategyProcess, rings: int,
         with watched(writer.pid) as busy:
             time.sleep(seconds)
         expected = before + strategies.recorded().accepted
-        writer.wait(partial(_has_stored, writer, expected), "store everything", STOP_SECONDS)
+        writer.wait_until(partial(_has_stored, writer, expected), "store everything", STOP_SECONDS)
         extra = busy.cpu / busy.seconds - idle.cpu / idle.seconds
         found[load] = Measured(busy, extra / per_second * 1e6)
     return found
 
 
-def _has_stored(writer: WriterProcess, count: int) -> bool:
+def _has_stored(writer: BenchWriter, count: int) -> bool:
     return writer.stored() >= count
 
 

@@ -6,16 +6,14 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import accumulate
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Self
 
-from ringbuf.bench.spawn import SPAWN
+from ringbuf.bench.spawn import AnsweringProcess
 from ringbuf.errors import RingbufError
 from ringbuf.journal.reader import RECORDS, Frame, JournalReader
 from ringbuf.record.execution import EXECUTION
 from ringbuf.sinks.clickhouse.engine import Server
 from ringbuf.sinks.clickhouse.sink import ClickHouseSink
-
-ANSWER_SECONDS: Final = 300.0
 
 
 class SenderProcess:
@@ -36,24 +34,19 @@ class SenderProcess:
     """
 
     def __init__(self, journal: Path, url: str, database: str, batches: Sequence[int], connections: int) -> None:
-        self._connection, theirs = SPAWN.Pipe()
-        arguments = (theirs, journal, url, database, batches, connections)
-        self._process = SPAWN.Process(target=_serve, args=arguments, daemon=True)
-        self._process.start()
-        theirs.close()
-        assert self._process.pid is not None, "it was started"
-        self.pid: int = self._process.pid
+        self._process = AnsweringProcess("the sending", _serve, journal, url, database, batches, connections)
+        self.pid = self._process.pid
         try:
-            self._answer()
+            self._process.answer()
         except RingbufError:
-            self._end()
+            self._process.kill()
             raise
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._end()
+        self._process.kill()
 
     def send(self) -> float:
         """Send everything, once.
@@ -64,23 +57,8 @@ class SenderProcess:
         Raises:
             RingbufError: the server did not take it.
         """
-        self._connection.send(None)
-        return float(self._answer())
-
-    def _end(self) -> None:
-        self._process.kill()
-        self._process.join()
-
-    def _answer(self) -> Any:
-        if not self._connection.poll(ANSWER_SECONDS):
-            raise RingbufError(f"the sending process did not answer within {ANSWER_SECONDS:.0f} s")
-        try:
-            answer = self._connection.recv()
-        except EOFError as error:
-            raise RingbufError("the sending process ended") from error
-        if isinstance(answer, RingbufError):
-            raise answer
-        return answer
+        self._process.ask(None)
+        return float(self._process.answer())
 
 
 def _serve(

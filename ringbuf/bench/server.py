@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Final
 
 from ringbuf.bench import machine
-from ringbuf.bench.clickhouse_server import LIBRARY_VARIABLE, URL_VARIABLE, ClickHouse, ClickHouseServer, find_engine
-from ringbuf.bench.workspace import PREFIX, Workspace
+from ringbuf.bench.workspace import PURPOSE, Workspace
+from ringbuf.launch.clickhouse_server import LIBRARY_VARIABLE, URL_VARIABLE, ClickHouse, ClickHouseServer, find_engine
 from ringbuf.ring.registry import SHARED_MEMORY
 
 NO_SERVER: Final = (
@@ -59,7 +59,7 @@ def data_directory(work: Workspace) -> Iterator[Path]:
     if not has_room(SHARED_MEMORY):
         yield work.new_directory("clickhouse")
         return
-    directory = Path(tempfile.mkdtemp(prefix=PREFIX, dir=SHARED_MEMORY))
+    directory = Path(tempfile.mkdtemp(prefix=f"ringbuf-{PURPOSE}-", dir=SHARED_MEMORY))
     try:
         yield directory
     finally:

@@ -1,9 +1,15 @@
 """Child processes of a benchmark. They leave Ctrl-C to the process that the user started, which ends them."""
 
 import signal
+from collections.abc import Callable
+from contextlib import suppress
 from multiprocessing import resource_tracker
 from multiprocessing.context import SpawnContext, SpawnProcess
-from typing import Final
+from typing import Any, Final, Self
+
+from ringbuf.errors import RingbufError
+
+ANSWER_SECONDS: Final = 600.0
 
 
 class _Process(SpawnProcess):
@@ -21,3 +27,65 @@ class _Context(SpawnContext):
 
 
 SPAWN: Final = _Context()
+
+
+class AnsweringProcess:
+    """A function in a process of its own that is asked and answers; ended at the end of a `with` block.
+
+    Args:
+        name: what errors call it, as in "the sending" process.
+        target: the function; it is given a connection, and then the arguments. What it sends is an answer, unless it
+            is a RingbufError, which is raised here.
+        daemon: whether it has no child processes.
+    """
+
+    def __init__(self, name: str, target: Callable[..., None], *arguments: Any, daemon: bool = True) -> None:
+        self._name = name
+        self._connection, theirs = SPAWN.Pipe()
+        self._process = SPAWN.Process(target=target, args=(theirs, *arguments), daemon=daemon)
+        self._process.start()
+        theirs.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        assert self._process.pid is not None, "it was started"
+        return self._process.pid
+
+    def ask(self, request: Any) -> None:
+        """Send a request; `answer` waits for what comes of it."""
+        self._connection.send(request)
+
+    def answer(self, seconds: float = ANSWER_SECONDS) -> Any:
+        """Wait for its next answer.
+
+        Raises:
+            RingbufError: it answered with this error, ended, or did not answer in time.
+        """
+        if not self._connection.poll(seconds):
+            raise RingbufError(f"{self._name} process did not answer within {seconds:.0f} s")
+        try:
+            answer = self._connection.recv()
+        except EOFError as error:
+            raise RingbufError(f"{self._name} process ended") from error
+        if isinstance(answer, RingbufError):
+            raise answer
+        return answer
+
+    def end(self, seconds: float) -> None:
+        """Ask it to end, with None as the request; kill it if it takes longer."""
+        with suppress(OSError):
+            self._connection.send(None)
+        self._process.join(seconds)
+        self.kill()
+
+    def kill(self) -> None:
+        """End it at once."""
+        self._process.kill()
+        self._process.join()

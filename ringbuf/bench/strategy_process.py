@@ -2,15 +2,13 @@
 
 import time
 from multiprocessing.connection import Connection
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from ringbuf.bench.fills import FillStream
-from ringbuf.bench.spawn import SPAWN
+from ringbuf.bench.spawn import AnsweringProcess
 from ringbuf.errors import RingbufError
 from ringbuf.ring.producer import FULL
 from ringbuf.strategies import BoundRecorder, Recorder
-
-ANSWER_SECONDS: Final = 600.0
 
 
 class Recorded(NamedTuple):
@@ -35,42 +33,26 @@ class StrategyProcess:
     """
 
     def __init__(self, rings: int, capacity: int, namespace: str) -> None:
-        self._connection, theirs = SPAWN.Pipe()
-        arguments = (theirs, rings, capacity, namespace)
-        self._process = SPAWN.Process(target=_serve, args=arguments, daemon=True)
-        self._process.start()
-        theirs.close()
-        self.opening_ns: list[int] = self._answer()
+        self._process = AnsweringProcess("the recording", _serve, rings, capacity, namespace)
+        self.opening_ns: list[int] = self._process.answer()
 
     def start_recording(self, per_second: float, seconds: float) -> None:
         """Begin to record in all rings by turns; `recorded` waits for the end."""
-        self._connection.send((per_second, seconds))
+        self._process.ask((per_second, seconds))
 
     def fill_up(self) -> Recorded:
         """Record until every ring is full."""
-        self._connection.send(None)
+        self._process.ask(None)
         return self.recorded()
 
     def recorded(self) -> Recorded:
         """Wait until what was asked for is done."""
-        answer: Recorded = self._answer()
+        answer: Recorded = self._process.answer()
         return answer
 
     def close(self) -> None:
         """End the process; the rings stay."""
         self._process.kill()
-        self._process.join()
-
-    def _answer(self) -> Any:
-        if not self._connection.poll(ANSWER_SECONDS):
-            raise RingbufError(f"the recording process did not answer within {ANSWER_SECONDS:.0f} s")
-        try:
-            answer = self._connection.recv()
-        except EOFError as error:
-            raise RingbufError("the recording process ended") from error
-        if isinstance(answer, RingbufError):
-            raise answer
-        return answer
 
 
 def _serve(connection: Connection, rings: int, capacity: int, namespace: str) -> None:

@@ -22,7 +22,6 @@ from websockets.exceptions import ConnectionClosed
 
 from ringbuf.demo.market import OPENING_TICKS
 from ringbuf.demo.matching import MatchingEngine, Message
-from ringbuf.launch.child_process import stop_requested
 
 STEP_SECONDS: Final = 0.05
 DELAY_SECONDS: Final = (0.0005, 0.004)
@@ -126,16 +125,11 @@ async def _serve(clients: int, seed: int) -> None:
     async with serve(exchange.handle, "127.0.0.1", 0, compression=None) as server:
         (listening,) = server.sockets
         print(json.dumps({"port": listening.getsockname()[1]}), flush=True)
-        trading = asyncio.create_task(exchange.run())
-        stop = asyncio.create_task(stop_requested())
-        done, _ = await asyncio.wait((trading, stop), return_when=asyncio.FIRST_COMPLETED)
-        trading.cancel()
-        if trading in done:
-            trading.result()
+        await exchange.run()
 
 
 def main() -> None:
-    """Serve until SIGTERM, or until the process that started this one is gone."""
+    """Serve until the process is ended."""
     parser = argparse.ArgumentParser(prog="exchange")
     parser.add_argument("--clients", type=int, required=True)
     parser.add_argument("--seed", type=int, required=True)

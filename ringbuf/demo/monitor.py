@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from ringbuf.demo.writer_process import WriterProcess
+from ringbuf.demo.writer_supervisor import WriterSupervisor
 from ringbuf.errors import RingIncomplete, RingNotFound, SinkError
 from ringbuf.query.database import ask_writer
 from ringbuf.ring.observer import Observer
@@ -55,7 +55,7 @@ class Monitor:
     The database is asked in a thread: while the writer has more important things to do, the other figures go on.
     """
 
-    def __init__(self, names: Sequence[str], namespace: str, data_dir: Path, writer: WriterProcess) -> None:
+    def __init__(self, names: Sequence[str], namespace: str, data_dir: Path, writer: WriterSupervisor) -> None:
         self._missing = list(names)
         self._namespace = namespace
         self._data_dir = data_dir

@@ -3,12 +3,10 @@
 import json
 import os
 import secrets
-import shutil
 import signal
-import tempfile
 import time
 from collections.abc import Mapping
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -22,9 +20,10 @@ from ringbuf.demo.report import Report
 from ringbuf.demo.result import StrategyResult, strategy_name
 from ringbuf.demo.verdict import Verdict, judge
 from ringbuf.demo.view import TRADING, View
-from ringbuf.demo.writer_process import WriterProcess
-from ringbuf.errors import ConfigurationError, RingNotFound, SinkError
-from ringbuf.launch.child_process import ChildProcess
+from ringbuf.demo.writer_supervisor import WriterSupervisor
+from ringbuf.errors import ConfigurationError, SinkError
+from ringbuf.launch.child_process import ChildProcess, module
+from ringbuf.launch.workspace import Workspace
 from ringbuf.query.database import Database, ask_writer
 from ringbuf.ring import registry
 from ringbuf.state import status
@@ -111,30 +110,32 @@ def run(options: Options, console: Console) -> tuple[Verdict, Figures]:
             f"namespace {namespace!r} has rings already, which the demo would take for its own",
             f"unset {registry.NAMESPACE_VARIABLE}: then the demo has a namespace to itself",
         )
-    with Interruption() as interruption, ExitStack() as stack:
-        work = Path(tempfile.mkdtemp(prefix="ringbuf-demo-"))
-        stack.callback(shutil.rmtree, work, ignore_errors=True)
-        return Run(options, console, namespace, work, interruption).run(stack)
+    names = [strategy_name(number) for number in range(1, options.strategies + 1)]
+    with (
+        Interruption() as interruption,
+        Workspace.temporary("demo", namespace=namespace, rings=names) as work,
+        ExitStack() as stack,
+    ):
+        return Run(options, console, work, names, interruption).run(stack)
 
 
 class Run:
     """One demo, from its first process to its verdict."""
 
     def __init__(
-        self, options: Options, console: Console, namespace: str, work: Path, interruption: Interruption
+        self, options: Options, console: Console, work: Workspace, names: list[str], interruption: Interruption
     ) -> None:
         self._options = options
         self._console = console
-        self._namespace = namespace
-        self._work = work
+        self._namespace = work.namespace
+        self._work = work.directory
         self._pause = interruption.pause
-        self._data_dir = options.data_dir or work / "data"
+        self._data_dir = options.data_dir or self._work / "data"
         self._account = f"demo-{secrets.token_hex(3)}"
-        self._names = [strategy_name(number) for number in range(1, options.strategies + 1)]
+        self._names = names
 
     def run(self, stack: ExitStack) -> tuple[Verdict, Figures]:
         """Run it; what has been started is ended when the stack unwinds."""
-        stack.callback(self._remove_rings)
         self._introduce()
         writer = self._start_writer(stack)
         port = self._start_exchange(stack)
@@ -171,12 +172,12 @@ class Run:
         ):
             self._console.print(line, soft_wrap=True)
 
-    def _start_writer(self, stack: ExitStack) -> WriterProcess:
+    def _start_writer(self, stack: ExitStack) -> WriterSupervisor:
         options = ["--database", self._options.database]
         if self._options.clickhouse is not None:
             options += ["--clickhouse", self._options.clickhouse]
-        log = self._work / "writer.log"
-        writer = WriterProcess(self._data_dir, options, namespace=self._namespace, log=log)
+        log_file = self._work / "writer.log"
+        writer = WriterSupervisor(self._data_dir, *options, namespace=self._namespace, log_file=log_file)
         stack.callback(writer.stop, others=self._options.data_dir is None)
         return writer
 
@@ -187,15 +188,16 @@ class Run:
         return int(json.loads(exchange.first_line())["port"])
 
     def _start(
-        self, stack: ExitStack, module: str, arguments: Mapping[str, object], *, answers: bool = False
+        self, stack: ExitStack, name: str, arguments: Mapping[str, object], *, answers: bool = False
     ) -> ChildProcess:
         texts = [str(each) for argument in arguments.items() for each in argument]
-        log = self._work / f"{module}.log"
-        process = ChildProcess(module, texts, namespace=self._namespace, log=log, answers=answers)
+        environment = {registry.NAMESPACE_VARIABLE: self._namespace}
+        log = self._work / f"{name}.log"
+        process = ChildProcess(name, module(name, *texts), log, environment=environment, answers=answers)
         stack.callback(process.end)
         return process
 
-    def _trade(self, stack: ExitStack, port: int, view: View, monitor: Monitor, writer: WriterProcess) -> None:
+    def _trade(self, stack: ExitStack, port: int, view: View, monitor: Monitor, writer: WriterSupervisor) -> None:
         """Run the strategies to their end."""
         self._results.mkdir()
         arguments = {
@@ -209,14 +211,14 @@ class Run:
             "--results": self._results,
         }
         strategies = self._start(stack, STRATEGIES, arguments)
-        while strategies.exit_code() is None:
+        while strategies.exit_code is None:
             view.show(TRADING, monitor.figures())
             writer.watch()
             self._pause()
-        if strategies.exit_code() != 0:
+        if strategies.exit_code != 0:
             raise strategies.failure("failed")
 
-    def _wait_until_stored(self, view: View, monitor: Monitor, writer: WriterProcess) -> Figures:
+    def _wait_until_stored(self, view: View, monitor: Monitor, writer: WriterSupervisor) -> Figures:
         """Wait until the database has everything and the writer has said so, or takes no more."""
         figures, news, all_stored_ns = monitor.figures(), time.monotonic(), 0
         while time.monotonic() < news + STUCK_SECONDS:
@@ -234,7 +236,7 @@ class Run:
         view.show("all stored" if figures.stored >= figures.captured else "the database takes no more", figures)
         return figures
 
-    def _ask(self, writer: WriterProcess, statement: str) -> bytes:
+    def _ask(self, writer: WriterSupervisor, statement: str) -> bytes:
         """Ask the database through the writer; if that is killed meanwhile, through the next one."""
         deadline = time.monotonic() + STUCK_SECONDS
         while True:
@@ -245,8 +247,3 @@ class Run:
                     raise
             writer.watch()
             self._pause()
-
-    def _remove_rings(self) -> None:
-        for name in self._names:
-            with suppress(RingNotFound):
-                registry.remove(name, namespace=self._namespace, force=True)

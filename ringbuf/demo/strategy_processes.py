@@ -14,27 +14,18 @@ from pathlib import Path
 
 from ringbuf.demo.result import strategy_name
 from ringbuf.demo.strategy import StrategySettings, run_strategy
-from ringbuf.launch.child_process import stop_requested
-
-
-async def _run_until_stopped(settings: StrategySettings) -> int:
-    trading = asyncio.create_task(run_strategy(settings))
-    stop = asyncio.create_task(stop_requested())
-    done, _ = await asyncio.wait((trading, stop), return_when=asyncio.FIRST_COMPLETED)
-    stop.cancel()
-    if trading not in done:
-        trading.cancel()
-        return 1
-    trading.result()
-    return 0
+from ringbuf.launch.owner import end_with
 
 
 def _fork(settings: StrategySettings) -> int:
     """Run a strategy in a child; returns the child's process id, in the child not at all."""
+    owner = os.getpid()
     pid = os.fork()
     if pid:
         return pid
-    sys.exit(asyncio.run(_run_until_stopped(settings)))
+    end_with(owner)
+    asyncio.run(run_strategy(settings))
+    sys.exit()
 
 
 def _wait(pids: set[int]) -> int:

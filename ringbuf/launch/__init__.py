@@ -1,4 +1,5 @@
-"""Starts the product's own processes, and those it is measured with, for demo, benchmarks and tests.
+"""Starts processes for demo, benchmarks and tests: the writer, ClickHouse and Redis servers, and any other program.
 
-A module and its arguments come in, a process that ends with its owner goes out. May import `ringbuf.ring`.
+A command or a data directory comes in, a process that is ready and ends with its owner goes out. May import
+`ringbuf.ring` and `ringbuf.state`.
 """

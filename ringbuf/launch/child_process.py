@@ -1,55 +1,75 @@
-"""The demo's own processes, from both sides: started and ended by the one, ended with the other."""
+"""A program that runs as a process of its own and ends with the process that started it."""
 
-import asyncio
 import os
 import select
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Final
 
 from ringbuf.errors import RingbufError
-from ringbuf.ring.registry import NAMESPACE_VARIABLE
+from ringbuf.launch import owner
 
-START_SECONDS: Final = 20.0
+START_SECONDS: Final = 30.0
 END_SECONDS: Final = 5.0
-POLL_SECONDS: Final = 0.02
+POLL_SECONDS: Final = 0.01
 
 # One thread each: numpy's linear algebra would start one per core in every process, for nothing.
 ENVIRONMENT: Final = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 
 
-def last_lines(log: Path, count: int) -> str:
+def module(name: str, *arguments: str) -> list[str]:
+    """The command that runs a Python module."""
+    return [sys.executable, "-m", name, *arguments]
+
+
+def last_lines(log: Path, count: int = 1) -> str:
     """The end of a log."""
-    lines = log.read_text(errors="replace").strip().splitlines()
-    return "\n".join(lines[-count:]) or "(it wrote nothing)"
+    text = log.read_text(errors="replace") if log.exists() else ""
+    return "\n".join(text.strip().splitlines()[-count:]) or "it wrote nothing"
 
 
 class ChildProcess:
-    """A Python module running as a process group of its own: Ctrl-C in the terminal reaches the demo alone.
+    """A running program. It has a process group of its own, so Ctrl-C in the terminal reaches its owner alone.
+
+    It is killed when its owner ends. To be made in the main thread: for the kernel the owner is the thread.
 
     Args:
-        namespace: of the rings.
-        log: file that takes its stderr, and its stdout unless `answers`.
+        name: what errors call it.
+        command: the program and its arguments.
+        log: file that its stderr is appended to, and its stdout unless `answers`.
+        environment: variables it has beside those of this process.
         answers: whether its first line of stdout is wanted, see `first_line`.
+        idle: whether it is to use only what nobody else wants of the processors.
     """
 
     def __init__(
-        self, module: str, arguments: Sequence[str], *, namespace: str, log: Path, answers: bool = False
+        self,
+        name: str,
+        command: Sequence[str],
+        log: Path,
+        *,
+        environment: Mapping[str, str] | None = None,
+        answers: bool = False,
+        idle: bool = False,
     ) -> None:
-        self.module = module
+        assert threading.current_thread() is threading.main_thread(), "the process would end with the thread"
+        self.name = name
         self.log = log
+        self._is_over = False
+        policy = owner.IDLE if idle else owner.USUAL
         with log.open("ab") as file:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", module, *arguments],
-                stdin=subprocess.PIPE,
+                [sys.executable, "-I", "-S", owner.__file__, str(os.getpid()), policy, *command],
+                stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE if answers else file,
                 stderr=file,
-                env=os.environ | ENVIRONMENT | {NAMESPACE_VARIABLE: namespace},
+                env={**os.environ, **ENVIRONMENT, **(environment or {})},
                 process_group=0,
             )
 
@@ -58,58 +78,83 @@ class ChildProcess:
         """Process id, also of its group."""
         return self._process.pid
 
+    @property
     def exit_code(self) -> int | None:
         """Its exit code, None while it runs, negative if a signal ended it."""
         return self._process.poll()
 
-    def first_line(self) -> str:
+    def first_line(self, seconds: float = START_SECONDS) -> str:
         """Wait for its first line of stdout.
 
         Raises:
-            RingbufError: it ended, or said nothing for `START_SECONDS`.
+            RingbufError: it ended, or said nothing in time.
         """
         answers: IO[bytes] | None = self._process.stdout
         assert answers is not None, "made with answers=True"
-        ready, _, _ = select.select([answers], [], [], START_SECONDS)
+        ready, _, _ = select.select([answers], [], [], seconds)
         line = answers.readline() if ready else b""
         if not line:
             raise self.failure("did not start")
         return line.decode()
 
-    def failure(self, what: str) -> RingbufError:
-        """An error that says what happened to this process, with the last it wrote."""
-        return RingbufError(f"{self.module} {what}: {last_lines(self.log, 1)}")
+    def wait_until(self, condition: Callable[[], bool], what: str, seconds: float = START_SECONDS) -> None:
+        """Wait for something that this process is to do.
 
-    def end(self, seconds: float = END_SECONDS) -> None:
-        """End it and all it has forked: SIGTERM, after some seconds SIGKILL. Idempotent."""
-        if self._process.stdin is not None:
-            self._process.stdin.close()
+        Raises:
+            RingbufError: it ended, or it takes too long.
+        """
+        deadline = time.monotonic() + seconds
+        while not condition():
+            if self.exit_code is not None:
+                raise self.failure(f"ended with {self.exit_code} and did not {what}")
+            if time.monotonic() > deadline:
+                raise self.failure(f"did not {what} within {seconds:g} s")
+            time.sleep(POLL_SECONDS)
+
+    def failure(self, what: str) -> RingbufError:
+        """An error that says what happened to this process, with the last line it wrote."""
+        return RingbufError(f"{self.name} {what}: {last_lines(self.log)}")
+
+    def wait(self, seconds: float) -> int:
+        """Wait until it has ended by itself; returns its exit code.
+
+        Raises:
+            RingbufError: it does not end in time.
+        """
+        try:
+            return self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            raise self.failure(f"did not end within {seconds:g} s") from None
+
+    def end(self, seconds: float = END_SECONDS) -> int:
+        """End it and all it has forked: SIGTERM, after some seconds SIGKILL. Idempotent; returns its exit code."""
+        return self._end((signal.SIGTERM, seconds), (signal.SIGKILL, END_SECONDS))
+
+    def kill(self) -> int:
+        """End it and all it has forked by SIGKILL, as a crash would. Idempotent; returns its exit code."""
+        return self._end((signal.SIGKILL, END_SECONDS))
+
+    def _end(self, *steps: tuple[signal.Signals, float]) -> int:
         if self._process.stdout is not None:
             self._process.stdout.close()
-        for number, patience in ((signal.SIGTERM, seconds), (signal.SIGKILL, END_SECONDS)):
-            with suppress(ProcessLookupError):
-                os.killpg(self.pid, number)
-            if self._is_gone(time.monotonic() + patience):
-                return
+        for number, patience in steps:
+            if not self._is_over:  # else the number may be another group's
+                with suppress(ProcessLookupError):
+                    os.killpg(self.pid, number)
+                self._is_over = self._ends_within(patience)
+        return self._process.wait()
 
-    def _is_gone(self, deadline: float) -> bool:
-        while time.monotonic() < deadline:
-            self._process.poll()
+    def _ends_within(self, seconds: float) -> bool:
+        """Wait for the end of the process and of all it has forked."""
+        deadline = time.monotonic() + seconds
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(seconds)
+        while self._process.returncode is not None:
             try:
                 os.killpg(self.pid, 0)
             except ProcessLookupError:
                 return True
+            if time.monotonic() > deadline:
+                break
             time.sleep(POLL_SECONDS)
         return False
-
-
-async def stop_requested() -> None:
-    """In a child: return when it is to end: on SIGTERM, or when the demo, holding the other end of stdin, is gone."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    loop.add_signal_handler(signal.SIGTERM, stop.set)
-    loop.add_reader(sys.stdin.fileno(), stop.set)  # nothing is ever written there: readable means closed
-    try:
-        await stop.wait()
-    finally:
-        loop.remove_reader(sys.stdin.fileno())

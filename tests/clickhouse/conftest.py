@@ -5,8 +5,8 @@ from uuid import uuid4
 
 import pytest
 
+from ringbuf.launch.clickhouse_server import ClickHouse
 from tests.clickhouse.databases import Database, EmbeddedProcess, server_of
-from tests.clickhouse_server import ClickHouse
 
 
 @pytest.fixture(scope="session")

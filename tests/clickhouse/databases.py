@@ -15,6 +15,7 @@ from uuid import uuid4
 
 import numpy as np
 
+from ringbuf.launch.clickhouse_server import ClickHouse
 from ringbuf.record.execution import EXECUTION
 from ringbuf.record.schema import Schema
 from ringbuf.record.seqs import Range
@@ -22,7 +23,6 @@ from ringbuf.record.session import SessionInfo
 from ringbuf.record.value import blank
 from ringbuf.sinks.clickhouse.engine import PASSWORD_VARIABLE, Embedded, Server
 from ringbuf.sinks.clickhouse.sink import ClickHouseSink
-from tests.clickhouse_server import ClickHouse
 
 Records = np.ndarray[Any, np.dtype[np.void]]
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from ringbuf.errors import SinkUnavailable
+from ringbuf.launch.clickhouse_server import ClickHouse
 from ringbuf.record.execution import EXECUTION
 from ringbuf.record.seqs import Range
 from ringbuf.sinks.clickhouse.sink import ClickHouseSink
@@ -18,7 +19,6 @@ from ringbuf.writer.load.latency import Latency
 from ringbuf.writer.load.resend import TOKENS, resend
 from ringbuf.writer.problems import Problems
 from tests.clickhouse.databases import executions, server_of
-from tests.clickhouse_server import ClickHouse
 
 SESSION = 7
 

@@ -9,9 +9,10 @@ from pathlib import Path
 
 from clickhouse_connect.driver.client import Client
 
-from tests.clickhouse_server import ClickHouse
+from ringbuf.launch.clickhouse_server import ClickHouse
+from ringbuf.launch.waiting import wait_until
 from tests.recorded import Recorded, check_stored, position
-from tests.writer_process import WriterProcess, wait_until
+from tests.writer_process import WriterProcess
 
 
 def test_what_is_recorded_is_on_the_server_column_by_column(

@@ -12,8 +12,9 @@ import pytest
 from clickhouse_connect.driver.exceptions import DatabaseError
 
 from ringbuf.errors import ConfigurationError
+from ringbuf.launch.clickhouse_server import ClickHouse, find_engine
 from tests.checkout import ROOT
-from tests.clickhouse_server import NO_ENGINE, PASSWORD, READER, WRITER, ClickHouse, ClickHouseServer, find_engine
+from tests.clickhouse_server import NO_ENGINE, PASSWORD, READER, WRITER, ClickHouseServer
 
 NewServer = Callable[[], ClickHouseServer]
 

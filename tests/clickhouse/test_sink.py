@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from ringbuf.errors import SinkRefused, SinkUnavailable, TableMismatch
+from ringbuf.launch.clickhouse_server import ClickHouse
 from ringbuf.record.execution import EXECUTION
 from ringbuf.record.schema import Schema
 from ringbuf.record.seqs import Range
@@ -15,7 +16,7 @@ from ringbuf.record.session import SessionInfo
 from ringbuf.sinks.clickhouse.engine import PASSWORD_VARIABLE, USER_VARIABLE, Server
 from ringbuf.sinks.clickhouse.sink import ClickHouseSink
 from tests.clickhouse.databases import Database, check_line, executions
-from tests.clickhouse_server import PASSWORD, READER, WRITER, ClickHouse, ClickHouseServer
+from tests.clickhouse_server import PASSWORD, READER, WRITER, ClickHouseServer
 from tests.proxy import Fault, Proxy, answer_with, cut_answer, cut_request, hang, http
 
 TICKS = Schema.define("ticks", [("price", "f8")])

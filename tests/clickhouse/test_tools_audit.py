@@ -16,14 +16,16 @@ from clickhouse_connect.driver.client import Client
 from ringbuf import Producer, Schema
 from ringbuf.audit.places import BUCKET, Stored, look_at_database
 from ringbuf.audit.reconciliation import reconcile
+from ringbuf.launch.clickhouse_server import ClickHouse
+from ringbuf.launch.waiting import wait_until
 from ringbuf.query.database import Database, open_database
 from ringbuf.record.seqs import Range
 from ringbuf.state.data_directory import DataDirectory
 from ringbuf.state.quarantine import Quarantine
 from ringbuf.tools.cli import main
-from tests.clickhouse_server import ClickHouse, ClickHouseServer
+from tests.clickhouse_server import ClickHouseServer
 from tests.recorded import Recorded
-from tests.writer_process import WriterProcess, wait_until
+from tests.writer_process import WriterProcess
 
 RINGBUF = str(Path(sys.executable).with_name("ringbuf"))
 KEY = "session, seq"

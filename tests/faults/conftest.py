@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.clickhouse_server import ClickHouse
+from ringbuf.launch.clickhouse_server import ClickHouse
 from tests.proxy import Proxy
 from tests.writer_process import WriterProcess
 

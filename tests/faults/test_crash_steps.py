@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ringbuf.journal.step import Step
-from tests.clickhouse_server import ClickHouse
+from ringbuf.launch.clickhouse_server import ClickHouse
 from tests.recorded import Recorded, check_stored
 from tests.writer_process import WriterProcess
 

@@ -1,23 +1,21 @@
 """The database dies, refuses, forgets, or is changed by somebody else while a writer stores into it."""
 
-import subprocess
-import sys
-import textwrap
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Self
 
 import pytest
 from clickhouse_connect.driver.client import Client
 
+from ringbuf.launch.clickhouse_server import ClickHouse
+from ringbuf.launch.waiting import wait_until
 from ringbuf.state import quarantine
 from ringbuf.state.data_directory import DataDirectory
 from ringbuf.state.quarantine import Entry
-from tests.clickhouse_server import PASSWORD, WRITER, ClickHouse, ClickHouseServer
+from tests.clickhouse_server import PASSWORD, WRITER, ClickHouseServer
 from tests.recorded import COMPARED, Recorded, check_stored, wait_rows, wait_stored
-from tests.writer_process import WriterProcess, wait_until
+from tests.writer_process import PatchedWriter, WriterProcess
 
 
 @pytest.fixture
@@ -245,20 +243,6 @@ def test_records_a_constraint_forbids_are_quarantined_one_by_one_and_the_others_
     entries = [entry for entry in quarantine.read(DataDirectory(data_dir).quarantine) if isinstance(entry, Entry)]
     assert {entry.first_seq for entry in entries} == set(forbidden)
     assert all("VIOLATED_CONSTRAINT" in entry.reason and "small" in entry.reason for entry in entries)
-
-
-class PatchedWriter(WriterProcess):
-    """A writer in whose process `patch` runs first; its `sys.argv[1]` is the data directory."""
-
-    patch = ""
-
-    def start(self, **_: object) -> Self:
-        begin = f"import sys\n{textwrap.dedent(self.patch)}\nsys.argv = ['ringbuf', *sys.argv[2:]]\n"
-        program = f"{begin}from ringbuf.tools.cli import main; main()"
-        command = [sys.executable, "-c", program, str(self.data_dir), *self._arguments]
-        with self._log.open("ab") as log:
-            self.process = subprocess.Popen(command, stderr=log, stdout=log, env=self._environment)
-        return self
 
 
 class WriterWithoutNames(PatchedWriter):

@@ -2,9 +2,6 @@
 
 import os
 import resource
-import subprocess
-import sys
-import textwrap
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -13,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from ringbuf.errors import JournalFull
+from ringbuf.launch.clickhouse_server import ClickHouse
+from ringbuf.launch.waiting import wait_until
 from ringbuf.record.execution import EXECUTION
 from ringbuf.record.seqs import Range
 from ringbuf.ring.observer import Observer
@@ -20,10 +19,9 @@ from ringbuf.state import checkpoint, quarantine
 from ringbuf.state.checkpoint import Checkpoint
 from ringbuf.state.data_directory import DataDirectory
 from ringbuf.state.quarantine import Entry, Quarantine
-from tests.clickhouse_server import ClickHouse
 from tests.proxy import Proxy
 from tests.recorded import Recorded, check_stored, wait_stored
-from tests.writer_process import WriterProcess, wait_until
+from tests.writer_process import PatchedWriter, WriterProcess
 
 UNLIMITED = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
 
@@ -68,9 +66,8 @@ def test_a_disk_that_is_full_for_a_while_delays_and_loses_nothing(
         ring.record(20)
         wait_stored(clickhouse_server, database, ring)
         (segment,) = (data_dir / "journal").glob("*.journal")
-        assert writer.process is not None
         for size in (0, segment.stat().st_size + 1_000):
-            with largest_file(size, writer.process.pid):
+            with largest_file(size, writer.pid):
                 ring.record(20)
                 time.sleep(0.3)  # nothing can tell that it has tried
                 assert ring.recorder.producer.lag == 20
@@ -79,8 +76,7 @@ def test_a_disk_that_is_full_for_a_while_delays_and_loses_nothing(
             writer.kill()
             writer.start()
             ring.record(20)
-            assert writer.process is not None
-            pid = writer.process.pid
+            pid = writer.pid
         wait_until(lambda: consumer_pid(ring) == pid, "the new writer is attached")
         assert ring.recorder.producer.lag == 20
         resource.prlimit(pid, resource.RLIMIT_FSIZE, UNLIMITED)
@@ -91,29 +87,21 @@ def test_a_disk_that_is_full_for_a_while_delays_and_loses_nothing(
         check_stored(client, database, ring)
 
 
-class WriterOnSmallDisk(WriterProcess):
+class WriterOnSmallDisk(PatchedWriter):
     """A writer that believes its disk to have 6 MB besides what the journal may not take."""
 
-    def start(self, **_: object) -> "WriterOnSmallDisk":
-        program = """
-            import os, sys
-            from pathlib import Path
-            from types import SimpleNamespace
-            from ringbuf.tools.cli import main
-            from ringbuf.writer.drain.disk_space import RESERVED_BYTES
+    patch = """
+        import os
+        from pathlib import Path
+        from types import SimpleNamespace
+        from ringbuf.writer.drain.disk_space import RESERVED_BYTES
 
-            def statvfs(directory):
-                used = sum(path.stat().st_size for path in Path(directory).glob("*.journal"))
-                return SimpleNamespace(f_bavail=RESERVED_BYTES + 6_000_000 - used, f_frsize=1)
+        def statvfs(directory):
+            used = sum(path.stat().st_size for path in Path(directory).glob("*.journal"))
+            return SimpleNamespace(f_bavail=RESERVED_BYTES + 6_000_000 - used, f_frsize=1)
 
-            os.statvfs = statvfs
-            sys.argv = ["ringbuf", *sys.argv[1:]]
-            main()
-        """
-        command = [sys.executable, "-c", textwrap.dedent(program), *self._arguments]
-        with self._log.open("ab") as log:
-            self.process = subprocess.Popen(command, stderr=log, stdout=log, env=self._environment)
-        return self
+        os.statvfs = statvfs
+    """
 
 
 def test_a_journal_that_fills_its_disk_in_an_outage_empties_it_by_itself_afterwards(

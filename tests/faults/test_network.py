@@ -1,17 +1,15 @@
 """What lies between the writer and its database cuts, hangs, lies, or is gone."""
 
-import subprocess
-import sys
-import textwrap
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ringbuf.launch.clickhouse_server import ClickHouse
+from ringbuf.launch.waiting import wait_until
 from ringbuf.record.execution import EXECUTION
 from ringbuf.sinks.clickhouse.table import header
-from tests.clickhouse_server import ClickHouse
 from tests.proxy import (
     Exchange,
     Message,
@@ -26,7 +24,7 @@ from tests.proxy import (
     rows_inserted,
 )
 from tests.recorded import Recorded, check_stored, wait_stored
-from tests.writer_process import WriterProcess, wait_until
+from tests.writer_process import PatchedWriter, WriterProcess
 
 REQUEST_CUTS: dict[str, Callable[[Message], int]] = {
     "before its first byte": lambda request: 0,
@@ -66,23 +64,13 @@ GARBAGE: list[bytes] = [
 ]
 
 
-class ImpatientWriter(WriterProcess):
+class ImpatientWriter(PatchedWriter):
     """A writer that waits for an answer for a second, and not for a minute."""
 
-    def start(self, **_: object) -> "ImpatientWriter":
-        program = """
-            import sys
-            from pathlib import Path
-            from ringbuf.ring import registry
-            from ringbuf.sinks.clickhouse.engine import Server
-            from ringbuf.writer.service.service import Settings, run
-            server = Server(sys.argv[2], timeout=1)
-            run(Path(sys.argv[1]), server, sys.argv[3], Settings(registry.resolve_namespace(), flush_interval=0.01))
-        """
-        command = [sys.executable, "-c", textwrap.dedent(program), str(self.data_dir), *self._arguments[3:]]
-        with self._log.open("ab") as log:
-            self.process = subprocess.Popen(command, stderr=log, stdout=log, env=self._environment)
-        return self
+    patch = """
+        from ringbuf.sinks.clickhouse.engine import Server
+        Server.__init__.__kwdefaults__["timeout"] = 1
+    """
 
 
 @pytest.mark.parametrize("cuts", [REQUEST_CUTS, ANSWER_CUTS], ids=["request", "answer"])
@@ -147,7 +135,7 @@ def test_a_server_that_hangs_is_given_up_and_asked_again(
 ) -> None:
     """Before it has inserted, after it has, and when it is asked what is missing; longer than the writer waits."""
     ring = Recorded("mm")
-    with ImpatientWriter(data_dir, proxy.url, database) as writer:
+    with ImpatientWriter(data_dir, "--clickhouse", proxy.url, "--database", database, "--flush-ms", "10") as writer:
         writer.wait_running()
         for fault in (hang, hang_after_forwarding):
             proxy.play(fault, times=1)

@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 from clickhouse_connect.driver.client import Client
 
+from ringbuf.launch.clickhouse_server import ClickHouse
+from ringbuf.launch.waiting import wait_until
 from ringbuf.record.execution import EXECUTION
 from ringbuf.ring.producer import Producer
-from tests.clickhouse_server import ClickHouse
 from tests.proxy import Proxy, hang
 from tests.recorded import Recorded, check_stored, wait_stored
-from tests.writer_process import WriterProcess, wait_until
+from tests.writer_process import WriterProcess
 
 
 class Bulk:
@@ -40,8 +41,7 @@ class Bulk:
 
 def peak_rss_mb(writer: WriterProcess) -> float:
     """The most memory the process has had so far."""
-    assert writer.process is not None
-    lines = Path(f"/proc/{writer.process.pid}/status").read_text().splitlines()
+    lines = Path(f"/proc/{writer.pid}/status").read_text().splitlines()
     (line,) = (line for line in lines if line.startswith("VmHWM:"))
     return int(line.split()[1]) / 1024
 
@@ -108,7 +108,6 @@ def test_nobody_listening_for_a_while_delays_and_loses_nothing(
 def test_a_first_start_without_the_database_ends_with_one_clear_line(data_dir: Path) -> None:
     unreachable = "http://127.0.0.1:9"
     with WriterProcess(data_dir, "--clickhouse", unreachable) as writer:
-        assert writer.process is not None
         assert writer.process.wait(20) == 1
     (line,) = writer.log.splitlines()
     assert line.startswith("ringbuf: ")

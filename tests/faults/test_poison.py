@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from clickhouse_connect.driver.client import Client
 
+from ringbuf.launch.clickhouse_server import ClickHouse
 from ringbuf.record.execution import EXECUTION
 from ringbuf.record.schema import Schema
 from ringbuf.ring.producer import Producer
-from tests.clickhouse_server import ClickHouse
 from tests.recorded import Recorded, check_stored
 from tests.writer_process import WriterProcess
 

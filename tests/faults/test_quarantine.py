@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from ringbuf.journal.step import Step
-from tests.clickhouse_server import ClickHouse
+from ringbuf.launch.clickhouse_server import ClickHouse
+from ringbuf.launch.waiting import wait_until
 from tests.recorded import Recorded, check_stored
-from tests.writer_process import WriterProcess, wait_until
+from tests.writer_process import WriterProcess
 
 RINGBUF = str(Path(sys.executable).with_name("ringbuf"))
 

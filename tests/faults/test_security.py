@@ -11,11 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from ringbuf.launch.port import free_port
+from ringbuf.launch.waiting import wait_until
 from ringbuf.ring import registry
 from ringbuf.ring.observer import Observer
-from tests.clickhouse_server import PASSWORD, WRITER, ClickHouseServer, free_port
+from tests.clickhouse_server import PASSWORD, WRITER, ClickHouseServer
 from tests.recorded import Recorded
-from tests.writer_process import WriterProcess, wait_until
+from tests.writer_process import WriterProcess
 
 METRICS_PORT = free_port()
 
@@ -45,8 +47,7 @@ def test_only_the_user_can_open_what_rings_and_writer_leave_behind(writer: Write
 
 
 def test_the_password_is_in_no_argument_log_status_or_core_dump(writer: WriterProcess) -> None:
-    assert writer.process is not None
-    process = Path(f"/proc/{writer.process.pid}")
+    process = Path(f"/proc/{writer.pid}")
     assert PASSWORD.encode() not in (process / "cmdline").read_bytes()
     limits = {line[:26].strip(): line[26:].split()[:2] for line in (process / "limits").read_text().splitlines()}
     assert limits["Max core file size"] == ["0", "0"]

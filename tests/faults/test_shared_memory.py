@@ -13,13 +13,14 @@ import pytest
 from clickhouse_connect.driver.client import Client
 
 from ringbuf.errors import RingInUse
+from ringbuf.launch.clickhouse_server import ClickHouse
+from ringbuf.launch.waiting import wait_until
 from ringbuf.record.schema import Schema
 from ringbuf.ring import layout, registry
 from ringbuf.ring.consumer import Consumer
 from ringbuf.ring.producer import Producer
-from tests.clickhouse_server import ClickHouse
 from tests.recorded import Recorded, check_stored
-from tests.writer_process import WriterProcess, wait_until
+from tests.writer_process import WriterProcess
 
 
 @pytest.fixture

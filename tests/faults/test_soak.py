@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from clickhouse_connect.driver.client import Client
 
+from ringbuf.launch.clickhouse_server import ClickHouse
 from ringbuf.strategies import Recorder
-from tests.clickhouse_server import ClickHouse
 from tests.soak.comparison import Comparison, compare
 from tests.soak.strategy import fill
 from tests.soak.truth import Truth, TruthLog

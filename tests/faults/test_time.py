@@ -2,42 +2,32 @@
 
 import itertools
 import random
-import subprocess
-import sys
-import textwrap
 import time
 from pathlib import Path
 
 import pytest
 from clickhouse_connect.driver.client import Client
 
+from ringbuf.launch.clickhouse_server import ClickHouse
+from ringbuf.launch.waiting import wait_until
 from ringbuf.ring import native
 from ringbuf.strategies import bound_recorder
-from tests.clickhouse_server import ClickHouse
 from tests.recorded import Recorded, check_stored
-from tests.writer_process import WriterProcess, wait_until
+from tests.writer_process import PatchedWriter
 
 NOW_NS = 1_790_000_000_000_000_000
 YEAR_NS = 366 * 24 * 3_600 * 10**9
 
 
-class JumpingWriter(WriterProcess):
+class JumpingWriter(PatchedWriter):
     """A writer whose wall clock is somewhere within ten years at each look."""
 
-    def start(self, **_: object) -> "JumpingWriter":
-        program = f"""
-            import random, sys, time
-            draw = random.Random(7)
-            time.time_ns = lambda: {NOW_NS} + draw.randrange(-5, 6) * {YEAR_NS}
-            time.time = lambda: time.time_ns() / 1e9
-            from ringbuf.tools.cli import main
-            sys.argv = ["ringbuf", *sys.argv[1:]]
-            main()
-        """
-        command = [sys.executable, "-c", textwrap.dedent(program), *self._arguments]
-        with self._log.open("ab") as log:
-            self.process = subprocess.Popen(command, stderr=log, stdout=log, env=self._environment)
-        return self
+    patch = f"""
+        import random, time
+        draw = random.Random(7)
+        time.time_ns = lambda: {NOW_NS} + draw.randrange(-5, 6) * {YEAR_NS}
+        time.time = lambda: time.time_ns() / 1e9
+    """
 
 
 @pytest.fixture

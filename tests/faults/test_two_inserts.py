@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from ringbuf.journal.step import Step
+from ringbuf.launch.clickhouse_server import ClickHouse
+from ringbuf.launch.waiting import wait_until
 from ringbuf.record.execution import EXECUTION
 from ringbuf.sinks.clickhouse.table import header
 from ringbuf.writer.load.batch import CONNECTIONS, WORTH_DIVIDING
 from ringbuf.writer.load.loader import VERIFY_SECONDS
-from tests.clickhouse_server import ClickHouse
 from tests.proxy import (
     Exchange,
     Fault,
@@ -25,7 +26,7 @@ from tests.proxy import (
     rows_inserted,
 )
 from tests.recorded import Recorded, check_stored, wait_stored
-from tests.writer_process import WriterProcess, wait_until
+from tests.writer_process import WriterProcess
 
 PER_RING = WORTH_DIVIDING // 4 + 100
 RINGS = 6

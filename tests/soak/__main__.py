@@ -12,11 +12,8 @@ import json
 import os
 import random
 import shutil
-import signal
 import statistics
-import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -26,10 +23,13 @@ from typing import Final
 import click
 
 from ringbuf.errors import RingError
+from ringbuf.launch.clickhouse_server import find_engine
+from ringbuf.launch.waiting import wait_until
+from ringbuf.launch.workspace import Workspace
 from ringbuf.ring.observer import Observer
-from ringbuf.ring.registry import NAMESPACE_VARIABLE, SHARED_MEMORY
+from ringbuf.ring.registry import NAMESPACE_VARIABLE
 from ringbuf.state import status as status_file
-from tests.clickhouse_server import NO_ENGINE, ClickHouseServer, find_engine
+from tests.clickhouse_server import NO_ENGINE
 from tests.proxy import Proxy, rows_inserted
 from tests.soak.chaos import DEATH, Chaos, draws
 from tests.soak.comparison import Comparison, compare
@@ -37,7 +37,6 @@ from tests.soak.disk import Disk
 from tests.soak.processes import Database, Program
 from tests.soak.recovery import RecoveryTimes
 from tests.soak.truth import Truth
-from tests.writer_process import wait_until
 
 DATABASE: Final = "soak"
 REPORT_SECONDS: Final = 15.0
@@ -54,8 +53,8 @@ class Soak:
         self._heap: list[tuple[float, int, str, Callable[[], None]]] = []
         self._disk = Disk(directory / "disk")  # first: its mount is for the threads and processes that come after it
         stack.callback(self._disk.close)
-        server = self._server(stack)
-        self._proxy = stack.enter_context(Proxy(server.host, server.http_port))
+        self._database = self._start_database(stack)
+        self._proxy = stack.enter_context(Proxy(self._database.host, self._database.http_port))
         self._names = [f"strategy-{number}" for number in range(strategies)]
         self._strategies = [self._strategy(name, rate) for name in self._names]
         self._data_dir = directory / "disk" / "data"
@@ -68,7 +67,7 @@ class Soak:
         self._rings = self._observe()
         wait_until(lambda: self._status().get("pid") == self._writer.pid, "the writer runs")
         sessions = {ring.header.session: ring for ring in self._rings.values()}
-        self._recovery = RecoveryTimes(server, DATABASE, sessions)
+        self._recovery = RecoveryTimes(self._database, DATABASE, sessions)
         stack.callback(self._recovery.close)
         self._chaos = Chaos(self._strategies, self._writer, self._database, self._proxy, self._disk, rows_inserted)
 
@@ -81,7 +80,7 @@ class Soak:
         self._settle()
         heads = {name: ring.head for name, ring in self._rings.items()}
         truths = {name: Truth.read(self._log(name)) for name in self._names}
-        with self._database.server.client() as client:
+        with self._database.client() as client:
             found = compare(client, DATABASE, truths, heads)
         dropped = sum(ring.state().dropped for ring in self._rings.values())
         if dropped < found.dropped:
@@ -94,17 +93,16 @@ class Soak:
 
     # Setting up
 
-    def _server(self, stack: ExitStack) -> ClickHouseServer:
+    def _start_database(self, stack: ExitStack) -> Database:
         engine = find_engine()
         if engine is None:
             raise click.ClickException(NO_ENGINE)
         directory = self._directory / "clickhouse"
         directory.mkdir()
-        server = ClickHouseServer(engine, directory)
-        self._database = Database(server)
-        stack.callback(self._database.kill)
-        self._database.start()
-        return server
+        database = Database(engine, directory)
+        stack.callback(database.kill)
+        database.start()
+        return database
 
     def _strategy(self, name: str, rate: float) -> Program:
         arguments = [name, str(self._log(name)), str(self._seed), str(rate)]
@@ -175,14 +173,11 @@ class Soak:
             each.start()
         time.sleep(2)
         for strategy in self._strategies:
-            strategy.stop(10)
+            strategy.end(10)
         self._recovery.note("end")
         wait_until(lambda: not self._recovery.pending, "the database has everything", CATCH_UP_SECONDS)
         wait_until(lambda: self._status().get("pid") == self._writer.pid, "the writer runs")
-        try:
-            code = self._writer.stop(60)
-        except subprocess.TimeoutExpired:
-            code = None
+        code = self._writer.end(60)
         if code != 0:
             self._problems.append(f"at SIGTERM the writer ended with {code}")
 
@@ -221,10 +216,6 @@ class Soak:
             print(line)
 
 
-def _terminated(*_: object) -> None:
-    raise KeyboardInterrupt
-
-
 @click.command()
 @click.option("--minutes", default=10.0, show_default=True, type=click.FloatRange(min=0.1))
 @click.option("--seed", type=int, help="Same seed, same faults at the same moments. Default: a new one.")
@@ -233,27 +224,21 @@ def _terminated(*_: object) -> None:
 @click.option("--calm", is_flag=True, help="One fault after the other, each kind as often: shows recovery times.")
 def main(minutes: float, seed: int | None, strategies: int, rate: float, calm: bool) -> None:
     """Kill, cut, stop and fill everything at random; then compare what was recorded with what is stored."""
-    for each in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(each, _terminated)
-    namespace = f"soak-{os.getpid()}"
-    os.environ[NAMESPACE_VARIABLE] = namespace
-    directory = Path(tempfile.mkdtemp(prefix="ringbuf-soak-"))
-    is_well = False
-    try:
-        with ExitStack() as stack:
-            soak = Soak(directory, stack, seed if seed is not None else random.randrange(10**6), strategies, rate)
-            is_well = soak.run(minutes, calm=calm)
-    except KeyboardInterrupt:
-        is_well = True  # nothing was found, so nothing is kept
-        sys.exit(130)
-    finally:
-        for segment in SHARED_MEMORY.glob(f"ringbuf.{namespace}.*"):
-            segment.unlink()
-        if is_well:
-            shutil.rmtree(directory)
-        else:
-            print(f"logs and data are kept in {directory}")
-    sys.exit(0 if is_well else 1)
+    with Workspace.temporary("soak") as work:
+        os.environ[NAMESPACE_VARIABLE] = work.namespace
+        work.is_kept = True
+        try:
+            with ExitStack() as stack:
+                chosen = seed if seed is not None else random.randrange(10**6)
+                soak = Soak(work.directory, stack, chosen, strategies, rate)
+                work.is_kept = not soak.run(minutes, calm=calm)
+        except (KeyboardInterrupt, SystemExit):
+            work.is_kept = False  # nothing was found
+            sys.exit(130)
+        finally:
+            if work.is_kept:
+                print(f"logs and data are kept in {work.directory}")
+    sys.exit(work.is_kept)
 
 
 if __name__ == "__main__":

@@ -10,8 +10,8 @@ from typing import Final
 from clickhouse_connect.driver.exceptions import ClickHouseError
 from urllib3.exceptions import HTTPError
 
+from ringbuf.launch.clickhouse_server import ClickHouse
 from ringbuf.ring.observer import Observer
-from tests.clickhouse_server import ClickHouse
 
 INTERVAL_SECONDS: Final = 0.1
 

@@ -1,6 +1,6 @@
 """A strategy of the soak: records as fast as told until SIGTERM, and logs the truth beside it.
 
-`python -m tests.soak.strategy PARENT_PID RING LOG SEED RECORDS_PER_SECOND`
+`python -m tests.soak.strategy RING LOG SEED RECORDS_PER_SECOND`
 """
 
 import random
@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from ringbuf.strategies import Recorder
-from tests.soak.child import end_with_parent
 from tests.soak.truth import TruthLog
 
 TICK_SECONDS: Final = 0.01
@@ -65,5 +64,4 @@ def main(ring: str, path: Path, seed: int, rate: float) -> None:
 
 
 if __name__ == "__main__":
-    end_with_parent(int(sys.argv[1]))
-    main(sys.argv[2], Path(sys.argv[3]), int(sys.argv[4]), float(sys.argv[5]))
+    main(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4]))

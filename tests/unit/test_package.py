@@ -53,7 +53,7 @@ MAY_IMPORT = {
     "writer": ("journal", "record", "ring", "sinks", "state"),
     "query": ("record", "sinks", "state"),
     "audit": ("journal", "query", "record", "ring", "sinks", "state"),
-    "launch": ("ring",),
+    "launch": ("ring", "state"),
     "tools": ("audit", "query", "record", "ring", "sinks", "state", "writer"),
     "demo": ("audit", "launch", "query", "record", "ring", "state", "strategies", "tools"),
     "bench": ("journal", "launch", "query", "record", "ring", "sinks", "state", "strategies", "tools", "writer"),

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from ringbuf.bench.redis_server import NO_SERVER, PROGRAM
+from ringbuf.launch.redis_server import NO_SERVER, PROGRAM
 
 REDIS = """
 import time
-from ringbuf.bench.redis_server import redis_server
+from ringbuf.launch.redis_server import redis_server
 from ringbuf.bench.workspace import workspace
-with workspace() as work, redis_server(work) as path:
+with workspace() as work, redis_server(work.new_directory("redis")) as path:
     print(path, flush=True)
     time.sleep(60)
 """
@@ -56,7 +56,6 @@ def test_ctrl_c_ends_a_benchmark_and_its_children_without_a_traceback() -> None:
 
 
 @pytest.mark.skipif(shutil.which(PROGRAM) is None, reason=NO_SERVER)
-@pytest.mark.skipif(shutil.which("setpriv") is None, reason="no `setpriv` (util-linux) on the PATH")
 def test_a_redis_server_ends_with_a_benchmark_that_is_killed() -> None:
     with subprocess.Popen([sys.executable, "-c", REDIS], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None

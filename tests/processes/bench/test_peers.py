@@ -7,18 +7,18 @@ import pytest
 from ringbuf.bench.contender import Contender, Services
 from ringbuf.bench.producer_process import ProducerProcess
 from ringbuf.bench.queue_contenders import FasterFifo, Iceoryx, PosixQueue, Zmq
-from ringbuf.bench.redis_server import NO_SERVER as NO_REDIS
-from ringbuf.bench.redis_server import redis_server
 from ringbuf.bench.store_contenders import ClickHouseRow, QuestDb, Redis, Sqlite
 from ringbuf.bench.workspace import workspace
-from tests.clickhouse_server import ClickHouse
+from ringbuf.launch.clickhouse_server import ClickHouse
+from ringbuf.launch.redis_server import NO_SERVER as NO_REDIS
+from ringbuf.launch.redis_server import redis_server
 
 NOT_NEEDED = "not needed"
 
 
 def run(kind: type[Contender], clickhouse: str | None = None) -> None:
     """A burst and a few paced calls in a producer's process, whose consumer is checked after each."""
-    with workspace() as work, redis_server(work) as redis:
+    with workspace() as work, redis_server(work.new_directory("redis")) as redis:
         services = Services(clickhouse, NOT_NEEDED, redis, NO_REDIS)
         with closing(ProducerProcess([kind], work, services, pure=False)) as producer:
             if producer.absent:

@@ -5,13 +5,13 @@ from collections.abc import Iterator
 import pytest
 
 from ringbuf.bench import drain, scale
-from ringbuf.bench.clickhouse_server import ClickHouse
+from ringbuf.bench.bench_writer import BenchWriter
 from ringbuf.bench.experiment_client import SAVINGS, HiddenRingSaving, RingSaving
 from ringbuf.bench.experiment_runs import Exchange, Experiment, Plan
 from ringbuf.bench.queryable import Load, fill_to_queryable
 from ringbuf.bench.server import clickhouse
 from ringbuf.bench.workspace import Workspace, workspace
-from ringbuf.bench.writer_process import WriterProcess
+from ringbuf.launch.clickhouse_server import ClickHouse
 from tests.clickhouse_server import NO_ENGINE
 
 
@@ -72,7 +72,7 @@ def test_the_experiment_finds_every_order_in_the_database_whenever_the_writer_sa
 ) -> None:
     work, server = surroundings
     failed: dict[str, str] = {}
-    with WriterProcess(work, server, "experiment", work.namespace) as writer, Exchange() as exchange:
+    with BenchWriter(work, server, "experiment") as writer, Exchange() as exchange:
         section = Experiment(work, exchange, writer, server.pid, failed).run(Plan(3, 20, 0.001, 1, 1))
         ((stored,),) = server.rows("SELECT count() FROM experiment.executions")
     assert not failed

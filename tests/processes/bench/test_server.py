@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from ringbuf.bench import machine, server
-from ringbuf.bench.clickhouse_server import URL_VARIABLE, ClickHouse, find_engine
+from ringbuf.bench.bench_writer import LOW_PRIORITY, BenchWriter
 from ringbuf.bench.server import BenchServer, clickhouse, data_directory, has_room, places
 from ringbuf.bench.workspace import Workspace, workspace
-from ringbuf.bench.writer_process import LOW_PRIORITY, WriterProcess
+from ringbuf.launch.clickhouse_server import URL_VARIABLE, ClickHouse, find_engine
 from ringbuf.ring.registry import SHARED_MEMORY
 from tests.clickhouse_server import NO_ENGINE
 
@@ -82,7 +82,7 @@ def test_server_and_writer_of_the_experiment_give_way_with_all_their_threads(
     with clickhouse(None, work, idle=True) as found:
         assert isinstance(found, BenchServer)
         assert {os.sched_getscheduler(thread) for thread in threads(found.pid)} == {os.SCHED_IDLE}
-        with WriterProcess(work, found, "give_way", work.namespace) as writer:
+        with BenchWriter(work, found, "give_way") as writer:
             writer.lower_priority()
             assert {os.sched_getscheduler(thread) for thread in threads(writer.pid)} == {os.SCHED_BATCH}
             assert {os.getpriority(os.PRIO_PROCESS, thread) for thread in threads(writer.pid)} == {LOW_PRIORITY}
@@ -93,13 +93,13 @@ def test_server_and_writer_of_the_experiment_give_way_with_all_their_threads(
 def test_a_writer_whose_start_is_interrupted_does_not_stay(work: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     started = []
 
-    def interrupt(writer: WriterProcess, *_: object) -> None:
+    def interrupt(writer: BenchWriter) -> None:
         started.append(os.pidfd_open(writer.pid))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(WriterProcess, "wait", interrupt)
-    with pytest.raises(KeyboardInterrupt):
-        WriterProcess(work, None, "interrupted", work.namespace)
+    monkeypatch.setattr(BenchWriter, "wait_running", interrupt)
+    with pytest.raises(KeyboardInterrupt), BenchWriter(work, None, "interrupted"):
+        pytest.fail("the block must not be entered")
     ((process,), _, _) = select.select(started, [], [], 0)
     os.close(process)
 

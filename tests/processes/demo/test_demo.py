@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 
 from ringbuf import Producer
-from ringbuf.demo.writer_process import WriterProcess
+from ringbuf.demo.writer_supervisor import WriterSupervisor
+from ringbuf.launch.clickhouse_server import ClickHouse
+from ringbuf.launch.waiting import wait_until
 from ringbuf.ring.registry import NAMESPACE_VARIABLE, SHARED_MEMORY, ring_names
-from tests import writer_process
-from tests.clickhouse_server import ClickHouse
-from tests.writer_process import wait_until
+from tests.writer_process import WriterProcess
 
 RINGBUF = [sys.executable, "-m", "ringbuf.tools.cli"]
 SHORT = ["--strategies", "2", "--rate", "200", "--seconds", "2"]
@@ -214,19 +214,18 @@ def test_a_missing_package_is_one_line_that_says_what_to_install(package: str) -
 
 
 def test_a_writer_somebody_else_started_is_left_to_do_the_work(data_dir: Path, namespace: str) -> None:
-    ours = WriterProcess(data_dir, [], namespace=namespace, log=data_dir.with_name("ours.log"))
+    ours = WriterSupervisor(data_dir, namespace=namespace, log_file=data_dir.with_name("ours.log"))
     try:
         wait_until(ours.check_started, "our writer works")
         assert ours.pid is not None
         os.kill(ours.pid, signal.SIGKILL)
         wait_until(lambda: ours.pid is None, "it is gone")
-        with writer_process.WriterProcess(data_dir) as theirs:
+        with WriterProcess(data_dir) as theirs:
             theirs.wait_running()
             for _ in range(20):
                 ours.watch()
                 time.sleep(0.01)
-            assert theirs.process is not None
-            assert ours.pid == theirs.process.pid
+            assert ours.pid == theirs.pid
             assert ours.restarts == 0
             ours.stop(others=True)
             assert theirs.process.wait(30) == 0

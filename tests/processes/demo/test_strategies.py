@@ -6,9 +6,8 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from decimal import Decimal
 from functools import partial
@@ -21,7 +20,8 @@ from websockets.asyncio.client import connect
 
 from ringbuf import Consumer, ExecType, OrderStatus
 from ringbuf.demo.result import StrategyResult, strategy_name
-from ringbuf.launch.child_process import ChildProcess
+from ringbuf.launch.child_process import ChildProcess, module
+from ringbuf.launch.waiting import WAIT_SECONDS, wait_until
 from ringbuf.ring.registry import NAMESPACE_VARIABLE, ring_names
 from ringbuf.strategies.inventory import CLOSED, Inventory
 
@@ -39,10 +39,11 @@ class Floor:
         self._namespace = namespace
         self._stack = stack
 
-    def start(self, module: str, arguments: dict[str, object], *, answers: bool = False) -> ChildProcess:
+    def start(self, name: str, arguments: dict[str, object], *, answers: bool = False) -> ChildProcess:
         texts = [str(each) for argument in arguments.items() for each in argument]
-        log = self.directory / f"{module}.log"
-        process = ChildProcess(module, texts, namespace=self._namespace, log=log, answers=answers)
+        log = self.directory / f"{name}.log"
+        environment = {NAMESPACE_VARIABLE: self._namespace}
+        process = ChildProcess(name, module(name, *texts), log, environment=environment, answers=answers)
         self._stack.callback(process.end)
         return process
 
@@ -72,18 +73,8 @@ def floor(tmp_path: Path, namespace: str) -> Iterator[Floor]:
         yield Floor(tmp_path, namespace, stack)
 
 
-def wait_until(condition: Callable[[], bool], what: str) -> None:
-    end = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < end, f"did not happen: {what}"
-        time.sleep(0.01)
-
-
 def finish(process: ChildProcess) -> int:
-    wait_until(lambda: process.exit_code() is not None, f"{process.module} ends")
-    code = process.exit_code()
-    assert code is not None
-    return code
+    return process.wait(WAIT_SECONDS)
 
 
 def recorded(name: str) -> list[Record]:
@@ -171,18 +162,21 @@ def test_an_exchange_answers_what_it_does_not_understand_and_goes_on(floor: Floo
 
 
 def test_exchange_and_strategies_end_when_the_demo_is_killed(floor: Floor) -> None:
-    program = (
-        "import sys, time, json; from pathlib import Path; from ringbuf.launch.child_process import ChildProcess\n"
-        f"a = dict(namespace=sys.argv[1], log=Path(sys.argv[2]) / 'log')\n"
-        f"exchange = ChildProcess('{EXCHANGE}', ['--clients', '2', '--seed', '1'], answers=True, **a)\n"
-        "port = json.loads(exchange.first_line())['port']\n"
-        f"strategies = ChildProcess('{STRATEGIES}', ['--strategies', '2', '--port', str(port), '--account', 'A1',"
-        "'--rate', '100', '--seconds', '60', '--capacity', '1024', '--seed', '1', '--results', sys.argv[2]], **a)\n"
-        "print(exchange.pid, strategies.pid, flush=True)\n"
-        "time.sleep(60)\n"
-    )
-    namespace = os.environ[NAMESPACE_VARIABLE]
-    command = [sys.executable, "-c", program, namespace, str(floor.directory)]
+    program = f"""
+import json, sys, time
+from pathlib import Path
+from ringbuf.launch.child_process import ChildProcess, module
+directory = sys.argv[1]
+log = Path(directory, "log")
+exchange = ChildProcess("exchange", module("{EXCHANGE}", "--clients", "2", "--seed", "1"), log, answers=True)
+port = json.loads(exchange.first_line())["port"]
+arguments = ["--strategies", "2", "--port", str(port), "--account", "A1", "--rate", "100", "--seconds", "60",
+             "--capacity", "1024", "--seed", "1", "--results", directory]
+strategies = ChildProcess("strategies", module("{STRATEGIES}", *arguments), log)
+print(exchange.pid, strategies.pid, flush=True)
+time.sleep(60)
+"""
+    command = [sys.executable, "-c", program, str(floor.directory)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as starter:
         assert starter.stdout is not None
         groups = [int(pid) for pid in starter.stdout.readline().split()]

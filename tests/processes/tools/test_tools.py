@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from ringbuf import Consumer, Producer, Schema
+from ringbuf.launch.waiting import wait_until
 from ringbuf.ring.registry import ring_names
-from tests.writer_process import wait_until
 
 RINGBUF = str(Path(sys.executable).with_name("ringbuf"))
 SIGNALS = Schema.define("signals", [("captured_ns", "i8"), ("value", "u8")])

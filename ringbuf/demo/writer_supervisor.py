@@ -8,17 +8,18 @@ from pathlib import Path
 from typing import Final
 
 from ringbuf.errors import RingbufError
-from ringbuf.launch.child_process import POLL_SECONDS, START_SECONDS, ChildProcess, last_lines
-from ringbuf.state import status
+from ringbuf.launch.child_process import START_SECONDS, last_lines
+from ringbuf.launch.waiting import wait_until
+from ringbuf.launch.writer_process import WriterProcess
+from ringbuf.ring.registry import NAMESPACE_VARIABLE
 from ringbuf.state.data_directory import DataDirectory
 
-MODULE: Final = "ringbuf.tools.cli"
 STOP_SECONDS: Final = 20.0
 EARLY_SECONDS: Final = 5.0
 MAX_EARLY_DEATHS: Final = 5
 
 
-class WriterProcess:
+class WriterSupervisor:
     """One writer on a data directory, and its successors.
 
     Somebody else may start a writer on the directory as soon as this one is dead; then that one is left to do the work.
@@ -27,11 +28,9 @@ class WriterProcess:
         restarts: how often the writer had to be replaced.
     """
 
-    def __init__(self, data_dir: Path, options: list[str], *, namespace: str, log: Path) -> None:
-        self._directory = DataDirectory(data_dir)
-        self._namespace = namespace
-        self._log = log
-        self._arguments = ["writer", "--data-dir", str(data_dir), *options]
+    def __init__(self, data_dir: Path, *options: str, namespace: str, log_file: Path) -> None:
+        self._writer = WriterProcess(data_dir, *options, environment={NAMESPACE_VARIABLE: namespace}, log_file=log_file)
+        self._lock = DataDirectory(data_dir).writer_lock
         self._early_deaths = 0
         self.restarts = 0
         self._start()
@@ -40,7 +39,7 @@ class WriterProcess:
     def pid(self) -> int | None:
         """The process that holds the data directory now, None while none does."""
         try:
-            pid = int(self._directory.writer_lock.read_text())
+            pid = int(self._lock.read_text())
             state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
         except (OSError, ValueError):
             return None
@@ -57,9 +56,9 @@ class WriterProcess:
         Raises:
             RingbufError: it ended instead, or takes longer than `START_SECONDS`.
         """
-        if self._process.exit_code() is not None:
+        if not self._writer.is_alive:
             raise self._failure("did not start")
-        if self._working_pid == self._process.pid:
+        if self._working_pid == self._writer.pid:
             return True
         if time.monotonic() > self._started + START_SECONDS:
             raise self._failure(f"did not start within {START_SECONDS:.0f} s")
@@ -71,7 +70,7 @@ class WriterProcess:
         Raises:
             RingbufError: one writer after the other ends soon after its start.
         """
-        if self._process.exit_code() is None or self.pid is not None:
+        if self._writer.is_alive or self.pid is not None:
             return
         early = time.monotonic() - self._started < EARLY_SECONDS
         self._early_deaths = self._early_deaths + 1 if early else 0
@@ -86,28 +85,27 @@ class WriterProcess:
         Args:
             others: end a writer that somebody else has started, too, because its directory is going to be removed.
         """
-        self._process.end(STOP_SECONDS)
+        self._writer.end(STOP_SECONDS)
         pid = self.pid if others else None
         if pid is not None:
             with suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGTERM)
-            deadline = time.monotonic() + STOP_SECONDS
-            while self.pid == pid and time.monotonic() < deadline:
-                time.sleep(POLL_SECONDS)
+            with suppress(RingbufError):
+                wait_until(lambda: self.pid != pid, "the writer that somebody else has started ends", STOP_SECONDS)
+
+    def last_lines(self, count: int) -> str:
+        """The end of what the writers have logged."""
+        return last_lines(self._writer.log_file, count)
 
     @property
     def _working_pid(self) -> int | None:
         """The process that last said it works."""
-        found = status.read(self._directory.status)
-        return found["pid"] if found is not None and found["state"] == "running" else None
+        found = self._writer.status()
+        return found["pid"] if found.get("state") == "running" else None
 
     def _start(self) -> None:
         self._started = time.monotonic()
-        self._process = ChildProcess(MODULE, self._arguments, namespace=self._namespace, log=self._log)
-
-    def last_lines(self, count: int) -> str:
-        """The end of what the writers have logged."""
-        return last_lines(self._log, count)
+        self._writer.start()
 
     def _failure(self, what: str) -> RingbufError:
         return RingbufError(f"the writer {what}: {self.last_lines(1).removeprefix('ringbuf: ')}")

@@ -1,16 +1,10 @@
 """A ClickHouse server: one that runs already, or one that is started here, and can be killed and started again."""
 
-import contextlib
 import http.client
 import os
-import random
 import shutil
-import signal
-import socket
-import subprocess
 import sys
-import threading
-import time
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, ClassVar, Final
 from urllib.parse import unquote, urlsplit
@@ -18,12 +12,16 @@ from urllib.parse import unquote, urlsplit
 import clickhouse_connect
 from clickhouse_connect.driver.client import Client
 
-from ringbuf.bench import clickhouse_process
-from ringbuf.errors import ConfigurationError
+from ringbuf.errors import ConfigurationError, RingbufError
+from ringbuf.launch import clickhouse_library
+from ringbuf.launch.child_process import ChildProcess, last_lines
+from ringbuf.launch.port import free_port
 
 URL_VARIABLE: Final = "RINGBUF_TEST_CLICKHOUSE_URL"
 LIBRARY_VARIABLE: Final = "RINGBUF_TEST_LIBCHDB"
-START_SECONDS: Final = 30.0
+LAST_LINES: Final = 20
+ENVIRONMENT: Final = {"CLICKHOUSE_WATCHDOG_ENABLE": "0"}
+"""Else a watchdog process would stand between us and the server, and outlive a SIGKILL."""
 
 _CONFIG = """
 <clickhouse>
@@ -45,19 +43,6 @@ def find_engine() -> str | None:
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ringbuf"
     cached = sorted(str(path) for path in cache.glob("libchdb-*/libchdb.so"))
     return shutil.which("clickhouse") or os.environ.get(LIBRARY_VARIABLE) or (cached[-1] if cached else None)
-
-
-def free_port() -> int:
-    """A TCP port nobody listens on, outside the range of outgoing connections, so that it stays free.
-
-    Raises:
-        ConfigurationError: none was found.
-    """
-    for port in random.sample(range(20_000, 32_000), 100):
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
-    raise ConfigurationError("100 ports tried, none is free", "see what listens: ss -ltn")
 
 
 class ClickHouse:
@@ -129,12 +114,15 @@ class ClickHouseServer(ClickHouse):
     def __init__(self, engine: str, directory: Path, *, idle: bool = False) -> None:
         super().__init__(f"http://127.0.0.1:{free_port()}")
         self.directory = directory
+        self._idle = idle
+        self._process: ChildProcess | None = None
         config = directory / "config.xml"
-        self._command = [sys.executable, clickhouse_process.__file__, str(os.getpid()), engine, str(config)]
-        self._command += [clickhouse_process.IDLE] if idle else []
-        self._process: subprocess.Popen[bytes] | None = None
         config.write_text(_CONFIG.format(directory=directory, port=self.http_port, settings=self.settings))
         (directory / "users.xml").write_text(self.users)
+        if engine.endswith(".so"):
+            self._command = [sys.executable, clickhouse_library.__file__, engine, str(config)]
+        else:
+            self._command = [engine, "server", f"--config-file={config}"]
 
     @property
     def pid(self) -> int:
@@ -142,52 +130,44 @@ class ClickHouseServer(ClickHouse):
         assert self._process is not None, "the server does not run"
         return self._process.pid
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether it runs."""
+        return self._process is not None and self._process.exit_code is None
+
     def start(self) -> None:
-        """Start the server and wait until it answers.
+        """Start the server, if it does not run, and wait until it answers.
 
         Raises:
             ConfigurationError: it did not come up; the message holds the end of its output.
         """
-        assert self._process is None, "the server runs already"
-        assert threading.current_thread() is threading.main_thread(), "the server would end with the thread"
-        with (self.directory / "output").open("ab") as output:
-            self._process = subprocess.Popen(
-                self._command,
-                cwd=self.directory,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                process_group=0,
-            )
-        deadline = time.monotonic() + START_SECONDS
-        while not self._answers():
-            if self._process.poll() is not None or time.monotonic() > deadline:
-                self.kill()
-                raise ConfigurationError(f"the ClickHouse server did not start: {self._last_words()}")
-            time.sleep(0.02)
+        if self.is_alive:
+            return
+        output = self.directory / "output"
+        name = "the ClickHouse server"
+        self._process = ChildProcess(name, self._command, output, environment=ENVIRONMENT, idle=self._idle)
+        try:
+            self._process.wait_until(self._answers, "answer")
+        except RingbufError:
+            self.kill()
+            said = "\n".join(last_lines(log, LAST_LINES) for log in (output, self.directory / "server.log"))
+            raise ConfigurationError(f"{name} did not start: {said}") from None
 
     def kill(self) -> None:
         """End the server by SIGKILL, as a crash would; does nothing if it does not run."""
-        self._end(signal.SIGKILL)
+        if self._process is not None:
+            self._process.kill()
+            self._process = None
 
     def stop(self) -> None:
         """End the server by SIGTERM; does nothing if it does not run."""
-        self._end(signal.SIGTERM)
-
-    def _end(self, number: signal.Signals) -> None:
         if self._process is not None:
-            self._process.send_signal(number)
-            self._process.wait()
+            self._process.end()
             self._process = None
 
     def _answers(self) -> bool:
         connection = http.client.HTTPConnection(self.host, self.http_port, timeout=5)
-        with contextlib.closing(connection), contextlib.suppress(OSError, http.client.HTTPException):
+        with closing(connection), suppress(OSError, http.client.HTTPException):
             connection.request("GET", "/ping")
             return connection.getresponse().status == http.client.OK
         return False
-
-    def _last_words(self) -> str:
-        logs = [self.directory / "output", self.directory / "server.log"]
-        said = "\n".join(log.read_text(errors="replace")[-2000:] for log in logs if log.exists())
-        return said.strip() or "it said nothing"

@@ -1,0 +1,32 @@
+"""A ClickHouse server out of a libchdb.so: `python clickhouse_library.py LIBRARY CONFIG_FILE`.
+
+The library's entry `chdb_query_cmdline` is the `main` of clickhouse-local. A statement opens the HTTP port, and a query
+without end keeps the process alive.
+"""
+
+import ctypes
+import os
+import sys
+from typing import Final
+
+STATEMENTS: Final = (
+    "SYSTEM START LISTEN HTTP;"
+    "SELECT sleepEachRow(3) FROM system.numbers SETTINGS max_block_size = 1, max_execution_time = 0,"
+    " function_sleep_max_microseconds_per_block = 0 FORMAT Null"
+)
+
+
+def serve(library: str, config: str) -> None:
+    """Serve until the process is ended."""
+    chdb = ctypes.CDLL(library)
+    chdb.chdb_query_cmdline.restype = ctypes.c_void_p
+    chdb.chdb_result_error.argtypes = [ctypes.c_void_p]
+    chdb.chdb_result_error.restype = ctypes.c_char_p
+    arguments = ["clickhouse", f"--config-file={config}", "--log-level=warning", f"--query={STATEMENTS}"]
+    argv = (ctypes.c_char_p * len(arguments))(*map(os.fsencode, arguments))
+    result = chdb.chdb_query_cmdline(len(arguments), argv)
+    sys.exit(f"server ended: {chdb.chdb_result_error(result) if result else 'no result'}")
+
+
+if __name__ == "__main__":
+    serve(sys.argv[1], sys.argv[2])

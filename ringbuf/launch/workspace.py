@@ -1,0 +1,73 @@
+"""The files and rings of one run of something: its own, and gone afterwards."""
+
+import os
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, NoReturn, Self
+
+from ringbuf.errors import RingNotFound
+from ringbuf.ring import registry
+
+
+class Workspace:
+    """Where a run may leave things. Made with `temporary`.
+
+    Attributes:
+        directory: on the disk of the system's temporary files (`TMPDIR`).
+        namespace: of its rings.
+        is_kept: whether the directory is to stay; may be set at any time.
+    """
+
+    def __init__(self, directory: Path, namespace: str) -> None:
+        self.directory = directory
+        self.namespace = namespace
+        self.is_kept = False
+
+    @classmethod
+    @contextmanager
+    def temporary(
+        cls, purpose: str, *, namespace: str | None = None, rings: Iterable[str] | None = None
+    ) -> Iterator[Self]:
+        """A workspace that is removed at the end of the block, also after SIGTERM or Ctrl-C.
+
+        Args:
+            purpose: a word for its names.
+            namespace: of its rings, if it is not to be one of its own.
+            rings: names of those to remove, if others may have rings in the namespace.
+        """
+        before = signal.getsignal(signal.SIGTERM)
+        if before is signal.SIG_DFL:
+            signal.signal(signal.SIGTERM, _end)
+        directory = Path(tempfile.mkdtemp(prefix=f"ringbuf-{purpose}-"))
+        made = cls(directory, namespace or f"{purpose}-{os.getpid()}")
+        try:
+            yield made
+        finally:
+            made.remove_rings(rings)
+            if not made.is_kept:
+                shutil.rmtree(directory, ignore_errors=True)
+            signal.signal(signal.SIGTERM, before)
+
+    def new_directory(self, name: str) -> Path:
+        """A fresh directory: recently deleted files make a file system slow for minutes, so none is used twice."""
+        return Path(tempfile.mkdtemp(prefix=f"{name}-", dir=self.directory))
+
+    def remove_rings(self, names: Iterable[str] | None = None) -> None:
+        """Remove rings, whatever is in them; all of the namespace, if none are named."""
+        remove_rings(self.namespace, names)
+
+
+def remove_rings(namespace: str, names: Iterable[str] | None = None) -> None:
+    """Remove rings of a namespace, whatever is in them; all, if none are named."""
+    for name in registry.ring_names(namespace) if names is None else names:
+        with suppress(RingNotFound):
+            registry.remove(name, namespace=namespace, force=True)
+
+
+def _end(number: int, _: Any) -> NoReturn:
+    sys.exit(128 + number)
