@@ -29,6 +29,7 @@ from ringbuf.launch.workspace import Workspace
 from ringbuf.ring.observer import Observer
 from ringbuf.ring.registry import NAMESPACE_VARIABLE
 from ringbuf.state import status as status_file
+from ringbuf.state.data_directory import DataDirectory
 from tests.clickhouse_server import NO_ENGINE
 from tests.proxy import Proxy, rows_inserted
 from tests.soak.chaos import DEATH, Chaos, draws
@@ -127,7 +128,7 @@ class Soak:
         return observers
 
     def _status(self) -> Mapping[str, object]:
-        return status_file.read(self._data_dir) or {}
+        return status_file.read(DataDirectory(self._data_dir).status) or {}
 
     # The chaos
 
