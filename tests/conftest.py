@@ -16,6 +16,7 @@ from ringbuf.ring.registry import NAMESPACE_VARIABLE, SHARED_MEMORY
 from ringbuf.ring.segment import IN_ORDER
 from tests.clickhouse_server import NO_ENGINE, ClickHouseServer
 
+pytest_plugins = ["tests.journals"]
 NO_SKIP_VARIABLE = "RINGBUF_TEST_NO_SKIP"
 HAS_PURE = native.CORE is None or platform.machine() in IN_ORDER
 # No time decides about a test, nor do the characters hypothesis tabulates when it runs for the first time.

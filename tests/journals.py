@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from ringbuf.journal.appender import JournalAppender
 from ringbuf.journal.frame import HEADER_SIZE
@@ -128,3 +129,21 @@ def make_three_segments(directory: Path) -> Path:
     journal.close()
     assert len(segments(directory)) == 3
     return directory
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    """Where a journal is to be; it does not exist yet."""
+    return tmp_path / "journal"
+
+
+@pytest.fixture
+def one_segment(directory: Path) -> Path:
+    """The directory of a journal of one segment."""
+    return make_one_segment(directory)
+
+
+@pytest.fixture
+def three_segments(directory: Path) -> Path:
+    """The directory of a journal of three segments."""
+    return make_three_segments(directory)

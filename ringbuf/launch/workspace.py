@@ -48,9 +48,9 @@ class Workspace:
         try:
             yield made
         finally:
-            made.remove_rings(rings)
             if not made.is_kept:
                 shutil.rmtree(directory, ignore_errors=True)
+            made.remove_rings(rings)
             signal.signal(signal.SIGTERM, before)
 
     def new_directory(self, name: str) -> Path:

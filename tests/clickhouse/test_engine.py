@@ -19,6 +19,7 @@ from ringbuf.launch.clickhouse_server import ClickHouse
 from ringbuf.sinks.clickhouse.engine import Server
 from ringbuf.sinks.clickhouse.sink import ClickHouseSink
 from tests.clickhouse.databases import Database, check_line, executions, server_of
+from tests.command import ringbuf
 from tests.writer_process import WriterProcess
 
 # TLS
@@ -215,6 +216,5 @@ def test_the_tools_know_the_files_that_the_writer_was_given(tls_url: str, databa
         writer.wait_running()
         writer.stop()
     for command in (["sql", "SELECT count() AS n FROM executions", "--json"], ["audit", "--json"]):
-        ringbuf = Path(sys.executable).with_name("ringbuf")
-        ended = subprocess.run([ringbuf, *command, "--data-dir", data_dir], capture_output=True, text=True)
+        ended = ringbuf(*command, "--data-dir", str(data_dir))
         assert (ended.returncode, ended.stderr) == (0, "")

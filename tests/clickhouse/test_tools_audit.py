@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -24,10 +23,10 @@ from ringbuf.state.data_directory import DataDirectory
 from ringbuf.state.quarantine import Quarantine
 from ringbuf.tools.cli import main
 from tests.clickhouse_server import ClickHouseServer
+from tests.command import RINGBUF, ringbuf
 from tests.recorded import Recorded
 from tests.writer_process import WriterProcess
 
-RINGBUF = str(Path(sys.executable).with_name("ringbuf"))
 KEY = "session, seq"
 
 
@@ -302,8 +301,7 @@ def test_sql_and_audit_ask_the_writer_while_it_runs_and_the_embedded_database_af
         writer.stop()
     # In processes of their own: the embedded database stays in the process that opened it.
     for arguments in (("sql", statement, "--json"), ("audit",)):
-        command = [RINGBUF, *arguments, "--data-dir", str(data_dir)]
-        answered = subprocess.run(command, capture_output=True, text=True)
+        answered = ringbuf(*arguments, "--data-dir", str(data_dir))
         assert (answered.stderr, answered.returncode) == ("", 0)
         assert '"BTC-PERPETUAL"' in answered.stdout or "PROVEN: nothing is lost" in answered.stdout
 

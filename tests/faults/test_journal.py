@@ -25,29 +25,11 @@ from tests.journals import (
     append,
     flip,
     info,
-    make_one_segment,
-    make_three_segments,
     read,
     reopen,
     segments,
     seqs,
 )
-
-
-@pytest.fixture
-def directory(tmp_path: Path) -> Path:
-    return tmp_path / "journal"
-
-
-@pytest.fixture
-def one_segment(directory: Path) -> Path:
-    return make_one_segment(directory)
-
-
-@pytest.fixture
-def three_segments(directory: Path) -> Path:
-    return make_three_segments(directory)
-
 
 # Torn tails
 

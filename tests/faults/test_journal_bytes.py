@@ -8,8 +8,6 @@ import zlib
 from dataclasses import replace
 from pathlib import Path
 
-import pytest
-
 from ringbuf.errors import JournalVersion
 from ringbuf.journal.frame import HEADER_SIZE, decode_frame_header
 from ringbuf.journal.reader import Damage, Frame, JournalReader, Tail
@@ -17,27 +15,10 @@ from tests.journals import (
     FRAME_SIZE,
     append,
     info,
-    make_one_segment,
-    make_three_segments,
     reopen,
     segments,
     ticks,
 )
-
-
-@pytest.fixture
-def directory(tmp_path: Path) -> Path:
-    return tmp_path / "journal"
-
-
-@pytest.fixture
-def one_segment(directory: Path) -> Path:
-    return make_one_segment(directory)
-
-
-@pytest.fixture
-def three_segments(directory: Path) -> Path:
-    return make_three_segments(directory)
 
 
 def test_no_bytes_make_the_reader_or_the_recovery_fail_in_another_way(three_segments: Path, tmp_path: Path) -> None:

@@ -33,12 +33,6 @@ from tests.journals import (
     ticks,
 )
 
-
-@pytest.fixture
-def directory(tmp_path: Path) -> Path:
-    return tmp_path / "journal"
-
-
 # A failing disk
 
 

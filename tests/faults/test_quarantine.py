@@ -1,8 +1,6 @@
 """Records that the database refuses for good, from the refusal to the second sending."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -10,14 +8,9 @@ import pytest
 from ringbuf.journal.step import Step
 from ringbuf.launch.clickhouse_server import ClickHouse
 from ringbuf.launch.waiting import wait_until
+from tests.command import ringbuf
 from tests.recorded import Recorded, check_stored
 from tests.writer_process import WriterProcess
-
-RINGBUF = str(Path(sys.executable).with_name("ringbuf"))
-
-
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([RINGBUF, *arguments], capture_output=True, text=True, check=False)
 
 
 @pytest.mark.parametrize("kill_at", [None, (Step.RECORD_QUARANTINED, 2)], ids=["undisturbed", "killed in between"])
@@ -37,25 +30,25 @@ def test_records_a_constraint_refuses_wait_alone_in_quarantine_until_they_are_se
         count = f"SELECT count() FROM {database}.executions FINAL"
         wait_until(lambda: client.query(count).result_rows == [(196,)], "all but four are stored")
         wait_until(lambda: writer.status()["quarantined"] == 4, "four are in quarantine")
-        running = run("resend", "--data-dir", str(data_dir))
+        running = ringbuf("resend", "--data-dir", str(data_dir))
         assert (running.returncode, "held by another writer" in running.stderr) == (1, True)
         writer.stop()
 
-        audit = run("audit", "--data-dir", str(data_dir), "--json")
+        audit = ringbuf("audit", "--data-dir", str(data_dir), "--json")
         totals = json.loads(audit.stdout)["totals"]
         assert (audit.returncode, totals["stored"], totals["quarantined"], totals["lost"]) == (0, 196, 4, 0)
 
-        refused = run("resend", "--data-dir", str(data_dir), "--json")
+        refused = ringbuf("resend", "--data-dir", str(data_dir), "--json")
         found = json.loads(refused.stdout)
         assert (refused.returncode, found["stored"]) == (1, 0)
         assert [each["first_seq"] for each in found["refused"]] == [7, 57, 107, 157]
         assert all("few" in each["reason"] for each in found["refused"])
 
         client.command(f"ALTER TABLE {database}.executions DROP CONSTRAINT few")
-        mended = run("resend", "--data-dir", str(data_dir), "--json")
+        mended = ringbuf("resend", "--data-dir", str(data_dir), "--json")
         assert (mended.returncode, json.loads(mended.stdout)) == (0, {"stored": 4, "refused": []})
         check_stored(client, database, ring)
-        again = run("resend", "--data-dir", str(data_dir), "--json")
+        again = ringbuf("resend", "--data-dir", str(data_dir), "--json")
         assert (again.returncode, json.loads(again.stdout)) == (0, {"stored": 0, "refused": []})
 
         ring.record(10)

@@ -19,6 +19,7 @@ from ringbuf.record.schema import Schema
 from ringbuf.ring import layout, registry
 from ringbuf.ring.consumer import Consumer
 from ringbuf.ring.producer import Producer
+from tests.command import ringbuf
 from tests.recorded import Recorded, check_stored
 from tests.writer_process import WriterProcess
 
@@ -164,10 +165,7 @@ def test_a_second_writer_on_the_same_directory_is_refused_and_one_on_the_same_ri
     ring = Recorded("mm")
     ring.record(50)
     wait_stored(client, database, ring)
-    command = [str(Path(sys.executable).with_name("ringbuf")), "writer", "--data-dir", str(writer.data_dir)]
-    second = subprocess.run(
-        [*command, "--clickhouse", clickhouse_server.url], capture_output=True, text=True, check=False
-    )
+    second = ringbuf("writer", "--data-dir", str(writer.data_dir), "--clickhouse", clickhouse_server.url)
     assert second.returncode == 1
     assert second.stderr.count("\n") == 1
     assert "is held by another writer, process" in second.stderr

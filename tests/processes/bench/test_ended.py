@@ -13,6 +13,9 @@ from pathlib import Path
 import pytest
 
 from ringbuf.launch.redis_server import NO_SERVER, PROGRAM
+from ringbuf.launch.waiting import wait_until
+from tests.command import RINGBUF
+from tests.process_group import members
 
 REDIS = """
 import time
@@ -24,22 +27,8 @@ with workspace() as work, redis_server(work.new_directory("redis")) as path:
 """
 
 
-def members(group: int) -> set[int]:
-    """The processes of a process group."""
-    found = set()
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdecimal():
-            try:
-                fields = (entry / "stat").read_text().rpartition(")")[2].split()
-            except OSError:  # ended meanwhile
-                continue
-            if int(fields[2]) == group and fields[0] != "Z":
-                found.add(int(entry.name))
-    return found
-
-
 def test_ctrl_c_ends_a_benchmark_and_its_children_without_a_traceback() -> None:
-    command = [sys.executable, "-m", "ringbuf.tools.cli", "bench", "append", "--quick"]
+    command = [RINGBUF, "bench", "append", "--quick"]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     ) as process:
@@ -49,10 +38,7 @@ def test_ctrl_c_ends_a_benchmark_and_its_children_without_a_traceback() -> None:
         os.killpg(process.pid, signal.SIGINT)
         _, errors = process.communicate(timeout=50)
     assert (process.returncode, errors) == (130, "")
-    deadline = time.monotonic() + 10
-    while members(process.pid) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert members(process.pid) == set()
+    wait_until(lambda: not members(process.pid), "all processes of the benchmark end")
 
 
 @pytest.mark.skipif(shutil.which(PROGRAM) is None, reason=NO_SERVER)

@@ -19,9 +19,9 @@ from ringbuf.demo.writer_supervisor import WriterSupervisor
 from ringbuf.launch.clickhouse_server import ClickHouse
 from ringbuf.launch.waiting import wait_until
 from ringbuf.ring.registry import NAMESPACE_VARIABLE, SHARED_MEMORY, ring_names
+from tests.command import RINGBUF, ringbuf
 from tests.writer_process import WriterProcess
 
-RINGBUF = [sys.executable, "-m", "ringbuf.tools.cli"]
 SHORT = ["--strategies", "2", "--rate", "200", "--seconds", "2"]
 KEYS = {"captured", "journaled", "stored", "lost", "duplicated", "latency_ms"}
 ESCAPE = "\x1b"
@@ -61,7 +61,7 @@ def demo() -> Iterator[Callable[..., Demo]]:
     started: list[Demo] = []
 
     def start(*arguments: str) -> Demo:
-        command = [*RINGBUF, "demo", *arguments]
+        command = [RINGBUF, "demo", *arguments]
         pipe, null = subprocess.PIPE, subprocess.DEVNULL
         started.append(subprocess.Popen(command, stdout=pipe, stderr=pipe, stdin=null, text=True))
         return started[-1]
@@ -114,7 +114,7 @@ def test_a_writer_killed_in_the_middle_changes_nothing_in_the_result(
 
 @pytest.mark.usefixtures("clean")
 def test_positions_examples_and_audit_are_shown_and_a_given_directory_is_kept(data_dir: Path) -> None:
-    shown = subprocess.run([*RINGBUF, "demo", *SHORT, "--data-dir", str(data_dir)], capture_output=True, text=True)
+    shown = ringbuf("demo", *SHORT, "--data-dir", str(data_dir))
     assert shown.returncode == 0, shown.stderr
     assert ESCAPE not in shown.stdout
     assert shown.stderr == ""
@@ -129,7 +129,7 @@ def test_positions_examples_and_audit_are_shown_and_a_given_directory_is_kept(da
     ):
         assert re.search(expected, shown.stdout), (expected, shown.stdout)
     count = ["sql", "SELECT count() AS records FROM executions", "--data-dir", str(data_dir), "--json"]
-    answer = subprocess.run([*RINGBUF, *count], capture_output=True, text=True, check=True).stdout
+    answer = ringbuf(*count).stdout
     stored = re.search(r"captured, ([\d,]+) journaled, \1 stored", shown.stdout)
     assert stored is not None
     assert json.loads(answer) == {"records": int(stored[1].replace(",", ""))}
@@ -161,7 +161,7 @@ def test_when_it_is_told_to_end_it_cleans_up(demo: Callable[..., Demo], number: 
 def test_on_a_terminal_there_is_a_live_picture() -> None:
     primary, secondary = pty.openpty()
     environment = os.environ | {"TERM": "xterm-256color", "COLUMNS": "100", "LINES": "50"}
-    command = [*RINGBUF, "demo", *SHORT]
+    command = [RINGBUF, "demo", *SHORT]
     with subprocess.Popen(command, stdout=secondary, stderr=secondary, stdin=secondary, env=environment) as process:
         os.close(secondary)
         picture = bytearray()

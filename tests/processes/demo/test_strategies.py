@@ -10,7 +10,6 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import ExitStack
 from decimal import Decimal
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ from ringbuf.launch.child_process import ChildProcess, module
 from ringbuf.launch.waiting import WAIT_SECONDS, wait_until
 from ringbuf.ring.registry import NAMESPACE_VARIABLE, ring_names
 from ringbuf.strategies.inventory import CLOSED, Inventory
+from tests.process_group import members
 
 EXCHANGE = "ringbuf.demo.exchange"
 STRATEGIES = "ringbuf.demo.strategy_processes"
@@ -182,44 +182,7 @@ time.sleep(60)
         groups = [int(pid) for pid in starter.stdout.readline().split()]
         wait_until(lambda: len(ring_names()) == 2, "the strategies have started")
         starter.kill()
-    for group in groups:
-        wait_until(partial(is_gone, group), f"group {group} ends")
-
-
-def is_gone(group: int) -> bool:
-    """Whether no process of a group is left but zombies."""
-    return not living(group)
-
-
-def living(group: int) -> list[int]:
-    """Processes of a group that are no zombies."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            state, _, its_group = path.read_text().rpartition(")")[2].split()[:3]
-        except OSError:
-            continue
-        if int(its_group) == group and state != "Z":
-            found.append(int(path.parent.name))
-    return found
-
-
-def test_ending_a_process_ends_all_it_has_forked_even_if_it_ignores_sigterm(
-    floor: Floor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "stubborn.py").write_text(
-        "import os, signal, time\n"
-        "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
-        "print('ready', flush=True)\n"
-        "os.fork()\n"
-        "time.sleep(60)\n"
-    )
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    process = floor.start("stubborn", {}, answers=True)
-    assert process.first_line() == "ready\n"
-    wait_until(lambda: len(living(process.pid)) == 2, "it has forked")
-    process.end(0.1)
-    assert living(process.pid) == []
+    wait_until(lambda: not any(members(group) for group in groups), f"the groups {groups} end")
 
 
 @pytest.mark.parametrize("module", [STRATEGIES, EXCHANGE])

@@ -7,15 +7,14 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
 from ringbuf import Consumer, Producer, Schema
 from ringbuf.launch.waiting import wait_until
 from ringbuf.ring.registry import ring_names
+from tests.command import RINGBUF, ringbuf
 
-RINGBUF = str(Path(sys.executable).with_name("ringbuf"))
 SIGNALS = Schema.define("signals", [("captured_ns", "i8"), ("value", "u8")])
 PRODUCER = """
 import sys, time
@@ -66,10 +65,6 @@ def tool(*arguments: str) -> Iterator["subprocess.Popen[str]"]:
         process.communicate()
 
 
-def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run([RINGBUF, *arguments], capture_output=True, text=True)
-
-
 def values(process: "subprocess.Popen[str]", count: int) -> list[int]:
     """Read so many records of `tail --json`."""
     assert process.stdout is not None
@@ -82,19 +77,19 @@ def message(process: "subprocess.Popen[str]") -> str:
 
 
 def state(ring: str) -> str:
-    shown = json.loads(run("show", ring, "--json").stdout)
+    shown = json.loads(ringbuf("show", ring, "--json").stdout)
     return f"{shown['producer']['pid']} {shown['producer']['state']}"
 
 
 def test_a_producer_of_another_process_is_alive_until_it_is_killed() -> None:
     with ProducerProcess("mm") as producer:
         assert state("mm") == f"{producer.process.pid} alive"
-        refused = run("rm", "mm")
+        refused = ringbuf("rm", "mm")
         assert refused.returncode == 1
         assert f"has a live producer, process {producer.process.pid}" in refused.stderr
         producer.kill()
         assert state("mm") == f"{producer.process.pid} dead"
-        assert run("rm", "mm").returncode == 0
+        assert ringbuf("rm", "mm").returncode == 0
     assert ring_names() == []
 
 
@@ -124,7 +119,7 @@ def test_following_goes_over_to_a_new_ring_of_the_same_name() -> None:
         producer.append(2)
         assert values(tail, 2) == [0, 10]
         producer.kill()
-        assert run("rm", "mm", "--force").returncode == 0
+        assert ringbuf("rm", "mm", "--force").returncode == 0
         assert message(tail) == "ringbuf: ring 'mm' was removed, waiting for it to come back\n"
         with ProducerProcess("mm") as successor:
             successor.append(3)
@@ -205,6 +200,6 @@ def test_text_that_the_terminal_cannot_encode_is_escaped(monkeypatch: pytest.Mon
     monkeypatch.setenv("PYTHONIOENCODING", "latin-1")
     with Producer.open("mm", Schema.define("texts", [("symbol", "S32")]), capacity=8) as producer:
         producer.append(symbol="币安人生USDT")
-        shown = run("tail", "mm")
+        shown = ringbuf("tail", "mm")
     assert shown.stdout == "#0  symbol=\\u5e01\\u5b89\\u4eba\\u751fUSDT\n"
     assert (shown.stderr, shown.returncode) == ("", 0)

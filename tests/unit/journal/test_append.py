@@ -13,29 +13,12 @@ from tests.journals import (
     UNSYNCED,
     append,
     info,
-    make_one_segment,
-    make_three_segments,
     read,
     reopen,
     segments,
     seqs,
     ticks,
 )
-
-
-@pytest.fixture
-def directory(tmp_path: Path) -> Path:
-    return tmp_path / "journal"
-
-
-@pytest.fixture
-def one_segment(directory: Path) -> Path:
-    return make_one_segment(directory)
-
-
-@pytest.fixture
-def three_segments(directory: Path) -> Path:
-    return make_three_segments(directory)
 
 
 def test_only_records_that_continue_a_known_session_are_accepted(one_segment: Path) -> None:
