@@ -95,7 +95,7 @@ def test_a_process_ends_when_its_owner_is_killed(source: str, tmp_path: Path) ->
 
 def test_a_program_that_cannot_be_run_says_so(tmp_path: Path) -> None:
     process = ChildProcess("the server", ["/nowhere/server"], tmp_path / "log")
-    with pytest.raises(RingbufError, match="the server ended with 1 .*: /nowhere/server cannot be run: .*No such"):
+    with pytest.raises(RingbufError, match=r"the server ended with 1 .*: /nowhere/server cannot be run: .*No such"):
         process.wait_until(lambda: False, "answer")
 
 
