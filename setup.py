@@ -6,7 +6,7 @@ Where it cannot be compiled the package is installed without it, and runs in pur
 from setuptools import Extension, setup
 
 SOURCES = ["_native.c", "_recorder.c", "_recorder_new.c", "_lock.c", "_heads.c"]
-HEADERS = ["_native.h", "_recorder.h"]
+HEADERS = ["_native.h", "_recorder.h", "_values.h"]
 
 core = Extension(
     "ringbuf.ring._native",

@@ -15,7 +15,7 @@ from typing import Any, Final, TypedDict, Unpack
 
 import numpy as np
 
-from ringbuf.record.execution import RECORD_SIZE, ExecType, Flag, Origin
+from ringbuf.record.execution import REAR, RECORD_SIZE, ExecType, Flag, Origin
 from ringbuf.record.fields import BY_NAME, ENUMERATIONS, FIELDS, Field, Given, Kind, names
 from ringbuf.record.salvage import salvage
 from ringbuf.record.timestamp import UNCLEAR
@@ -112,6 +112,7 @@ _EXEC_TYPE: Final = _INDEX["exec_type"]
 _SIDE: Final = _INDEX["side"]
 _LAST_PRICE: Final = _INDEX["last_price"]
 _LAST_QUANTITY: Final = _INDEX["last_quantity"]
+_REAR: Final = next(index for index, name in enumerate(_PACKED) if BY_NAME[name].offset >= REAR)
 _HEAD: Final = layout.HEAD // 8
 
 _NO_ROOM: Final = ("the ring is full", "records are dropped until a writer has taken some")
@@ -278,6 +279,8 @@ class BoundRecorder:
                     producer.busy = True
                     seq = self._cursors[_HEAD]
                     if seq < producer.limit or producer.has_room(seq):
+                        if any(values[_REAR:]):
+                            producer.mark_dirty(seq + 1)
                         offset = layout.HEADER_SIZE + (seq & self._mask) * RECORD_SIZE
                         _pack_into(self._memory, offset, self._session, seq, time_ns(), *values)
                         self._cursors[_HEAD] = seq + 1

@@ -5,7 +5,7 @@ from typing import Any, Final, cast
 
 import numpy as np
 
-from ringbuf.record.execution import RECORD_SIZE, ExecType
+from ringbuf.record.execution import REAR, RECORD_SIZE, ExecType, Origin
 from ringbuf.record.fields import BY_NAME, Given, Kind, names
 from ringbuf.record.timestamp import UNCLEAR
 from ringbuf.record.words import TABLES
@@ -40,6 +40,7 @@ def native_recorder(core: ModuleType, producer: Producer, pure: BoundRecorder) -
         slots=layout.HEADER_SIZE,
         capacity=producer.capacity,
         record_size=RECORD_SIZE,
+        rear=REAR,
         stamps=(at["seq"], at["captured_ns"]),
         complete=(
             at["exec_type"],
@@ -48,7 +49,7 @@ def native_recorder(core: ModuleType, producer: Producer, pure: BoundRecorder) -
             at["last_price"],
             at["last_quantity"],
         ),
-        unclear=UNCLEAR,
+        unclear=(*UNCLEAR, at["origin"], int(Origin.SIMULATED)),
         fields=_FIELDS,
         float64=np.float64,
         order=order,

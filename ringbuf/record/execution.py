@@ -34,6 +34,7 @@ from ringbuf.record.schema import Schema
 
 __all__ = [
     "EXECUTION",
+    "REAR",
     "RECORD_SIZE",
     "VERSION",
     "ExecType",
@@ -53,6 +54,8 @@ __all__ = [
 
 VERSION: Final = 2
 RECORD_SIZE: Final = 1216
+REAR: Final = 704
+"""Byte from which on nearly all records are zero: fields there are seldom given, and zero when absent."""
 
 EXECUTION: Final = Schema(
     name="executions",

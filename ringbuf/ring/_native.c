@@ -24,6 +24,8 @@
 static PyMemberDef append_state_members[] = {
     {"limit", T_ULONGLONG, offsetof(AppendState, limit), 0,
      PyDoc_STR("Appends below this seq need no look at the tail; 0 sends every append to `Producer.has_room`.")},
+    {"clear_below", T_ULONGLONG, offsetof(AppendState, clear_below), 0,
+     PyDoc_STR("Appends below this seq find in the rear of their slot what an earlier record may have left there.")},
     {"busy", T_BOOL, offsetof(AppendState, busy), 0,
      PyDoc_STR("Whether an append is under way; a signal handler can find it so in its own thread.")},
     {NULL, 0, 0, 0, NULL},

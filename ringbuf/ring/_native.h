@@ -36,6 +36,7 @@ store(uint64_t *cursor, uint64_t value)
 typedef struct {
     PyObject_HEAD
     unsigned long long limit;
+    unsigned long long clear_below;
     char busy;
 } AppendState;
 

@@ -1,6 +1,6 @@
 /* BoundRecorder: order() and fill(). */
 
-#include "_recorder.h"
+#include "_values.h"
 
 #include <math.h>
 #include <string.h>
@@ -43,138 +43,6 @@ resolve(BoundRecorder *self, Call *call, PyObject *names)
     return 0;
 }
 
-static int
-store_word(unsigned char *at, Word *word, PyObject *value)
-{
-    size_t place = address_hash(value) % SEEN;
-    if (value != word->seen[place]) {
-        const PyTypeObject *type = Py_TYPE(value);
-        if (type != &PyUnicode_Type && type != &PyLong_Type && type != word->member) {
-            return -1; /* a lookup could run Python code, or find the word of 1 for True */
-        }
-        PyObject *number = PyDict_GetItemWithError(word->table, value);
-        if (number == NULL) {
-            return -1;
-        }
-        word->numbers[place] = (uint8_t)PyLong_AsLong(number);
-        Py_XSETREF(word->seen[place], Py_NewRef(value));
-    }
-    *at = word->numbers[place];
-    return 0;
-}
-
-static inline int
-store_number(const BoundRecorder *self, unsigned char *at, PyObject *value)
-{
-    double number;
-    if (PyFloat_CheckExact(value) || Py_TYPE(value) == self->float64) {
-        number = PyFloat_AS_DOUBLE(value);
-    }
-    else if (PyLong_CheckExact(value)) {
-        const long long exact = 1LL << 53; /* larger ones may have no f64 */
-        int overflow;
-        long long integer = PyLong_AsLongLongAndOverflow(value, &overflow);
-        if (overflow || integer < -exact || integer > exact) {
-            return -1;
-        }
-        number = (double)integer;
-    }
-    else {
-        return -1;
-    }
-    memcpy(at, &number, sizeof number);
-    return 0;
-}
-
-static inline int
-store_integer(unsigned char *at, PyObject *value)
-{
-    int overflow;
-    if (!PyLong_CheckExact(value)) {
-        return -1;
-    }
-    long long integer = PyLong_AsLongLongAndOverflow(value, &overflow);
-    if (overflow || integer < 0) {
-        return -1;
-    }
-    memcpy(at, &integer, sizeof integer);
-    return 0;
-}
-
-static inline int
-store_time(const BoundRecorder *self, unsigned char *at, PyObject *value)
-{
-    int overflow;
-    if (!PyLong_CheckExact(value)) {
-        return -1;
-    }
-    long long ns = PyLong_AsLongLongAndOverflow(value, &overflow);
-    if (overflow || (ns >= self->unclear_from && ns < self->unclear_to)) {
-        return -1;
-    }
-    memcpy(at, &ns, sizeof ns);
-    return 0;
-}
-
-/* Copies a text; tells whether it is free of NUL, which is the padding. */
-static inline int
-copy_text(unsigned char *to, const char *from, size_t size)
-{
-    const uint64_t ones = 0x0101010101010101, highs = 0x8080808080808080;
-    uint64_t zeros = 0, chunk;
-    size_t done = 0;
-    for (; done + sizeof chunk <= size; done += sizeof chunk) {
-        memcpy(&chunk, from + done, sizeof chunk);
-        memcpy(to + done, &chunk, sizeof chunk);
-        zeros |= (chunk - ones) & ~chunk & highs;
-    }
-    for (; done < size; done++) {
-        to[done] = (unsigned char)from[done];
-        zeros |= from[done] == 0;
-    }
-    return zeros == 0;
-}
-
-static inline int
-store_text(unsigned char *at, Py_ssize_t width, PyObject *value)
-{
-    const char *text;
-    Py_ssize_t size;
-    if (!PyUnicode_CheckExact(value)) {
-        return -1;
-    }
-    if (PyUnicode_IS_COMPACT_ASCII(value)) {
-        text = (const char *)PyUnicode_1BYTE_DATA(value);
-        size = PyUnicode_GET_LENGTH(value);
-    }
-    else {
-        text = PyUnicode_AsUTF8AndSize(value, &size);
-    }
-    return text != NULL && size <= width && copy_text(at, text, (size_t)size) ? 0 : -1;
-}
-
-static inline int
-store_value(BoundRecorder *self, unsigned char *slot, Field field, PyObject *value)
-{
-    unsigned char *at = slot + field.offset;
-    if (value == Py_None) {
-        return 0; /* as if it were not given */
-    }
-    switch ((Kind)field.kind) {
-    case WORD:
-        return store_word(at, &self->words[field.index], value);
-    case NUMBER:
-        return store_number(self, at, value);
-    case TIME:
-        return store_time(self, at, value);
-    case UNSIGNED:
-        return store_integer(at, value);
-    case TEXT:
-        return store_text(at, field.size, value);
-    }
-    Py_UNREACHABLE();
-}
-
 /* A fill has a side, a price and a quantity; what is no fill is complete as it is. */
 static inline int
 is_complete(const BoundRecorder *self, const unsigned char *slot)
@@ -206,12 +74,16 @@ slot_of(const BoundRecorder *self, uint64_t seq)
     return self->slots + (seq & (self->capacity - 1)) * (uint64_t)self->record_size;
 }
 
+/* The rear of a slot is zero unless a record wrote there, which is seldom and noted: so it is mostly not even looked at,
+ * and an append costs no more than with the smaller records of version 1. */
 static inline unsigned char *
 blank_slot(const BoundRecorder *self, const Method *method, uint64_t seq)
 {
     unsigned char *slot = slot_of(self, seq);
-    memcpy(slot, PyBytes_AS_STRING(method->record), (size_t)method->used);
-    memset(slot + method->used, 0, (size_t)(self->record_size - method->used));
+    memcpy(slot, PyBytes_AS_STRING(method->record), (size_t)self->rear);
+    if (seq < self->producer->clear_below) {
+        memset(slot + self->rear, 0, (size_t)(self->record_size - self->rear));
+    }
     return slot;
 }
 
@@ -225,13 +97,14 @@ stamp(const BoundRecorder *self, unsigned char *slot, uint64_t seq)
     memcpy(slot + self->captured_at, &captured, sizeof captured);
 }
 
-/* Have the processor fetch what the next append will write. It changes nothing in the middle; but in bursts the slowest
- * appends in a hundred were those that waited for memory. */
+/* Have the processor fetch what a later append will write. It changes nothing in the middle; but in bursts the slowest
+ * appends in a hundred were those that waited for memory. The next slot would be too late for the burst. */
 static inline void
-fetch_next_slot(const BoundRecorder *self, uint64_t seq)
+fetch_slot_ahead(const BoundRecorder *self, uint64_t seq)
 {
-    const unsigned char *slot = slot_of(self, seq + 1);
-    for (Py_ssize_t line = 0; line < self->record_size; line += 64) {
+    enum { AHEAD = 3, LINE = 64 };
+    const unsigned char *slot = slot_of(self, seq + AHEAD);
+    for (Py_ssize_t line = 0; line < self->rear; line += LINE) {
         __builtin_prefetch(slot + line, 1);
         __asm__ volatile(""); /* else GCC at -O2, which is how Debian builds, takes the loop for empty */
     }
@@ -250,19 +123,22 @@ record(BoundRecorder *self, Method *method, PyObject *const *args, Py_ssize_t po
     }
     unsigned char *slot = blank_slot(self, method, seq);
     const Py_ssize_t count = PyTuple_GET_SIZE(names);
+    int unclear = 0;
     for (Py_ssize_t position = 0; position < count; position++) {
-        if (store_value(self, slot, call->fields[position], args[position]) < 0) {
+        const int stored = store_value(self, slot, call->fields[position], args[position], seq);
+        if (stored < 0) {
             goto pure;
         }
+        unclear |= stored;
     }
-    if (!is_complete(self, slot)) {
+    if (!is_complete(self, slot) || (unclear && slot[self->origin_at] != self->simulated)) {
         goto pure;
     }
     PyObject *answer = PyLong_FromUnsignedLongLong(seq); /* may fail, so not after the record is published */
     if (answer != NULL) {
         stamp(self, slot, seq);
         store(self->head, seq + 1);
-        fetch_next_slot(self, seq);
+        fetch_slot_ahead(self, seq);
     }
     return answer;
 
@@ -335,6 +211,9 @@ recorder_floor(BoundRecorder *self, PyObject *const *args, Py_ssize_t count)
     unsigned char *slot = blank_slot(self, method, seq);
     for (Py_ssize_t position = 0; position < count; position++) {
         const Field field = method->call.fields[position];
+        if (field.offset >= self->rear) {
+            mark_dirty(self, seq);
+        }
         unsigned char *at = slot + field.offset;
         if (field.kind == NUMBER) {
             memcpy(at, &((PyFloatObject *)args[position])->ob_fval, sizeof(double));

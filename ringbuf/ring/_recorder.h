@@ -33,7 +33,6 @@ typedef struct {
 
 typedef struct {
     PyObject *record; /* bytes of a record before any value is given */
-    Py_ssize_t used;  /* bytes of it up to the last that is not 0 */
     PyObject *pure;   /* the same method of the pure recorder */
     Call call;
 } Method;
@@ -47,9 +46,11 @@ typedef struct {
     unsigned char *slots;
     uint64_t capacity;
     Py_ssize_t record_size;
+    Py_ssize_t rear; /* byte from which on nearly all records are zero */
     Py_ssize_t seq_at, captured_at, exec_type_at, side_at, price_at, quantity_at;
-    int fill;
-    long long unclear_from, unclear_to; /* times that need a closer look: may be s, ms or us */
+    Py_ssize_t origin_at;
+    int fill, simulated;
+    long long unclear_from, unclear_to; /* times that may be s, ms or us, but in simulated records */
     PyTypeObject *float64; /* numpy's, a subclass of float */
     Method methods[METHODS];
     Py_ssize_t count;

@@ -24,9 +24,9 @@ static int
 check_layout(const BoundRecorder *self, Py_ssize_t head, Py_ssize_t tail, Py_ssize_t slots, Py_ssize_t capacity)
 {
     const Py_ssize_t length = self->memory.len, size = self->record_size;
-    const Py_ssize_t bytes[] = {self->exec_type_at, self->side_at};
+    const Py_ssize_t bytes[] = {self->exec_type_at, self->side_at, self->origin_at};
     const Py_ssize_t numbers[] = {self->seq_at, self->captured_at, self->price_at, self->quantity_at};
-    int sound = capacity > 0 && (capacity & (capacity - 1)) == 0 && size > 0 && is_inside(slots, 0, length)
+    int sound = capacity > 0 && (capacity & (capacity - 1)) == 0 && size > 0 && is_inside(self->rear, 0, size) && is_inside(slots, 0, length)
                 && size <= (length - slots) / capacity && is_inside(head, 8, slots) && is_inside(tail, 8, slots)
                 && (uintptr_t)self->memory.buf % 8 == 0 && head % 8 == 0 && tail % 8 == 0;
     for (size_t index = 0; index < sizeof bytes / sizeof *bytes; index++) {
@@ -101,24 +101,28 @@ add_field(BoundRecorder *self, PyObject *name, PyObject *description)
 static int
 add_method(BoundRecorder *self, Method *method, PyObject *record, PyObject *pure)
 {
-    if (PyBytes_GET_SIZE(record) != self->record_size) {
-        PyErr_Format(PyExc_ValueError, "a template has %zd bytes, a record %zd", PyBytes_GET_SIZE(record),
-                     self->record_size);
+    const char *bytes = PyBytes_AS_STRING(record);
+    Py_ssize_t used = PyBytes_GET_SIZE(record);
+    if (used != self->record_size) {
+        PyErr_Format(PyExc_ValueError, "a template has %zd bytes, a record %zd", used, self->record_size);
+        return -1;
+    }
+    while (used > 0 && bytes[used - 1] == 0) {
+        used--;
+    }
+    if (used > self->rear) {
+        PyErr_Format(PyExc_ValueError, "a template has a value at byte %zd, behind %zd", used - 1, self->rear);
         return -1;
     }
     method->record = Py_NewRef(record);
     method->pure = Py_NewRef(pure);
-    method->used = self->record_size;
-    while (method->used > 0 && PyBytes_AS_STRING(record)[method->used - 1] == 0) {
-        method->used--;
-    }
     return 0;
 }
 
 PyObject *
 ringbuf_recorder_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {"producer", "memory",   "head",   "tail",  "slots", "capacity",   "record_size", "stamps",
+    static char *names[] = {"producer", "memory",   "head",   "tail",  "slots", "capacity",   "record_size", "rear", "stamps",
                             "complete", "unclear",  "fields",  "float64", "order", "fill", "pure_order", "pure_fill", NULL};
     const State *state = PyType_GetModuleState(type);
     PyObject *producer, *memory, *fields, *float64, *templates[METHODS], *pure[METHODS];
@@ -126,9 +130,9 @@ ringbuf_recorder_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     BoundRecorder *self = (BoundRecorder *)type->tp_alloc(type, 0);
     if (self == NULL
         || !PyArg_ParseTupleAndKeywords(
-            args, kwargs, "O!O$nnnnn(nn)(ninnn)(LL)O!O!SSOO:BoundRecorder", names, state->append_state, &producer, &memory,
-            &head, &tail, &slots, &capacity, &self->record_size, &self->seq_at, &self->captured_at, &self->exec_type_at,
-            &self->fill, &self->side_at, &self->price_at, &self->quantity_at, &self->unclear_from, &self->unclear_to, &PyDict_Type, &fields,
+            args, kwargs, "O!O$nnnnnn(nn)(ninnn)(LLni)O!O!SSOO:BoundRecorder", names, state->append_state, &producer, &memory,
+            &head, &tail, &slots, &capacity, &self->record_size, &self->rear, &self->seq_at, &self->captured_at, &self->exec_type_at,
+            &self->fill, &self->side_at, &self->price_at, &self->quantity_at, &self->unclear_from, &self->unclear_to, &self->origin_at, &self->simulated, &PyDict_Type, &fields,
             &PyType_Type, &float64, &templates[ORDER], &templates[FILL], &pure[ORDER], &pure[FILL])
         || PyObject_GetBuffer(memory, &self->memory, PyBUF_WRITABLE) < 0
         || check_float(float64) < 0 || check_layout(self, head, tail, slots, capacity) < 0) {

@@ -89,10 +89,13 @@ if TYPE_CHECKING or CORE is None:
 
         Attributes:
             limit: appends below this seq need no look at the tail; 0 sends every append to `Producer.has_room`.
+            clear_below: appends below this seq find in the rear of their slot (`execution.REAR`) what an earlier
+                record may have left there; whoever writes there raises it.
             busy: whether an append is under way; a signal handler can find it so in its own thread.
         """
 
         limit: int
+        clear_below: int
         busy: bool
 
 else:

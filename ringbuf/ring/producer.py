@@ -66,6 +66,7 @@ class Producer(AppendState):
         self._claim: tuple[int, int] | None = None  # seq and thread
         self._forked = False
         self.limit = 0
+        self.clear_below = 0
         self._attach()
         keep_from_children(self)
 
@@ -107,6 +108,8 @@ class Producer(AppendState):
         layout.check_cursors(head, self.cursors[_TAIL], self.capacity, self._where)
         if not head <= claimed <= head + self.capacity:  # else a bulk append died having written some of those slots
             self.cursors[_CLAIMED] = head
+        if self.cursors[layout.ATTACHED_NS // 8]:  # else all of it is as new, and zero
+            self.mark_dirty(head)
         self.cursors[layout.ATTACHED_NS // 8] = time.time_ns()
         self.cursors[layout.CLOSED_NS // 8] = 0
         self.cursors[layout.PRODUCER_PID // 8] = os.getpid()
@@ -137,6 +140,7 @@ class Producer(AppendState):
                 if seq >= self.limit and not self.has_room(seq):
                     return FULL
                 self._stamp(self._scratch, seq)
+                self.mark_dirty(seq + 1)
                 self._slots[seq & (self.capacity - 1)] = self._scratch[0]
                 self.cursors[_HEAD] = seq + 1
                 return seq
@@ -166,6 +170,7 @@ class Producer(AppendState):
                 seq = self.cursors[_HEAD]
                 taken = min(len(records), self.capacity - (seq - self.cursors[_TAIL]))
                 self.cursors[_CLAIMED] = max(seq + taken, self.cursors[_CLAIMED])
+                self.mark_dirty(seq + taken)
                 done = 0
                 while done < taken:
                     start = (seq + done) & (self.capacity - 1)
@@ -201,6 +206,7 @@ class Producer(AppendState):
                 seq = self.cursors[_HEAD]
                 if seq >= self.limit and not self.has_room(seq):
                     return None
+                self.mark_dirty(seq + 1)
                 slot: Record = self._slots[seq & (self.capacity - 1) :][:1]
                 slot[0] = self._blank
                 view: np.void = slot[0]
@@ -243,6 +249,10 @@ class Producer(AppendState):
             return True
         self.count(layout.DROPPED)
         return False
+
+    def mark_dirty(self, end: int) -> None:
+        """Note that records below this seq write, or may have written, into the rear of their slots."""
+        self.clear_below = max(self.clear_below, min(end + self.capacity, _U64))
 
     def count(self, counter: int, by: int = 1) -> None:
         """Add to one of the producer's counters: `layout.DROPPED`, `REJECTED` or `FLAGGED`."""

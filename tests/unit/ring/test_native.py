@@ -10,46 +10,29 @@ import sysconfig
 import tracemalloc
 from collections.abc import Callable, Iterator
 from decimal import Decimal
-from enum import StrEnum
-from fractions import Fraction
-from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
-from uuid import uuid4
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from ringbuf.record.execution import EXECUTION, Flag, OrderStatus, Side
+from ringbuf.record.execution import Flag, Side
 from ringbuf.record.fields import BY_NAME, ENUMERATIONS, Given, Kind, names
-from ringbuf.record.words import TABLES
-from ringbuf.ring import layout, native, registry
-from ringbuf.ring.consumer import Consumer
-from ringbuf.strategies import Recorder
+from ringbuf.ring import layout, native
 from ringbuf.strategies.bound_recorder import BOUND as BOUND_TEXTS
 from ringbuf.strategies.bound_recorder import BoundRecorder, ExecutionFields
 from ringbuf.strategies.native_recorder import native_recorder
 from tests.checkout import ROOT
+from tests.unit.ring.both_recorders import BOUND, FILL, Both, Text, core, needs_core
 
 SOURCES = ("_native.c", "_recorder.c", "_recorder_new.c", "_lock.c", "_heads.c")
 COMPILER = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
-BOUND = {"exchange": "binance", "account": "A-1", "symbol": "ETHUSDT", "strategy": "mm-eth"}
-FILL: dict[str, Any] = {"side": "buy", "last_price": 2500.25, "last_quantity": 0.5}
 FIELDS = sorted(ExecutionFields.__optional_keys__)
 NUMBERS = names(Kind.NUMBER)
 GIVEN_TEXTS = {name: BY_NAME[name].width for name in names(Kind.TEXT, Given.CALL)}
 
 needs_compiler = pytest.mark.skipif(COMPILER is None, reason="there is no C compiler")
-needs_core = pytest.mark.skipif(native.CORE is None, reason="the native core is not in use")
-
-
-def core() -> Any:
-    """The module of the native core."""
-    assert native.CORE is not None
-    return native.CORE
 
 
 def run(program: str, **environment: str) -> str:
@@ -57,55 +40,6 @@ def run(program: str, **environment: str) -> str:
     command = [sys.executable, "-W", "error", "-c", program]
     environ = os.environ | environment
     return subprocess.run(command, cwd=ROOT, env=environ, stdout=subprocess.PIPE, text=True, check=True).stdout
-
-
-class Both:
-    """One ring with a pure and a native recorder on it."""
-
-    def __init__(self, capacity: int = 64) -> None:
-        name = f"both-{uuid4().hex[:8]}"
-        self.recorder = Recorder.open(name, capacity=capacity)
-        self.producer = self.recorder.producer
-        self.consumer = Consumer.open(name)
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(native, "CORE", None)
-            self.pure = self.recorder.bind(**BOUND)
-        self.native = self.recorder.bind(**BOUND)
-        self.producer.has_room(0)  # which the first append of a process leaves to pure Python
-        assert type(self.pure) is BoundRecorder
-        assert type(self.native) is core().BoundRecorder
-
-    def take(self) -> np.ndarray[Any, np.dtype[np.void]]:
-        """All records there are, acknowledged."""
-        records = np.concatenate([np.zeros(0, EXECUTION.dtype), *(view.copy() for view in self.consumer.poll())])
-        if len(records):
-            self.consumer.acknowledge(self.consumer.position - 1)
-        return records
-
-    def stored(self, append: Callable[[], object]) -> tuple[str, int]:
-        """The bytes of the record that a call makes over an old one, and how many were counted as flagged."""
-        flagged = self.producer.flagged
-        begin = layout.HEADER_SIZE + self.producer.head % self.producer.capacity * EXECUTION.record_size
-        slot = slice(begin, begin + EXECUTION.record_size)
-        self.producer.memory[slot] = b"\xff" * EXECUTION.record_size
-        append()
-        (record,) = self.take()
-        assert record["captured_ns"] > 1_700_000_000 * 10**9
-        data = bytearray(self.producer.memory[slot])
-        for name in ("seq", "captured_ns"):
-            offset = EXECUTION.fields[name][1]
-            data[offset : offset + 8] = bytes(8)
-        return data.hex(), self.producer.flagged - flagged
-
-    def check_same(self, method: str, fields: dict[str, Any]) -> None:
-        """Let both recorders record the same, and compare."""
-        stored = [self.stored(partial(getattr(each, method), **fields)) for each in (self.native, self.pure)]
-        assert stored[0] == stored[1], fields
-
-    def remove(self) -> None:
-        self.recorder.close()
-        self.consumer.close()
-        registry.remove(self.producer.name, force=True)
 
 
 @pytest.fixture
@@ -167,74 +101,14 @@ def test_the_source_compiles_without_a_warning(source: str) -> None:
 # The same as pure Python
 
 
-class Word(StrEnum):
-    BUY = "buy"
-
-
-class Text(str):
-    __slots__ = ()
-
-
-WRONG = [Decimal(1), None, True, False, b"7", 1.0, "7", object(), Fraction(1, 3), [], float("nan"), float("-inf")]
-WRONG_WORDS = ["", "nothing", 0, 255, -1, 1 << 70, Word.BUY, OrderStatus.NEW, Side.SELL, np.int8(1)]
-EDGES = [1 << 53, (1 << 53) + 1, -(1 << 53), -(1 << 53) - 1, 1 << 70, np.float64(0.1), np.float32(0.1), -0.0]
-EDGE_INTEGERS = [0, -1, (1 << 63) - 1, 1 << 63, (1 << 64) - 1, 1 << 64, -(1 << 63), -(1 << 63) - 1, np.int64(5)]
-EDGE_TEXTS = ["", "a\0b", "\0", "\ud800", "12345678\0", "1234567\0", "1234567\0" * 2, Text("a")]
-
-
-def edges(name: str) -> list[Any]:
-    """Values of a field that are right, just not right any more, or wrong."""
-    if name in ENUMERATIONS:
-        return [*TABLES[name], *ENUMERATIONS[name], *WRONG_WORDS, *WRONG]
-    if name in NUMBERS:
-        return [*EDGES, *WRONG]
-    if name not in GIVEN_TEXTS:
-        return [*EDGE_INTEGERS, *WRONG]
-    width = GIVEN_TEXTS[name]
-    return [*EDGE_TEXTS, *(each * count for each in "xé" for count in range(width // 2 - 1, width + 2)), *WRONG]
-
-
-@needs_core
-@pytest.mark.parametrize("name", FIELDS)
-def test_both_recorders_store_each_value_as_the_same_bytes(both: Both, name: str) -> None:
-    for method, others in (("order", {}), ("fill", FILL), ("fill", {})):
-        for value in edges(name):
-            both.check_same(method, others | {name: value})
-
-
-def values(name: str) -> st.SearchStrategy[Any]:
-    """Values of a field, mostly right ones."""
-    if name in ENUMERATIONS:
-        right: st.SearchStrategy[Any] = st.sampled_from([*TABLES[name], *ENUMERATIONS[name]])
-    elif name in NUMBERS:
-        right = st.floats() | st.integers(-(1 << 54), 1 << 54)
-    elif name in GIVEN_TEXTS:
-        right = st.text(max_size=12)
-    else:
-        right = st.integers(0, 1 << 62)
-    return st.sampled_from(range(10)).flatmap(lambda chance: right if chance else st.sampled_from(edges(name)))
-
-
-@needs_core
-def test_both_recorders_store_any_values_as_the_same_bytes(both: Both) -> None:
-    @given(
-        fields=st.fixed_dictionaries({}, optional={name: values(name) for name in FIELDS}),
-        others=st.sampled_from([{}, FILL]),
-        method=st.sampled_from(["order", "fill"]),
-    )
-    def check(fields: dict[str, Any], others: dict[str, Any], method: str) -> None:
-        both.check_same(method, others | fields)
-
-    check()
-
-
 # The name is equal to that in the source, but another object.
 NAMED_AT_RUN_TIME: dict[str, Any] = json.loads('{"order_id": "1"}')
 USUAL: list[dict[str, Any]] = [
-    *({name: value} for name in NUMBERS for value in (0.5, 3, -(1 << 53), np.float64(0.25))),
+    *({name: value} for name in NUMBERS for value in (0.5, 3, -(1 << 53), np.float64(0.25), "64000.50", b"-1")),
     *({name: value} for name, kind in ENUMERATIONS.items() for value in ("", kind(1), 1)),
     *({name: value} for name, width in GIVEN_TEXTS.items() for value in ("a" * width, "žluť", "")),
     {"exchange_ns": 1_700_000_000_000_000_000, "received_ns": -1, "exchange_seq": (1 << 63) - 1},
+    {"exchange_ns": 1_700_000_000_000, "market_ns": 1_700_000_000, "origin": "simulated"},
     dict.fromkeys(FIELDS),
     NAMED_AT_RUN_TIME,
 ]
@@ -337,6 +211,8 @@ def test_a_recorder_goes_away_with_its_last_reference(both: Both) -> None:
         *({"slots": offset} for offset in (-1, 1 << 62)),
         *({"record_size": size} for size in (0, -8, 1 << 40)),
         {"stamps": (1209, 16)},
+        *({"rear": offset} for offset in (-8, 8, 1 << 40)),
+        {"unclear": (0, 1, 1216, 4)},
         {"complete": (1216, 2, 52, 88, 96)},
         {"order": b""},
         {"float64": int},
