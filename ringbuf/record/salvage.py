@@ -11,10 +11,10 @@ import operator
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from ringbuf.record.enumerations import Flag
+from ringbuf.record.enumerations import Flag, Origin
 from ringbuf.record.fields import BY_NAME, Field, Kind
 from ringbuf.record.number import EXACT, pack, read_number
-from ringbuf.record.timestamp import is_simulated, read_time
+from ringbuf.record.timestamp import read_time
 from ringbuf.record.words import look_up
 
 HASH_SIZE: Final = 8
@@ -36,7 +36,7 @@ def salvage(given: Mapping[str, Any]) -> tuple[dict[str, Any], Flag]:
     stored: dict[str, Any] = {}
     whole: dict[str, str] = {}
     flags = Flag(0)
-    simulated = is_simulated(given.get("origin"))
+    simulated = look_up("origin", given.get("origin")) == Origin.SIMULATED
     for name, value in given.items():
         if value is not None:
             stored[name], flag = _kept(BY_NAME[name], value, whole, simulated)
@@ -59,7 +59,8 @@ def _kept(field: Field, value: object, whole: dict[str, str], simulated: bool) -
         case Kind.TEXT:
             return text(value, field.width)
         case Kind.WORD:
-            return _attempt(_word, field.name, value, absent=(0, Flag.WORD_UNKNOWN))
+            found = look_up(field.name, value)
+            return (0, Flag.WORD_UNKNOWN) if found is None else (found, Flag(0))
         case Kind.NUMBER:
             return _attempt(_number, field.name, value, whole, absent=(math.nan, Flag.NUMBER_INVALID))
         case Kind.TIME:
@@ -98,11 +99,6 @@ def _utf8(value: object) -> Kept:
     else:
         data, whole = str.encode(str(value), errors="backslashreplace"), False
     return data, Flag(0) if whole else Flag.TEXT_INVALID
-
-
-def _word(name: str, value: object) -> Kept:
-    found = look_up(name, value)
-    return (0, Flag.WORD_UNKNOWN) if found is None else (found, Flag(0))
 
 
 def _number(name: str, value: object, whole: dict[str, str]) -> Kept:

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
-from numbers import Integral, Rational, Real
+from numbers import Rational, Real
 from typing import Any, Final
 
 import numpy as np
@@ -79,17 +79,9 @@ def time_ns(record: np.void | Mapping[str, Any], name: str) -> int:
     if isinstance(record, np.void):
         return int(record[name]) if name in (record.dtype.fields or {}) else 0
     try:
-        return read_time(record.get(name), simulated=is_simulated(record.get("origin")))[0]
+        return read_time(record.get(name), simulated=look_up("origin", record.get("origin")) == Origin.SIMULATED)[0]
     except RecordError as error:
         raise RecordError(f"field {name!r}: {error.what}", error.hint) from None
-
-
-def is_simulated(origin: object) -> bool:
-    """Whether this word or value of `origin` says that a record is simulated."""
-    try:
-        return look_up("origin", origin) == Origin.SIMULATED
-    except Exception:  # noqa: BLE001  as above
-        return False
 
 
 def _read(value: Any, simulated: bool) -> tuple[int, Flag] | None:
@@ -103,29 +95,33 @@ def _read(value: Any, simulated: bool) -> tuple[int, Flag] | None:
         return _datetime(value) if value == value else None  # pandas.NaT is a datetime
     if isinstance(value, np.datetime64):
         return None if np.isnat(value) else _datetime64(value)
-    if isinstance(value, Integral):
-        return _unit(int(value), simulated)
     if isinstance(value, Decimal) and abs(value.adjusted()) > _LONGEST:
         return None  # as a fraction it could have a billion digits
-    if isinstance(value, Rational | Decimal):
-        return _unit(Fraction(value), simulated)
+    if isinstance(value, Rational):
+        value = Fraction(int(value.numerator), int(value.denominator))  # numpy's own integers may overflow
+    if isinstance(value, Fraction | Decimal):
+        return _unit(Fraction(value), simulated) or _whole(Fraction(value))
+    # A float has too few digits for ns of today.
     return _unit(Fraction(repr(float(value))), simulated) if isinstance(value, Real) else None
 
 
-def _unit(number: int | Fraction, simulated: bool) -> tuple[int, Flag] | None:
-    """Ns; by its size it may be s, ms or us. A fraction of a ns is cut off."""
-    if not simulated:
-        for factor in _FACTORS:
-            if PRESENT[0] * SECOND <= number * factor < PRESENT[1] * SECOND:
-                return int(number * factor), Flag.TIME_RESCALED
-    return (number, Flag(0)) if isinstance(number, int) else None
+def _unit(number: Fraction, simulated: bool) -> tuple[int, Flag] | None:
+    """What can only be s, ms or us, in ns; a fraction of a ns is cut off."""
+    for factor in () if simulated else _FACTORS:
+        if PRESENT[0] * SECOND <= number * factor < PRESENT[1] * SECOND:
+            return int(number * factor), Flag.TIME_RESCALED
+    return None
+
+
+def _whole(number: Fraction) -> tuple[int, Flag] | None:
+    return (int(number), Flag(0)) if number.denominator == 1 else None
 
 
 def _text(text: str, simulated: bool) -> tuple[int, Flag] | None:
     if not text:
         return 0, Flag(0)
     if _NUMBER.fullmatch(text):
-        return _unit(Fraction(text) if "." in text else int(text), simulated)
+        return _unit(Fraction(text), simulated) or _whole(Fraction(text))
     found = _WRITTEN.fullmatch(text)
     if found is None:
         return None

@@ -110,12 +110,19 @@ def look_up(name: str, given: object) -> int | None:
 
     Of a member of another enumeration the name counts, not its number there. A bool is neither word nor number.
     """
+    try:
+        return _found(name, given)
+    except Exception:  # noqa: BLE001  a value's own methods run here and may raise anything
+        return None
+
+
+def _found(name: str, given: object) -> int | None:
     table = TABLES[name]
     if isinstance(given, str):
         snake = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", given.strip())
         return table.get(re.sub(r"[\s_-]+", "_", snake).lower())
     if isinstance(given, Enum) and not isinstance(given, ENUMERATIONS[name]):
-        return look_up(name, str(given.name))
+        return _found(name, str(given.name))
     if not isinstance(given, bool) and isinstance(given, Integral):
         return table.get(int(given))
     return 0 if given is None else None
