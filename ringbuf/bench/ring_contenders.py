@@ -4,18 +4,21 @@ import mmap
 import struct
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 from ringbuf.bench.contender import Absent, ConsumerContender, Contender, Counter
 from ringbuf.bench.fills import Fill, FillStream, Tally
 from ringbuf.bench.timing import Style
 from ringbuf.record.execution import EXECUTION, Liquidity, OrderStatus, Side
+from ringbuf.record.schema import Schema
+from ringbuf.record.value import blank
 from ringbuf.ring import native
 from ringbuf.ring.consumer import Consumer
 from ringbuf.strategies import BoundRecorder, Recorder
 
 CAPACITY: Final = 16_384
 LONGEST_PAUSE: Final = 0.010
+STRUCT_CODES: Final = {"u1": "B", "u2": "H", "u8": "Q", "i8": "q", "f8": "d"}
 
 
 def consume_ring(counter: Counter, name: str, namespace: str) -> None:
@@ -145,11 +148,10 @@ class PackFloor(Unconsumed):
 
     name = "floor: pack_into"
     style = Style.PACKED
-    _format: ClassVar = struct.Struct("@QQqqqQH9B5x11d16s32s32s64s64s72s72s64s16s64s56x")
 
     def open(self) -> None:
         """Make the memory present, so that no page fault is measured."""
-        assert self._format.size == EXECUTION.record_size
+        self._format = struct.Struct(record_format(EXECUTION))
         self._memory = mmap.mmap(-1, CAPACITY * EXECUTION.record_size, flags=mmap.MAP_SHARED | mmap.MAP_POPULATE)
         self._next = 0
 
@@ -179,9 +181,21 @@ class Timer(Unconsumed):
         return time.perf_counter_ns
 
 
+def record_format(schema: Schema) -> str:
+    """A record of a schema as a format of `struct`, which puts zeros into the gaps."""
+    parts, end = ["@"], 0
+    for dtype, offset in schema.fields.values():
+        code = f"{dtype.itemsize}s" if dtype.kind == "S" else STRUCT_CODES[dtype.str[1:]]
+        parts += [f"{offset - end}x", code]
+        end = offset + dtype.itemsize
+    return "".join([*parts, f"{schema.record_size - end}x"])
+
+
 def packed_values(fill: Fill) -> tuple[Any, ...]:
     """All values of a record, as a struct takes them."""
-    numbers = [fill.last_price, fill.last_quantity, fill.cumulative_quantity, fill.commission, *[float("nan")] * 7]
-    fixed = [b"deribit", b"desk-7-main", b"mm-btc", b"BTC-PERPETUAL"]
-    ids = [fill.client_order_id.encode(), fill.order_id.encode(), fill.trade_id.encode(), b"", b"USDT", b""]
-    return (1, 2, time.time_ns(), 0, fill.exchange_ns, fill.exchange_seq, 0, *[1] * 9, *numbers, *fixed, *ids)
+    numbers = [OrderStatus[fill.order_status.upper()], Side[fill.side.upper()], Liquidity[fill.liquidity.upper()]]
+    given = fill._asdict() | dict(zip(("order_status", "side", "liquidity"), map(int, numbers), strict=True))
+    given |= {"session": 1, "seq": 2, "captured_ns": time.time_ns()}
+    given |= {"exchange": "deribit", "account": "desk-7-main", "strategy": "mm-btc", "symbol": "BTC-PERPETUAL"}
+    absent = dict(zip(EXECUTION.fields, blank(EXECUTION)[0].item(), strict=True))
+    return tuple(value.encode() if isinstance(value, str) else value for value in (absent | given).values())

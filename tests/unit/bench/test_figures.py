@@ -3,6 +3,7 @@
 import json
 import random
 import re
+import struct
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -19,7 +20,7 @@ from ringbuf.bench.experiment_client import Outcome, RingSaving, Saving
 from ringbuf.bench.fills import NOTHING, FillStream
 from ringbuf.bench.producer_process import Slice
 from ringbuf.bench.report import Report, Section, text_of, title_of
-from ringbuf.bench.ring_contenders import NativeFloor, PackFloor
+from ringbuf.bench.ring_contenders import NativeFloor, PackFloor, packed_values, record_format
 from ringbuf.bench.sender_process import cut
 from ringbuf.bench.usage import Spent, Usage
 from ringbuf.errors import RingbufError
@@ -281,3 +282,13 @@ def test_every_benchmark_takes_the_same_options(name: str) -> None:
     assert all(parameter.help for parameter in bench.commands[name].params if isinstance(parameter, click.Option))
     assert CliRunner().invoke(bench, [name, "--help"]).exit_code == 0
     assert CliRunner().invoke(bench, [name, "--bogus"]).exit_code == 2
+
+
+def test_the_floor_of_python_packs_a_whole_record_with_the_values_of_the_fill() -> None:
+    (fill,) = FillStream().take(1)
+    packed = struct.pack(record_format(EXECUTION), *packed_values(fill))
+    (record,) = np.frombuffer(packed, EXECUTION.dtype)
+    assert (record["last_price"], record["exchange_seq"]) == (fill.last_price, fill.exchange_seq)
+    assert (record["trade_id"].decode(), record["symbol"]) == (fill.trade_id, b"BTC-PERPETUAL")
+    assert EXECUTION.words["side"][int(record["side"])] == fill.side
+    assert np.isnan(record["stop_price"]) and record["text"] == b""
