@@ -15,8 +15,11 @@ from ringbuf.record.execution import (
     OrderType,
     Origin,
     PositionEffect,
+    PositionSide,
+    QuantityUnit,
     Side,
     TimeInForce,
+    TradeType,
 )
 from ringbuf.record.schema import Schema
 from ringbuf.ring.consumer import Consumer
@@ -37,10 +40,13 @@ __all__ = [
     "OrderType",
     "Origin",
     "PositionEffect",
+    "PositionSide",
     "Producer",
+    "QuantityUnit",
     "RingState",
     "RingbufError",
     "Schema",
     "Side",
     "TimeInForce",
+    "TradeType",
 ]

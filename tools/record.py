@@ -6,7 +6,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from ringbuf.record.execution import EXECUTION, Flag
+from ringbuf.record.execution import Flag
+from ringbuf.record.fields import FIELDS
+from ringbuf.record.number import EXACT, exact_number
 from ringbuf.record.schema import Schema
 from ringbuf.tools.output import ABSENT, printable, time_text
 
@@ -14,7 +16,18 @@ Records = np.ndarray[Any, np.dtype[np.void]]
 Row = dict[str, Any]
 
 INVALID_TEXT: Final = "invalid_utf8:"
-_IDS = ("order_id", "trade_id", "client_order_id", "link_id")
+_IDS = (
+    "order_id",
+    "trade_id",
+    "client_order_id",
+    "orig_client_order_id",
+    "link_id",
+    "report_id",
+    "ref_id",
+    "position_id",
+)
+_MORE = ("position_side", "trade_type", "user", "last_market", "text")
+_FIRST_VERSION = frozenset(each.name for each in FIELDS if each.version == 1)
 
 
 def rows(schema: Schema, records: Records, fields: Iterable[str] = ()) -> Iterator[Row]:
@@ -39,8 +52,8 @@ def line(schema: Schema, row: Row, fields: Sequence[str] = ()) -> str:
         row: all fields, as `rows` gives them.
         fields: which fields to show; if empty, what matters most of an execution, and all that is present of others.
     """
-    if EXECUTION.fields.keys() <= schema.fields.keys() and not fields:
-        return _execution(row)
+    if schema.fields.keys() >= _FIRST_VERSION and not fields:
+        return _execution(schema, row)
     shown = fields or [name for name in schema.names if name not in ("session", "seq", "captured_ns")]
     values = [f"{name}={_shown(schema, name, row[name])}" for name in shown if fields or _is_present(schema, name, row)]
     start = [] if fields else [time_text(row["captured_ns"])] if "captured_ns" in row else []
@@ -55,14 +68,19 @@ def number_text(value: float | str | None) -> str:
     return text.removesuffix(".0")
 
 
-def _execution(row: Row) -> str:
+def _counted(row: Row, name: str) -> str:
+    """A number of an execution with all its digits, also those that no f64 holds."""
+    whole = exact_number({EXACT: row.get(EXACT)}, name)
+    return number_text(row[name]) if whole is None else f"{whole:f}"
+
+
+def _execution(schema: Schema, row: Row) -> str:
     if row["exec_type"] in ("fill", "trade_correct", "trade_cancel"):
-        amount = f"{number_text(row['last_quantity'])}@{number_text(row['last_price'])}"
+        amount = f"{_counted(row, 'last_quantity')}@{_counted(row, 'last_price')}"
     else:
-        filled = number_text(row["cumulative_quantity"])
-        amount = f"{filled}/{number_text(row['quantity'])}@{number_text(row['price'])}"
-    ids = [f"{name.removesuffix('_id')}={printable(row[name])}" for name in _IDS if row[name]]
-    rest = [f"text={printable(row['text'])}"] if row["text"] else []
+        amount = f"{_counted(row, 'cumulative_quantity')}/{_counted(row, 'quantity')}@{_counted(row, 'price')}"
+    ids = [f"{name.removesuffix('_id')}={printable(row[name])}" for name in _IDS if row.get(name)]
+    rest = [f"{name}={printable(row[name])}" for name in _MORE if name in row and _is_present(schema, name, row)]
     if row["flags"]:
         rest.append(f"flags={_flags(row['flags'])}")
     return "  ".join(

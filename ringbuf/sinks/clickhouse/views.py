@@ -25,6 +25,8 @@ from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from ringbuf.record.execution import EXECUTION
+from ringbuf.record.fields import FIELDS
+from ringbuf.record.number import EXACT
 from ringbuf.sinks.clickhouse.table import literal, quoted, table_name
 
 MARK: Final = "ringbuf: "
@@ -33,16 +35,7 @@ MARK: Final = "ringbuf: "
 _OF_RECORD = ("session", "seq", "captured_ns", "received_ns", "origin")
 _FILL_KEY = ("exchange", "account", "symbol", "order_id", "trade_id", "side", "last_price", "last_quantity")
 _ORDER_KEY = ("exchange", "account", "symbol", "client_order_id")
-_ONLY_OF_FILLS = (
-    "trade_id",
-    "last_price",
-    "last_quantity",
-    "liquidity",
-    "commission",
-    "commission_currency",
-    "quote_quantity",
-    "realized_pnl",
-)
+_ONLY_OF_FILLS = (*(each.name for each in FIELDS if each.of_fill), EXACT)
 _EPOCH = "toDateTime64(0, 9, 'UTC')"
 _WHOLE = "ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING"
 

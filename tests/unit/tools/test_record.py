@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ringbuf import EXECUTION, ExecType, Flag, OrderStatus, Schema, Side
+from ringbuf import EXECUTION, ExecType, Flag, OrderStatus, PositionSide, Schema, Side, TradeType
 from ringbuf.record.value import blank
 from ringbuf.tools.record import Records, line, rows
 
@@ -111,6 +111,32 @@ def test_an_order_shows_filled_of_ordered_quantity_at_its_price_and_what_is_wron
     shown = line(EXECUTION, row)
     assert "0/0.5@100 " in shown
     assert shown.endswith("text=no\\nmargin  flags=text_shortened|number_inexact")
+
+
+def test_an_execution_shows_every_digit_and_what_version_2_has() -> None:
+    record = execution(
+        exec_type=ExecType.FILL,
+        side=Side.BUY,
+        last_quantity=0.12345678901234568,
+        last_price=64000.5,
+        exact=b"q=0.123456789012345678",
+        order_id=b"o1",
+        orig_client_order_id=b"c0",
+        report_id=b"r2",
+        ref_id=b"r1",
+        position_id=b"p1",
+        position_side=PositionSide.LONG,
+        trade_type=TradeType.LIQUIDATION,
+        user=b"ann",
+        last_market=b"XNAS",
+    )
+    (row,) = rows(EXECUTION, record)
+    shown = line(EXECUTION, row).split()
+    assert "0.123456789012345678@64000.5" in shown
+    assert [part for part in shown if "=" in part] == [
+        "order=o1", "orig_client_order=c0", "report=r2", "ref=r1", "position=p1",
+        "position_side=long", "trade_type=liquidation", "user=ann", "last_market=XNAS",
+    ]  # fmt: skip
 
 
 def test_other_schemas_show_what_is_present() -> None:
