@@ -133,7 +133,7 @@ def _drain(work: Workspace, server: ClickHouse, rings: int, database: str) -> tu
         _drop(server, database)
         return writer.data_dir / "journal", Round((end_ns - begin_ns) / 1e9, batches, used, used_by_server)
     finally:
-        strategies.close()
+        strategies.kill()
         work.remove_rings()
 
 

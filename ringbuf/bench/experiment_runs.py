@@ -26,7 +26,6 @@ from ringbuf.bench.report import LABEL, Section
 from ringbuf.bench.spawn import AnsweringProcess
 from ringbuf.bench.usage import watched
 from ringbuf.bench.workspace import Workspace
-from ringbuf.errors import RingbufError
 from ringbuf.launch.writer_process import STOP_SECONDS
 
 RUN_SECONDS: Final = 900.0
@@ -56,7 +55,7 @@ FULL: Final = (Plan(5, 1_000, 0.002, 9, 3), Plan(100, 1_000, 0.002, 5, 2), Plan(
 QUICK: Final = (Plan(5, 200, 0.002, 2, 1), Plan(100, 20, 0.002, 2, 1), Plan(100, 2, 0.5, 1, 0))
 
 
-class Exchange:
+class Exchange(AnsweringProcess):
     """The exchange, in a process of its own; ended at the end of a `with` block.
 
     Attributes:
@@ -65,19 +64,8 @@ class Exchange:
     """
 
     def __init__(self) -> None:
-        self._process = AnsweringProcess("the exchange", serve_orders)
-        self.pid = self._process.pid
-        try:
-            self.port: int = self._process.answer(START_SECONDS)
-        except RingbufError:
-            self._process.kill()
-            raise
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._process.kill()
+        super().__init__("the exchange", serve_orders)
+        self.port: int = self.first_answer(START_SECONDS)
 
 
 class Experiment:

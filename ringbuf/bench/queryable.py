@@ -85,7 +85,7 @@ def _recording(work: Workspace, server: ClickHouse, load: Load, database: str) -
             if recorded.dropped or not count == different == recorded.accepted:
                 raise RingbufError(f"{recorded} were recorded, {count} rows are stored, {different} of them different")
     finally:
-        strategies.close()
+        strategies.kill()
         work.remove_rings()
 
 

@@ -121,7 +121,7 @@ def in_turns(
                     for load, measured in _under_loads(writer, strategies, rings, extent.seconds).items():
                         found.setdefault(Case(load, rings), []).append(measured)
             finally:
-                strategies.close()
+                strategies.kill()
                 work.remove_rings()
     return found, opening_ns
 

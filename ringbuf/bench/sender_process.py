@@ -6,7 +6,6 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import accumulate
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Self
 
 from ringbuf.bench.spawn import AnsweringProcess
 from ringbuf.errors import RingbufError
@@ -16,7 +15,7 @@ from ringbuf.sinks.clickhouse.engine import Server
 from ringbuf.sinks.clickhouse.sink import ClickHouseSink
 
 
-class SenderProcess:
+class SenderProcess(AnsweringProcess):
     """Has a journal in memory and its connections open; ended at the end of a `with` block.
 
     Attributes:
@@ -34,19 +33,8 @@ class SenderProcess:
     """
 
     def __init__(self, journal: Path, url: str, database: str, batches: Sequence[int], connections: int) -> None:
-        self._process = AnsweringProcess("the sending", _serve, journal, url, database, batches, connections)
-        self.pid = self._process.pid
-        try:
-            self._process.answer()
-        except RingbufError:
-            self._process.kill()
-            raise
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._process.kill()
+        super().__init__("the sending", _serve, journal, url, database, batches, connections)
+        self.first_answer()
 
     def send(self) -> float:
         """Send everything, once.
@@ -57,8 +45,8 @@ class SenderProcess:
         Raises:
             RingbufError: the server did not take it.
         """
-        self._process.ask(None)
-        return float(self._process.answer())
+        self.ask(None)
+        return float(self.answer())
 
 
 def _serve(

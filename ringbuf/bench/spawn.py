@@ -58,6 +58,18 @@ class AnsweringProcess:
         assert self._process.pid is not None, "it was started"
         return self._process.pid
 
+    def first_answer(self, seconds: float = ANSWER_SECONDS) -> Any:
+        """Wait until it has begun, which it answers unasked; if it cannot, it is killed.
+
+        Raises:
+            RingbufError: as for `answer`.
+        """
+        try:
+            return self.answer(seconds)
+        except BaseException:  # Ctrl-C too: nobody else knows of the process yet
+            self.kill()
+            raise
+
     def ask(self, request: Any) -> None:
         """Send a request; `answer` waits for what comes of it."""
         self._connection.send(request)

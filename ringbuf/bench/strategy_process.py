@@ -25,34 +25,30 @@ class Recorded(NamedTuple):
     sessions: list[int]
 
 
-class StrategyProcess:
-    """Opens rings `s0000`, `s0001`, … and records fills in them; in a process of its own.
+class StrategyProcess(AnsweringProcess):
+    """Opens rings `s0000`, `s0001`, … and records fills in them, in a process of its own; the rings stay when it ends.
 
     Attributes:
         opening_ns: how long each ring took to open, with its binding.
     """
 
     def __init__(self, rings: int, capacity: int, namespace: str) -> None:
-        self._process = AnsweringProcess("the recording", _serve, rings, capacity, namespace)
-        self.opening_ns: list[int] = self._process.answer()
+        super().__init__("the recording", _serve, rings, capacity, namespace)
+        self.opening_ns: list[int] = self.first_answer()
 
     def start_recording(self, per_second: float, seconds: float) -> None:
         """Begin to record in all rings by turns; `recorded` waits for the end."""
-        self._process.ask((per_second, seconds))
+        self.ask((per_second, seconds))
 
     def fill_up(self) -> Recorded:
         """Record until every ring is full."""
-        self._process.ask(None)
+        self.ask(None)
         return self.recorded()
 
     def recorded(self) -> Recorded:
         """Wait until what was asked for is done."""
-        answer: Recorded = self._process.answer()
+        answer: Recorded = self.answer()
         return answer
-
-    def close(self) -> None:
-        """End the process; the rings stay."""
-        self._process.kill()
 
 
 def _serve(connection: Connection, rings: int, capacity: int, namespace: str) -> None:

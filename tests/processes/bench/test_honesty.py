@@ -210,8 +210,7 @@ def test_every_record_under_way_is_timed(way: one_way.Way, work: Workspace) -> N
 
 
 def test_a_strategy_process_fills_its_rings_to_the_last_slot(work: Workspace) -> None:
-    strategies = StrategyProcess(2, 64, work.namespace)
-    with closing(strategies):
+    with StrategyProcess(2, 64, work.namespace) as strategies:
         assert len(strategies.opening_ns) == 2
         recorded = strategies.fill_up()
         assert (recorded.accepted, recorded.dropped, len(set(recorded.sessions))) == (128, 0, 2)
