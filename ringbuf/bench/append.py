@@ -46,7 +46,7 @@ NOTE: Final = (
 class Extent(NamedTuple):
     """How much is measured: rounds, and at most how many calls per round when paced.
 
-    Those whose calls are slow have fewer: their `burst`.
+    Contenders with slow calls have fewer: their `burst`.
     """
 
     rounds: int
@@ -133,6 +133,6 @@ def rows(found: dict[str, list[Slice]]) -> list[dict[str, Any]]:
 
 
 def _times(each: Distribution, floor: Distribution | None, figure: str) -> float | None:
-    """How many times the floor's figure one is; None if either was not measured."""
+    """A figure divided by that of the floor; None if either was not measured."""
     own, of_floor = getattr(each, figure), getattr(floor, figure, None)
     return None if own is None or of_floor is None else own / of_floor

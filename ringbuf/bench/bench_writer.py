@@ -16,11 +16,11 @@ LOW_PRIORITY: Final = 10
 
 
 class BenchWriter(WriterProcess):
-    """A writer on the rings of a workspace, ready to be used in a `with` block; there it is stopped in the end.
+    """A writer on the rings of a workspace. In a `with` block it works from the beginning, and is stopped at the end.
 
     Args:
         server: where it loads into; None for an embedded database.
-        database: name of the database to make.
+        database: name of the database to create.
         flush_ms: milliseconds between two inserts at low rates, if not the writer's default.
     """
 
@@ -48,7 +48,7 @@ class BenchWriter(WriterProcess):
     def lower_priority(self) -> None:
         """Give way to whoever has the usual priority: all its threads, and those they will start.
 
-        SCHED_BATCH, since with nice alone it still takes the core from whoever runs when it wakes up.
+        SCHED_BATCH, because with nice alone it still pushes another process off its core when it wakes up.
         """
         for task in Path(f"/proc/{self.pid}/task").iterdir():
             with suppress(ProcessLookupError):  # a thread may end meanwhile

@@ -1,4 +1,4 @@
-"""A contender: one way to hand a fill to another process, with a consumer that really consumes, and the check of it."""
+"""A contender: one way to hand a fill to another process, its consumer, and the check that everything arrived."""
 
 import importlib
 import os
@@ -37,7 +37,7 @@ class Contender(ABC):
         name: as reports show it.
         style: how it is called.
         burst: fills per round without pauses.
-        settings: what is needed to say beside the name; may be empty.
+        settings: what a report says beside the name; may be empty.
     """
 
     name: ClassVar[str]
@@ -68,7 +68,7 @@ class Contender(ABC):
         return fills
 
     def finish_slice(self) -> None:  # noqa: B027  most have nothing to do
-        """What has to be done at times, but not for every fill; it is not timed."""
+        """What has to be done after a slice, and not for every fill; it is not timed."""
 
     @abstractmethod
     def received(self) -> Tally | None:
@@ -80,7 +80,7 @@ class Contender(ABC):
 
 
 class Services:
-    """What contenders may use that is started once for all: addresses, None if it is not there, and why.
+    """Servers that contenders share: the address of each, None if it is not there, and then the reason.
 
     Plain data, so that it can be handed to other processes.
     """
@@ -99,7 +99,7 @@ class Counter:
         self._cells = SPAWN.RawArray("Q", 4)
 
     def add(self, seqs: Sequence[int]) -> None:
-        """Count some fills. The count last: whoever sees it sees the rest too."""
+        """Count some fills. The count is stored last, so who sees it sees the rest too."""
         cells = self._cells
         xor, total = cells[1], cells[2]
         for seq in seqs:

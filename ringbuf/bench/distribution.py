@@ -1,4 +1,4 @@
-"""Many measurements of one thing as the few numbers that are reported."""
+"""Many measurements of one thing, summarised in the few figures that are reported."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

@@ -38,7 +38,7 @@ class Round(NamedTuple):
 
     Attributes:
         batches: records of each insert.
-        client, server: what the two processes used; the client is the writer, or who sends from memory.
+        client, server: what the two processes used; the client is the writer, or the process that sends from memory.
     """
 
     seconds: float
@@ -148,7 +148,7 @@ def _wait_until_stored(server: ClickHouse, database: str, count: int) -> None:
 
 
 def _attached(work: Workspace) -> int:
-    """Wait until the writer is attached to the first ring: when it finds rings is not what is measured.
+    """Wait until the writer is attached to the first ring; how long it takes to find rings is not measured here.
 
     Returns:
         when that was, ns since the epoch.
@@ -188,5 +188,5 @@ def _send(journal: Path, server: ClickHouse, database: str, batches: list[int], 
 
 
 def _drop(server: ClickHouse, database: str) -> None:
-    """Remove a database and end its merges, which would slow what comes next."""
+    """Remove a database; its merges would slow the next round."""
     server.command(f"DROP DATABASE {database} SYNC")

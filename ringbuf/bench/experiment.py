@@ -1,4 +1,4 @@
-"""`ringbuf bench experiment`: orders of N exchange connections are saved, and the loop must not notice."""
+"""`ringbuf bench experiment`: an event loop saves the orders of N exchange connections and must not become slower."""
 
 import importlib.util
 from contextlib import ExitStack
@@ -15,7 +15,7 @@ from ringbuf.bench.workspace import workspace
 from ringbuf.errors import ConfigurationError
 
 FLUSH_MS: Final = 1_000
-"""So seldom because the database has no host of its own here: an insert costs it 20 ms, however few its records."""
+"""Not more often, because the database shares this host: an insert costs it 20 ms, even with few records."""
 
 
 @click.command()

@@ -73,8 +73,8 @@ class Experiment:
 
     Args:
         writer: without one, nothing is saved through a ring.
-        server_pid: the process of the database, if it is one of its own, here.
-        failed: takes which way of saving has lost or doubled an order, and when.
+        server_pid: the process of the database, if it is a server on this host.
+        failed: is given the ways of saving that lost or doubled an order, and what was found.
     """
 
     def __init__(
@@ -106,7 +106,7 @@ class Experiment:
         return Section(f"response, {load.title}", rows(found), ("p50", "p99", "max"), "ms", NOTE)
 
     def _turn(self, plan: Plan, number: int) -> list[str]:
-        """Who has a run in a round; noop and ringbuf side by side, and in every other round the other way round."""
+        """The order of the runs in a round: noop and ringbuf next to each other, in every other round in reverse."""
         compared = [Saving.name] if self._writer is None else [Saving.name, RingSaving.name, HiddenRingSaving.name]
         others = [Awaited.name, SqliteInLoop.name, SqliteInThread.name] if number < plan.other_rounds else []
         if others and not number:
@@ -198,5 +198,5 @@ def _row(name: str, outcomes: list[Outcome], figures: list[_Figures], floor: lis
 
 
 def _median_ratio(figures: list[float], floor: list[float]) -> float:
-    """Round by round; who had fewer rounds had the first ones."""
+    """The ratios are taken round by round; a way with fewer rounds had the first ones."""
     return statistics.median(each / least for each, least in zip(figures, floor, strict=False))

@@ -1,4 +1,4 @@
-"""`ringbuf bench latency`: how long a record is under way."""
+"""`ringbuf bench latency`: how long a record takes to arrive."""
 
 from pathlib import Path
 from typing import Final

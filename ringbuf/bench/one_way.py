@@ -1,4 +1,4 @@
-"""How long a record is under way from one process to another: from the producer's clock to the consumer's, same clock.
+"""How long a record takes from one process to another; both read the same clock.
 
 The producer stamps and publishes, then sleeps; the consumer reads the clock as soon as it sees the record.
 """
@@ -53,7 +53,7 @@ class Ends(NamedTuple):
 
 
 def measure(way: Way, work: Workspace, count: int) -> Samples:
-    """Nanoseconds under way of `count` records, one a millisecond; producer and consumer on different cores.
+    """Nanoseconds that each of `count` records takes, one a millisecond; producer and consumer on different cores.
 
     Raises:
         RingbufError: not all arrived.
@@ -177,7 +177,7 @@ def _open_cell(ends: Ends) -> Callable[[int], None]:
 
 
 def _watch_cell(ends: Ends, count: int) -> list[int]:
-    """Look at one number in shared memory all the time: it is the time when it was stored."""
+    """Look at one number in shared memory all the time; the number is the time when it was stored."""
     cell = _cell(ends)
     cell[0] = cell[TAKEN] = last = 0
     ends.ready.set_ready()

@@ -1,4 +1,4 @@
-"""How long a fill takes until a query sees it, with the real writer."""
+"""How long it takes until a query sees a fill, with the real writer."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -68,7 +68,7 @@ def _row(name: str, figures: dict[str, Any]) -> dict[str, Any]:
 
 @contextmanager
 def _recording(work: Workspace, server: ClickHouse, load: Load, database: str) -> Iterator[BenchWriter]:
-    """A load that begins now, with its writer; in the end every record must be stored, once.
+    """A load that begins now, with its writer. At the end every record must be stored exactly once.
 
     Raises:
         RingbufError: it is not.

@@ -38,7 +38,7 @@ class Report:
 
     Attributes:
         absent: what could not be measured, and why.
-        failed: what did not do its work, and how.
+        failed: what did not pass its check, and why.
     """
 
     benchmark: str

@@ -1,4 +1,4 @@
-"""What is measured: the recorder. And the two floors below it, and the timer."""
+"""What is measured: the recorder, the two floors below it, and an empty timer."""
 
 import mmap
 import struct
@@ -100,7 +100,7 @@ class NativeFloor(RingContender):
     style = Style.VALUES
 
     def before_consumer(self) -> None:
-        """The floor copies what the last fill had, so there has to be one; nobody is to count it."""
+        """Record one fill, for the floor copies the values of the last one; it is not counted."""
         if native.CORE is None:
             raise Absent("the native core was not built, or RINGBUF_PURE is set")
         (fill,) = FillStream().take(1)
@@ -150,7 +150,7 @@ class PackFloor(Unconsumed):
     style = Style.PACKED
 
     def open(self) -> None:
-        """Make the memory present, so that no page fault is measured."""
+        """Touch all the memory first, so that no page fault is measured."""
         self._format = struct.Struct(record_format(EXECUTION))
         self._memory = mmap.mmap(-1, CAPACITY * EXECUTION.record_size, flags=mmap.MAP_SHARED | mmap.MAP_POPULATE)
         self._next = 0

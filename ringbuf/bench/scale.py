@@ -19,6 +19,7 @@ from ringbuf.bench.usage import Spent, watched
 from ringbuf.bench.workspace import Workspace, workspace
 from ringbuf.launch.clickhouse_server import ClickHouse
 from ringbuf.launch.writer_process import STOP_SECONDS
+from ringbuf.record.execution import EXECUTION
 
 CAPACITY: Final = 1_024
 PER_RING: Final = 2.0
@@ -32,7 +33,8 @@ TOTAL: Final = f"{IN_ALL:,g}/s in all"
 WRITER_NOTE: Final = (
     "The writer's process, all threads; of each line the round with the least CPU. RSS as the kernel splits it: own "
     "(RssAnon), libraries (RssFile), what of the rings was touched (RssShmem; rings of "
-    f"{CAPACITY:,} records, 0.7 MB each). Wake-ups: voluntary context switches. CPU per record: above that of the same "
+    f"{CAPACITY:,} records, {CAPACITY * EXECUTION.record_size / 1e6:.1f} MB each). Wake-ups: voluntary context "
+    "switches. CPU per record: above that of the same "
     "writer when idle, in the same round. x fewest rings: the total load is the same, so it shows whether a record "
     "costs more with more rings. Floor: a Python process that does nothing else."
 )
@@ -61,7 +63,7 @@ QUICK: Final = Extent((1, 100), 1, 3.0, 3)
 
 
 class Case(NamedTuple):
-    """What was measured: a load, and the number of rings it was in; none for the floor, which is no writer."""
+    """What was measured: a load and its number of rings; no rings for the floor, which is not a writer."""
 
     load: str
     rings: int
@@ -169,7 +171,7 @@ def _nap() -> None:
 
 
 def rows(found: dict[Case, list[Measured]]) -> list[dict[str, Any]]:
-    """Of each case the round with the least CPU; load by load."""
+    """For each case the round that took the least CPU, load by load."""
     best = {case: min(rounds, key=lambda each: each.spent.share) for case, rounds in found.items()}
     fewest = next((each.cpu_us for case, each in best.items() if case.load == TOTAL), None)
     table = []

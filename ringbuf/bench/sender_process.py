@@ -1,4 +1,4 @@
-"""A process that sends the records of a writer's journal straight from memory: what a server takes at most."""
+"""A process that sends the records of a writer's journal from memory: this shows the most that a server can take."""
 
 import time
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from ringbuf.sinks.clickhouse.sink import ClickHouseSink
 
 
 class SenderProcess(AnsweringProcess):
-    """Has a journal in memory and its connections open; ended at the end of a `with` block.
+    """Holds a journal in memory and has its connections open; ended at the end of a `with` block.
 
     Attributes:
         pid: its process.
@@ -26,7 +26,7 @@ class SenderProcess(AnsweringProcess):
         url: of the server.
         database: name of a database to make.
         batches: how many records to send in each insert.
-        connections: how many there are; the inserts take turns.
+        connections: how many to use; the inserts take turns on them.
 
     Raises:
         RingbufError: the journal has other records than these, or the database cannot be made.

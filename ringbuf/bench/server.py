@@ -28,10 +28,10 @@ class BenchServer(ClickHouseServer):
 
 @contextmanager
 def clickhouse(url: str | None, work: Workspace, *, idle: bool = False) -> Iterator[ClickHouse | None]:
-    """The server at a URL, else the one in the environment, else a new one; None if there is none to be had.
+    """The server at a URL, else the one in the environment, else a new one; None if there is none.
 
     Args:
-        idle: whether a new one is to use only what nobody else wants of the processors.
+        idle: whether a new one is to run only when a core has nothing else to do.
     """
     given = url or os.environ.get(URL_VARIABLE)
     engine = find_engine()
@@ -54,7 +54,7 @@ def data_directory(work: Workspace) -> Iterator[Path]:
     """A directory in memory if there is room for a server's data, else on the workspace's disk; removed in the end.
 
     On ext4 up to half of a server's time per insert goes into the kernel's search for inodes that were not deleted
-    lately. That is not what is measured.
+    lately. This is not what is to be measured.
     """
     if not has_room(SHARED_MEMORY):
         yield work.new_directory("clickhouse")

@@ -30,12 +30,12 @@ SPAWN: Final = _Context()
 
 
 class AnsweringProcess:
-    """A function in a process of its own that is asked and answers; ended at the end of a `with` block.
+    """A function in a process of its own that answers requests; ended at the end of a `with` block.
 
     Args:
         name: what errors call it, as in "the sending" process.
-        target: the function; it is given a connection, and then the arguments. What it sends is an answer, unless it
-            is a RingbufError, which is raised here.
+        target: the function. It is given a connection, then the arguments. What it sends over the connection is an
+            answer; a RingbufError is raised here.
         daemon: whether it has no child processes.
     """
 
@@ -59,7 +59,7 @@ class AnsweringProcess:
         return self._process.pid
 
     def first_answer(self, seconds: float = ANSWER_SECONDS) -> Any:
-        """Wait until it has begun, which it answers unasked; if it cannot, it is killed.
+        """Wait for the answer that it gives unasked when it is ready; if it gives an error instead, it is killed.
 
         Raises:
             RingbufError: as for `answer`.

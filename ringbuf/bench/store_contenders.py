@@ -1,4 +1,4 @@
-"""Stores that are written to directly: what capture amounts to without anything in between."""
+"""Stores that a strategy could write to directly, with nothing in between."""
 
 import asyncio
 import sqlite3

@@ -1,4 +1,4 @@
-"""A process with many rings, one for each strategy it stands for."""
+"""A process that plays many strategies, each with a ring of its own."""
 
 import time
 from multiprocessing.connection import Connection

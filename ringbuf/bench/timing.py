@@ -1,6 +1,6 @@
 """The loops that time single calls. What a call needs is made before the clock is read.
 
-Nothing is subtracted: what an empty call of the clock takes is measured too, and reported.
+Nothing is subtracted. What the clock itself takes is measured and reported beside the rest.
 """
 
 import asyncio
@@ -155,7 +155,7 @@ async def _awaited(send: Callable[[Any], Awaitable[Any]], events: Sequence[Any],
 
 
 def _wait(due: int) -> int:
-    """Sleep until a time; returns it, or the present if that is past already: what is late is not made up for."""
+    """Sleep until a time. Returns that time, or the present if it is already past: lost time is not made up for."""
     left = due - time.perf_counter_ns()
     if left > 0:
         time.sleep(left / 1e9)

@@ -56,7 +56,7 @@ class Spent:
         seconds: how long that was.
         cpu: seconds on a processor.
         wakeups: how often it was woken.
-        last: all there is to know at the end.
+        last: the usage at the end.
     """
 
     seconds: float = 0.0

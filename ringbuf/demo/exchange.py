@@ -1,6 +1,6 @@
 """The simulated exchange: a process of its own that serves JSON over WebSockets on the loopback address.
 
-A client logs in first; when all have, trading opens. Then it may send
+A client logs in first; trading opens when all clients have logged in. Then it may send
 
     {"op": "new_order", "client_order_id", "symbol", "side", "price", "quantity", "time_in_force", "lifetime_ns"?}
     {"op": "cancel", "client_order_id"}
@@ -59,7 +59,7 @@ class Exchange:
                 self._engine.cancel_all(client)
 
     async def run(self) -> None:
-        """Open when everybody is there, then let time pass for ever."""
+        """Open when everybody is there, then let time pass without end."""
         await self._opened.wait()
         self._tell_everybody({"event": "open", "instruments": self._instruments(), "quotes": self._quotes()})
         ticker = min(max(STEP_SECONDS, self._expected * 0.005), SLOWEST_TICKER_SECONDS)

@@ -1,7 +1,7 @@
-"""The matching engine of the simulated exchange: what becomes of an order.
+"""The matching engine of the simulated exchange.
 
-Orders trade with an outside market, not with each other. One that crosses the spread takes liquidity at once, level by
-level; one that rests is filled, often in parts, when the market comes to its price.
+Orders trade with an outside market, not with each other. An order that crosses the spread takes liquidity at once,
+level by level. An order that rests is filled, often in parts, when the market comes to its price.
 """
 
 import random
@@ -49,7 +49,7 @@ class Order:
         return self.price >= self.market.ask if self.side == "buy" else self.price <= self.market.bid
 
     def touches(self) -> bool:
-        """Whether the order stands in the front row."""
+        """Whether the order is at the best price."""
         return self.price >= self.market.bid if self.side == "buy" else self.price <= self.market.ask
 
 

@@ -52,7 +52,7 @@ class Figures:
 class Monitor:
     """Watches the demo's rings, writer and database without touching them.
 
-    The database is asked in a thread: while the writer has more important things to do, the other figures go on.
+    The database is asked in a thread: the other figures go on while the writer has more important things to do.
     """
 
     def __init__(self, names: Sequence[str], namespace: str, data_dir: Path, writer: WriterSupervisor) -> None:
@@ -89,7 +89,7 @@ class Monitor:
         )
 
     def close(self) -> None:
-        """Let go of the rings, ask no more."""
+        """Close the rings and stop asking."""
         self._closed.set()
         for observer in self._observers:
             observer.close()

@@ -1,4 +1,4 @@
-"""What a strategy says it did: its own account, independent of everything that was recorded."""
+"""What a strategy says it did. It counts this itself, independently of everything that was recorded."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -13,7 +13,7 @@ def strategy_name(number: int) -> str:
 
 @dataclass(frozen=True)
 class StrategyResult:
-    """Written by a strategy as its last act.
+    """What a strategy writes as the last thing it does.
 
     Attributes:
         name: of the strategy and of its ring.

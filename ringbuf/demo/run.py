@@ -1,4 +1,4 @@
-"""One run of the demo: starts everything, watches it, gives the verdict, and leaves nothing behind."""
+"""One run of the demo: it starts everything, watches it, gives the verdict, and leaves nothing behind."""
 
 import json
 import os

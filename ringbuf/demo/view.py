@@ -72,7 +72,7 @@ def milliseconds(value: float | None) -> str:
 
 
 def _flow(figures: Figures) -> Table:
-    """The way of a record, and how many are how far."""
+    """The stages of a record, and how many records have reached each."""
     flow = Table.grid(expand=True)
     for _ in range(7):
         flow.add_column(justify="center")

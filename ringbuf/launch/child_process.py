@@ -37,7 +37,7 @@ def last_lines(log: Path, count: int = 1) -> str:
 class ChildProcess:
     """A running program. It has a process group of its own, so Ctrl-C in the terminal reaches its owner alone.
 
-    It is killed when its owner ends. To be made in the main thread: for the kernel the owner is the thread.
+    It is killed when its owner ends. Start it from the main thread: for the kernel, the owner is the starting thread.
 
     Args:
         name: what errors call it.
@@ -45,7 +45,7 @@ class ChildProcess:
         log: file that its stderr is appended to, and its stdout unless `answers`.
         environment: variables it has beside those of this process.
         answers: whether its first line of stdout is wanted, see `first_line`.
-        idle: whether it is to use only what nobody else wants of the processors.
+        idle: whether it is to run only when a core has nothing else to do.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""A ClickHouse server: one that runs already, or one that is started here, and can be killed and started again."""
+"""A ClickHouse server: one that runs already, or one that is started here and can be killed and started again."""
 
 import http.client
 import os
@@ -21,7 +21,7 @@ URL_VARIABLE: Final = "RINGBUF_TEST_CLICKHOUSE_URL"
 LIBRARY_VARIABLE: Final = "RINGBUF_TEST_LIBCHDB"
 LAST_LINES: Final = 20
 ENVIRONMENT: Final = {"CLICKHOUSE_WATCHDOG_ENABLE": "0"}
-"""Else a watchdog process would stand between us and the server, and outlive a SIGKILL."""
+"""Otherwise a watchdog process would stand between us and the server, and outlive a SIGKILL."""
 
 _CONFIG = """
 <clickhouse>
@@ -96,10 +96,10 @@ class ClickHouseServer(ClickHouse):
     Attributes:
         settings: more of its configuration, XML.
         users: its users, XML.
-        directory: where it has everything.
+        directory: where all its files are.
 
     Args:
-        idle: whether it is to use only what nobody else wants of the processors (SCHED_IDLE).
+        idle: whether it is to run only when a core has nothing else to do (SCHED_IDLE).
     """
 
     settings: ClassVar[str] = ""

@@ -1,8 +1,8 @@
 """Ties a process to its owner: when the owner ends, even by SIGKILL, the process is killed.
 
 Run as a program it becomes another one: `python owner.py OWNER_PID POLICY PROGRAM ARGUMENT…`. POLICY is `usual` or
-`idle`; an idle program uses only what nobody else wants of the processors (SCHED_IDLE). It is run by its path, so that
-nothing of the package has to be imported first.
+`idle`; an idle program runs only when a core has nothing else to do (SCHED_IDLE). It is run by its path, so that it
+imports nothing of the package.
 """
 
 import ctypes
@@ -17,7 +17,7 @@ PR_SET_PDEATHSIG: Final = 1
 
 
 def end_with(owner: int) -> None:
-    """Have this process killed as soon as the thread that started it ends; it ends at once if that has happened.
+    """Have this process killed when the thread that started it ends; end it now if that has already happened.
 
     The kernel forgets this in a forked child, but not when the process becomes another program.
 

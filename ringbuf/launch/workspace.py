@@ -1,4 +1,4 @@
-"""The files and rings of one run of something: its own, and gone afterwards."""
+"""The files and rings of one run, removed when the run ends."""
 
 import os
 import shutil
@@ -15,12 +15,12 @@ from ringbuf.ring import registry
 
 
 class Workspace:
-    """Where a run may leave things. Made with `temporary`.
+    """A directory and a namespace for one run. Made with `temporary`.
 
     Attributes:
         directory: on the disk of the system's temporary files (`TMPDIR`).
         namespace: of its rings.
-        is_kept: whether the directory is to stay; may be set at any time.
+        is_kept: whether the directory is to stay at the end; may be set at any time.
     """
 
     def __init__(self, directory: Path, namespace: str) -> None:
@@ -38,7 +38,7 @@ class Workspace:
         Args:
             purpose: a word for its names.
             namespace: of its rings, if it is not to be one of its own.
-            rings: names of those to remove, if others may have rings in the namespace.
+            rings: the ones to remove, by name, if others may have rings in the namespace too.
         """
         before = signal.getsignal(signal.SIGTERM)
         if before is signal.SIG_DFL:

@@ -12,7 +12,7 @@ STOP_SECONDS: Final = 120.0
 
 
 class WriterProcess:
-    """A writer on a data directory. It can be ended and started again; in a `with` block it is started, then killed.
+    """A writer on a data directory, which can be ended and started again. A `with` block starts and kills it.
 
     Attributes:
         data_dir: its data directory, which need not exist.
@@ -21,7 +21,7 @@ class WriterProcess:
     Args:
         options: more options of `ringbuf writer`.
         environment: variables it has beside those of this process.
-        log_file: if not beside the data directory.
+        log_file: by default beside the data directory.
     """
 
     def __init__(
@@ -99,8 +99,8 @@ class WriterProcess:
             self._process.kill()
 
     def end(self, seconds: float = STOP_SECONDS) -> int:
-        """Let it store what is there and end, by SIGTERM; returns its exit code.
+        """End it by SIGTERM, after which it stores what is there; returns its exit code.
 
-        It is killed if it takes longer, and then the exit code is negative.
+        If it takes longer than `seconds` it is killed, and the exit code is negative.
         """
         return self.process.end(seconds)
