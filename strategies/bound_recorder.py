@@ -5,6 +5,7 @@ an unknown word, a text too long) takes the slow path through `salvage`; see the
 """
 
 import math
+import re
 import struct
 from collections.abc import Callable
 from datetime import datetime
@@ -137,10 +138,16 @@ _RECORD: Final = _record_struct()
 _pack_into: Final = _RECORD.pack_into
 
 
+_is_decimal: Final = re.compile(r"-?[0-9]+(?:\.[0-9]+)?").fullmatch
+
+
 def _float(value: Any) -> float:
     if type(value) is float:
         return value
     if (type(value) is int and -(1 << 53) <= value <= 1 << 53) or type(value) is np.float64:
+        return float(value)
+    # Of up to 15 digits: every f64 gives back the decimal text of that length which it was made of.
+    if type(value) is str and len(value) <= 15 and _is_decimal(value):
         return float(value)
     if value is None:
         return math.nan

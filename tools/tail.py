@@ -32,7 +32,8 @@ def tail(name: str, count: int, follow: bool, fields: tuple[str, ...], as_json: 
     """Print the last records of a ring.
 
     An execution shows its time, seq, what happened, order status, side, quantity@price (of the fill, else
-    filled/ordered quantity and the order's price), symbol, venue/account and ids. With --json a record is a line.
+    filled/ordered quantity and the order's price), symbol, venue/account, ids, and what is given of position side,
+    trade type, user, last market and text. With --json a record is a line.
 
     With -f a producer may end and another may come, also under a new ring of the same name. If records are overwritten
     before they could be read, stderr says how many.

@@ -202,7 +202,8 @@ def test_records_deleted_from_the_database_are_lost_and_named_to_the_seq(
         writer.stop()
     client.command(f"DELETE FROM {database}.executions WHERE seq IN (0, 7, 8, 499)")
     quarantine = Quarantine(DataDirectory(data_dir).quarantine)
-    quarantine.add_records(ring.recorder.producer.schema, Range(ring.session, 8, 1), bytes(704), "refused")
+    schema = ring.recorder.producer.schema
+    quarantine.add_records(schema, Range(ring.session, 8, 1), bytes(schema.record_size), "refused")
     found, code = audit(data_dir)
     assert (code, found["proven"]) == (1, False)
     (session,) = found["sessions"]

@@ -130,7 +130,8 @@ def usual(name: str) -> st.SearchStrategy[Any]:
             st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=WIDTHS[name] // 4
         )
     if name in NUMBERS:
-        return st.none() | st.floats() | st.integers(-(1 << 53), 1 << 53) | st.floats().map(np.float64)
+        text = st.from_regex(r"\A-?[0-9]{1,9}(\.[0-9]{1,18})?\Z")
+        return st.none() | st.floats() | st.integers(-(1 << 53), 1 << 53) | st.floats().map(np.float64) | text
     if name in TIMES:
         return st.none() | st.integers(-(1 << 63), 0) | st.integers(PRESENT[0] * 10**9, (1 << 63) - 1)
     return st.none() | st.integers(0, (1 << 64) - 1)

@@ -14,8 +14,8 @@ from ringbuf.ring.producer import Producer
 from tests.processes.ring.process import process
 
 NAME = "mm-btc"
-WORDS = [f"word_{index}" for index in range(86)]
-BIG = Schema.define("big", [(word, "u8") for word in WORDS])  # 704 bytes, as an execution
+WORDS = [f"word_{index}" for index in range(150)]
+BIG = Schema.define("big", [(word, "u8") for word in WORDS])  # 1216 bytes, as an execution
 CAPACITY = 16
 SEEN = 20_000
 

@@ -97,7 +97,7 @@ def test_threads_share_a_recorder_without_loss_and_each_keeps_its_order() -> Non
         begin.wait()
         bound = recorder.bind(exchange="e", account=f"a{number}", symbol="s", strategy="m")
         odd = number % 2 == 1  # half of them on the slow path
-        returned[number] = [bound.order(exchange_seq=count, price=f"{count}" if odd else 0.0) for count in range(EACH)]
+        returned[number] = [bound.order(exchange_seq=count, price=f"{count}!" if odd else 0.0) for count in range(EACH)]
 
     with Recorder.open(NAME, capacity=16_384) as recorder, Consumer.open(NAME) as consumer:
         threads = [threading.Thread(target=record, args=(number,)) for number in range(THREADS)]
