@@ -18,12 +18,12 @@ import numpy as np
 
 from ringbuf.errors import RecordError
 from ringbuf.record.enumerations import OrderStatus, Side
-from ringbuf.trading.ledger import EXACT, Ledger
+from ringbuf.trading.ledger import Ledger
 from ringbuf.trading.order import Order
-from ringbuf.trading.position import Position, PositionKey, Sums
-from ringbuf.trading.report import Report
+from ringbuf.trading.position import Position, Sums
+from ringbuf.trading.report import EXACT, Instrument, Report
 
-__all__ = ["Inventory", "OrderState", "Position", "PositionKey", "Sums"]
+__all__ = ["Instrument", "Inventory", "OrderState", "Position", "Sums"]
 
 LOOKBACK: Final = timedelta(days=1)
 FORGET_EVERY: Final = 1_000
@@ -41,7 +41,7 @@ class OrderState(NamedTuple):
         open: what may still trade, with what is awaited.
     """
 
-    key: PositionKey
+    key: Instrument
     order_id: str
     client_order_id: str
     side: Side
@@ -70,7 +70,7 @@ class Inventory:
     def __init__(self, *, lookback: timedelta | None = LOOKBACK) -> None:
         self._lock = threading.Lock()
         self._ledger = Ledger()
-        self._positions: dict[PositionKey, Position] = {}
+        self._positions: dict[Instrument, Position] = {}
         self._lookback_ns = None if lookback is None else lookback // timedelta(microseconds=1) * 1_000
         self._latest_ns = 0
         self._since_forgetting = 0
@@ -90,8 +90,8 @@ class Inventory:
         with self._lock:
             self._check_age(report)
             key = self._ledger.apply(report)
-            for each in self._ledger.changed:
-                self._positions[each] = self._ledger.holdings[each].position
+            with localcontext(EXACT):
+                self._positions |= {each: self._ledger.holdings[each].position for each in self._ledger.changed}
             self._latest_ns = max(self._latest_ns, report.exchange_ns)
             self._forget()
             return self._positions.setdefault(key, Position())
@@ -105,13 +105,13 @@ class Inventory:
             position_side: `long` or `short` where the venue keeps both of a symbol (hedge mode), else empty.
             position_id: where the venue keeps several positions on one side, else empty.
         """
-        return self._positions.get(PositionKey(exchange, account, symbol, position_side, position_id), Position())
+        return self._positions.get(Instrument(exchange, account, symbol, position_side, position_id), Position())
 
-    def positions(self) -> dict[PositionKey, Position]:
+    def positions(self) -> dict[Instrument, Position]:
         """All positions now."""
         return dict(self._positions)
 
-    def sums(self) -> dict[PositionKey, Sums]:
+    def sums(self) -> dict[Instrument, Sums]:
         """The sums that the positions come from."""
         with self._lock:
             return {key: holding.sums for key, holding in self._ledger.holdings.items()}
@@ -149,7 +149,7 @@ class Inventory:
 
 
 def _state(order: Order) -> OrderState:
-    key = PositionKey(*order.instrument, order.position_side, order.position_id)
+    key = order.instrument.position(order.position_side, order.position_id)
     numbers = order.executed, order.awaited, order.working + order.awaited
     names = key, order.order_id, order.client_order_id, order.side, order.status
     return OrderState(*names, order.price, order.quantity, *numbers)

@@ -1,10 +1,10 @@
 """Which order a report is about.
 
 The venue's order id tells orders apart. A client order id may be used again, shared by several working orders, or be
-that of a request about another order (FIX 41 names the first one). So a report without an order id is about the order
-that was named last under its client id; else it is about one whose order id is not known yet, and that becomes the next
-order that is named under this client id. A client id can be requested again: the second request is about the second
-order under it, and so on.
+that of a request about another order (FIX 41 names the first one). So a report without an order id is about the
+last order that was named under its client id; else it is about one whose order id is not known yet, and that becomes
+the next order that is named under this client id. A client id can be requested again: the second request is about the
+second order under it, and so on.
 """
 
 from collections.abc import Callable, Iterator
@@ -26,7 +26,6 @@ class ClientId:
 
     Attributes:
         orders: those with an order id, in the order in which they were named.
-        latest: the one that was named last.
         unnamed: those whose order id is not known yet, by the number of their request, from 1.
         requests: how many requests for a new order there were.
         successors: orders that take the place of the next one that is named here, with the report that said so.
@@ -35,7 +34,6 @@ class ClientId:
     """
 
     orders: list[Order] = field(default_factory=list)
-    latest: Order | None = None
     unnamed: dict[int, Order] = field(default_factory=dict)
     requests: int = 0
     successors: list[tuple[Order, Report]] = field(default_factory=list)
@@ -126,7 +124,6 @@ class Directory:
         order.names.add(name)
         if name == order.replaces:
             found.kept_places += order.keep_place()
-        client.latest = order
         if any(each is order for each in client.orders):
             return
         client.orders.append(order)
@@ -166,7 +163,7 @@ class Directory:
             if order is None:
                 order = client.unnamed[number] = Order(report.instrument)
         else:
-            order = client.latest or client.orders[-1]
+            order = client.orders[-1]
         return Found(order, is_copy, absorbed=absorbed)
 
     def _join_names(self, report: Report) -> list[tuple[Order, Order]]:
@@ -181,7 +178,6 @@ class Directory:
             return []
         client = self._client(report, first)
         client.orders += [each for each in joined.orders if each not in client.orders]
-        client.latest = client.latest or joined.latest
         client.marks |= joined.marks
         client.requests = max(client.requests, joined.requests)
         absorbed = [

@@ -6,19 +6,16 @@ entry of its own, and the entry is replaced when that fill or order has changed.
 """
 
 from collections.abc import Iterable
-from decimal import Context, localcontext
+from decimal import localcontext
 from itertools import pairwise
-from typing import Any, Final
+from typing import Any
 
 from ringbuf.record.enumerations import ExecType
 from ringbuf.trading.directory import Directory, Found
 from ringbuf.trading.order import Order
-from ringbuf.trading.position import Holding, PositionKey, entry_of, open_of
-from ringbuf.trading.report import Instrument, Report
+from ringbuf.trading.position import Holding, entry_of, open_of
+from ringbuf.trading.report import EXACT, Instrument, Report
 from ringbuf.trading.trade import Fill, Trade, identity
-
-EXACT: Final = Context(prec=1_000, traps=[])
-"""Digits enough for any sum of countable numbers; the caller's own context is not touched."""
 
 
 class Ledger:
@@ -30,8 +27,8 @@ class Ledger:
     """
 
     def __init__(self) -> None:
-        self.holdings: dict[PositionKey, Holding] = {}
-        self.changed: set[PositionKey] = set()
+        self.holdings: dict[Instrument, Holding] = {}
+        self.changed: set[Instrument] = set()
         self._directory = Directory()
         self._trades: dict[tuple[Any, ...], Trade] = {}
         self._same_trade: dict[tuple[Any, ...], tuple[Any, ...]] = {}
@@ -47,7 +44,7 @@ class Ledger:
         ids = (report.instrument, report.ref_id), (report.instrument, report.trade_id)
         return self._directory.knows(report) or any(self._root(each) in self._trades for each in ids if each[1])
 
-    def apply(self, report: Report) -> PositionKey:
+    def apply(self, report: Report) -> Instrument:
         """Take one report; it is either applied as a whole or, if it raises, not at all.
 
         Returns:
@@ -55,7 +52,7 @@ class Ledger:
         """
         self.changed.clear()
         if report.exec_type is ExecType.FUNDING:
-            return PositionKey(*report.instrument, report.position_side, report.position_id)  # neither trade nor order
+            return report.instrument.position(report.position_side, report.position_id)  # neither trade nor order
         with localcontext(EXACT):
             self._arrive(report)
             found = self._directory.find(report) if report.names_order else Found(Order(report.instrument))
@@ -76,7 +73,7 @@ class Ledger:
             self._count(fills)
             self._open([order, *touched, *found.kept_places, *(each[0] for each in found.replaced)])
             self._open(each.order for each in fills)
-        return PositionKey(*report.instrument, order.position_side, order.position_id)
+        return report.instrument.position(order.position_side, order.position_id)
 
     def forget(self, before_ns: int) -> None:
         """Drop orders and trades of which nothing was heard since, ns since the epoch; the sums stay.
@@ -124,7 +121,9 @@ class Ledger:
         trade = self._trades.setdefault(self._trade_key(report, order), Trade())
         trade.latest_ns = max(trade.latest_ns, report.venue_ns)
         if report.is_change:
-            trade.change(report)
+            if trade.change(report):
+                for each in {id(each): each for each in (order, *(fill.order for fill in trade.fills))}.values():
+                    each.trade_changed()
         else:
             trade.fill(report, order)
         trade.recount()
@@ -189,6 +188,6 @@ class Ledger:
             self._holding(entry.key).open(entry, 1)
         order.entry = entry
 
-    def _holding(self, key: PositionKey) -> Holding:
+    def _holding(self, key: Instrument) -> Holding:
         self.changed.add(key)
         return self.holdings.setdefault(key, Holding())

@@ -33,7 +33,8 @@ class Rank(NamedTuple):
 
     Attributes:
         venue_ns: see `Report.venue_ns`; -1 for our own request for the order, which is before all.
-        changes: how many trades of the order had been cancelled or corrected: the total may be less from then on.
+        changes: how often trades of the order had been cancelled or corrected: the total may be less from then on. A
+            change counts if it names the order, or if it came after the fill.
         total: what the order had executed.
         arrival: place in the order of arrival.
     """
@@ -216,6 +217,11 @@ class Order:
         self.position_id = self.position_id or report.position_id
         self.latest_ns = max(self.latest_ns, report.venue_ns)
 
+    def trade_changed(self) -> None:
+        """One of its trades was cancelled or corrected."""
+        self._changes += 1
+        self._reached = ZERO
+
     def advance(self, report: Report) -> None:
         """Take what a report that is no copy tells of the order's state."""
         rank = self._rank(report)
@@ -285,9 +291,6 @@ class Order:
     def _rank(self, report: Report) -> Rank:
         if report.is_new_request:
             return Rank(-1, 0, ZERO, report.arrival)
-        if report.is_change:
-            self._changes += 1
-            self._reached = ZERO
         total = None if report.is_request else report.total
         if total is None and report.status is OrderStatus.FILLED:
             self._reached = max(self._reached, report.quantity or ZERO)

@@ -7,28 +7,13 @@ from typing import Final, NamedTuple
 
 from ringbuf.record.enumerations import Side
 from ringbuf.trading.order import ZERO, Order
-from ringbuf.trading.report import Commission, decimals_of, is_countable
+from ringbuf.trading.report import Commission, Instrument, decimals_of, is_countable
 from ringbuf.trading.trade import Fill
 
 PRODUCT_DECIMALS: Final = ((26, 26), (38, 14), (14, 38))
 """Decimals of price and quantity of which the database has the exact product: one of these pairs, or fewer."""
 MOST_QUOTE: Final = 1e18
 """Products are summed if they are below it, whatever their sign."""
-
-
-class PositionKey(NamedTuple):
-    """What a position is kept for.
-
-    Attributes:
-        position_side: `long` or `short` where a venue keeps both of a symbol (hedge mode), else empty.
-        position_id: where a venue keeps several positions on one side, else empty.
-    """
-
-    exchange: str
-    account: str
-    symbol: str
-    position_side: str = ""
-    position_id: str = ""
 
 
 class Position(NamedTuple):
@@ -69,7 +54,7 @@ class Sums(NamedTuple):
 class Entry(NamedTuple):
     """What one fill adds to the sums of a position."""
 
-    key: PositionKey
+    key: Instrument
     side: Side
     quantity: Decimal
     quote: Decimal | None
@@ -135,7 +120,7 @@ class Holding:
 class Open(NamedTuple):
     """What an order adds to the open quantities of a position."""
 
-    key: PositionKey
+    key: Instrument
     side: Side
     quantity: Decimal
     awaited: Decimal
@@ -147,9 +132,8 @@ def entry_of(fill: Fill) -> Entry | None:
         return None
     side = fill.traded_side
     order = fill.order
-    key = PositionKey(
-        *order.instrument, fill.position_side or order.position_side, fill.position_id or order.position_id
-    )
+    position = fill.position_side or order.position_side, fill.position_id or order.position_id
+    key = order.instrument.position(*position)
     if side is Side.UNKNOWN or fill.is_ignored:
         return Entry(key, side, ZERO, None, ())
     paid = tuple(each[1] for each in fill.paid if each and is_countable(each[1].amount))
@@ -167,6 +151,6 @@ def quote_of(price: Decimal | None, quantity: Decimal) -> Decimal | None:
 
 def open_of(order: Order) -> Open:
     """What an order adds to the open quantities of its position."""
-    key = PositionKey(*order.instrument, order.position_side, order.position_id)
+    key = order.instrument.position(order.position_side, order.position_id)
     awaited = order.awaited
     return Open(key, order.side, order.working + awaited, awaited)

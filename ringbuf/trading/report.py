@@ -1,7 +1,7 @@
 """A report: one record as the rules see it."""
 
 from collections.abc import Mapping
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -15,6 +15,8 @@ from ringbuf.record.timestamp import time_ns
 from ringbuf.record.words import look_up
 from ringbuf.trading.states import NO_ID, REQUESTS, STATUS_OF
 
+EXACT: Final = Context(prec=1_000, traps=[])
+"""Digits enough for any sum of countable numbers; the caller's own context is not touched."""
 LEAST: Final = 1e-21
 MOST: Final = 1e21
 """A number that is summed is zero or from `LEAST` to below `MOST`, whatever its sign."""
@@ -28,11 +30,22 @@ _COMMISSIONS: Final = (("commission", "commission_currency"), ("other_commission
 
 
 class Instrument(NamedTuple):
-    """What an order is for."""
+    """What a position is kept for.
+
+    Attributes:
+        position_side: `long` or `short` where a venue keeps both of a symbol (hedge mode), else empty.
+        position_id: where a venue keeps several positions on one side, else empty.
+    """
 
     exchange: str
     account: str
     symbol: str
+    position_side: str = ""
+    position_id: str = ""
+
+    def position(self, side: str, position_id: str) -> "Instrument":
+        """One of the positions that are kept of it."""
+        return Instrument(self.exchange, self.account, self.symbol, side, position_id) if side or position_id else self
 
 
 class Commission(NamedTuple):
@@ -50,6 +63,7 @@ class Report:
             `exchange`, `account` and `symbol`.
 
     Attributes:
+        instrument: exchange, account and symbol; its position is told by `position_side` and `position_id`.
         status: the state of the order after it; `UNKNOWN` if it does not tell.
         quantity, leaves: of the order, as far as they are countable; None for an amount of money.
         total: the cumulative quantity, likewise.
@@ -71,7 +85,7 @@ class Report:
     )  # fmt: skip
 
     def __init__(self, record: np.void | Mapping[str, Any]) -> None:
-        self.instrument = Instrument(*(_text(record, name) for name in Instrument._fields))
+        self.instrument = Instrument(*(_text(record, name) for name in ("exchange", "account", "symbol")))
         self.exec_type = ExecType(_word(record, "exec_type"))
         self.side = Side(_word(record, "side"))
         self.order_id = _id(record, "order_id")
@@ -145,8 +159,8 @@ class Report:
 
     def _check(self) -> None:
         ids = f"order_id {self.order_id!r}, client_order_id {self.client_order_id!r}, trade_id {self.trade_id!r}"
-        if not all(self.instrument):
-            raise RecordError(f"a record of {tuple(self.instrument)} names no instrument", "name what is empty")
+        if not all(self.instrument[:3]):
+            raise RecordError(f"a record of {self.instrument[:3]} names no instrument", "name what is empty")
         if self.is_change and not (self.trade_id or self.ref_id):
             word = self.exec_type.name.lower()
             raise RecordError(f"a {word} ({ids}) names no trade", "give trade_id, or ref_id: the report it is about")
@@ -160,7 +174,7 @@ class Report:
 
 def decimals_of(number: Decimal) -> int:
     """How many decimals a number has; zeros at its end do not count."""
-    exponent = number.normalize().as_tuple().exponent
+    exponent = number.normalize(EXACT).as_tuple().exponent
     return -min(exponent, 0) if isinstance(exponent, int) else DECIMALS + 1
 
 

@@ -120,18 +120,21 @@ class Trade:
         self.fills.append(new)
         order.fills.append(new)
 
-    def change(self, report: Report) -> None:
-        """Take a cancel or a correction."""
+    def change(self, report: Report) -> bool:
+        """Take a cancel or a correction; whether it is news."""
         moment = Moment(report.venue_ns, report.arrival)
         if report.ref_id:
             self._named.add(report.ref_id)
         if report.exec_type is ExecType.TRADE_CANCEL:
+            is_known = self._canceled is not None
             self._canceled = min(self._canceled or moment, moment)
-            return
+            return not is_known
         own = report.report_id or (report.trade_id if report.ref_id != report.trade_id else "")
         new = Correction(own, report.exchange_ns, moment, report.last_price, report.last_quantity)
-        if not any(each.is_copy_of(new) for each in self._corrections):
+        is_known = any(each.is_copy_of(new) for each in self._corrections)
+        if not is_known:
             self._corrections.append(new)
+        return not is_known
 
     def absorb(self, other: "Trade") -> None:
         """Take what was known under another id of the same trade."""
