@@ -121,10 +121,10 @@ class Strategy:
 
     def _allowed_sides(self, instrument: Instrument, quantity: Decimal) -> list[str]:
         """On which sides the position would stay in its band even if all that is open were filled."""
-        held, open_buy, open_sell = self._inventory.position(EXCHANGE, self._settings.account, instrument.symbol)
+        position = self._inventory.position(EXCHANGE, self._settings.account, instrument.symbol)
         limit = POSITION_LIMIT_LOTS * instrument.lot
-        may_buy = held + open_buy + quantity <= limit
-        may_sell = held - open_sell - quantity >= -limit
+        may_buy = position.quantity + position.open_buy + quantity <= limit
+        may_sell = position.quantity - position.open_sell - quantity >= -limit
         return ["buy"] * may_buy + ["sell"] * may_sell
 
     async def _order(self, instrument: Instrument, side: str, lots: int) -> None:

@@ -23,7 +23,9 @@ from ringbuf.record.fields import ENUMERATIONS
 SYNONYMS: Final[dict[type[IntEnum], dict[str, IntEnum]]] = {
     ExecType: {
         "trade": ExecType.FILL,
+        "filled": ExecType.FILL,
         "partial_fill": ExecType.FILL,
+        "partially_filled": ExecType.FILL,
         "cancelled": ExecType.CANCELED,
         "replace": ExecType.REPLACED,
         "amended": ExecType.REPLACED,

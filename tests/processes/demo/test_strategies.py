@@ -22,7 +22,8 @@ from ringbuf.demo.result import StrategyResult, strategy_name
 from ringbuf.launch.child_process import ChildProcess, module
 from ringbuf.launch.waiting import WAIT_SECONDS, wait_until
 from ringbuf.ring.registry import NAMESPACE_VARIABLE, ring_names
-from ringbuf.strategies.inventory import CLOSED, Inventory
+from ringbuf.strategies.inventory import Inventory
+from ringbuf.trading.states import ENDS
 from tests.process_group import members
 
 EXCHANGE = "ringbuf.demo.exchange"
@@ -118,7 +119,7 @@ def test_every_recorded_order_is_sent_once_closed_once_and_nothing_of_it_is_flag
         assert types[0] is ExecType.PENDING_NEW
         assert types.count(ExecType.PENDING_NEW) == 1
         states = [OrderStatus(int(record["order_status"])) for record in history]
-        assert sum(state in CLOSED for state in states) == 1
+        assert sum(state in ENDS for state in states) == 1
     assert seen > {ExecType.NEW, ExecType.FILL, ExecType.CANCELED, ExecType.PENDING_CANCEL}
 
 

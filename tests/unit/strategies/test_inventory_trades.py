@@ -7,17 +7,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ringbuf.strategies.inventory import Position
-from tests.unit.strategies.test_inventory import applied, cancel, correct, fill, order, position
+from tests.unit.strategies.inventories import applied, cancel, correct, fill, order, position
 
 
-def test_a_canceled_trade_leaves_nothing_behind() -> None:
+def test_of_a_canceled_trade_nothing_is_left_and_its_order_works_again() -> None:
     inventory = applied(
         order("pending_new", client_order_id="c1"),
         fill(client_order_id="c1", order_status="filled", cumulative_quantity=1.0, commission=0.5),
         cancel(),
     )
-    assert position(inventory) == Position()
+    assert position(inventory) == Position(Decimal(0), Decimal(1))
     assert inventory.commissions() == {"": Decimal(0)}
+    inventory.apply(order("canceled", client_order_id="c1", cumulative_quantity=0.0))
+    assert position(inventory) == Position()
 
 
 def test_what_a_canceled_trade_had_filled_of_a_working_order_is_open_again() -> None:
@@ -73,7 +75,8 @@ def test_a_change_that_names_no_order_opens_nothing() -> None:
     assert position(applied(cancel(side="buy", quantity=1.0))) == Position()
 
 
-def test_copies_of_a_fill_that_come_after_its_cancel_open_nothing() -> None:
+def test_copies_of_a_fill_that_come_after_its_cancel_change_nothing() -> None:
     filled = fill(order_id="1", order_status="filled", quantity=1.0, cumulative_quantity=1.0)
-    assert position(applied(filled, cancel(), filled, filled)) == Position()
-    assert position(applied(cancel(), filled, filled)) == Position()
+    assert position(applied(filled, cancel(), filled, filled)) == Position(Decimal(0), Decimal(1))
+    canceled = order("canceled", order_id="1", cumulative_quantity=0.0)
+    assert position(applied(filled, cancel(), canceled, filled, filled)) == Position()
