@@ -6,7 +6,7 @@ import math
 import os
 import signal
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Protocol
 from urllib.parse import SplitResult, unquote, urlsplit
@@ -15,6 +15,7 @@ import clickhouse_connect
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ProgrammingError
 from clickhouse_connect.driver.httpclient import HttpClient
+from clickhouse_connect.driver.query import TzSource
 from urllib3 import Timeout
 
 from ringbuf.errors import ConfigurationError, SinkUnavailable
@@ -25,22 +26,8 @@ PASSWORD_VARIABLE: Final = "RINGBUF_CLICKHOUSE_PASSWORD"
 
 CONNECT_SECONDS: Final = 10.0
 ANSWER_SECONDS: Final = 60.0
-MAX_ROWS: Final = 1_048_576
-"""Rows up to which an insert is one block."""
 
 _FORMAT = "RowBinaryWithNamesAndTypes"
-_ONE_BLOCK = {
-    "async_insert": 0,
-    "insert_deduplicate": 1,
-    "max_insert_block_size": MAX_ROWS,
-    "max_insert_block_size_bytes": 0,
-    "min_insert_block_size_rows": MAX_ROWS,
-    "min_insert_block_size_bytes": 0,
-    "input_format_max_block_size_bytes": 0,
-    "input_format_parallel_parsing": 0,
-    "input_format_with_names_use_header": 1,
-    "input_format_with_types_use_header": 1,
-}
 
 for _name in ("clickhouse_connect", "urllib3"):
     logging.getLogger(_name).setLevel(logging.CRITICAL)  # they raise besides
@@ -65,12 +52,15 @@ class Engine(Protocol):
     def connect(self) -> Client:
         """Open a client."""
 
-    def insert(self, client: Client, into: str, body: Sequence[memoryview], token: str) -> int | None:
+    def insert(
+        self, client: Client, into: str, body: Sequence[memoryview], settings: Mapping[str, int | str]
+    ) -> int | None:
         """Send one insert.
 
         Args:
             into: its statement up to the columns.
             body: in the format RowBinaryWithNamesAndTypes.
+            settings: of this statement.
 
         Returns:
             the rows the engine says it has written; None if it does not say.
@@ -122,10 +112,11 @@ class Server:
 
     def connect(self) -> Client:
         """Open a client that sends no insert twice on its own."""
-        client = clickhouse_connect.get_client(
+        client = _HttpClient(
             **self._options,
             username=self._user,
             password=self._password,
+            database=None,
             verify=True,
             compress=False,
             autogenerate_session_id=False,
@@ -134,12 +125,13 @@ class Server:
             connect_timeout=math.ceil(CONNECT_SECONDS),
             send_receive_timeout=math.ceil(self._timeout),
         )
-        assert isinstance(client, HttpClient)
         client.timeout = Timeout(connect=CONNECT_SECONDS, read=self._timeout)  # not cut down to whole seconds
         client.http_retries = 0
         return client
 
-    def insert(self, client: Client, into: str, body: Sequence[memoryview], token: str) -> int | None:
+    def insert(
+        self, client: Client, into: str, body: Sequence[memoryview], settings: Mapping[str, int | str]
+    ) -> int | None:
         """Send one insert; the body goes out without a copy."""
         # The statement goes in front of the records: to quote it for the URL costs as much as all the rest.
         pieces = [memoryview(f"{into} FORMAT {_FORMAT}\n".encode()), *body]
@@ -147,7 +139,7 @@ class Server:
         summary = client.raw_insert(
             "",  # the statement is in the block
             insert_block=once,
-            settings={**_known(client), "insert_deduplication_token": token},
+            settings=dict(settings),
             transport_settings={"Content-Length": str(sum(piece.nbytes for piece in pieces))},
         )
         return summary.written_rows
@@ -158,6 +150,16 @@ class Server:
             return text
         header = b64encode(f"{self._user}:{self._password}".encode()).decode()
         return text.replace(header, "***").replace(self._password, "***")
+
+
+class _HttpClient(HttpClient):
+    """A client that asks nothing when it is made, and sets nothing of its own.
+
+    The library's own asks for all settings there are, which more than a few rows forbid to some users, and sets some.
+    """
+
+    def _init_common_settings(self, tz_source: TzSource) -> None:
+        self._dst_safe = True
 
 
 class Embedded:
@@ -200,16 +202,17 @@ class Embedded:
                 'pip install "ringbuf-capture[embedded]", or name a server: --clickhouse URL',
             ) from error
 
-    def insert(self, client: Client, into: str, body: Sequence[memoryview], token: str) -> int | None:
+    def insert(
+        self, client: Client, into: str, body: Sequence[memoryview], settings: Mapping[str, int | str]
+    ) -> int | None:
         """Send one insert, by way of a file in memory, of which a crash leaves nothing behind."""
-        settings = [f"{name} = {value}" for name, value in _known(client).items()]
-        settings.append(f"insert_deduplication_token = {literal(token)}")
+        listed = ", ".join(
+            f"{name} = {literal(value) if isinstance(value, str) else value}" for name, value in settings.items()
+        )
         with open(os.memfd_create("ringbuf-insert"), "wb") as file:
             file.writelines(body)
             file.flush()
-            client.command(
-                f"{into} FROM INFILE '/proc/self/fd/{file.fileno()}' SETTINGS {', '.join(settings)} FORMAT {_FORMAT}"
-            )
+            client.command(f"{into} FROM INFILE '/proc/self/fd/{file.fileno()}' SETTINGS {listed} FORMAT {_FORMAT}")
         return None
 
     def without_secrets(self, text: str) -> str:
@@ -221,11 +224,6 @@ def _die_of_fatal_signals() -> None:
     """Undo what chDB does: its handlers keep a process that crashed alive, where a supervisor would start another."""
     for number in (signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGABRT):
         ctypes.CDLL(None).signal(int(number), None)  # Python's own `signal` is for the main thread only
-
-
-def _known(client: Client) -> dict[str, int]:
-    """Settings under which an insert is one block, as far as this version has them."""
-    return {name: value for name, value in _ONE_BLOCK.items() if name in client.server_settings}
 
 
 def _parsed(url: str) -> tuple[SplitResult, int]:

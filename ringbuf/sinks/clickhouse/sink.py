@@ -23,8 +23,9 @@ from ringbuf.errors import RingbufError, SinkError, SinkRefused, SinkUnavailable
 from ringbuf.record.schema import Schema
 from ringbuf.record.seqs import Range
 from ringbuf.record.session import SessionInfo
-from ringbuf.sinks.clickhouse import table, views
+from ringbuf.sinks.clickhouse import settings, table, views
 from ringbuf.sinks.clickhouse.engine import PASSWORD_VARIABLE, USER_VARIABLE, Engine
+from ringbuf.sinks.clickhouse.settings import AT_ONCE, DEFINING, ONE_BLOCK, READING, Needs, Settings
 
 REFUSALS: Final = {
     6: "CANNOT_PARSE_TEXT",
@@ -48,24 +49,21 @@ Not 33, CANNOT_READ_ALL_DATA: what is sent is whole records, so if some are cut,
 """
 
 _CREDENTIALS = f"check user and password ({USER_VARIABLE}, {PASSWORD_VARIABLE})"
-_READ_ONLY = "this user may only read: use another, or let it write"
 _HINTS = {
     81: "a writer creates it",
-    164: _READ_ONLY,
     193: _CREDENTIALS,
     194: _CREDENTIALS,
+    452: "have the server's owner set it so in the user's profile, or lift its constraint",
     497: "grant the user what is missing",
     516: _CREDENTIALS,
 }
+_MAY_NOT_SET = (164, 452)
 _NONE: Mapping[int, str] = {}
 _RANGES_PER_QUERY = 500
 _NEAR = 1_000_000
 """Seqs from the first to the last of ranges that are read together: so many records of a session take a few ms."""
-_PLAIN_JSON = {"output_format_json_quote_64bit_integers": 0}
 _QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|`(?:[^`\\]|\\.)*`|/\*.*?\*/|--[^\n]*", re.DOTALL)
 _WRITES_FILE = re.compile(r"\bINTO\s+OUTFILE\b", re.IGNORECASE)
-_READING = {"readonly": 2, **_PLAIN_JSON, "output_format_json_validate_utf8": 1}
-"""2 forbids every change but that of settings, which the client itself makes."""
 _MAX_MESSAGE = 300
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EARLIEST_NS = 1 - (1 << 63)  # one less is a DECIMAL_OVERFLOW
@@ -87,6 +85,7 @@ class ClickHouseSink:
         table.quoted(database)
         self._engine = engine
         self._client: Client | None = None
+        self._settings = Settings([], self.where)
         self._inserting: dict[int, tuple[str, memoryview]] = {}
 
     @property
@@ -187,7 +186,9 @@ class ClickHouseSink:
         statement, header = self._inserting[schema.schema_id]
         try:
             with self._errors(f"inserting {rows} records into {schema.name}", REFUSALS):
-                written = self._engine.insert(self._connected(), statement, [header, *body], token)
+                client = self._connected()
+                sent = {**self._sent_with(ONE_BLOCK), "insert_deduplication_token": token}
+                written = self._engine.insert(client, statement, [header, *body], sent)
         except SinkRefused as error:
             if self.ensure_table(schema):
                 raise SinkUnavailable(f"{error.what}; its table was not as it should be and is mended") from error
@@ -234,7 +235,7 @@ class ClickHouseSink:
         if values:
             into = f"{table.quoted(self.database)}.{table.quoted(table.SESSIONS)}"
             try:
-                self._command(f"INSERT INTO {into} VALUES {values}", "noting sessions")
+                self._command(f"INSERT INTO {into} VALUES {values}", "noting sessions", AT_ONCE)
             except SinkUnavailable:
                 self.prepare()  # perhaps the table is gone
                 raise
@@ -250,7 +251,10 @@ class ClickHouseSink:
         client = self._connected()
         client.database = self.database
         try:
-            return bytes(client.raw_query(sql, settings=_READING, fmt="JSONEachRow"))
+            answer = client.raw_query(sql, settings=self._settings.to_send(READING), fmt="JSONEachRow")
+            return _lines(bytes(answer))
+        except SinkError:
+            raise
         except Exception as error:  # as in connecting
             raise self._translated(error, "a query") from error
         finally:
@@ -261,24 +265,33 @@ class ClickHouseSink:
     def _connected(self) -> Client:
         if self._client is None:
             try:
-                self._client = self._engine.connect()
+                client = self._engine.connect()
+                self._settings = Settings(_rows_of(client, settings.QUESTION), self.where)
+                self._client = client
             except RingbufError:
                 raise
             except Exception as error:  # the driver decodes whatever answers, and that fails in many ways
                 raise self._translated(error, "connecting") from error
         return self._client
 
+    def _sent_with(self, needs: Needs) -> dict[str, int | str]:
+        """The settings of a statement that writes; if they cannot be right, the next try asks for them anew."""
+        try:
+            return self._settings.to_write(needs)
+        except SinkUnavailable:
+            self.close()
+            raise
+
     def _answer(self, sql: str) -> list[list[Any]]:
-        """Ask in JSON: an answer that was cut or garbled cannot pass for a shorter one."""
-        answer = self._connected().raw_query(sql, fmt="JSONCompact", settings=_PLAIN_JSON)
-        return list(json.loads(answer)["data"])
+        return _rows_of(self._connected(), sql)
 
     def _rows(self, sql: str) -> list[list[str]]:
         return [[str(value) for value in row] for row in self._answer(sql)]
 
-    def _command(self, sql: str, doing: str) -> None:
+    def _command(self, sql: str, doing: str, needs: Needs = DEFINING) -> None:
         with self._errors(doing):
-            self._connected().command(sql, settings={**table.SUSPICIOUS_TYPES, "async_insert": 0})
+            client = self._connected()
+            client.command(sql, settings=self._sent_with(needs))
 
     def _is(self, name: str, column: str) -> str:
         return f"database = {table.literal(self.database)} AND {column} = {table.literal(name)}"
@@ -302,7 +315,7 @@ class ClickHouseSink:
         for start in range(0, len(ranges), _RANGES_PER_QUERY):
             query = self._aggregating(schema, ranges[start : start + _RANGES_PER_QUERY], aggregate)
             for session, first_seq, value in self._answer(query):
-                yield of_start[session, first_seq], value
+                yield of_start[int(session), int(first_seq)], value
 
     def _aggregating(self, schema: Schema, ranges: Sequence[Range], aggregate: str) -> str:
         """Read what the primary key says may be in a range, and take each record for the range it is in."""
@@ -328,11 +341,30 @@ class ClickHouseSink:
 
     def _translated(self, error: Exception, doing: str, refusals: Mapping[int, str] = _NONE) -> SinkError:
         code = getattr(error, "code", None)
+        if code in _MAY_NOT_SET:
+            self.close()  # the owner has changed something since our user's settings were asked for
         name = getattr(error, "name", None) or refusals.get(code or 0, "")
         said = self._engine.without_secrets(_message(error))
         what = f"{self.where}: {doing}: " + (f"code {code} {name}: {said}" if code else said)
-        hint = _READ_ONLY if said.endswith("is readonly") else _HINTS.get(code or 0, "")
+        hint = _HINTS.get(code or 0, "")
         return (SinkRefused if code in refusals else SinkUnavailable)(what, hint)
+
+
+def _rows_of(client: Client, sql: str) -> list[list[Any]]:
+    """The rows of a question of our own, each a list.
+
+    They come as one value in one row, because users may be forbidden an answer of more than a few rows; as JSON, of
+    which a part cannot pass for the whole; and made in the statement, so that settings of formats do not count.
+    """
+    rows = "arrayStringConcat(groupArray(formatRowNoNewline('JSONCompactEachRow', *)), ',')"
+    return list(json.loads(client.raw_query(f"SELECT concat('[', {rows}, ']') FROM ({sql})", fmt="RawBLOB")))
+
+
+def _lines(rows: bytes) -> bytes:
+    """Rows as lines, also where `output_format_json_array_of_rows` is fixed and makes an array of them."""
+    if not rows.startswith(b"[\n"):
+        return rows
+    return b"".join(line.rstrip(b",\n") + b"\n" for line in rows.splitlines(keepends=True)[1:-1])
 
 
 def _neighbours(ranges: Iterable[Range]) -> list[list[Range]]:

@@ -37,9 +37,6 @@ SORTING_KEY: Final = "session, seq"
 DEDUPLICATION_WINDOW: Final = 10_000
 """Inserts whose tokens the server remembers."""
 
-SUSPICIOUS_TYPES: Final = {"allow_suspicious_fixed_string_types": 1}
-"""Settings for the statements below: without them no FixedString may be wider than 256 bytes."""
-
 SESSIONS: Final = "sessions"
 SESSION_COLUMNS: Final = {
     "session": "UInt64",

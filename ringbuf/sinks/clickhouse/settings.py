@@ -1,0 +1,158 @@
+"""The server's settings that our statements rely on, whatever its owner has given our user.
+
+A user's profile can change any setting, and can forbid the user to change it back. So a statement brings what it relies
+on: it sets what may be set, leaves what is right and may not be set, and an error names what is wrong.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+from ringbuf.errors import SinkUnavailable
+
+MOST_ROWS: Final = 1_000_000
+"""Records that one insert may have: it must be one block."""
+MOST_BYTES: Final = 256_000_000
+"""Bytes that the block of an insert has at most, by far."""
+
+
+class Need(NamedTuple):
+    """What a statement needs of one setting.
+
+    Attributes:
+        value: what it is set to.
+        floor: the least value that will do, if not only `value` will.
+        others: further values that will do.
+        unless: another setting of the statement; if that one is right, this one does not matter.
+        is_optional: whether the statement mostly works without it.
+    """
+
+    value: int | str
+    floor: int | None = None
+    others: tuple[str, ...] = ()
+    unless: str = ""
+    is_optional: bool = False
+
+    def is_met(self, found: str) -> bool:
+        """Whether a value, as the server writes it, will do."""
+        if found == str(self.value) or found in self.others:
+            return True
+        return self.floor is not None and found.isdigit() and int(found) >= self.floor
+
+    def __str__(self) -> str:
+        return str(self.value) if self.floor is None else f"{self.floor} at least"
+
+
+Needs = Mapping[str, Need]
+
+ONE_BLOCK: Final[Needs] = {
+    "async_insert": Need(0),
+    "deduplicate_insert": Need("enable"),
+    "insert_deduplicate": Need(1, unless="deduplicate_insert"),
+    "max_insert_block_size": Need(MOST_ROWS, floor=MOST_ROWS),
+    "max_insert_block_size_bytes": Need(0, floor=MOST_BYTES),
+    "min_insert_block_size_rows": Need(MOST_ROWS, floor=MOST_ROWS, unless="min_insert_block_size_bytes"),
+    "min_insert_block_size_bytes": Need(MOST_BYTES, floor=MOST_BYTES, unless="min_insert_block_size_rows"),
+    "input_format_max_block_size_bytes": Need(0, floor=MOST_BYTES),
+    "input_format_with_names_use_header": Need(1),
+    "input_format_with_types_use_header": Need(1),
+}
+"""An insert is one block, stored whole or not at all, and once for one token."""
+
+AT_ONCE: Final[Needs] = {"async_insert": Need(0)}
+"""What was inserted is there."""
+
+DEFINING: Final[Needs] = {"allow_suspicious_fixed_string_types": Need(1, is_optional=True)}
+"""A FixedString may be wider than 256 bytes."""
+
+READING: Final[Needs] = {
+    "readonly": Need(2, others=("1",)),
+    "date_time_output_format": Need("simple"),
+    "output_format_json_array_of_rows": Need(0, is_optional=True),
+    "output_format_json_map_as_array_of_tuples": Need(0),
+    "output_format_json_named_tuples_as_objects": Need(1),
+    "output_format_json_quote_64bit_floats": Need(0),
+    "output_format_json_quote_64bit_integers": Need(0),
+    "output_format_json_quote_decimals": Need(0),
+    "output_format_json_quote_denormals": Need(0),
+    "output_format_json_skip_null_value_in_named_tuples": Need(0),
+    "output_format_json_validate_utf8": Need(1, is_optional=True),
+}
+"""A question changes nothing but settings, and every answer is written in the same way."""
+
+_NAMES: Final = sorted({"readonly", *ONE_BLOCK, *AT_ONCE, *DEFINING, *READING})
+QUESTION: Final = (
+    "SELECT name, value, readonly = 1, ifNull(min, ''), ifNull(max, '') FROM system.settings"
+    f" WHERE name IN ({', '.join(map(repr, _NAMES))})"
+)
+"""Asks for the rows that `Settings` is made of."""
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A setting as `system.settings` shows it to our user; a limit is empty where there is none."""
+
+    value: str
+    is_fixed: bool
+    least: str
+    most: str
+
+    def allows(self, value: int | str) -> bool:
+        """Whether our user may set it so."""
+        if self.is_fixed or isinstance(value, str):
+            return not self.is_fixed
+        return (not self.least or int(self.least) <= value) and (not self.most or value <= int(self.most))
+
+
+class Settings:
+    """The settings that our statements rely on, as our user has them. What a server does not know counts as met.
+
+    Args:
+        rows: of each setting name, value, whether it may not be changed, least and greatest value; see `QUESTION`.
+        where: what messages call the database.
+    """
+
+    def __init__(self, rows: Iterable[Iterable[Any]], where: str) -> None:
+        self._where = where
+        self._found = {name: _Found(value, bool(fixed), least, most) for name, value, fixed, least, most in rows}
+
+    def to_write(self, needs: Needs) -> dict[str, int | str]:
+        """What a statement that changes something must set.
+
+        Raises:
+            SinkUnavailable: this user may only read, or a setting is wrong and may not be changed.
+        """
+        readonly = self._found.get("readonly")
+        if readonly is not None and readonly.value != "0":
+            raise SinkUnavailable(
+                f"{self._where}: this user may only read: its setting readonly is {readonly.value}",
+                "use another user, or let it write",
+            )
+        return self.to_send(needs)
+
+    def to_send(self, needs: Needs) -> dict[str, int | str]:
+        """What a statement must set: not what is right already and may not be changed.
+
+        Raises:
+            SinkUnavailable: a setting is wrong and may not be changed.
+        """
+        sent = {}
+        for name, need in needs.items():
+            found = self._found.get(name)
+            if found is None:
+                continue
+            if found.allows(need.value):
+                sent[name] = need.value
+            elif not (self._is_right(name, need) or self._is_right(need.unless, needs.get(need.unless))):
+                if need.is_optional:
+                    continue
+                wrong = f"setting {name} is {found.value} for this user, who may not change it, and must be {need}"
+                raise SinkUnavailable(
+                    f"{self._where}: {wrong}",
+                    "have the server's owner set it so in the user's profile, or lift its constraint",
+                )
+        return sent
+
+    def _is_right(self, name: str, need: Need | None) -> bool:
+        found = self._found.get(name)
+        return need is not None and found is not None and (found.allows(need.value) or need.is_met(found.value))

@@ -1,0 +1,236 @@
+"""Settings that the owner of a server has given our user, and that the user may not change."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from ringbuf.errors import SinkUnavailable
+from ringbuf.launch.clickhouse_server import ClickHouse, find_engine
+from ringbuf.record.execution import EXECUTION
+from ringbuf.record.seqs import Range
+from ringbuf.record.session import SessionInfo
+from ringbuf.sinks.clickhouse.engine import Server
+from tests.clickhouse.databases import Database, Records, check_line, executions
+from tests.clickhouse_server import NO_ENGINE, ClickHouseServer
+from tests.proxy import Exchange, Proxy
+from tests.recorded import Recorded, check_stored, wait_stored
+from tests.writer_process import WriterProcess
+
+HARMLESS = {
+    "right": {"async_insert": "0", "deduplicate_insert": "enable", "max_insert_block_size": "1048449"},
+    "one_row": {"max_result_rows": "1"},
+    "old_analyzer": {"allow_experimental_analyzer": "0"},
+    "elsewhere": {"session_timezone": "Asia/Tokyo"},
+    "nulls": {"join_use_nulls": "1"},
+    "final": {"final": "1"},
+    "small_rows": {"min_insert_block_size_rows": "100"},
+    "small_bytes": {"min_insert_block_size_bytes": "100"},
+    "no_deduplication_of_old": {"insert_deduplicate": "0"},
+    "narrow": {"allow_suspicious_fixed_string_types": "0"},
+    "array": {"output_format_json_array_of_rows": "1"},
+    "quoted": {"output_format_json_quote_64bit_integers": "1"},
+    "tuples": {"output_format_json_named_tuples_as_objects": "0"},
+}
+"""Profiles under which a writer works: these settings are fixed at these values."""
+
+WRONG = {
+    "later": ("async_insert", "1", "0"),
+    "pieces": ("max_insert_block_size", "1000", "1000000 at least"),
+    "doubled": ("deduplicate_insert", "disable", "enable"),
+}
+"""Profiles under which it does not: a setting, the value it is fixed at, and what it must be."""
+
+MESSAGE = "setting async_insert is 1 for this user, who may not change it"
+
+UNREADABLE = ("quoted", "tuples")
+"""Profiles under which JSON is written in another way."""
+
+
+def profile(name: str, settings: Mapping[str, str], constraint: str = "<readonly/>") -> tuple[str, str]:
+    """A profile with these settings, all under a constraint, and a user of the same name that has it."""
+    values = "".join(f"<{each}>{value}</{each}>" for each, value in settings.items())
+    fixed = "".join(f"<{each}>{constraint}</{each}>" for each in settings)
+    networks = "<password/><networks><ip>127.0.0.1</ip></networks>"
+    return (
+        f"<p_{name}>{values}<constraints>{fixed}</constraints></p_{name}>",
+        f"<{name}>{networks}<profile>p_{name}</profile></{name}>",
+    )
+
+
+def users_file(*added: tuple[str, str]) -> str:
+    """The file of users of a server: `default`, and those of the profiles."""
+    profiles, users = ("".join(part) for part in zip(*added, strict=True))
+    networks = "<password/><networks><ip>127.0.0.1</ip></networks>"
+    return f"""<clickhouse>
+    <profiles><default/>{profiles}</profiles>
+    <quotas><default/></quotas>
+    <users><default>{networks}</default>{users}</users>
+</clickhouse>"""
+
+
+class ServerWithProfiles(ClickHouseServer):
+    """A server whose users are called after the profiles above."""
+
+    users = users_file(
+        *(profile(name, settings) for name, settings in HARMLESS.items()),
+        *(profile(name, {setting: value}) for name, (setting, value, _) in WRONG.items()),
+        profile("bounded", {"max_insert_block_size": "5000"}, "<max>50000</max>"),
+        profile("constant", {"async_insert": "1"}, "<const/>"),
+        profile("reading", {"readonly": "1"}, ""),
+        profile("settings_only", {"readonly": "2"}, ""),
+    )
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerWithProfiles]:
+    """A server with all these users."""
+    engine = find_engine() or pytest.skip(NO_ENGINE)
+    started = ServerWithProfiles(engine, tmp_path_factory.mktemp("clickhouse"))
+    started.start()
+    yield started
+    started.kill()
+
+
+def url_of(server: ClickHouse, user: str) -> str:
+    return f"http://{user}@{server.host}:{server.http_port}"
+
+
+@pytest.fixture
+def opened(server: ServerWithProfiles, request: pytest.FixtureRequest) -> Iterator[Database]:
+    """The database of the user that the test is about, named as the user."""
+    made = Database(Server(url_of(server, request.param)), request.param)
+    yield made
+    made.close()
+    server.command(f"DROP DATABASE IF EXISTS {request.param} SYNC")
+
+
+def fills(count: int) -> Records:
+    """Fills of one session."""
+    fill = {"exec_type": "fill", "order_status": "partially_filled", "side": "buy", "last_price": 2.5, "price": 3.0}
+    identity = {"exchange": "x", "account": "a", "symbol": "s", "client_order_id": "c", "exchange_ns": 1}
+    return executions([{**fill, **identity, "last_quantity": 0.5, "trade_id": f"t{seq}"} for seq in range(count)])
+
+
+@pytest.mark.parametrize("opened", HARMLESS, indirect=True)
+def test_whatever_a_profile_fixes_the_same_is_stored_and_known_to_be_stored(
+    opened: Database, server: ServerWithProfiles
+) -> None:
+    name = opened.name()
+    opened.set_up()
+    opened.set_up()  # all is as it should be: nothing is altered
+    assert not opened.ensure_table()
+    records = fills(20_000)
+    for _ in range(2):
+        opened.insert(records, token="the same")
+    opened.upsert_sessions([(SessionInfo(1, "mm", "host", 7, "default", 123, EXECUTION), 1_700_000_000_000_000_000)])
+    assert opened.stored([Range(1, 0, 20_000), Range(1, 20_000, 5)]) == {
+        Range(1, 0, 20_000): 20_000,
+        Range(1, 20_000, 5): 0,
+    }
+    assert opened.stored_seqs(Range(1, 19_998, 100)) == [19_998, 19_999]
+    assert server.rows(f"SELECT count(), uniqExact(seq), sum(last_quantity) FROM {name}.executions") == [
+        (20_000, 20_000, 10_000.0)
+    ]
+    parts = f"SELECT rows, min_block_number = max_block_number FROM system.parts WHERE database = '{name}'"
+    assert server.rows(f"{parts} AND table = 'executions' AND active") == [(20_000, 1)]
+    assert server.rows(f"SELECT toUnixTimestamp64Nano(last_seen_ns) FROM {name}.sessions FINAL") == [
+        (1_700_000_000_000_000_000,)
+    ]
+
+
+@pytest.mark.parametrize("opened", [each for each in HARMLESS if each not in UNREADABLE], indirect=True)
+def test_whatever_a_profile_fixes_an_answer_is_the_same(opened: Database) -> None:
+    opened.set_up()
+    opened.insert(fills(3))
+    assert opened.query_json("SELECT count() AS n FROM executions FINAL") == b'{"n":3}\n'
+    assert json.loads(opened.query_json("SELECT * EXCEPT last_captured_ns FROM positions")) == {
+        "exchange": "x", "account": "a", "symbol": "s", "strategy": "", "quantity": 1.5, "bought_quantity": 1.5,
+        "sold_quantity": 0, "bought_quote": 3.75, "sold_quote": 0, "commissions": {}, "fills": 3, "ignored": 0,
+        "ignored_commissions": 0, "last_exchange_ns": "1970-01-01 00:00:00.000000001",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("opened", UNREADABLE, indirect=True)
+def test_an_answer_that_would_be_another_is_refused_and_the_setting_named(opened: Database) -> None:
+    ((setting, value),) = HARMLESS[opened.name()].items()
+    with pytest.raises(SinkUnavailable) as raised:
+        opened.query_json("SELECT 1")
+    check_line(raised.value, f"setting {setting} is {value} for this user, who may not change it", "owner")
+
+
+@pytest.mark.parametrize("opened", WRONG, indirect=True)
+def test_a_setting_that_is_wrong_and_fixed_is_named_with_its_value(
+    opened: Database, server: ServerWithProfiles
+) -> None:
+    setting, value, needed = WRONG[opened.name()]
+    opened.set_up()
+    with pytest.raises(SinkUnavailable) as raised:
+        opened.insert(fills(1))
+    check_line(raised.value, f"setting {setting} is {value} for this user", f"must be {needed}", "owner", opened.name())
+    assert server.rows(f"SELECT count() FROM {opened.name()}.executions") == [(0,)]
+
+
+@pytest.mark.parametrize("opened", ["bounded"], indirect=True)
+def test_a_setting_that_may_not_be_raised_far_enough_is_named(opened: Database) -> None:
+    opened.set_up()
+    with pytest.raises(SinkUnavailable, match="max_insert_block_size is 5000 for this user, who may not change it"):
+        opened.insert(fills(1))
+
+
+@pytest.mark.parametrize("opened", ["reading", "settings_only"], indirect=True)
+def test_a_user_that_may_only_read_is_told_so_and_may_ask(opened: Database, server: ServerWithProfiles) -> None:
+    all_mighty = Database(Server(server.url), opened.name())
+    all_mighty.set_up()
+    all_mighty.insert(fills(2))
+    all_mighty.close()
+    assert opened.query_json("SELECT count() AS n FROM fills") == b'{"n":2}\n'
+    assert opened.stored([Range(1, 0, 9)]) == {Range(1, 0, 9): 2}
+    opened.set_up()  # all there already
+    with pytest.raises(SinkUnavailable, match="this user may only read: its setting readonly is"):
+        opened.insert(fills(1))
+
+
+def test_nothing_is_asked_of_a_server_that_is_not_needed(server: ServerWithProfiles) -> None:
+    """The library asks for all settings there are when it connects, and fails where so many rows are forbidden."""
+    statements: list[bytes] = []
+
+    def note(exchange: Exchange) -> None:
+        statements.append(exchange.request.body)
+        exchange.reply(exchange.answer())
+
+    with Proxy(server.host, server.http_port) as proxy:
+        proxy.play(note, times=10, applies=lambda _: True)
+        database = Database(Server(proxy.url), "default")
+        database.query_json("SELECT 1")
+        database.close()
+    assert len(statements) == 2, statements
+    assert b"FROM system.settings WHERE name IN" in statements[0]
+
+
+def test_a_writer_says_which_setting_is_wrong_and_goes_on_when_the_owner_has_mended_it(
+    new_clickhouse_server: Callable[[], ClickHouseServer], data_dir: Path
+) -> None:
+    """Nothing is lost meanwhile, and nobody has to start anything again."""
+    server = new_clickhouse_server()
+    users = server.directory / "users.xml"
+    server.kill()
+    ring = Recorded("mm")
+    users.write_text(users_file(profile("desk", {"async_insert": "0"})))
+    server.start()
+    with WriterProcess(data_dir, "--clickhouse", url_of(server, "desk"), "--database", "db") as writer:
+        writer.wait_running()
+        ring.record(10)
+        wait_stored(server, "db", ring)
+        for value in ("1", "0"):
+            server.kill()
+            users.write_text(users_file(profile("desk", {"async_insert": value})))
+            server.start()
+            ring.record(10)
+            if value == "1":
+                writer.wait_until(lambda: MESSAGE in str(writer.status()["sink"]["error"]), "say what is wrong")
+        wait_stored(server, "db", ring)
+        writer.stop()
+    with server.client() as client:
+        check_stored(client, "db", ring)
