@@ -12,6 +12,7 @@ from ringbuf.record.execution import EXECUTION
 from ringbuf.record.seqs import Range
 from ringbuf.record.session import SessionInfo
 from ringbuf.sinks.clickhouse.engine import Server
+from ringbuf.sinks.clickhouse.sink import as_lines
 from tests.clickhouse.databases import Database, Records, check_line, executions
 from tests.clickhouse_server import NO_ENGINE, ClickHouseServer
 from tests.proxy import Exchange, Proxy
@@ -39,6 +40,7 @@ WRONG = {
     "later": ("async_insert", "1", "0"),
     "pieces": ("max_insert_block_size", "1000", "1000000 at least"),
     "doubled": ("deduplicate_insert", "disable", "enable"),
+    "binary": ("input_format_binary_decode_types_in_binary_format", "1", "0"),
 }
 """Profiles under which it does not: a setting, the value it is fixed at, and what it must be."""
 
@@ -234,3 +236,11 @@ def test_a_writer_says_which_setting_is_wrong_and_goes_on_when_the_owner_has_men
         writer.stop()
     with server.client() as client:
         check_stored(client, "db", ring)
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 100])
+def test_an_array_of_rows_becomes_lines_wherever_it_is_cut(size: int) -> None:
+    array, lines = b'[\n{"a":"]"},\n{"a":"[,"}\n]\n', b'{"a":"]"}\n{"a":"[,"}\n'
+    for text, expected in ((array, lines), (lines, lines), (b"[\n\n]\n", b""), (b"", b"")):
+        pieces = [text[start : start + size] for start in range(0, len(text), size)]
+        assert b"".join(as_lines(pieces)) == expected

@@ -75,8 +75,8 @@ def test_sessions_keep_when_they_were_first_and_last_seen(store: Database) -> No
     times = ", ".join(f"toUnixTimestamp64Nano({name}_ns)" for name in ("created", "first_seen", "last_seen"))
     query = f"SELECT session, ring, pid, schema, schema_version, {times} FROM {store.name()}.sessions FINAL"
     assert store.rows(f"{query} ORDER BY session DESC") == [
-        (2**64 - 1, "mm-'btc'\\", 7, "executions", 1, 123, 10, 30),
-        (5, "other", 8, "executions", 1, -1, 1, 1),
+        (2**64 - 1, "mm-'btc'\\", 7, "executions", EXECUTION.version, 123, 10, 30),
+        (5, "other", 8, "executions", EXECUTION.version, -1, 1, 1),
     ]
 
 

@@ -54,16 +54,20 @@ ONE_BLOCK: Final[Needs] = {
     "min_insert_block_size_rows": Need(MOST_ROWS, floor=MOST_ROWS, unless="min_insert_block_size_bytes"),
     "min_insert_block_size_bytes": Need(MOST_BYTES, floor=MOST_BYTES, unless="min_insert_block_size_rows"),
     "input_format_max_block_size_bytes": Need(0, floor=MOST_BYTES),
+    "input_format_binary_decode_types_in_binary_format": Need(0),
     "input_format_with_names_use_header": Need(1),
     "input_format_with_types_use_header": Need(1),
 }
-"""An insert is one block, stored whole or not at all, and once for one token."""
+"""An insert is one block, stored whole or not at all, and once for one token; its header is text."""
 
 AT_ONCE: Final[Needs] = {"async_insert": Need(0)}
 """What was inserted is there."""
 
 DEFINING: Final[Needs] = {"allow_suspicious_fixed_string_types": Need(1, is_optional=True)}
 """A FixedString may be wider than 256 bytes."""
+
+ASKING: Final[Needs] = {"empty_result_for_aggregation_by_empty_set": Need(0)}
+"""No rows are an answer too."""
 
 READING: Final[Needs] = {
     "readonly": Need(2, others=("1",)),
@@ -80,7 +84,7 @@ READING: Final[Needs] = {
 }
 """A question changes nothing but settings, and every answer is written in the same way."""
 
-_NAMES: Final = sorted({"readonly", *ONE_BLOCK, *AT_ONCE, *DEFINING, *READING})
+_NAMES: Final = sorted({"readonly", *ONE_BLOCK, *AT_ONCE, *DEFINING, *ASKING, *READING})
 QUESTION: Final = (
     "SELECT name, value, readonly = 1, ifNull(min, ''), ifNull(max, '') FROM system.settings"
     f" WHERE name IN ({', '.join(map(repr, _NAMES))})"

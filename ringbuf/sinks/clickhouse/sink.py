@@ -13,58 +13,28 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any
 
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
-from urllib3.exceptions import HTTPError, MaxRetryError
+from urllib3.exceptions import HTTPError
 
 from ringbuf.errors import RingbufError, SinkError, SinkRefused, SinkUnavailable, TableMismatch
 from ringbuf.record.schema import Schema
 from ringbuf.record.seqs import Range
 from ringbuf.record.session import SessionInfo
-from ringbuf.sinks.clickhouse import settings, table, views
-from ringbuf.sinks.clickhouse.engine import PASSWORD_VARIABLE, USER_VARIABLE, Engine
-from ringbuf.sinks.clickhouse.settings import AT_ONCE, DEFINING, ONE_BLOCK, READING, Needs, Settings
+from ringbuf.sinks.clickhouse import failure, settings, table, views
+from ringbuf.sinks.clickhouse.engine import Engine
+from ringbuf.sinks.clickhouse.failure import REFUSALS
+from ringbuf.sinks.clickhouse.settings import ASKING, AT_ONCE, DEFINING, ONE_BLOCK, READING, Needs, Settings
 
-REFUSALS: Final = {
-    6: "CANNOT_PARSE_TEXT",
-    27: "CANNOT_PARSE_INPUT_ASSERTION_FAILED",
-    69: "ARGUMENT_OUT_OF_BOUND",
-    72: "CANNOT_PARSE_NUMBER",
-    117: "INCORRECT_DATA",
-    128: "TOO_LARGE_ARRAY_SIZE",
-    131: "TOO_LARGE_STRING_SIZE",
-    153: "ILLEGAL_DIVISION",
-    321: "VALUE_IS_OUT_OF_RANGE_OF_DATA_TYPE",
-    349: "CANNOT_INSERT_NULL_IN_ORDINARY_COLUMN",
-    395: "FUNCTION_THROW_IF_VALUE_IS_NON_ZERO",
-    407: "DECIMAL_OVERFLOW",
-    469: "VIOLATED_CONSTRAINT",
-    691: "UNKNOWN_ELEMENT_OF_ENUM",
-}
-"""Codes by which the server, a constraint or a materialized view of the owner say that it is the data's fault.
-
-Not 33, CANNOT_READ_ALL_DATA: what is sent is whole records, so if some are cut, it was on the way.
-"""
-
-_CREDENTIALS = f"check user and password ({USER_VARIABLE}, {PASSWORD_VARIABLE})"
-_HINTS = {
-    81: "a writer creates it",
-    193: _CREDENTIALS,
-    194: _CREDENTIALS,
-    452: "have the server's owner set it so in the user's profile, or lift its constraint",
-    497: "grant the user what is missing",
-    516: _CREDENTIALS,
-}
-_MAY_NOT_SET = (164, 452)
 _NONE: Mapping[int, str] = {}
+_NOTHING: Mapping[str, int | str] = {}
 _RANGES_PER_QUERY = 500
 _NEAR = 1_000_000
 """Seqs from the first to the last of ranges that are read together: so many records of a session take a few ms."""
 _QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|`(?:[^`\\]|\\.)*`|/\*.*?\*/|--[^\n]*", re.DOTALL)
 _WRITES_FILE = re.compile(r"\bINTO\s+OUTFILE\b", re.IGNORECASE)
-_MAX_MESSAGE = 300
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EARLIEST_NS = 1 - (1 << 63)  # one less is a DECIMAL_OVERFLOW
 
@@ -252,7 +222,7 @@ class ClickHouseSink:
         client.database = self.database
         try:
             answer = client.raw_query(sql, settings=self._settings.to_send(READING), fmt="JSONEachRow")
-            return _lines(bytes(answer))
+            return b"".join(as_lines([bytes(answer)]))
         except SinkError:
             raise
         except Exception as error:  # as in connecting
@@ -274,16 +244,17 @@ class ClickHouseSink:
                 raise self._translated(error, "connecting") from error
         return self._client
 
-    def _sent_with(self, needs: Needs) -> dict[str, int | str]:
-        """The settings of a statement that writes; if they cannot be right, the next try asks for them anew."""
+    def _sent_with(self, needs: Needs, *, writes: bool = True) -> dict[str, int | str]:
+        """The settings of a statement; if they cannot be right, the next try asks for them anew."""
         try:
-            return self._settings.to_write(needs)
+            return self._settings.to_write(needs) if writes else self._settings.to_send(needs)
         except SinkUnavailable:
             self.close()
             raise
 
     def _answer(self, sql: str) -> list[list[Any]]:
-        return _rows_of(self._connected(), sql)
+        client = self._connected()
+        return _rows_of(client, sql, self._sent_with(ASKING, writes=False))
 
     def _rows(self, sql: str) -> list[list[str]]:
         return [[str(value) for value in row] for row in self._answer(sql)]
@@ -340,31 +311,35 @@ class ClickHouseSink:
             raise self._translated(error, doing, refusals) from error
 
     def _translated(self, error: Exception, doing: str, refusals: Mapping[int, str] = _NONE) -> SinkError:
-        code = getattr(error, "code", None)
-        if code in _MAY_NOT_SET:
+        if failure.code_of(error) in failure.MAY_NOT_SET:
             self.close()  # the owner has changed something since our user's settings were asked for
-        name = getattr(error, "name", None) or refusals.get(code or 0, "")
-        said = self._engine.without_secrets(_message(error))
-        what = f"{self.where}: {doing}: " + (f"code {code} {name}: {said}" if code else said)
-        hint = _HINTS.get(code or 0, "")
-        return (SinkRefused if code in refusals else SinkUnavailable)(what, hint)
+        return failure.translated(error, f"{self.where}: {doing}", self._engine.without_secrets, refusals)
 
 
-def _rows_of(client: Client, sql: str) -> list[list[Any]]:
+def _rows_of(client: Client, sql: str, sent: Mapping[str, int | str] = _NOTHING) -> list[list[Any]]:
     """The rows of a question of our own, each a list.
 
     They come as one value in one row, because users may be forbidden an answer of more than a few rows; as JSON, of
     which a part cannot pass for the whole; and made in the statement, so that settings of formats do not count.
     """
     rows = "arrayStringConcat(groupArray(formatRowNoNewline('JSONCompactEachRow', *)), ',')"
-    return list(json.loads(client.raw_query(f"SELECT concat('[', {rows}, ']') FROM ({sql})", fmt="RawBLOB")))
+    answer = client.raw_query(f"SELECT concat('[', {rows}, ']') FROM ({sql})", settings=dict(sent), fmt="RawBLOB")
+    return list(json.loads(answer))
 
 
-def _lines(rows: bytes) -> bytes:
-    """Rows as lines, also where `output_format_json_array_of_rows` is fixed and makes an array of them."""
-    if not rows.startswith(b"[\n"):
-        return rows
-    return b"".join(line.rstrip(b",\n") + b"\n" for line in rows.splitlines(keepends=True)[1:-1])
+def as_lines(answer: Iterable[bytes]) -> Iterator[bytes]:
+    """Rows as lines, also where `output_format_json_array_of_rows` is fixed and makes an array of them.
+
+    Args:
+        answer: cut anywhere.
+    """
+    rest, is_array = b"", False
+    for piece in answer:
+        *lines, rest = (rest + piece).split(b"\n")
+        if lines and lines[0] == b"[" and not is_array:
+            is_array, lines = True, lines[1:]
+        yield b"".join(line.removesuffix(b",") + b"\n" for line in lines if not is_array or line not in (b"", b"]"))
+    yield rest
 
 
 def _neighbours(ranges: Iterable[Range]) -> list[list[Range]]:
@@ -397,17 +372,3 @@ def _moment(time_ns: int) -> str:
     """A time as text: an expression costs the server half a millisecond a row, and versions differ about numbers."""
     seconds, rest = divmod(max(time_ns, _EARLIEST_NS), 1_000_000_000)
     return f"'{_EPOCH + timedelta(seconds=seconds):%Y-%m-%d %H:%M:%S}.{rest:09d}'"
-
-
-def _message(error: Exception) -> str:
-    """The first line of what the server said, or why it could not be asked."""
-    cause: BaseException | None = error.__cause__ if isinstance(error.__cause__, HTTPError) else error
-    if isinstance(cause, MaxRetryError) and cause.reason is not None:
-        cause = cause.reason
-    text = str(cause)
-    if getattr(error, "code", None):
-        text = text.rpartition("DB::Exception: ")[2].partition("\n")[0].removesuffix(f" ({getattr(error, 'name', '')})")
-    elif text.startswith("HTTP"):
-        text = text.partition("): ")[2] or text  # without the address, which is named already
-    text = " ".join(text.split()) or type(cause).__name__
-    return text if len(text) <= _MAX_MESSAGE else text[:_MAX_MESSAGE] + "…"
