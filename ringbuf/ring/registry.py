@@ -14,7 +14,7 @@ from typing import Final
 
 from ringbuf.errors import InvalidName, RingInUse, RingNotFound
 from ringbuf.ring import layout
-from ringbuf.ring.segment import Segment, unlink
+from ringbuf.ring.segment import FileId, Segment, unlink
 
 SHARED_MEMORY: Final = Path("/dev/shm")
 NAMESPACE_VARIABLE: Final = "RINGBUF_NAMESPACE"
@@ -88,15 +88,16 @@ def is_retired(name: str) -> bool:
     return _RETIRED.fullmatch(name) is not None
 
 
-def ring_inodes(namespace: str | None = None) -> dict[int, str]:
-    """All rings of a namespace: the inode, which stays with a ring when it is set aside, and the name.
+def ring_files(namespace: str | None = None) -> dict[FileId, str]:
+    """All rings of a namespace: the file, which stays with a ring when it is set aside, and the name.
 
     Files that no ring can be called like are none and left out.
     """
     prefix = f"ringbuf.{resolve_namespace(namespace)}."
-    with os.scandir(SHARED_MEMORY) as entries:
+    device = os.stat(_DIRECTORY).st_dev
+    with os.scandir(_DIRECTORY) as entries:
         named = {entry.inode(): entry.name[len(prefix) :] for entry in entries if entry.name.startswith(prefix)}
-    return {inode: name for inode, name in named.items() if _is_name(name)}
+    return {FileId(device, inode): name for inode, name in named.items() if _is_name(name)}
 
 
 class Presence:
@@ -108,17 +109,17 @@ class Presence:
 
     def __init__(self, namespace: str) -> None:
         self._namespace = namespace
-        self._rings: dict[int, str] = {}
+        self._rings: dict[FileId, str] = {}
         self._scanned_change_ns: int | None = None
         self._rescan_at = 0.0
 
-    def rings(self) -> dict[int, str]:
-        """As `ring_inodes`; the very same dict as long as there are the same rings."""
+    def rings(self) -> dict[FileId, str]:
+        """As `ring_files`; the very same dict as long as there are the same rings."""
         now_ns = time.time_ns()
         change_ns = _changed_ns()
         if change_ns == self._scanned_change_ns and time.monotonic() < self._rescan_at:
             return self._rings
-        found = ring_inodes(self._namespace)
+        found = ring_files(self._namespace)
         self._scanned_change_ns = change_ns if change_ns < now_ns - TICK_NS else None
         self._rescan_at = time.monotonic() + RESCAN_SECONDS
         if found != self._rings:
@@ -132,7 +133,7 @@ def _changed_ns() -> int:
 
 def ring_names(namespace: str | None = None) -> list[str]:
     """Names of all rings of a namespace, sorted."""
-    return sorted(ring_inodes(namespace).values())
+    return sorted(ring_files(namespace).values())
 
 
 def remove(name: str, *, namespace: str | None = None, force: bool = False) -> None:

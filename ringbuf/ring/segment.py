@@ -14,7 +14,7 @@ import platform
 import stat
 import struct
 import weakref
-from typing import Final, Protocol, Self
+from typing import Final, NamedTuple, Protocol, Self
 
 import posix_ipc
 
@@ -53,6 +53,13 @@ def check_platform() -> None:
             f"processor {platform.machine()!r} may reorder stores, which pure Python cannot prevent",
             "install the package where there is a C compiler, for its native core, or use x86-64",
         )
+
+
+class FileId(NamedTuple):
+    """Which file it is, whatever name it has: inodes alone begin again when /dev/shm is mounted anew."""
+
+    device: int
+    inode: int
 
 
 class Segment:
@@ -128,14 +135,14 @@ class Segment:
         return os.lseek(self._fd, 0, os.SEEK_END)  # a tenth of the price of fstat, and nobody uses the file's position
 
     @property
-    def inode(self) -> int:
-        """Identity of the file, whatever name it has now."""
-        return os.fstat(self._fd).st_ino
+    def file_id(self) -> FileId:
+        """Which file it is."""
+        return _file_id(os.fstat(self._fd))
 
     def is_linked(self) -> bool:
         """Whether the name still leads to this very segment."""
         try:
-            return os.stat(f"/dev/shm{self.name}").st_ino == self.inode
+            return _file_id(os.stat(f"/dev/shm{self.name}")) == self.file_id
         except FileNotFoundError:
             return False
 
@@ -228,6 +235,10 @@ class Segment:
         """Give the segment another name in the same namespace."""
         os.rename(f"/dev/shm{self.name}", f"/dev/shm{name}")
         self.name = name
+
+
+def _file_id(found: os.stat_result) -> FileId:
+    return FileId(found.st_dev, found.st_ino)
 
 
 def unlink(name: str, where: str) -> None:

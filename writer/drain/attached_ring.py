@@ -7,6 +7,7 @@ import numpy as np
 from ringbuf.errors import RingCorrupt
 from ringbuf.record.schema import Records
 from ringbuf.ring.consumer import Consumer
+from ringbuf.ring.segment import FileId
 
 FEW: Final = 32
 """Up to so many records Python checks faster than numpy."""
@@ -16,16 +17,16 @@ class AttachedRing:
     """A ring the drain is attached to.
 
     Attributes:
-        inode: identity of its file.
+        file: its file.
         session: its session.
         record_size: bytes of one of its records.
         half: half of its capacity, in records.
     """
 
-    __slots__ = ("consumer", "half", "inode", "record_size", "session")
+    __slots__ = ("consumer", "file", "half", "record_size", "session")
 
-    def __init__(self, inode: int, consumer: Consumer) -> None:
-        self.inode = inode
+    def __init__(self, file: FileId, consumer: Consumer) -> None:
+        self.file = file
         self.consumer = consumer
         self.session = consumer.header.session
         self.record_size = consumer.header.schema.record_size

@@ -20,6 +20,7 @@ from ringbuf.record.schema import Schema
 from ringbuf.record.session import SessionInfo
 from ringbuf.ring import layout, registry
 from ringbuf.ring.consumer import Consumer
+from ringbuf.ring.segment import FileId
 from ringbuf.writer.drain.attached_ring import AttachedRing
 from ringbuf.writer.problems import Problems
 
@@ -31,20 +32,20 @@ class AttachedRings:
     """The rings of a namespace that are drained into a journal.
 
     Attributes:
-        by_inode: the attached rings by inode, which stays with a ring when it is renamed.
+        by_file: the attached rings by their file, which stays with a ring when it is renamed.
         listed: the same, one after the other; another tuple whenever a ring came or went.
     """
 
     def __init__(self, journal: JournalAppender, problems: Problems, namespace: str) -> None:
-        self.by_inode: dict[int, AttachedRing] = {}
+        self.by_file: dict[FileId, AttachedRing] = {}
         self.listed: tuple[AttachedRing, ...] = ()
         self._journal = journal
         self._problems = problems
         self._namespace = namespace
         self._presence = registry.Presence(namespace)
-        self._settled: dict[int, str] | None = None  # what discovery found, if it left nothing to be tried again
-        self._refused: dict[int, RingbufError] = {}
-        self._incomplete: dict[int, float] = {}
+        self._settled: dict[FileId, str] | None = None  # what discovery found, if it left nothing to be tried again
+        self._refused: dict[FileId, RingbufError] = {}
+        self._incomplete: dict[FileId, float] = {}
         self._formats: dict[str, dict[str, str]] = defaultdict(dict)  # by schema and field
         for info in journal.sessions.values():
             if info is not None:
@@ -60,16 +61,16 @@ class AttachedRings:
             return
         if present is self._settled:
             return
-        self._refused = {inode: error for inode, error in self._refused.items() if inode in present}
-        self._incomplete = {inode: since for inode, since in self._incomplete.items() if inode in present}
-        for inode, name in present.items():
-            if self._is_untried(inode):
-                self._attach(inode, name)
-        leaving = [inode for inode in self.by_inode if inode not in present or registry.is_retired(present[inode])]
-        for inode in leaving:
-            ring = self.by_inode[inode]
-            if self._is_over(ring, present.get(inode)):
-                self._detach(inode)
+        self._refused = {file: error for file, error in self._refused.items() if file in present}
+        self._incomplete = {file: since for file, since in self._incomplete.items() if file in present}
+        for file, name in present.items():
+            if self._is_untried(file):
+                self._attach(file, name)
+        leaving = [file for file in self.by_file if file not in present or registry.is_retired(present[file])]
+        for file in leaving:
+            ring = self.by_file[file]
+            if self._is_over(ring, present.get(file)):
+                self._detach(file)
                 self._journal.drop_session(ring.session)
         is_tried = not any(map(self._is_untried, present))
         if is_tried and not self._refused:
@@ -89,45 +90,45 @@ class AttachedRings:
 
     def give_up(self, ring: AttachedRing, error: RingbufError) -> None:
         """Leave a ring that cannot be read any further, and do not try it again."""
-        self._refuse(ring.inode, error)
-        self._detach(ring.inode)
+        self._refuse(ring.file, error)
+        self._detach(ring.file)
 
     def close(self) -> None:
         """Leave all rings; what is not acknowledged stays in them."""
         for ring in self.listed:
             ring.consumer.close()
-        self.by_inode.clear()
+        self.by_file.clear()
         self.listed = ()
 
-    def _is_untried(self, inode: int) -> bool:
+    def _is_untried(self, file: FileId) -> bool:
         """Whether a ring waits to be attached to, for the first time or once more."""
-        return inode not in self.by_inode and (inode not in self._refused or self._refused[inode].retryable)
+        return file not in self.by_file and (file not in self._refused or self._refused[file].retryable)
 
-    def _attach(self, inode: int, name: str) -> None:
+    def _attach(self, file: FileId, name: str) -> None:
         try:
             consumer = Consumer.open(name, namespace=self._namespace)
         except RingIncomplete as error:
             # Its producer is creating it at this moment, or has died, or somebody emptied the file.
-            if time.monotonic() > self._incomplete.setdefault(inode, time.monotonic()) + INCOMPLETE_SECONDS:
-                self._refuse(inode, error)
+            if time.monotonic() > self._incomplete.setdefault(file, time.monotonic()) + INCOMPLETE_SECONDS:
+                self._refuse(file, error)
             return
         except RingNotFound:
             return  # renamed or removed since the scan: the next one tells
         except RingError as error:
-            self._refuse(inode, error)
+            self._refuse(file, error)
             return
-        if consumer.segment.inode != inode:
+        if consumer.segment.file_id != file:
             consumer.close()  # renamed since the scan, and another ring got the name
             return
         try:
             self._resume(consumer)
         except (RingError, JournalFull) as error:
             consumer.close()
-            self._refuse(inode, error)
+            self._refuse(file, error)
             return
-        self.by_inode[inode] = AttachedRing(inode, consumer)
-        self.listed = tuple(self.by_inode.values())
-        self._refused.pop(inode, None)
+        self.by_file[file] = AttachedRing(file, consumer)
+        self.listed = tuple(self.by_file.values())
+        self._refused.pop(file, None)
         LOGGER.info("ring %r: attached at record %d", name, consumer.position)
 
     def _resume(self, consumer: Consumer) -> None:
@@ -193,14 +194,14 @@ class AttachedRings:
             registry.ring_path(name, self._namespace).unlink(missing_ok=True)
         return True
 
-    def _detach(self, inode: int) -> None:
-        ring = self.by_inode.pop(inode)
-        self.listed = tuple(self.by_inode.values())
+    def _detach(self, file: FileId) -> None:
+        ring = self.by_file.pop(file)
+        self.listed = tuple(self.by_file.values())
         ring.consumer.close()
         LOGGER.info("ring %r: left at record %d", ring.consumer.name, ring.consumer.tail)
 
-    def _refuse(self, inode: int, error: RingbufError) -> None:
-        self._refused[inode] = error
+    def _refuse(self, file: FileId, error: RingbufError) -> None:
+        self._refused[file] = error
         self._settled = None
         self._problems.report(error)
 

@@ -74,7 +74,7 @@ class Drain:
         count = 0
         for place in places:
             ring = lined_up[place]
-            if ring.inode in self.rings.by_inode:
+            if ring.file in self.rings.by_file:
                 count += self._acknowledge(ring)
                 self._heads.move(place, ring.consumer.position)
                 self.is_pressed |= ring.consumer.lag > ring.half

@@ -281,8 +281,8 @@ class Writer:
 
     def _drain_rest(self) -> None:
         self._rings.discover()
-        goals = {ring.inode: ring.consumer.head for ring in self._rings.listed}
-        while any(ring.consumer.position < goals.get(ring.inode, 0) for ring in self._rings.listed):
+        goals = {ring.file: ring.consumer.head for ring in self._rings.listed}
+        while any(ring.consumer.position < goals.get(ring.file, 0) for ring in self._rings.listed):
             if not self._drain.cycle():
                 break
 

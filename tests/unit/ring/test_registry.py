@@ -14,7 +14,7 @@ from ringbuf.ring import registry
 from ringbuf.ring.consumer import Consumer
 from ringbuf.ring.observer import Observer
 from ringbuf.ring.producer import Producer
-from ringbuf.ring.registry import Presence, check_name, is_retired, remove, resolve_namespace, ring_inodes, ring_names
+from ringbuf.ring.registry import Presence, check_name, is_retired, remove, resolve_namespace, ring_files, ring_names
 
 TICK = Schema.define("ticks", [("price", "f8")])
 TICK_2 = Schema.define("ticks", [("price", "f8"), ("size", "f8")], version=2)
@@ -72,7 +72,7 @@ def test_namespaces_keep_rings_apart(namespace: str) -> None:
         with pytest.raises(RingNotFound):
             Observer.open("ticks", namespace=f"{namespace}-2")
         assert (ring_names(), ring_names(f"{namespace}-2")) == (["ticks"], [])
-        assert list(ring_inodes().values()) == ["ticks"]
+        assert list(ring_files().values()) == ["ticks"]
         assert producer.name == "ticks"
 
 
@@ -116,11 +116,11 @@ def test_rings_are_found_as_they_come_and_go(namespace: str) -> None:
     assert presence.rings() == {}
     for number in range(50):
         Producer.open(f"ring-{number}", TICK, capacity=2).close()
-        assert presence.rings() == ring_inodes()
+        assert presence.rings() == ring_files()
         assert len(presence.rings()) == number + 1
     for number in range(50):
         remove(f"ring-{number}")
-        assert presence.rings() == ring_inodes()
+        assert presence.rings() == ring_files()
 
 
 def stand_still(monkeypatch: pytest.MonkeyPatch, seconds_ago: float) -> None:

@@ -17,7 +17,8 @@ from ringbuf.record.schema import Schema
 from ringbuf.ring import layout, registry
 from ringbuf.ring.consumer import Consumer
 from ringbuf.ring.producer import Producer
-from ringbuf.ring.registry import ring_inodes, ring_names
+from ringbuf.ring.registry import ring_files, ring_names
+from ringbuf.ring.segment import FileId
 from ringbuf.writer.drain.drain import Drain
 from ringbuf.writer.problems import Problems
 from tests.drains import drain_of
@@ -158,7 +159,7 @@ def test_when_nothing_is_left_to_try_nothing_is_tried_until_a_ring_is_left(
 # The directory changes between the look at it and the opening of a ring
 
 
-def discover_late(drain: Drain, present: dict[int, str], monkeypatch: pytest.MonkeyPatch) -> None:
+def discover_late(drain: Drain, present: dict[FileId, str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Discover with what was there before; then everything is as it is again."""
     with monkeypatch.context() as patch:
         patch.setattr(registry.Presence, "rings", lambda _: present)
@@ -170,14 +171,14 @@ def test_a_ring_whose_name_another_got_since_is_not_taken_for_that(
 ) -> None:
     with Producer.open("ticks", TICK, capacity=CAPACITY) as old:
         append(old, 3)
-    before = ring_inodes()
+    before = ring_files()
     with Producer.open("ticks", TICK_2, capacity=CAPACITY) as new:
         append(new, 2)
         discover_late(drain, before, monkeypatch)
         assert not drain.rings.listed
         drain.rings.discover()
         assert attached(drain) == set(ring_names())
-        assert all(ring.consumer.segment.inode == inode for inode, ring in drain.rings.by_inode.items())
+        assert all(ring.consumer.segment.file_id == file for file, ring in drain.rings.by_file.items())
         assert drain.cycle() == 5
     assert problems.counts() == {}
 
@@ -187,7 +188,7 @@ def test_a_ring_that_lost_its_name_since_is_found_under_its_new_one(
 ) -> None:
     with Producer.open("ticks", TICK, capacity=CAPACITY) as producer:
         append(producer, 3)
-    before = ring_inodes()
+    before = ring_files()
     ring_file("ticks").rename(ring_file(registry.retired_name("ticks", producer.session)))
     discover_late(drain, before, monkeypatch)
     assert not drain.rings.listed
@@ -215,7 +216,7 @@ def test_what_was_journaled_of_a_ring_that_lost_its_name_since_is_not_forgotten(
         drain.rings.close()
         journal.close()
         assert producer.lag == 3
-        before = ring_inodes()
+        before = ring_files()
         ring_file("ticks").rename(ring_file(registry.retired_name("ticks", producer.session)))
         drain = drain_of(JournalAppender.open(tmp_path, files=UNSYNCED), Problems(), namespace)
         discover_late(drain, before, monkeypatch)
@@ -327,7 +328,7 @@ def test_a_ring_set_aside_and_removed_at_this_moment_is_left(drain: Drain, monke
     drain.rings.discover()
     assert drain.cycle() == 1
     with Producer.open("a", TICK_2, capacity=CAPACITY):
-        seen = ring_inodes()
+        seen = ring_files()
         (retired,) = [name for name in seen.values() if registry.is_retired(name)]
         ring_file(retired).unlink()
         discover_late(drain, seen, monkeypatch)
