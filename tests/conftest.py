@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from ringbuf.launch.clickhouse_server import URL_VARIABLE, ClickHouse, find_engine
-from ringbuf.ring import native
+from ringbuf.ring import name_watch, native
 from ringbuf.ring.registry import NAMESPACE_VARIABLE, SHARED_MEMORY
 from ringbuf.ring.segment import IN_ORDER
 from tests.clickhouse_server import NO_ENGINE, ClickHouseServer
@@ -31,6 +31,8 @@ def namespace(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     name = f"test-{uuid4().hex[:16]}"
     monkeypatch.setenv(NAMESPACE_VARIABLE, name)
     yield name
+    for producer in list(name_watch.watched):  # one that a test left open would make its ring anew
+        name_watch.unwatch(producer)
     for segment in SHARED_MEMORY.glob(f"ringbuf.{name}.*"):
         segment.unlink()
 

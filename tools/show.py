@@ -27,6 +27,7 @@ _COUNTERS: Final = {
     "dropped": layout.DROPPED,
     "rejected": layout.REJECTED,
     "flagged": layout.FLAGGED,
+    "recreated": layout.RECREATED,
     "high_water": layout.HIGH_WATER,
     "producer_pid": layout.PRODUCER_PID,
     "consumer_pid": layout.CONSUMER_PID,
@@ -65,6 +66,8 @@ def _details(observer: Observer, namespace: str) -> dict[str, Any]:
         "attached_ns": state.attached_ns,
         "closed_ns": state.closed_ns,
         "heartbeat_ns": state.heartbeat_ns,
+        "moved_ns": state.moved_ns,
+        "abandoned_ns": state.abandoned_ns,
         "high_water": state.high_water,
         "oldest": observer.oldest,
         "locks": {"producer": state.producer_alive, "consumer": state.consumer_alive},
@@ -110,6 +113,8 @@ def _print(ring: dict[str, Any]) -> None:
             "producer": f"process {producer['pid']}, {producer['state']}",
             "attached": _time(ring["attached_ns"]),
             "closed": _time(ring["closed_ns"]),
+            "moved to another file": _time(ring["moved_ns"]),
+            "without a producer since": _time(ring["abandoned_ns"]),
             "consumer": consumer["state"]
             if consumer["pid"] is None
             else f"process {consumer['pid']}, {consumer['state']}",
@@ -118,7 +123,7 @@ def _print(ring: dict[str, Any]) -> None:
             "last record": _time(ring["last_record_ns"] or 0),
         }
         | {name: ring[name] for name in ("capacity", "head", "tail", "lag", "high_water", "oldest")}
-        | {name: ring[name] for name in ("dropped", "rejected", "flagged")}
+        | {name: ring[name] for name in ("dropped", "rejected", "flagged", "recreated")}
         | {
             "schema": f"{schema['name']} version {schema['version']}, id {schema['id']:08x}, "
             f"{schema['record_size']} bytes a record"

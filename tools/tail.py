@@ -62,6 +62,7 @@ class Follower:
         self._name = name
         self._namespace = namespace
         self._ring = open_ring(name, namespace)
+        self._ring_file = self._ring.file_id
         self._position = max(self._ring.head - count, min(self._ring.oldest, self._ring.head))
         self._missing = False
 
@@ -89,7 +90,9 @@ class Follower:
             if wait == LONGEST_WAIT and (successor := self._successor()):
                 yield from self.present()
                 self._ring.close()
-                self._ring, self._position = successor, 0
+                if successor.header.session != self._ring.header.session:
+                    self._position = 0
+                self._ring = successor
                 click.echo(f"ringbuf: ring {self._name!r} was made anew", err=True)
             time.sleep(wait)
 
@@ -105,7 +108,8 @@ class Follower:
         except RingIncomplete:
             return None
         self._missing = False
-        if found.header.session == self._ring.header.session:
+        if found.file_id == self._ring_file:
             found.close()
             return None
+        self._ring_file = found.file_id
         return found

@@ -3,11 +3,16 @@
 import secrets
 import socket
 import time
+from typing import Final
 
-from ringbuf.errors import ConfigurationError, InvalidName, RingIncomplete, RingInUse
+from ringbuf.errors import ConfigurationError, InvalidName, RingIncomplete, RingInUse, RingMemory
 from ringbuf.record.schema import Schema
 from ringbuf.ring import layout, registry
 from ringbuf.ring.segment import Segment, check_platform, unlink
+
+LOCK_SECONDS: Final = 0.05
+"""Who removes a ring holds the producer's lock for less, and is no producer."""
+NAMED: Final = 3
 
 
 def attach(name: str, schema: Schema, capacity: int | None, namespace: str | None) -> tuple[Segment, layout.Header]:
@@ -37,30 +42,67 @@ def _acquire(
 ) -> layout.Header | None:
     """Take the lock and make sure of the header; None if the name has meanwhile gone to another segment."""
     segment.check_owner()
-    if not segment.lock(layout.PRODUCER_LOCK):
-        pid = segment.read(layout.PRODUCER_PID) if segment.size >= layout.HEADER_SIZE else 0
-        raise RingInUse(
-            f"{segment.where} already has a producer, process {pid}", "one producer a ring: use another name"
-        )
+    _take_lock(segment)
     if not segment.is_linked():
         return None
     try:
         header = segment.header()
     except RingIncomplete:
         return _create(segment, new_header(schema, capacity or layout.DEFAULT_CAPACITY))
-    if header.schema.descriptor == schema.descriptor and capacity in (None, header.capacity):
+    is_moved = segment.read(layout.MOVED_NS) != 0
+    if not is_moved and header.schema.descriptor == schema.descriptor and capacity in (None, header.capacity):
         return header
-    segment.rename(registry.shared_memory_name(registry.retired_name(name, header.session), namespace))
+    _set_aside(segment, registry.shared_memory_name(registry.retired_name(name, header.session), namespace), is_moved)
     return None
+
+
+def _take_lock(segment: Segment) -> None:
+    end = time.monotonic() + LOCK_SECONDS
+    while not segment.lock(layout.PRODUCER_LOCK):
+        if time.monotonic() > end:
+            pid = segment.read(layout.PRODUCER_PID) if segment.size >= layout.HEADER_SIZE else 0
+            raise RingInUse(
+                f"{segment.where} already has a producer, process {pid}", "one producer a ring: use another name"
+            )
+        time.sleep(LOCK_SECONDS / 10)
+
+
+def _set_aside(segment: Segment, retired: str, is_moved: bool) -> None:
+    """Give another ring the name, until a writer has read this one.
+
+    What the producer went on with in another file has all that is in this one, and may have its name when it is set
+    aside.
+    """
+    try:
+        segment.rename(retired)
+    except RingInUse:
+        if not is_moved:
+            raise
+        unlink(segment.name, segment.where)
 
 
 def _create(segment: Segment, header: layout.Header) -> layout.Header:
     try:
         segment.create(header)
-    except BaseException:
+    except BaseException as error:
         unlink(segment.name, segment.where)
+        if isinstance(error, RingMemory) and (remedy := _what_could_go()):
+            raise RingMemory(error.what, remedy) from error
         raise
     return header
+
+
+def _what_could_go() -> str:
+    """How to free memory of /dev/shm that nobody needs, "" if there is none."""
+    remedies = []
+    for namespace in registry.namespaces():
+        if found := registry.drained(namespace):
+            names = ", ".join([*found][:NAMED]) + (f" and {len(found) - NAMED} more" if len(found) > NAMED else "")
+            remedies.append(
+                f"`{registry.NAMESPACE_VARIABLE}={namespace} ringbuf rm --drained` frees {sum(found.values()):,} bytes:"
+                f" processes that ended left {names}, and a writer has read all of it"
+            )
+    return "; ".join(remedies)
 
 
 def new_header(schema: Schema, capacity: int) -> layout.Header:

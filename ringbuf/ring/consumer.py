@@ -14,6 +14,8 @@ from ringbuf.ring.segment import Segment, check_platform, keep_from_children
 
 _HEAD: Final = layout.HEAD // 8
 _TAIL: Final = layout.TAIL // 8
+_ABANDONED: Final = layout.ABANDONED_NS // 8
+_MOVED: Final = layout.MOVED_NS // 8
 _HEARTBEAT: Final = layout.CONSUMER_HEARTBEAT_NS // 8
 _HIGH_WATER: Final = layout.HIGH_WATER // 8
 
@@ -93,6 +95,14 @@ class Consumer:
         return self.cursors[_HEAD] - self.cursors[_TAIL]
 
     @property
+    def is_moved(self) -> bool:
+        """Whether the ring was made anew in another file, because its name was removed.
+
+        That has the same session, and all that was not acknowledged here: close this consumer and open another one.
+        """
+        return self.cursors[_MOVED] != 0
+
+    @property
     def has_news(self) -> bool:
         """Whether records were published since the last poll."""
         return self.cursors[_HEAD] != self.position
@@ -158,6 +168,23 @@ class Consumer:
         cursors = self.cursors
         cursors[_HEARTBEAT] = now_ns
         self._note_lag(cursors[_HEAD] - cursors[_TAIL])
+
+    @property
+    def abandoned_ns(self) -> int:
+        """Since when no process is seen to hold the ring to append to it, ns since the epoch; 0 while one does."""
+        return self.cursors[_ABANDONED]
+
+    def look_for_producer(self, now_ns: int) -> bool:
+        """Whether a process holds the ring to append to it; keeps `abandoned_ns`, which outlives this consumer."""
+        cursors = self.cursors
+        if self.segment.is_locked(layout.PRODUCER_LOCK):
+            if cursors[_ABANDONED]:
+                cursors[_ABANDONED] = 0
+            return True
+        attached_ns = cursors[layout.ATTACHED_NS // 8]
+        if attached_ns >= cursors[_ABANDONED]:  # never seen, or there was a producer since
+            cursors[_ABANDONED] = max(now_ns, attached_ns + 1)
+        return False
 
     def check_size(self) -> None:
         """Make sure that the segment still has all its memory; touching memory that is gone ends the process (SIGBUS).

@@ -65,6 +65,7 @@ def described(observer: Observer) -> dict[str, Any]:
         "dropped": state.dropped,
         "rejected": state.rejected,
         "flagged": state.flagged,
+        "recreated": state.recreated,
         "producer": {"pid": state.producer_pid, "state": producer_state(state)},
         "consumer": {"pid": state.consumer_pid or None, "state": consumer_state(state)},
         "last_record_ns": last_record_ns(observer),

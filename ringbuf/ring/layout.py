@@ -24,11 +24,14 @@ One ring is one file in /dev/shm. All numbers are little-endian.
     |  296 | i64  | attached: when the present producer attached, ns since the epoch   |
     |  304 | i64  | closed: when the producer closed the ring, 0 while it is open      |
     |  312 | u64  | process id of the present or last producer                         |
+    |  320 | u64  | recreated: how often the ring was made anew, its name being gone   |
+    |  328 | i64  | moved: when the producer went on in another file, 0 if it did not  |
     +------+------+--------------------------------------------------------------------+
     |  512 | u64  | tail: seq of the next record to be acknowledged                    |
     |  520 | u64  | high water: the largest lag the consumer ever saw                  |
     |  528 | i64  | heartbeat of the consumer, ns since the epoch                      |
     |  536 | u64  | process id of the present or last consumer                         |
+    |  544 | i64  | abandoned: since when the consumer sees no producer, 0 if one is   |
     +------+------+--------------------------------------------------------------------+
     | 1024 |      | descriptor of the schema, canonical JSON                           |
     +------+------+--------------------------------------------------------------------+
@@ -42,6 +45,9 @@ Publication: the record's bytes are stored first, then `head`, with one aligned 
 readers when, and only when, its seq is below the head. x86-64 makes stores visible in program order, so plain stores
 do; elsewhere the store of `head` must be a release store. A bulk append stores `claimed` before it stores any record;
 `claimed` stays where it is if that append never ends, so that readers of old records know which slots it may have hit.
+
+A ring whose name was removed is made anew by its producer: another file with the same session, records and counters.
+The old file, which may still be mapped by its consumer, says so by `moved`; nothing is appended to it any more.
 
 Locks are open file description locks on one byte each (`PRODUCER_LOCK`, `CONSUMER_LOCK`): they die with their holder.
 
@@ -68,11 +74,14 @@ FLAGGED: Final = 288
 ATTACHED_NS: Final = 296
 CLOSED_NS: Final = 304
 PRODUCER_PID: Final = 312
+RECREATED: Final = 320
+MOVED_NS: Final = 328
 
 TAIL: Final = 512
 HIGH_WATER: Final = 520
 CONSUMER_HEARTBEAT_NS: Final = 528
 CONSUMER_PID: Final = 536
+ABANDONED_NS: Final = 544
 
 DESCRIPTOR: Final = 1024
 MAX_DESCRIPTOR: Final = HEADER_SIZE - DESCRIPTOR
@@ -202,10 +211,10 @@ def is_capacity(capacity: int) -> bool:
 
 
 def _check_layout() -> None:
-    fields = [HEAD, CLAIMED, DROPPED, REJECTED, FLAGGED, ATTACHED_NS, CLOSED_NS, PRODUCER_PID]
-    fields += [TAIL, HIGH_WATER, CONSUMER_HEARTBEAT_NS, CONSUMER_PID]
+    fields = [HEAD, CLAIMED, DROPPED, REJECTED, FLAGGED, ATTACHED_NS, CLOSED_NS, PRODUCER_PID, RECREATED, MOVED_NS]
+    fields += [TAIL, HIGH_WATER, CONSUMER_HEARTBEAT_NS, CONSUMER_PID, ABANDONED_NS]
     assert all(offset % 8 == 0 for offset in fields), "an 8-byte field is not aligned"
-    assert TAIL - PRODUCER_PID - 8 >= 128, "producer and consumer share a pair of cache lines"
+    assert TAIL - MOVED_NS - 8 >= 128, "producer and consumer share a pair of cache lines"
     assert _CONSTANTS.size == 52 and DESCRIPTOR % 64 == 0 and HEADER_SIZE % 4096 == 0
     assert MAX_RECORD_SIZE % RECORD_ALIGNMENT == 0
 

@@ -8,7 +8,7 @@ import numpy as np
 from ringbuf.errors import RingClosed, RingCorrupt, RingError
 from ringbuf.ring import layout, registry
 from ringbuf.ring.native import cursors
-from ringbuf.ring.segment import Segment, check_platform
+from ringbuf.ring.segment import FileId, Segment, check_platform
 
 Records = np.ndarray[Any, np.dtype[np.void]]
 
@@ -36,6 +36,8 @@ class RingState:
     dropped: int
     rejected: int
     flagged: int
+    recreated: int
+    moved_ns: int
     high_water: int
     attached_ns: int
     closed_ns: int
@@ -44,6 +46,7 @@ class RingState:
     heartbeat_ns: int
     consumer_pid: int
     consumer_alive: bool
+    abandoned_ns: int
 
     @property
     def lag(self) -> int:
@@ -89,6 +92,11 @@ class Observer:
         except BaseException:
             segment.close()
             raise
+
+    @property
+    def file_id(self) -> FileId:
+        """Which file the ring is in: a ring whose name was removed is made anew in another, session and all."""
+        return self._segment.file_id
 
     @property
     def head(self) -> int:
@@ -145,6 +153,8 @@ class Observer:
             dropped=word[layout.DROPPED // 8],
             rejected=word[layout.REJECTED // 8],
             flagged=word[layout.FLAGGED // 8],
+            recreated=word[layout.RECREATED // 8],
+            moved_ns=word[layout.MOVED_NS // 8],
             high_water=word[layout.HIGH_WATER // 8],
             attached_ns=word[layout.ATTACHED_NS // 8],
             closed_ns=word[layout.CLOSED_NS // 8],
@@ -153,6 +163,7 @@ class Observer:
             heartbeat_ns=word[layout.CONSUMER_HEARTBEAT_NS // 8],
             consumer_pid=word[layout.CONSUMER_PID // 8],
             consumer_alive=self._segment.is_locked(layout.CONSUMER_LOCK),
+            abandoned_ns=word[layout.ABANDONED_NS // 8],
         )
 
     def _check_open(self) -> None:

@@ -15,15 +15,16 @@ from ringbuf.errors import RecordError, RingClosed, RingError, RingForked
 from ringbuf.record import value as record
 from ringbuf.record.execution import EXECUTION
 from ringbuf.record.schema import IDENTITY, Schema
-from ringbuf.ring import layout
+from ringbuf.ring import layout, name_watch, registry
+from ringbuf.ring.address_range import AddressRange
+from ringbuf.ring.arrays import Record, check_records, one_record
 from ringbuf.ring.attachment import attach
 from ringbuf.ring.native import AppendState, cursors, thread_lock
+from ringbuf.ring.recreation import Successor
 from ringbuf.ring.segment import Segment, keep_from_children, keep_in_memory
 
 FULL: Final = -1
 """What an append returns when the ring is full: the record was not taken, and counted as dropped."""
-
-Record = np.ndarray[Any, np.dtype[np.void]]
 
 _HEAD: Final = layout.HEAD // 8
 _TAIL: Final = layout.TAIL // 8
@@ -50,11 +51,12 @@ class Producer(AppendState):
         self.session = header.session
         self.capacity = header.capacity
         self._segment: Segment | None = segment
+        self._header = header
+        self._names = segment.name, registry.retired_name(segment.name, header.session)
+        self._naming = threading.RLock()
         self._where = segment.where
-        # A map of its own open file: a map keeps a duplicate of its descriptor, and with that the lock, alive in
-        # forked children, where the lock's own descriptor is closed.
-        with segment.reopen() as mapped:
-            self.memory = mapped.map(0, header.segment_size, writable=True, populate=True)
+        self._range = AddressRange(segment, header.segment_size)
+        self.memory = self._range.memory
         self.memory_locked = keep_in_memory(self.memory)
         self.cursors = cursors(self.memory)
         self._slots: Record = np.frombuffer(self.memory, header.schema.dtype, offset=layout.HEADER_SIZE)
@@ -69,6 +71,7 @@ class Producer(AppendState):
         self.clear_below = 0
         self._attach()
         keep_from_children(self)
+        name_watch.watch(self)
 
     @classmethod
     def open(
@@ -164,9 +167,7 @@ class Producer(AppendState):
             busy = self.busy
             try:
                 self._enter()
-                if not _is_array(records) or records.ndim != 1 or records.dtype != self.schema.dtype:
-                    self.count(layout.REJECTED, np.size(records))
-                    raise RecordError(f"extend takes a 1-d array of {self.schema.dtype}, not {_kind(records)}")
+                check_records(records, self.schema)
                 seq = self.cursors[_HEAD]
                 taken = min(len(records), self.capacity - (seq - self.cursors[_TAIL]))
                 self.cursors[_CLAIMED] = max(seq + taken, self.cursors[_CLAIMED])
@@ -183,6 +184,9 @@ class Producer(AppendState):
                 if taken < len(records):
                     self.count(layout.DROPPED, len(records) - taken)
                 return taken
+            except RecordError:
+                self.count(layout.REJECTED, np.size(records))
+                raise
             finally:
                 self.busy = busy
 
@@ -291,15 +295,41 @@ class Producer(AppendState):
         A claim of this thread is given up; that of another thread is waited for.
         """
         with self.lock:
-            if self._segment is None:
-                return
             if self._claim is not None:
                 self._end_claim()
+        name_watch.look(self)
+        with self.lock:
+            if self._segment is None:
+                return
             segment, self._segment = self._segment, None
             self.limit = 0  # no append gets through from here on, also of a thread that runs while the lock is let go
+            name_watch.unwatch(self)
             if not self._forked:
                 self.cursors[layout.CLOSED_NS // 8] = time.time_ns()
                 segment.close()
+
+    def ensure_named(self) -> bool:
+        """Make sure that the ring's name leads to its file; if it does not, make the ring anew with all that is in it.
+
+        `ringbuf.ring.name_watch` does so about once a second, and `close` for the last time.
+
+        Returns:
+            Whether the ring was made anew.
+
+        Raises:
+            RingError: it cannot be made; appends go on, and the next look tries again.
+        """
+        with self._naming:
+            segment = self._segment
+            if segment is None or self._forked or segment.is_linked():
+                return False
+            with Successor.reserve(self._names, self._header, self._range, self.cursors) as successor, self.lock:
+                if self._segment is not segment:
+                    return False  # closed by a signal handler
+                self.limit = 0  # no append gets past this thread's lock from here on
+                self._segment = successor.take_over(segment)
+                self.memory_locked = keep_in_memory(self.memory)
+                return True
 
     def __enter__(self) -> Self:
         return self
@@ -346,10 +376,7 @@ class Producer(AppendState):
             return
         if fields:
             raise RecordError("append takes a record or fields, not both", "set the fields in the record")
-        given = values if isinstance(values, np.ndarray | np.void) else None
-        if given is None or given.dtype != self.schema.dtype or given.size != 1:
-            raise RecordError(f"append takes one record of {self.schema.dtype}, not {_kind(values)}")
-        self._scratch[0] = given if isinstance(given, np.void) else given.reshape(1)[0]
+        self._scratch[0] = one_record(values, self.schema)
 
     def _stamp(self, slots: Record, seq: int) -> None:
         slots["session"] = self.session
@@ -363,17 +390,8 @@ class Producer(AppendState):
         self._forked = True
         self.limit = 0
         self.lock = thread_lock()
+        self._naming = threading.RLock()
         self.busy = False
         self._claim = None
         if self._segment is not None:
             self._segment.close()
-
-
-def _is_array(value: object) -> bool:
-    return isinstance(value, np.ndarray)
-
-
-def _kind(value: Any) -> str:
-    if isinstance(value, np.ndarray | np.void):
-        return f"an array of shape {value.shape} and {value.dtype}"
-    return repr(value)

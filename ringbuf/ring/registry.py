@@ -8,11 +8,13 @@ namespace has no dot, so the two parts can always be told apart. A ring replaced
 import os
 import re
 import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
-from ringbuf.errors import InvalidName, RingInUse, RingNotFound
+from ringbuf.errors import InvalidName, RingError, RingInUse, RingNotFound
 from ringbuf.ring import layout
 from ringbuf.ring.segment import FileId, Segment, unlink
 
@@ -28,6 +30,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*")
 _RETIRED = re.compile(r"(?P<name>[^~]+)~[0-9a-f]{16}")
 _NAMESPACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 _DIRECTORY = str(SHARED_MEMORY)
+_PREFIX = "ringbuf"
 _MAX_NAME = 100
 _MAX_NAMESPACE = 48
 
@@ -70,7 +73,7 @@ def resolve_namespace(given: str | None = None) -> str:
 
 def shared_memory_name(name: str, namespace: str | None = None) -> str:
     """Name of a ring's shared memory segment as POSIX has it, with a leading slash."""
-    return f"/ringbuf.{resolve_namespace(namespace)}.{check_name(name)}"
+    return f"/{_PREFIX}.{resolve_namespace(namespace)}.{check_name(name)}"
 
 
 def ring_path(name: str, namespace: str | None = None) -> Path:
@@ -93,7 +96,7 @@ def ring_files(namespace: str | None = None) -> dict[FileId, str]:
 
     Files that no ring can be called like are none and left out.
     """
-    prefix = f"ringbuf.{resolve_namespace(namespace)}."
+    prefix = f"{_PREFIX}.{resolve_namespace(namespace)}."
     device = os.stat(_DIRECTORY).st_dev
     with os.scandir(_DIRECTORY) as entries:
         named = {entry.inode(): entry.name[len(prefix) :] for entry in entries if entry.name.startswith(prefix)}
@@ -155,6 +158,35 @@ def remove(name: str, *, namespace: str | None = None, force: bool = False) -> N
             unlink(segment, where)
     else:
         unlink(segment, where)
+
+
+def drained(namespace: str | None = None) -> dict[str, int]:
+    """Rings that nobody misses, and their bytes: no process holds one to append to it, and a writer has all of it."""
+    return dict(_for_drained(namespace, lambda _: None))
+
+
+def remove_drained(namespace: str | None = None) -> dict[str, int]:
+    """Remove all `drained` rings; returns them."""
+    return dict(_for_drained(namespace, lambda segment: unlink(segment.name, segment.where)))
+
+
+def _for_drained(namespace: str | None, act: Callable[[Segment], None]) -> Iterator[tuple[str, int]]:
+    for name in ring_names(namespace):
+        with (
+            suppress(RingError),
+            Segment.open(shared_memory_name(name, namespace), f"ring {name!r}", writable=True) as opened,
+        ):
+            opened.check_owner()
+            _check_removable(opened)
+            act(opened)
+            yield name, opened.size
+
+
+def namespaces() -> list[str]:
+    """All namespaces that have rings, sorted."""
+    with os.scandir(_DIRECTORY) as entries:
+        parts = [entry.name.split(".") for entry in entries]
+    return sorted({each[1] for each in parts if len(each) > 2 and each[0] == _PREFIX and _NAMESPACE.fullmatch(each[1])})
 
 
 def _check_removable(segment: Segment) -> None:

@@ -18,14 +18,14 @@ from typing import Final, NamedTuple, Protocol, Self
 
 import posix_ipc
 
-from ringbuf.errors import ConfigurationError, RingCorrupt, RingError, RingMemory, RingNotFound
+from ringbuf.errors import ConfigurationError, RingCorrupt, RingError, RingInUse, RingMemory, RingNotFound
 from ringbuf.ring import layout, native
 
 MODE: Final = 0o600
 IN_ORDER: Final = ("x86_64", "AMD64")
 """Processors that show plain stores in the order of the program."""
 _REFUSED = "check its owner and mode, and the limits of this process"
-_REMOVE = "see `ringbuf rm --force` if it is yours and no longer needed"
+REMOVE: Final = "see `ringbuf rm --force` if it is yours and no longer needed"
 _FLOCK = struct.Struct("hhqqi4x")  # struct flock of Linux on 64 bits: type, whence, start, length, pid
 
 
@@ -68,11 +68,13 @@ class Segment:
     Attributes:
         name: name of the segment with its leading slash.
         where: what to call it in an error.
+        file_id: which file it is.
     """
 
     def __init__(self, name: str, where: str, fd: int) -> None:
         self.name = name
         self.where = where
+        self.file_id = _file_id(os.fstat(fd))
         self._fd = fd
         # Also when the object is lost without close(): its lock must not stay. At exit the process takes all with it.
         self._close = weakref.finalize(self, os.close, fd)
@@ -99,6 +101,25 @@ class Segment:
         except (posix_ipc.PermissionsError, OSError) as error:
             raise _refusal(f"{where} (/dev/shm{name}) cannot be opened: {error}", error) from error
         return cls(name, where, fd)
+
+    @classmethod
+    def create_new(cls, name: str, where: str) -> Self | None:
+        """Make an empty segment; None if there is something of this name.
+
+        Raises:
+            RingMemory: this process has too many files open, or /dev/shm is full.
+            RingError: the operating system refuses it.
+        """
+        try:
+            return cls(name, where, posix_ipc.SharedMemory(name, posix_ipc.O_CREX, mode=MODE).fd)
+        except posix_ipc.ExistentialError:
+            return None
+        except (posix_ipc.PermissionsError, OSError) as error:
+            raise _refusal(f"{where} (/dev/shm{name}) cannot be made: {error}", error) from error
+
+    def fileno(self) -> int:
+        """Its file descriptor."""
+        return self._fd
 
     def reopen(self) -> Self:
         """The same segment, whatever its name leads to now, through an open file that has none of the locks.
@@ -134,11 +155,6 @@ class Segment:
         """Bytes of the segment as it is now."""
         return os.lseek(self._fd, 0, os.SEEK_END)  # a tenth of the price of fstat, and nobody uses the file's position
 
-    @property
-    def file_id(self) -> FileId:
-        """Which file it is."""
-        return _file_id(os.fstat(self._fd))
-
     def is_linked(self) -> bool:
         """Whether the name still leads to this very segment."""
         try:
@@ -167,47 +183,60 @@ class Segment:
         """Read one u64 of the header without a map."""
         data = os.pread(self._fd, 8, offset)
         if len(data) < 8:
-            raise RingCorrupt(f"{self.where} is truncated: {self.size} bytes", _REMOVE)
+            raise RingCorrupt(f"{self.where} is truncated: {self.size} bytes", REMOVE)
         return int.from_bytes(data, "little")
 
     def create(self, header: layout.Header) -> None:
-        """Reserve the memory and write the header, its magic last.
+        """Reserve the memory and write the header, its magic last; errors are those of `reserve`.
 
         Raises:
-            RingMemory: /dev/shm has no room; the segment is empty again.
             SchemaError: the schema is too large for a ring.
         """
         encoded = header.encode()
+        self.reserve(header.segment_size)
+        self.write(encoded[len(layout.MAGIC) :], len(layout.MAGIC))
+        self.write(layout.MAGIC, 0)
+
+    def reserve(self, size: int) -> None:
+        """Have so many bytes of memory, all 0.
+
+        Raises:
+            RingMemory: /dev/shm has no room; the segment is empty again.
+        """
         try:
             os.fchmod(self._fd, MODE)  # a umask may have taken even the owner's rights
             os.ftruncate(self._fd, 0)
-            os.posix_fallocate(self._fd, 0, header.segment_size)
+            os.posix_fallocate(self._fd, 0, size)
         except OSError as error:
             os.ftruncate(self._fd, 0)
             if error.errno not in (errno.ENOSPC, errno.ENOMEM, errno.EDQUOT, errno.EFBIG):
                 raise RingError(f"{self.where} cannot be reserved: {error}") from error
             room = os.statvfs("/dev/shm")
             raise RingMemory(
-                f"{self.where} needs {header.segment_size:,} bytes of /dev/shm, of which are free "
+                f"{self.where} needs {size:,} bytes of /dev/shm, of which are free "
                 f"{room.f_bavail * room.f_frsize:,}: {error.strerror}",
                 "make /dev/shm larger, remove old rings, or use a smaller capacity",
             ) from error
-        os.pwrite(self._fd, encoded[len(layout.MAGIC) :], len(layout.MAGIC))
-        os.pwrite(self._fd, layout.MAGIC, 0)
 
-    def map(self, offset: int, length: int, *, writable: bool, populate: bool = False) -> mmap.mmap:
-        """Map a part of the segment; `populate` makes every page present at once.
+    def write(self, data: bytes | memoryview, offset: int) -> None:
+        """Write bytes without a map."""
+        left = memoryview(data).cast("B")
+        while left:
+            written = os.pwrite(self._fd, left, offset)
+            left, offset = left[written:], offset + written
+
+    def map(self, offset: int, length: int, *, writable: bool) -> mmap.mmap:
+        """Map a part of the segment.
 
         Raises:
             RingMemory: the operating system has no room for the map.
             RingCorrupt: the segment was truncated since its header was read.
         """
         protection = mmap.PROT_READ | (mmap.PROT_WRITE if writable else 0)
-        flags = mmap.MAP_SHARED | (mmap.MAP_POPULATE if populate else 0)
         try:
-            return mmap.mmap(self._fd, length, flags=flags, prot=protection, offset=offset)
+            return mmap.mmap(self._fd, length, flags=mmap.MAP_SHARED, prot=protection, offset=offset)
         except ValueError as error:
-            raise RingCorrupt(f"{self.where} is truncated: {self.size} bytes", _REMOVE) from error
+            raise RingCorrupt(f"{self.where} is truncated: {self.size} bytes", REMOVE) from error
         except OSError as error:
             hint = "check the limits of this process (ulimit -v -n, vm.max_map_count)"
             raise RingMemory(f"{self.where}: {length:,} bytes cannot be mapped: {error}", hint) from error
@@ -226,14 +255,27 @@ class Segment:
             raise
         return True
 
+    def unlock(self, byte: int) -> None:
+        """Let go of the lock on one byte."""
+        fcntl.fcntl(self._fd, fcntl.F_OFD_SETLK, _FLOCK.pack(fcntl.F_UNLCK, os.SEEK_SET, byte, 1, 0))
+
     def is_locked(self, byte: int) -> bool:
         """Whether anybody else holds the lock on this byte."""
         answer = fcntl.fcntl(self._fd, fcntl.F_OFD_GETLK, _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, byte, 1, 0))
         return bool(_FLOCK.unpack(answer)[0] != fcntl.F_UNLCK)
 
     def rename(self, name: str) -> None:
-        """Give the segment another name in the same namespace."""
-        os.rename(f"/dev/shm{self.name}", f"/dev/shm{name}")
+        """Give the segment another name in the same namespace.
+
+        Raises:
+            RingInUse: another segment has that name.
+        """
+        try:
+            os.link(f"/dev/shm{self.name}", f"/dev/shm{name}")  # `rename` would take the name from who has it
+        except FileExistsError as error:
+            if _file_id(os.stat(f"/dev/shm{name}")) != self.file_id:
+                raise RingInUse(f"{self.where} cannot be set aside: there is /dev/shm{name}", "try again") from error
+        os.unlink(f"/dev/shm{self.name}")
         self.name = name
 
 
@@ -271,7 +313,7 @@ def _check_regular(path: str, where: str) -> None:
     except FileNotFoundError:
         return
     if not stat.S_ISREG(mode):
-        raise RingCorrupt(f"{where} ({path}) is not a regular file, its mode is {mode:#o}", _REMOVE)
+        raise RingCorrupt(f"{where} ({path}) is not a regular file, its mode is {mode:#o}", REMOVE)
 
 
 class Holder(Protocol):

@@ -17,7 +17,10 @@ from ringbuf.record.schema import Schema
 CONTEXT: Final = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload([f"{__package__}.{path.stem}" for path in Path(__file__).parent.glob("test_*.py")])
 
-_TRACED: Final = ("attachment.py", "segment.py", "registry.py", "producer.py", "consumer.py", "bound_recorder.py")
+_TRACED: Final = tuple(
+    f"{name}.py"
+    for name in ("attachment", "segment", "registry", "producer", "recreation", "consumer", "bound_recorder")
+)
 
 MARK: Final = Schema.define("marks", [("value", "u8"), ("echo", "u8"), ("text", "S8")])
 """`echo` is `value` with all bits turned, so that a torn record shows."""

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ringbuf.errors import RingIncomplete
+from ringbuf.errors import RingIncomplete, RingNotFound
 from ringbuf.record.schema import Schema
 from ringbuf.ring import registry
 from ringbuf.ring.consumer import Consumer
@@ -310,3 +310,44 @@ def test_killed_at_random_moments_a_producer_loses_nothing_it_was_told_is_there(
     with Producer.open(NAME, MARK) as producer:
         assert (producer.session, producer.head, producer.dropped) == (session, sum(map(len, values.values())), 0)
         assert producer.append() != FULL
+
+
+# Making a ring anew
+
+
+def polled(consumer: Consumer) -> list[int]:
+    return [value for view in consumer.poll() for value in values_of(view)]
+
+
+def make_anew(begin: Callable[[], None], namespace: str) -> None:
+    producer = Producer.open(NAME, MARK, namespace=namespace)
+    registry.ring_path(NAME, namespace).unlink()
+    begin()
+    producer.ensure_named()
+
+
+def test_killed_at_any_line_of_making_a_ring_anew_a_producer_leaves_all_of_it_or_none(namespace: str) -> None:
+    outcomes = set()
+    for step in range(STEPS):
+        with Producer.open(NAME, MARK, capacity=CAPACITY) as producer:
+            producer.extend(array_of(range(1, 4)))
+            session = producer.session
+        with Consumer.open(NAME) as old:
+            old.poll(1)
+            old.acknowledge(0)
+            killed = killed_at(step, make_anew, namespace)
+            assert polled(old) == [2, 3], "who has the old file still has everything"
+        try:
+            with Consumer.open(NAME) as new:
+                assert (new.header.session, polled(new)) == (session, [2, 3])
+                outcome = "all"
+        except (RingNotFound, RingIncomplete) as error:
+            outcome = type(error).__name__
+        outcomes.add(outcome)
+        with Producer.open(NAME, MARK, capacity=CAPACITY) as producer:
+            assert (producer.session == session) == (outcome == "all")
+        registry.ring_path(NAME).unlink()
+        if not killed:
+            break
+    assert (outcome, outcomes) == ("all", {"all", "RingNotFound", "RingIncomplete"})
+    assert 10 < step < STEPS - 1

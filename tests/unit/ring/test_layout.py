@@ -51,9 +51,10 @@ def test_the_golden_header_is_read_back(schema: Schema) -> None:
 
 def test_every_offset_is_where_it_was_promised() -> None:
     producer = ["HEAD", "CLAIMED", "DROPPED", "REJECTED", "FLAGGED", "ATTACHED_NS", "CLOSED_NS", "PRODUCER_PID"]
-    consumer = ["TAIL", "HIGH_WATER", "CONSUMER_HEARTBEAT_NS", "CONSUMER_PID"]
-    assert [getattr(layout, name) for name in producer] == [256, 264, 272, 280, 288, 296, 304, 312]
-    assert [getattr(layout, name) for name in consumer] == [512, 520, 528, 536]
+    producer += ["RECREATED", "MOVED_NS"]
+    consumer = ["TAIL", "HIGH_WATER", "CONSUMER_HEARTBEAT_NS", "CONSUMER_PID", "ABANDONED_NS"]
+    assert [getattr(layout, name) for name in producer] == [256, 264, 272, 280, 288, 296, 304, 312, 320, 328]
+    assert [getattr(layout, name) for name in consumer] == [512, 520, 528, 536, 544]
     assert (layout.DESCRIPTOR, layout.HEADER_SIZE, layout.PRODUCER_LOCK, layout.CONSUMER_LOCK) == (
         1024,
         16384,

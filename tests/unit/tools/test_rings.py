@@ -70,6 +70,7 @@ def test_ls_shows_every_ring_with_its_counters_and_processes(namespace: str) -> 
         "dropped": 1,
         "rejected": 0,
         "flagged": 0,
+        "recreated": 0,
         "producer": {"pid": os.getpid(), "state": "alive"},
         "consumer": {"pid": os.getpid(), "state": "gone"},
         "last_record_ns": 0,
@@ -132,6 +133,7 @@ def test_every_key_of_the_json_is_documented(namespace: str) -> None:
         json.loads(run("show", "foreign", "--json").stdout),
     ]
     printed.append(run_json("rm", "signals"))
+    printed.append(run_json("rm", "--drained"))
     assert [key for each in printed for key in each if f'"{key}":' not in document] == []
 
 
@@ -267,15 +269,60 @@ def test_rm_removes_a_ring_that_is_read_to_its_end(namespace: str) -> None:
         producer.append(captured_ns=1)
         consumer.poll()
         consumer.acknowledge(0)
-    assert run_json("rm", "signals") == {"namespace": namespace, "removed": "signals", "unread": 0}
+    assert run_json("rm", "signals") == {
+        "namespace": namespace,
+        "removed": "signals",
+        "unread": 0,
+        "held": False,
+    }
     assert ring_names() == []
 
 
 def test_rm_with_force_removes_anything_and_says_what_is_lost(namespace: str) -> None:
     with Producer.open("signals", SIGNALS, capacity=4) as producer:
         producer.append(captured_ns=1)
-        assert run("rm", "signals", "--force").stdout == "removed ring 'signals'; unread records lost: 1\n"
+    assert run("rm", "signals", "--force").stdout == "removed ring 'signals'; unread records lost: 1\n"
     segment(namespace, "foreign").write_bytes(b"no ring at all")
     assert run("rm", "foreign").exit_code == 1
     assert run_json("rm", "foreign", "--force")["unread"] is None
     assert ring_names() == []
+
+
+def test_rm_with_force_says_that_a_ring_whose_producer_lives_comes_back() -> None:
+    with Producer.open("signals", SIGNALS, capacity=4) as producer:
+        producer.append(captured_ns=1)
+        said = run("rm", "signals", "--force").stdout
+        assert said == f"removed ring 'signals'; process {os.getpid()} holds it and makes it anew\n"
+        assert producer.ensure_named()
+        with Consumer.open("signals") as consumer:
+            assert consumer.lag == 1
+        shown = run_json("rm", "signals", "--force")
+        assert (shown["unread"], shown["held"]) == (0, True)
+
+
+def test_rm_drained_removes_what_nobody_misses_and_nothing_else(namespace: str) -> None:
+    for name in ("read", "never-used", "unread", "living"):
+        with Producer.open(name, SIGNALS, capacity=4) as producer:
+            if name != "never-used":
+                producer.append(captured_ns=1)
+    for name in ("read", "living"):
+        with Consumer.open(name) as consumer:
+            consumer.poll()
+            consumer.acknowledge(0)
+    segment(namespace, "foreign").write_bytes(b"no ring at all")
+    size = segment(namespace, "read").stat().st_size
+    with Producer.open("living", SIGNALS):
+        assert run_json("rm", "--drained") == {
+            "namespace": namespace,
+            "removed": [{"name": "never-used", "size": size}, {"name": "read", "size": size}],
+            "freed": 2 * size,
+        }
+        assert ring_names() == ["foreign", "living", "unread"]
+        assert run("rm", "--drained").stdout == "0 rings removed, 0 B freed\n"
+
+
+@pytest.mark.parametrize("arguments", [[], ["signals", "--drained"], ["--drained", "--force"]])
+def test_rm_takes_a_name_or_drained(arguments: list[str]) -> None:
+    result = run("rm", *arguments)
+    assert result.exit_code == 2
+    assert result.stderr.startswith("ringbuf: give the NAME of a ring, or --drained; see ")

@@ -1,0 +1,201 @@
+"""Processes whose rings' names vanish: they notice by themselves, about once a second."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ringbuf.launch.waiting import wait_until
+from ringbuf.ring import name_watch, registry
+from ringbuf.ring.consumer import Consumer
+from ringbuf.ring.observer import Observer
+from ringbuf.ring.producer import Producer
+from tests.checkout import ROOT
+from tests.processes.ring.process import MARK
+
+NAME = "mm-btc"
+
+
+@pytest.fixture
+def path(namespace: str) -> Path:
+    return registry.ring_path(NAME, namespace)
+
+
+WATCHED = """
+import os, sys, time
+from ringbuf.strategies import Recorder
+recorder = Recorder.open("mm-btc", capacity=64)
+bound = recorder.bind(exchange="e", account="a", symbol="s", strategy="m")
+for line in sys.stdin:
+    words = line.split()
+    if words[0] == "record":
+        print(bound.fill(side="buy", last_price=1.0, last_quantity=1.0, trade_id=words[1]), flush=True)
+    elif words[0] == "close":
+        recorder.close()
+        print("closed", flush=True)
+    elif words[0] == "leave":
+        break
+"""
+
+
+class Strategy:
+    """A strategy in a process of its own, that does what it is told."""
+
+    def __init__(self, prefix: tuple[str, ...] = ()) -> None:
+        command = [*prefix, sys.executable, "-c", WATCHED]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+
+    def __enter__(self) -> "Strategy":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.communicate()
+
+    def do(self, words: str) -> str:
+        assert self.process.stdin is not None and self.process.stdout is not None
+        print(words, file=self.process.stdin, flush=True)
+        return self.process.stdout.readline().strip()
+
+
+def trades(name: str = NAME) -> list[bytes]:
+    with Observer.open(name) as observer:
+        found: list[bytes] = observer.read(0).records["trade_id"].tolist()
+        return found
+
+
+def test_a_strategy_notices_by_itself_and_what_it_recorded_outlives_its_death(implementation: str, path: Path) -> None:
+    with Strategy() as strategy:
+        assert [strategy.do(f"record {number}") for number in range(3)] == ["0", "1", "2"]
+        path.unlink()
+        assert strategy.do("record 3") == "3"
+        wait_until(path.exists, "the ring has its name again")
+        wait_until(lambda: trades() == [b"0", b"1", b"2", b"3"], "the ring has its records again")
+        strategy.process.send_signal(signal.SIGKILL)
+        strategy.process.wait()
+    assert trades() == [b"0", b"1", b"2", b"3"]
+    with Consumer.open(NAME) as consumer:
+        assert (consumer.lag, consumer.look_for_producer(time.time_ns())) == (4, False)
+
+
+@pytest.mark.parametrize("end", ["close", "leave"])
+def test_a_strategy_that_ends_right_after_its_ring_was_removed_leaves_it_behind(end: str, path: Path) -> None:
+    with Strategy() as strategy:
+        assert strategy.do("record 0") == "0"
+        path.unlink()
+        assert strategy.do("record 1") == "1"
+        assert strategy.do(end) == ("closed" if end == "close" else "")
+        if end == "leave":
+            strategy.process.wait()
+    assert trades() == [b"0", b"1"]
+
+
+def test_an_idle_process_wakes_once_a_second_and_one_without_rings_has_no_thread() -> None:
+    def thread_names() -> list[str]:
+        return [thread.name for thread in threading.enumerate()]
+
+    with Producer.open(NAME, MARK, capacity=2):
+        assert thread_names().count("ring names") == 1
+        with Producer.open("another", MARK, capacity=2):
+            assert thread_names().count("ring names") == 1
+    for leftover in list(name_watch.watched):
+        name_watch.unwatch(leftover)
+    wait_until(lambda: "ring names" not in thread_names(), "the thread ends")
+
+
+def test_a_forked_child_leaves_its_parents_names_alone_and_looks_after_its_own(path: Path, namespace: str) -> None:
+    program = f"""
+import os, time
+from ringbuf import Producer
+parent = Producer.open({NAME!r}, capacity=2)
+child = os.fork()
+if child == 0:
+    own = Producer.open("child", capacity=2)
+    os.unlink({str(path)!r}); os.unlink({str(path)!r}.replace({NAME!r}, "child"))
+    time.sleep(2.5)
+    os._exit(not os.path.exists({str(path)!r}.replace({NAME!r}, "child")))
+parent.limit = 0
+os.waitpid(child, os.WNOHANG)
+time.sleep(2)
+print(os.path.exists({str(path)!r}), os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+    run = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert run.stdout == "True 0\n"
+
+
+# /dev/shm itself
+
+
+def unshared(*mounts: str) -> tuple[str, ...]:
+    """The beginning of a command with a /dev/shm of its own; the test is skipped where that is not allowed."""
+    if os.geteuid() or subprocess.run(["unshare", "-m", "true"], check=False).returncode:
+        pytest.skip("to mount a /dev/shm of its own, a process must be root and may unshare its mounts")
+    return ("unshare", "-m", "sh", "-c", f'{"; ".join(mounts)}; exec "$@"', "sh")
+
+
+def run_unshared(program: str, *mounts: str) -> dict[str, Any]:
+    command = [*unshared(*mounts), sys.executable, "-c", program]
+    run = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
+    found: dict[str, Any] = json.loads(run.stdout.splitlines()[-1])
+    return found
+
+
+REMOUNTED = """
+import json, subprocess, time
+from ringbuf import Observer, Producer, Schema
+from ringbuf.ring import registry
+schema = Schema.define("marks", [("value", "u8")])
+producers = [Producer.open(f"ring-{number}", schema, capacity=8) for number in range(3)]
+before = [producer.append(value=1) for producer in producers]
+inodes = sorted(file.inode for file in registry.ring_files())
+subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "none", "/dev/shm"], check=True)
+assert registry.ring_names() == []
+after = [producer.append(value=2) for producer in producers]
+time.sleep(2.5)
+values = []
+for name in registry.ring_names():
+    with Observer.open(name) as observer:
+        values.append(observer.read(0).records["value"].tolist())
+print(json.dumps({"values": values, "inodes": [inodes, sorted(file.inode for file in registry.ring_files())]}))
+"""
+
+
+def test_when_dev_shm_is_mounted_anew_every_ring_is_made_anew_in_it() -> None:
+    """There the inodes begin again, so they alone do not tell one file from another."""
+    found = run_unshared(REMOUNTED, "mount -t tmpfs -o size=8m none /dev/shm")
+    assert found["values"] == [[1, 2]] * 3
+    assert found["inodes"][0] == found["inodes"][1]
+
+
+FULL_SHM = """
+import json, logging, os, sys, time
+from ringbuf import Observer, Producer, Schema
+from ringbuf.ring import registry
+logging.basicConfig(stream=sys.stderr)
+schema = Schema.define("marks", [("value", "u8")])
+producer = Producer.open("mm", schema, capacity=16384)
+producer.append(value=1)
+os.unlink(registry.ring_path("mm"))
+room = os.statvfs("/dev/shm")
+with open("/dev/shm/ballast", "wb") as file:
+    os.posix_fallocate(file.fileno(), 0, room.f_bavail * room.f_frsize)
+time.sleep(2)
+meanwhile = registry.ring_names()
+producer.append(value=2)
+os.unlink("/dev/shm/ballast")
+time.sleep(2)
+with Observer.open("mm") as observer:
+    print(json.dumps({"meanwhile": meanwhile, "values": observer.read(0).records["value"].tolist()}))
+"""
+
+
+def test_in_a_full_dev_shm_the_ring_waits_in_memory_until_there_is_room() -> None:
+    found = run_unshared(FULL_SHM, "mount -t tmpfs -o size=2m none /dev/shm")
+    assert found == {"meanwhile": [], "values": [1, 2]}
