@@ -74,6 +74,10 @@ class RingVersion(RingError):
     """The ring was written in another version of the layout."""
 
 
+class RingLost(RingError):
+    """A ring is gone and nobody saw its end: records of it may be lost."""
+
+
 class RingMemory(RingError):
     """Shared memory could not be reserved or mapped: /dev/shm is full, or a limit of the process is reached."""
 

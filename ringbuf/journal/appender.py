@@ -39,17 +39,18 @@ import logging
 import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Final, NamedTuple, Self
+from typing import Final, Self
 
 import numpy as np
 from isal.isal_zlib import crc32
 
 from ringbuf.errors import ConfigurationError, JournalError, JournalFull
 from ringbuf.journal.frame import HEADER_SIZE, FrameHeader, encode_segment_header, padding
-from ringbuf.journal.reader import MAX_PAYLOAD, RECORDS, SESSION, Damage, JournalReader, SegmentFile, Tail
+from ringbuf.journal.reader import MAX_PAYLOAD, RECORDS, SESSION, JournalReader, SegmentFile
+from ringbuf.journal.recovery import Recovered, SessionState, read_segment
 from ringbuf.journal.segment_appender import DISK, Files, SegmentAppender
 from ringbuf.journal.step import Step, reached
 from ringbuf.record.schema import Records
@@ -59,15 +60,6 @@ DEFAULT_SEGMENT_SIZE: Final = 64 * 1024 * 1024
 DEFAULT_RETAINED_BYTES: Final = 1024 * 1024 * 1024
 
 LOGGER: Final = logging.getLogger("ringbuf.writer")
-
-
-@dataclass
-class _Session:
-    """What the journal has of a session; `info` is None if its session frame was damaged."""
-
-    info: SessionInfo | None
-    next_seq: int
-    durable_seq: int
 
 
 class JournalAppender:
@@ -84,7 +76,7 @@ class JournalAppender:
         self._segment_size = segment_size
         self._clock = clock
         self._files = files
-        self._sessions: dict[int, _Session] = {}
+        self._sessions: dict[int, SessionState] = {}
         self._unsynced: set[int] = set()
         self._segment: SegmentAppender | None = None  # None if the next append has to begin one
         self._first = 0  # journal offset behind the session frames the segment began with
@@ -126,6 +118,11 @@ class JournalAppender:
         """All sessions the journal knows what to expect of, and what they are; None if their frame was damaged."""
         return {session: state.info for session, state in self._sessions.items()}
 
+    def info(self, session: int) -> SessionInfo | None:
+        """What a session is; None if the journal does not know it, or its frame was damaged."""
+        state = self._sessions.get(session)
+        return None if state is None else state.info
+
     def next_seq(self, session: int) -> int | None:
         """Seq of the next record to append; None if the session has to be added first. A failed sync lowers it."""
         state = self._sessions.get(session)
@@ -156,7 +153,7 @@ class JournalAppender:
                 return
         self._append(SESSION, info, expected, [memoryview(info.encode())])
         durable = expected if known is None else known.durable_seq
-        self._sessions[info.session] = _Session(info, expected, durable)
+        self._sessions[info.session] = SessionState(info, expected, durable)
 
     def drop_session(self, session: int) -> None:
         """Forget a session whose ring is gone; the segments to come do not mention it."""
@@ -188,6 +185,8 @@ class JournalAppender:
             )
         self._append(RECORDS, state.info, first_seq, [view.view(np.uint8).data for view in views])
         state.next_seq = first_seq + count
+        if state.info.ended:
+            state.info = replace(state.info, ended=False)
 
     def sync(self) -> int:
         """Make durable what was appended.
@@ -326,7 +325,7 @@ class JournalAppender:
     def _recover(self) -> None:
         limit = None
         for segment in reversed(JournalReader(self.directory).segments()):
-            found = _read(self.directory, segment, limit)
+            found = read_segment(self.directory, segment, limit)
             if limit is None:
                 self._reopen(segment, found)
             if found.sessions:
@@ -334,7 +333,7 @@ class JournalAppender:
                 break
             limit = segment.base
 
-    def _reopen(self, file: SegmentFile, found: "_Recovered") -> None:
+    def _reopen(self, file: SegmentFile, found: Recovered) -> None:
         self.durable_end = found.end
         if found.end == file.base:
             LOGGER.warning("segment %s has %d bytes and nothing intact: it is written anew", file.path, file.size)
@@ -363,34 +362,3 @@ class JournalAppender:
             LOGGER.error("%s, but a sink has everything below %d: segments are missing", ends, offset)
             self.close()
             self.durable_end = offset + padding(offset)
-
-
-class _Recovered(NamedTuple):
-    """What a segment holds: where its frames end, what its sessions expect, and what is behind."""
-
-    end: int
-    sessions: dict[int, _Session]
-    tail: Tail | None
-    is_header_intact: bool
-
-
-def _read(directory: Path, segment: SegmentFile, limit: int | None) -> _Recovered:
-    reader = JournalReader(directory)
-    end = segment.base + (HEADER_SIZE if segment.size >= HEADER_SIZE else 0)
-    expected: dict[int, int] = {}
-    tail, is_header_intact = None, True
-    for item in reader.frames(segment.base, limit):
-        if isinstance(item, Tail):
-            end, tail = item.offset, item
-            break
-        end = item.end
-        if isinstance(item, Damage):
-            LOGGER.error("journal %s is damaged from %d to %d: %s", directory, item.offset, item.end, item.reason)
-            is_header_intact = is_header_intact and item.offset != segment.base
-        header = item.header if isinstance(item, Damage) else item
-        if header is not None:
-            expected[header.session] = header.first_seq + header.count
-    sessions = {
-        session: _Session(reader.sessions.get(session), next_seq, next_seq) for session, next_seq in expected.items()
-    }
-    return _Recovered(end, sessions, tail, is_header_intact)

@@ -33,7 +33,8 @@ segment plus the position in its file. All numbers are little-endian; every fram
     +------+------+--------------------------------------------------------------------+
 
 The payload of a records frame is `count` records of consecutive seqs, bytes as they were in the ring. The payload of a
-session frame is canonical JSON: ring, host, pid, namespace, created_ns and the schema's descriptor. The offset inside a
+session frame is canonical JSON: ring, host, pid, namespace, created_ns and the schema's descriptor; and `ended: true`
+if no process held the ring and all its records stand before this frame. The offset inside a
 frame tells it from one that stands inside a record, or that the disk kept from a deleted file.
 
 Persisted: never reorder, retype or remove a field; the format is pinned by a golden test.
@@ -246,6 +247,8 @@ def decode_session(payload: bytes | memoryview, header: FrameHeader) -> SessionI
         "".join(texts).encode()  # refuses half a surrogate pair, which JSON can hold and nothing can store
         if not all(type(number) is int and abs(number) < 1 << 63 for number in (pid, created_ns)):
             raise ValueError(f"pid {pid!r} and created_ns {created_ns!r} are not both numbers of 64 bits")
+        if not isinstance(ended := described.get("ended", False), bool):
+            raise ValueError(f"ended {ended!r:.100} is neither true nor false")
         schema = Schema.from_descriptor(descriptor.encode())
     except (SchemaError, ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
         raise JournalCorrupt(f"session frame of {len(payload)} bytes cannot be read: {error}") from error
@@ -254,4 +257,4 @@ def decode_session(payload: bytes | memoryview, header: FrameHeader) -> SessionI
             f"session frame describes schema id {schema.schema_id:#010x} and record size {schema.record_size}, "
             f"its header {header.schema_id:#010x} and {header.record_size}"
         )
-    return SessionInfo(header.session, ring, host, pid, namespace, created_ns, schema)
+    return SessionInfo(header.session, ring, host, pid, namespace, created_ns, schema, ended)

@@ -33,7 +33,7 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -111,7 +111,7 @@ class JournalReader:
     """Reads the journal in a directory; safe while its writer appends.
 
     Attributes:
-        sessions: the sessions met so far, by session.
+        sessions: what the last frames met so far say, by session.
         schemas: the schemas met so far, by schema id.
     """
 
@@ -240,6 +240,8 @@ class JournalReader:
             self._search_sessions()
             if frame.session not in self.sessions:
                 return Damage(frame.offset, frame.end, f"{frame}, which no session frame describes", frame)
+        elif self.sessions[frame.session].ended:  # and then another process went on with the ring
+            self.sessions[frame.session] = replace(self.sessions[frame.session], ended=False)
         return frame
 
     def _learn_sessions(self, window: Window, begin: int, stop: int) -> None:

@@ -18,6 +18,8 @@ class SessionInfo:
         namespace: namespace of the ring.
         created_ns: when the ring was created, ns since the epoch.
         schema: schema of its records.
+        ended: whether no process held the ring and the journal had all its records when the frame was written. If
+            records follow, another process has gone on with the ring.
     """
 
     session: int
@@ -27,10 +29,11 @@ class SessionInfo:
     namespace: str
     created_ns: int
     schema: Schema
+    ended: bool = False
 
     def encode(self) -> bytes:
         """Payload of the session frame."""
-        described = {
+        described: dict[str, str | int] = {
             "ring": self.ring,
             "host": self.host,
             "pid": self.pid,
@@ -38,4 +41,6 @@ class SessionInfo:
             "created_ns": self.created_ns,
             "descriptor": self.schema.descriptor.decode(),
         }
+        if self.ended:
+            described["ended"] = True
         return json.dumps(described, separators=(",", ":"), sort_keys=True).encode()

@@ -21,16 +21,18 @@ class AttachedRing:
         session: its session.
         record_size: bytes of one of its records.
         half: half of its capacity, in records.
+        journal_end: journal offset below which all its acknowledged records are.
     """
 
-    __slots__ = ("consumer", "file", "half", "record_size", "session")
+    __slots__ = ("consumer", "file", "half", "journal_end", "record_size", "session")
 
-    def __init__(self, file: FileId, consumer: Consumer) -> None:
+    def __init__(self, file: FileId, consumer: Consumer, journal_end: int) -> None:
         self.file = file
         self.consumer = consumer
         self.session = consumer.header.session
         self.record_size = consumer.header.schema.record_size
         self.half = consumer.header.capacity // 2
+        self.journal_end = journal_end
 
 
 def check_identity(consumer: Consumer, views: tuple[Records, ...], first_seq: int) -> None:

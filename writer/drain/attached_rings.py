@@ -1,8 +1,14 @@
-"""Who is there: the rings of a namespace the drain is attached to, as they come and go."""
+"""Who is there: the rings of a namespace the drain is attached to, as they come and go.
+
+A session is over when no process holds its ring and the journal has all of it. Then the journal is told, so that
+whoever finds the ring gone afterwards knows that nothing is missing. Of a ring that is gone without that the journal
+keeps the session: nobody knows what else was recorded.
+"""
 
 import logging
 import time
 from collections import defaultdict
+from dataclasses import replace
 from typing import Final
 
 from ringbuf.errors import (
@@ -12,6 +18,7 @@ from ringbuf.errors import (
     RingError,
     RingIncomplete,
     RingInUse,
+    RingLost,
     RingMemory,
     RingNotFound,
 )
@@ -26,6 +33,8 @@ from ringbuf.writer.problems import Problems
 
 LOGGER: Final = logging.getLogger("ringbuf.writer")
 INCOMPLETE_SECONDS: Final = 5.0
+LOST_SECONDS: Final = 3.0
+"""Within about a second a producer makes a ring anew whose name was removed."""
 
 
 class AttachedRings:
@@ -34,11 +43,13 @@ class AttachedRings:
     Attributes:
         by_file: the attached rings by their file, which stays with a ring when it is renamed.
         listed: the same, one after the other; another tuple whenever a ring came or went.
+        lost: sessions whose ring is gone, and of which nobody saw the end.
     """
 
     def __init__(self, journal: JournalAppender, problems: Problems, namespace: str) -> None:
         self.by_file: dict[FileId, AttachedRing] = {}
         self.listed: tuple[AttachedRing, ...] = ()
+        self.lost: set[int] = set()
         self._journal = journal
         self._problems = problems
         self._namespace = namespace
@@ -46,6 +57,8 @@ class AttachedRings:
         self._settled: dict[FileId, str] | None = None  # what discovery found, if it left nothing to be tried again
         self._refused: dict[FileId, RingbufError] = {}
         self._incomplete: dict[FileId, float] = {}
+        self._superseded: set[FileId] = set()
+        self._missing: dict[int, float] = {}  # sessions without a ring, and since when
         self._formats: dict[str, dict[str, str]] = defaultdict(dict)  # by schema and field
         for info in journal.sessions.values():
             if info is not None:
@@ -63,22 +76,20 @@ class AttachedRings:
             return
         self._refused = {file: error for file, error in self._refused.items() if file in present}
         self._incomplete = {file: since for file, since in self._incomplete.items() if file in present}
+        self._superseded &= present.keys()
         for file, name in present.items():
             if self._is_untried(file):
                 self._attach(file, name)
         leaving = [file for file in self.by_file if file not in present or registry.is_retired(present[file])]
         for file in leaving:
-            ring = self.by_file[file]
-            if self._is_over(ring, present.get(file)):
-                self._detach(file)
-                self._journal.drop_session(ring.session)
+            self._leave_if_over(self.by_file[file], present.get(file))
         is_tried = not any(map(self._is_untried, present))
         if is_tried and not self._refused:
-            self._forget_lost_rings()
-        self._settled = present if is_tried and not leaving else None
+            self._look_for_missing_rings()
+        self._settled = present if is_tried and not leaving and not self._missing else None
 
     def look_after(self) -> None:
-        """Show a heartbeat in all rings, and leave those that were truncated."""
+        """Show a heartbeat in all rings, see who holds them, and leave those that were truncated."""
         now_ns = time.time_ns()
         for ring in self.listed:
             try:
@@ -87,6 +98,10 @@ class AttachedRings:
                 self.give_up(ring, error)
                 continue
             ring.consumer.beat(now_ns)
+            if ring.consumer.look_for_producer(now_ns):
+                self._note_producer(ring)
+            elif not ring.consumer.lag:
+                self._note_end(ring)
 
     def give_up(self, ring: AttachedRing, error: RingbufError) -> None:
         """Leave a ring that cannot be read any further, and do not try it again."""
@@ -102,7 +117,9 @@ class AttachedRings:
 
     def _is_untried(self, file: FileId) -> bool:
         """Whether a ring waits to be attached to, for the first time or once more."""
-        return file not in self.by_file and (file not in self._refused or self._refused[file].retryable)
+        if file in self.by_file or file in self._superseded:
+            return False
+        return file not in self._refused or self._refused[file].retryable
 
     def _attach(self, file: FileId, name: str) -> None:
         try:
@@ -120,38 +137,60 @@ class AttachedRings:
         if consumer.segment.file_id != file:
             consumer.close()  # renamed since the scan, and another ring got the name
             return
+        other = next((ring for ring in self.listed if ring.session == consumer.header.session), None)
         try:
+            if other is not None and self._is_superseded(consumer, other):
+                self._superseded.add(file)
+                self._remove_if_retired(name)
+                consumer.close()
+                return
             self._resume(consumer)
         except (RingError, JournalFull) as error:
             consumer.close()
             self._refuse(file, error)
             return
-        self.by_file[file] = AttachedRing(file, consumer)
+        self.by_file[file] = AttachedRing(file, consumer, self._journal.durable_end)
         self.listed = tuple(self.by_file.values())
         self._refused.pop(file, None)
+        self._missing.pop(consumer.header.session, None)
+        self.lost.discard(consumer.header.session)
         LOGGER.info("ring %r: attached at record %d", name, consumer.position)
+
+    def _is_superseded(self, consumer: Consumer, other: AttachedRing) -> bool:
+        """Which of two rings of one session is the old file of a ring that was made anew: this one, or the other.
+
+        Both have the same records at the same seqs, so the journal goes on with either.
+
+        Raises:
+            RingInUse: neither.
+        """
+        if other.consumer.is_moved:
+            self._detach(other.file)
+            return False
+        if not consumer.is_moved:
+            raise RingInUse(
+                f"ring {consumer.name!r} has the session of ring {other.consumer.name!r}: one of them is a copy",
+                "move the copy out of /dev/shm",
+            )
+        if consumer.poll():  # read from the other one; whoever finds this file later must not begin again
+            consumer.acknowledge(consumer.position - 1)
+        return True
 
     def _resume(self, consumer: Consumer) -> None:
         """Bring ring and journal to the same record, whatever an earlier writer left undone."""
         header, tail = consumer.header, consumer.position
-        for other in self.listed:
-            if other.session == header.session:
-                raise RingInUse(
-                    f"ring {consumer.name!r} has the session of ring {other.consumer.name!r}: one of them is a copy",
-                    "move the copy out of /dev/shm",
-                )
         self._check_formats(consumer)
-        pid = consumer.segment.read(layout.PRODUCER_PID)
+        journaled, known = self._journal.next_seq(header.session), self._journal.info(header.session)
         info = SessionInfo(
             session=header.session,
             ring=consumer.name,
             host=header.host,
-            pid=pid if pid < 1 << 31 else 0,  # something overwrote it; no record must suffer from that
+            pid=_producer_pid(consumer),
             namespace=self._namespace,
             created_ns=header.created_ns,
             schema=header.schema,
+            ended=known is not None and known.ended and journaled == consumer.head,
         )
-        journaled = self._journal.next_seq(header.session)
         if journaled is not None and journaled > consumer.head:
             raise RingCorrupt(
                 f"ring {consumer.name!r} has head {consumer.head}, but its records up to {journaled - 1} are journaled",
@@ -177,21 +216,68 @@ class AttachedRings:
                 )
         known |= new
 
-    def _forget_lost_rings(self) -> None:
-        """Let the journal forget sessions of rings that a reboot or somebody's `rm` took while no writer ran."""
-        for session in self._journal.sessions.keys() - {ring.session for ring in self.listed}:
-            self._journal.drop_session(session)
+    def _look_for_missing_rings(self) -> None:
+        """Let the journal forget sessions that were seen to end, and say of which others the ring is gone."""
+        missing = self._journal.sessions.keys() - {ring.session for ring in self.listed} - self.lost
+        self._missing = {session: self._missing.get(session, time.monotonic()) for session in missing}
+        for session in missing:
+            info = self._journal.info(session)
+            if info is None or info.ended:
+                self._journal.drop_session(session)
+                del self._missing[session]
+            elif info.namespace != self._namespace:
+                del self._missing[session]  # not of these rings: this writer had another namespace before
+            elif time.monotonic() > self._missing[session] + LOST_SECONDS:
+                self.lost.add(session)
+                del self._missing[session]
+                self._problems.report(
+                    RingLost(
+                        f"ring {info.ring!r} of process {info.pid}, session {session:016x}, is gone, and nobody saw its"
+                        f" end: what was recorded after record {self._journal.next_seq(session)} is lost",
+                        "compare with the venue; `ringbuf audit` names it from now on",
+                    )
+                )
 
-    def _is_over(self, ring: AttachedRing, name: str | None) -> bool:
-        """Whether a ring that lost its name, or was set aside, will never have records again."""
-        if name is not None and not registry.is_retired(name):
+    def _leave_if_over(self, ring: AttachedRing, name: str | None) -> None:
+        """Leave a ring that lost its name, or was set aside, if it will never have records again."""
+        consumer = ring.consumer
+        # The lock first: what a producer appended before it let go is seen by looking for it afterwards.
+        if consumer.look_for_producer(time.time_ns()) or consumer.lag:
+            return
+        if consumer.is_moved:
+            self._remove_if_retired(name)
+            self._detach(ring.file)  # the file that took its place was there before the lock was let go
+        elif self._note_end(ring):
+            self._remove_if_retired(name)
+            self.forget(ring)
+
+    def _remove_if_retired(self, name: str | None) -> None:
+        if name is not None and registry.is_retired(name):
+            registry.ring_path(name, self._namespace).unlink(missing_ok=True)  # somebody may remove it at this moment
+
+    def forget(self, ring: AttachedRing) -> None:
+        """Leave a ring whose session is over."""
+        self._detach(ring.file)
+        self._journal.drop_session(ring.session)
+
+    def _note_end(self, ring: AttachedRing) -> bool:
+        """Have the journal say that no process holds a ring, and that it has all of it; whether it says so."""
+        info = self._journal.info(ring.session)
+        return info is None or info.ended or self._note(replace(info, ended=True), ring)
+
+    def _note_producer(self, ring: AttachedRing) -> None:
+        """Have the journal say which process holds a ring."""
+        info, pid = self._journal.info(ring.session), _producer_pid(ring.consumer)
+        if info is not None and info.pid != pid:
+            self._note(replace(info, pid=pid, ended=False), ring)
+
+    def _note(self, info: SessionInfo, ring: AttachedRing) -> bool:
+        try:
+            self._journal.add_session(info, ring.consumer.tail)
+            self._journal.sync()
+        except JournalFull as error:
+            self._problems.report(error)
             return False
-        # The lock first: what a producer appended before it let go is seen by looking for news afterwards.
-        if ring.consumer.segment.is_locked(layout.PRODUCER_LOCK) or ring.consumer.has_news:
-            return False
-        if name is not None:
-            # Somebody may remove it at this moment.
-            registry.ring_path(name, self._namespace).unlink(missing_ok=True)
         return True
 
     def _detach(self, file: FileId) -> None:
@@ -204,6 +290,11 @@ class AttachedRings:
         self._refused[file] = error
         self._settled = None
         self._problems.report(error)
+
+
+def _producer_pid(consumer: Consumer) -> int:
+    pid = consumer.cursors[layout.PRODUCER_PID // 8]
+    return pid if pid < 1 << 31 else 0  # something overwrote it; no record must suffer from that
 
 
 def _formats(schema: Schema) -> dict[str, str]:

@@ -120,6 +120,7 @@ class Drain:
         count = (self._journal.durable_seq(ring.session) or 0) - consumer.tail
         if count > 0:
             consumer.acknowledge(consumer.tail + count - 1)
+            ring.journal_end = self._journal.durable_end
             reached(Step.RING_ACKNOWLEDGED)
             self.captured += count
         if consumer.position != self._journal.next_seq(ring.session):
