@@ -3,6 +3,8 @@
 import secrets
 import socket
 import time
+from collections.abc import Iterator
+from contextlib import suppress
 from typing import Final
 
 from ringbuf.errors import ConfigurationError, InvalidName, RingIncomplete, RingInUse, RingMemory
@@ -86,23 +88,22 @@ def _create(segment: Segment, header: layout.Header) -> layout.Header:
         segment.create(header)
     except BaseException as error:
         unlink(segment.name, segment.where)
-        if isinstance(error, RingMemory) and (remedy := _what_could_go()):
-            raise RingMemory(error.what, remedy) from error
+        if isinstance(error, RingMemory):
+            raise RingMemory(error.what, "; ".join([*_remedies(), error.hint])) from error
         raise
     return header
 
 
-def _what_could_go() -> str:
-    """How to free memory of /dev/shm that nobody needs, "" if there is none."""
-    remedies = []
-    for namespace in registry.namespaces():
-        if found := registry.drained(namespace):
-            names = ", ".join([*found][:NAMED]) + (f" and {len(found) - NAMED} more" if len(found) > NAMED else "")
-            remedies.append(
-                f"`{registry.NAMESPACE_VARIABLE}={namespace} ringbuf rm --drained` frees {sum(found.values()):,} bytes:"
-                f" processes that ended left {names}, and a writer has read all of it"
-            )
-    return "; ".join(remedies)
+def _remedies() -> Iterator[str]:
+    """How to free memory of /dev/shm that nobody needs."""
+    with suppress(OSError):
+        for namespace in registry.namespaces():
+            if found := registry.drained(namespace):
+                names = ", ".join([*found][:NAMED]) + (f" and {len(found) - NAMED} more" if len(found) > NAMED else "")
+                yield (
+                    f"`{registry.NAMESPACE_VARIABLE}={namespace} ringbuf rm --drained` frees {sum(found.values()):,}"
+                    f" bytes of rings that are read to their end and whose processes have ended: {names}"
+                )
 
 
 def new_header(schema: Schema, capacity: int) -> layout.Header:

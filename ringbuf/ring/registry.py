@@ -8,7 +8,6 @@ namespace has no dot, so the two parts can always be told apart. A ring replaced
 import os
 import re
 import time
-from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
@@ -162,24 +161,25 @@ def remove(name: str, *, namespace: str | None = None, force: bool = False) -> N
 
 def drained(namespace: str | None = None) -> dict[str, int]:
     """Rings that nobody misses, and their bytes: no process holds one to append to it, and a writer has all of it."""
-    return dict(_for_drained(namespace, lambda _: None))
+    found = {}
+    for name in ring_names(namespace):
+        with suppress(RingError), Segment.open(shared_memory_name(name, namespace), f"ring {name!r}") as segment:
+            segment.check_owner()
+            _check_drained(segment)
+            if not segment.is_locked(layout.PRODUCER_LOCK):
+                found[name] = segment.size
+    return found
 
 
 def remove_drained(namespace: str | None = None) -> dict[str, int]:
     """Remove all `drained` rings; returns them."""
-    return dict(_for_drained(namespace, lambda segment: unlink(segment.name, segment.where)))
-
-
-def _for_drained(namespace: str | None, act: Callable[[Segment], None]) -> Iterator[tuple[str, int]]:
-    for name in ring_names(namespace):
-        with (
-            suppress(RingError),
-            Segment.open(shared_memory_name(name, namespace), f"ring {name!r}", writable=True) as opened,
-        ):
-            opened.check_owner()
-            _check_removable(opened)
-            act(opened)
-            yield name, opened.size
+    removed = drained(namespace)
+    for name in list(removed):
+        try:
+            remove(name, namespace=namespace)
+        except RingError:
+            del removed[name]  # a process has got hold of it since
+    return removed
 
 
 def namespaces() -> list[str]:
@@ -194,7 +194,7 @@ def _check_removable(segment: Segment) -> None:
 
     A live consumer is no obstacle: it has everything, and notices that the ring is gone.
     """
-    header = segment.header()
+    segment.header()
     if not segment.lock(layout.PRODUCER_LOCK):
         raise RingInUse(
             f"{segment.where} has a live producer, process {segment.read(layout.PRODUCER_PID)}",
@@ -202,6 +202,11 @@ def _check_removable(segment: Segment) -> None:
         )
     if not segment.is_linked():
         raise RingNotFound(f"{segment.where} was removed or replaced at this moment", "try again")
+    _check_drained(segment)
+
+
+def _check_drained(segment: Segment) -> None:
+    header = segment.header()
     head, tail = segment.read(layout.HEAD), segment.read(layout.TAIL)
     layout.check_cursors(head, tail, header.capacity, segment.where)
     if head != tail:

@@ -199,3 +199,31 @@ with Observer.open("mm") as observer:
 def test_in_a_full_dev_shm_the_ring_waits_in_memory_until_there_is_room() -> None:
     found = run_unshared(FULL_SHM, "mount -t tmpfs -o size=2m none /dev/shm")
     assert found == {"meanwhile": [], "values": [1, 2]}
+
+
+LEFT_BEHIND = """
+import json
+from ringbuf import Consumer, Producer, Schema
+from ringbuf.errors import RingMemory
+schema = Schema.define("marks", [("value", "u8")])
+for number in range(5):
+    with Producer.open(f"run-{number}", schema, capacity=8192) as producer:
+        producer.append(value=number)
+    if number:
+        with Consumer.open(f"run-{number}") as consumer:
+            consumer.poll()
+            consumer.acknowledge(0)
+try:
+    Producer.open("next", schema, capacity=8192)
+except RingMemory as error:
+    print(json.dumps({"hint": error.hint}))
+"""
+
+
+def test_an_error_for_a_full_dev_shm_names_what_could_go(namespace: str) -> None:
+    found = run_unshared(LEFT_BEHIND, "mount -t tmpfs -o size=1100k none /dev/shm")
+    size = 16_384 + 8192 * 24
+    assert found["hint"].startswith(
+        f"`RINGBUF_NAMESPACE={namespace} ringbuf rm --drained` frees {4 * size:,} bytes of rings that are read to their"
+        " end and whose processes have ended: run-1, run-2, run-3 and 1 more; make /dev/shm larger"
+    )
