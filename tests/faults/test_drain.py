@@ -4,7 +4,7 @@ import errno
 import os
 import random
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,47 +14,30 @@ import pytest
 from ringbuf.journal import step
 from ringbuf.journal.appender import JournalAppender
 from ringbuf.journal.reader import RECORDS, Frame, JournalReader
-from ringbuf.journal.segment_appender import Files
 from ringbuf.journal.step import Step
 from ringbuf.ring import layout, registry
 from ringbuf.ring.producer import Producer
 from ringbuf.writer.drain.drain import Drain
 from ringbuf.writer.problems import Problems
 from tests.drains import drain_of
+from tests.failing_disk import FailingDisk, Killed, refusal
 from tests.journals import TICK
 
 
-class FailingDisk:
-    """Fails a share of the calls that write, cut or sync, and knows whether something written is not synced."""
+class Disk(FailingDisk):
+    """Fails a share of the calls that write, cut or sync."""
 
     def __init__(self, share: float) -> None:
+        super().__init__(written=10)
         self.share = share
         self.failed = 0
-        self.unsynced = 0
         self._draw = random.Random(5)
-        self.files = Files(self._pwritev, self._ftruncate, self._sync, self._sync)
 
-    def _pwritev(self, fd: int, content: Sequence[memoryview], position: int) -> int:
-        self.unsynced += 1
-        if self._fails():
-            os.pwrite(fd, bytes(content[0])[:10], position)
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        return os.pwritev(fd, content, position)
-
-    def _ftruncate(self, fd: int, length: int) -> None:
-        if self._fails():
-            raise OSError(errno.EIO, os.strerror(errno.EIO))
-        os.ftruncate(fd, length)
-
-    def _sync(self, _: int) -> None:
-        if self._fails():
-            raise OSError(errno.EIO, os.strerror(errno.EIO))
-        self.unsynced = 0
-
-    def _fails(self) -> bool:
-        fails = self._draw.random() < self.share
-        self.failed += fails
-        return fails
+    def failure(self, call: str) -> OSError | None:
+        if self._draw.random() >= self.share:
+            return None
+        self.failed += 1
+        return refusal(errno.ENOSPC if call == "pwritev" else errno.EIO)
 
 
 @pytest.fixture
@@ -65,11 +48,7 @@ def producers() -> Iterator[list[Producer]]:
         ring.close()
 
 
-class Killed(BaseException):
-    """In place of a SIGKILL."""
-
-
-def make_drain(directory: Path, disk: FailingDisk, namespace: str) -> tuple[Drain, JournalAppender]:
+def make_drain(directory: Path, disk: Disk, namespace: str) -> tuple[Drain, JournalAppender]:
     """A drain whose journal is on the disk."""
     share, disk.share = disk.share, 0
     journal = JournalAppender.open(directory, files=disk.files, segment_size=4096)
@@ -100,7 +79,7 @@ def append(producer: Producer, count: int) -> None:
 def test_nothing_is_acknowledged_before_it_is_synced(
     tmp_path: Path, namespace: str, producers: list[Producer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    disk = FailingDisk(0)
+    disk = Disk(0)
     acknowledged = []
 
     def watch(reached: Step) -> None:
@@ -123,7 +102,7 @@ def test_nothing_is_acknowledged_before_it_is_synced(
 def test_on_a_failing_disk_only_what_is_durable_is_acknowledged_and_all_comes_once(
     tmp_path: Path, namespace: str, producers: list[Producer]
 ) -> None:
-    disk = FailingDisk(0)
+    disk = Disk(0)
     drain, journal = make_drain(tmp_path, disk, namespace)
     draw = random.Random(6)
     disk.share = 0.3
@@ -158,7 +137,7 @@ def test_a_drain_that_dies_at_any_step_leaves_nothing_out_and_nothing_twice(
             raise Killed
 
     while min(deaths[each] for each in (Step.FRAMES_WRITTEN, Step.JOURNAL_SYNCED, Step.RING_ACKNOWLEDGED)) < 10:
-        drain, journal = make_drain(tmp_path, FailingDisk(0.1), namespace)
+        drain, journal = make_drain(tmp_path, Disk(0.1), namespace)
         monkeypatch.setattr(step, "watch", watch)
         with suppress(Killed):
             while True:
@@ -168,7 +147,7 @@ def test_a_drain_that_dies_at_any_step_leaves_nothing_out_and_nothing_twice(
         monkeypatch.setattr(step, "watch", None)
         drain.rings.close()
         journal.close()  # without a sync
-    drain, journal = make_drain(tmp_path, FailingDisk(0), namespace)
+    drain, journal = make_drain(tmp_path, Disk(0), namespace)
     drain.cycle()
     assert not any(producer.lag for producer in producers)
     assert journaled(tmp_path, journal.durable_end) == {

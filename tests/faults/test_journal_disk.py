@@ -7,7 +7,7 @@ import shutil
 import stat
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +18,7 @@ from ringbuf.errors import JournalFull
 from ringbuf.journal.appender import JournalAppender
 from ringbuf.journal.frame import segment_file_name
 from ringbuf.journal.reader import SESSION, Damage, JournalReader, Tail
-from ringbuf.journal.segment_appender import Files
+from tests.failing_disk import FailingDisk, Killed, refusal
 from tests.journals import (
     FRAME_SIZE,
     UNSYNCED,
@@ -36,36 +36,18 @@ from tests.journals import (
 # A failing disk
 
 
-class FailingDisk:
+class Disk(FailingDisk):
     """Makes one system call of the journal fail, and counts them."""
 
-    def __init__(self, call: int = -1, failure: Callable[[], BaseException] | None = None, written: int = 0) -> None:
+    def __init__(self, failing: int = -1, error: BaseException | None = None, written: int = 0) -> None:
+        super().__init__(written)
         self.calls = 0
-        self._failing = call
-        self._failure = failure or (lambda: OSError(errno.EIO, os.strerror(errno.EIO)))
-        self._written = written
-        self.files = Files(self.pwritev, self.ftruncate, self.sync, self.sync)
+        self._failing = failing
+        self._error = error or refusal()
 
-    def pwritev(self, fd: int, content: Sequence[memoryview], position: int) -> int:
-        self._count(lambda: os.pwrite(fd, b"".join(content)[: self._written], position))
-        return os.pwritev(fd, content, position)
-
-    def ftruncate(self, fd: int, length: int) -> None:
-        self._count()
-        os.ftruncate(fd, length)
-
-    def sync(self, _: int) -> None:
-        self._count()
-
-    def _count(self, before_failure: Callable[[], object] = lambda: None) -> None:
+    def failure(self, call: str) -> BaseException | None:
         self.calls += 1
-        if self.calls - 1 == self._failing:
-            before_failure()
-            raise self._failure()
-
-
-class Killed(BaseException):
-    """In place of a SIGKILL at a system call."""
+        return self._error if self.calls - 1 == self._failing else None
 
 
 def capture(journal: JournalAppender, sessions: Sequence[int], until: int) -> Iterator[None]:
@@ -88,7 +70,7 @@ SEGMENT_SIZE = 1_500
 
 
 def count_calls(directory: Path) -> int:
-    disk = FailingDisk()
+    disk = Disk()
     journal = reopen(directory, disk.files, SEGMENT_SIZE)
     for _ in capture(journal, SESSIONS, UNTIL):
         pass
@@ -104,7 +86,7 @@ def test_a_journal_is_the_same_whichever_call_the_disk_fails(tmp_path: Path, wri
     for call in range(calls):
         directory = tmp_path / str(call)
         directory.mkdir()
-        journal = reopen(directory, FailingDisk(call, written=written).files, SEGMENT_SIZE)
+        journal = reopen(directory, Disk(call, written=written).files, SEGMENT_SIZE)
         for _ in capture(journal, SESSIONS, UNTIL):
             durable = read(directory, end=journal.durable_end)
             assert durable.damages == []
@@ -123,7 +105,7 @@ def test_a_writer_killed_at_any_call_loses_nothing_durable_and_doubles_nothing(t
     for call in range(count_calls(tmp_path / "good")):
         directory = tmp_path / str(call)
         durable: dict[int, int] = {}
-        disk = FailingDisk(call, Killed, written)
+        disk = Disk(call, Killed(), written)
         with suppress(Killed), closing(reopen(directory, disk.files, SEGMENT_SIZE)) as killed:
             for _ in capture(killed, SESSIONS, UNTIL):
                 durable = {session: killed.durable_seq(session) or 0 for session in SESSIONS}
@@ -239,13 +221,13 @@ def file_size_limit(size: int) -> Iterator[None]:
 def test_a_recovery_that_cannot_sync_file_and_directory_makes_nothing_durable(directory: Path, call: int) -> None:
     make_one_segment(directory)
     with pytest.raises(JournalFull, match="cannot be recovered"):
-        reopen(directory, FailingDisk(call).files)
+        reopen(directory, Disk(call).files)
     assert read(directory).records == seqs(0, 12)
 
 
 def test_what_a_failed_sync_gave_up_does_not_come_back_with_the_next_writer(directory: Path) -> None:
     make_one_segment(directory)
-    journal = reopen(directory, FailingDisk(3).files)  # after the two syncs of the recovery, and a write
+    journal = reopen(directory, Disk(3).files)  # after the two syncs of the recovery, and a write
     append(journal)
     with pytest.raises(JournalFull):
         journal.sync()

@@ -4,7 +4,6 @@ import errno
 import os
 import shutil
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 
 from hypothesis import settings
@@ -15,45 +14,25 @@ from ringbuf.errors import JournalFull
 from ringbuf.journal.appender import JournalAppender
 from ringbuf.journal.frame import HEADER_SIZE
 from ringbuf.journal.reader import SESSION, Frame
-from ringbuf.journal.segment_appender import Files
+from tests.failing_disk import FailingDisk, refusal
 from tests.journals import flip, info, read, segments, ticks
 
 SEGMENT_SIZE = 2_048  # so that a segment is full after a few frames
 SESSIONS = st.integers(1, 3)
 
 
-class Disk:
+class Disk(FailingDisk):
     """A disk whose next write, cut or sync can be made to fail, once."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.failing: set[str] = set()
-        self.written_before = 0
-        self.files = Files(self.pwritev, self.ftruncate, self.fdatasync, self.fsync)
 
-    def fails(self, call: str) -> bool:
+    def failure(self, call: str) -> OSError | None:
         if call not in self.failing:
-            return False
+            return None
         self.failing.remove(call)
-        return True
-
-    def pwritev(self, fd: int, content: Sequence[memoryview], position: int) -> int:
-        if self.fails("pwritev"):
-            os.pwrite(fd, b"".join(content)[: self.written_before], position)
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        return os.pwritev(fd, content, position)
-
-    def ftruncate(self, fd: int, length: int) -> None:
-        if self.fails("ftruncate"):
-            raise OSError(errno.EIO, os.strerror(errno.EIO))
-        os.ftruncate(fd, length)
-
-    def fdatasync(self, _: int) -> None:
-        if self.fails("fdatasync"):
-            raise OSError(errno.EIO, os.strerror(errno.EIO))
-
-    def fsync(self, _: int) -> None:
-        if self.fails("fsync"):
-            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return refusal(errno.ENOSPC if call == "pwritev" else errno.EIO)
 
 
 class JournalMachine(RuleBasedStateMachine):
@@ -115,7 +94,7 @@ class JournalMachine(RuleBasedStateMachine):
         """Append and sync on a disk that fails."""
         before = self.durable()
         can_go_back = not calls.isdisjoint({"fdatasync", "ftruncate"})
-        self.disk.failing, self.disk.written_before = calls, written_before
+        self.disk.failing, self.disk.written = calls, written_before
         try:
             self.append_to(data.draw(st.sampled_from(sorted(self.next_seqs))), [3])
             self.journal.sync()
