@@ -1,6 +1,9 @@
 """Executions recorded by a test, remembered independently of the product, and compared with the database."""
 
 import random
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any
 
@@ -17,6 +20,25 @@ COMPARED = (
     "last_quantity", "cumulative_quantity", "commission", "exchange", "account", "strategy", "symbol",
     "client_order_id", "order_id", "trade_id", "commission_currency", "text",
 )  # fmt: skip
+
+
+def random_fill(draw: random.Random) -> dict[str, Any]:
+    """What a fill says beside whose it is and its ids; each value as the database gives it back."""
+    return {
+        "exchange_ns": 1_700_000_000_000_000_000 + draw.randrange(10**15),
+        "exec_type": "fill",
+        "order_status": draw.choice(["partially_filled", "filled"]),
+        "side": draw.choice(["buy", "sell"]),
+        "liquidity": draw.choice(["maker", "taker", "unknown"]),
+        "price": draw.randrange(1, 10**7) / 100,
+        "quantity": draw.randrange(1, 10**6) / 1000,
+        "last_price": draw.randrange(1, 10**7) / 100,
+        "last_quantity": draw.randrange(1, 10**6) / 1000,
+        "cumulative_quantity": draw.random(),
+        "commission": draw.randrange(-1000, 1000) / 10**6,
+        "commission_currency": draw.choice(["BTC", "USDT"]),
+        "text": draw.choice(["", "žluť", "post only would cross"]),
+    }
 
 
 class Recorded:
@@ -37,25 +59,11 @@ class Recorded:
             self._record_one()
 
     def _record_one(self) -> None:
-        draw = self._random
-        number = draw.randrange(10**9)
-        fields: dict[str, Any] = {
-            "exchange_ns": 1_700_000_000_000_000_000 + number,
-            "exec_type": "fill",
-            "order_status": draw.choice(["partially_filled", "filled"]),
-            "side": draw.choice(["buy", "sell"]),
-            "liquidity": draw.choice(["maker", "taker"]),
-            "price": draw.randrange(1, 10**7) / 100,
-            "quantity": draw.randrange(1, 10**6) / 1000,
-            "last_price": draw.randrange(1, 10**7) / 100,
-            "last_quantity": draw.randrange(1, 10**6) / 1000,
-            "cumulative_quantity": draw.randrange(1, 10**6) / 1000,
-            "commission": draw.randrange(-1000, 1000) / 10**6,
+        number = self._random.randrange(10**9)
+        fields = random_fill(self._random) | {
             "client_order_id": f"c-{number}",
             "order_id": f"o-{number // 3}",
             "trade_id": f"t-{len(self.expected)}-{number}",
-            "commission_currency": draw.choice(["BTC", "USDT"]),
-            "text": draw.choice(["", "žluť", "post only would cross"]),
         }
         seq = self._bound.fill(**fields)
         if seq == FULL:
@@ -69,6 +77,25 @@ class Recorded:
     def close(self) -> None:
         """Close the recorder."""
         self.recorder.close()
+
+
+@contextmanager
+def recording(*rings: Recorded) -> Iterator[None]:
+    """Record about 2,000 fills a second in a thread."""
+    over = threading.Event()
+
+    def record() -> None:
+        while not over.wait(0.005):
+            for ring in rings:
+                ring.record(10 // len(rings))
+
+    thread = threading.Thread(target=record)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
 def check_stored(client: Client, database: str, *recorded: Recorded, raw: bool = True) -> None:

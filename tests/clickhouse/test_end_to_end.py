@@ -3,7 +3,7 @@
 import pickle
 import subprocess
 import sys
-import threading
+import time
 from decimal import Decimal
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from clickhouse_connect.driver.client import Client
 
 from ringbuf.launch.clickhouse_server import ClickHouse
 from ringbuf.launch.waiting import wait_until
-from tests.recorded import Recorded, check_stored, position
+from tests.recorded import Recorded, check_stored, position, recording
 from tests.writer_process import WriterProcess
 
 
@@ -53,29 +53,15 @@ def test_a_writer_killed_at_random_moments_loses_and_doubles_nothing(
     clickhouse_server: ClickHouse, database: str, data_dir: Path
 ) -> None:
     rings = [Recorded(f"mm-{number}") for number in range(3)]
-    stop = threading.Event()
-
-    def trade() -> None:
-        while not stop.wait(0.01):
-            for ring in rings:
-                ring.record(5)
-
-    trading = threading.Thread(target=trade)
-    trading.start()
-    try:
-        with WriterProcess(data_dir, "--clickhouse", clickhouse_server.url, "--database", database) as writer:
+    with WriterProcess(data_dir, "--clickhouse", clickhouse_server.url, "--database", database) as writer:
+        with recording(*rings):
             for number in range(5):
                 writer.wait_running()
-                stop.wait(0.05 * number)
+                time.sleep(0.05 * number)
                 writer.kill()
                 writer.start()
             writer.wait_running()
-            stop.set()
-            trading.join()
-            writer.stop()
-    finally:
-        stop.set()
-        trading.join()
+        writer.stop()
     assert not any(ring.full for ring in rings)
     with clickhouse_server.client() as client:
         check_stored(client, database, *rings)

@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,7 @@ from ringbuf.state.quarantine import Quarantine
 from ringbuf.tools.cli import main
 from tests.clickhouse_server import ClickHouseServer
 from tests.command import RINGBUF, ringbuf
-from tests.recorded import Recorded
+from tests.recorded import Recorded, recording
 from tests.writer_process import WriterProcess
 
 KEY = "session, seq"
@@ -262,27 +261,14 @@ def test_on_a_running_system_nothing_in_flight_counts_as_lost(
     start: Callable[[], WriterProcess], data_dir: Path, namespace: str
 ) -> None:
     rings = [Recorded(f"mm-{number}") for number in range(3)]
-    stop = threading.Event()
-
-    def trade() -> None:
-        while not stop.wait(0.001):
-            for ring in rings:
-                ring.record(5)
-
-    trading = threading.Thread(target=trade)
     stored = []
     with start() as writer:
         writer.wait_running()
-        trading.start()
-        try:
-            with open_database(data_dir) as asked:
-                for _ in range(10):
-                    found = reconcile(data_dir, namespace, asked)
-                    assert found.is_proven, [(each.session, each.lost, each.doubled) for each in found.accounts]
-                    stored.append(sum(each.stored.count for each in found.accounts))
-        finally:
-            stop.set()
-            trading.join()
+        with recording(*rings), open_database(data_dir) as asked:
+            for _ in range(10):
+                found = reconcile(data_dir, namespace, asked)
+                assert found.is_proven, [(each.session, each.lost, each.doubled) for each in found.accounts]
+                stored.append(sum(each.stored.count for each in found.accounts))
     assert stored == sorted(stored)
     assert stored[-1] > stored[0], "nothing moved, so nothing was in flight"
 

@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,7 @@ from ringbuf.state import quarantine
 from ringbuf.state.data_directory import DataDirectory
 from ringbuf.state.quarantine import Entry
 from tests.clickhouse_server import PASSWORD, WRITER, ClickHouseServer
-from tests.recorded import COMPARED, Recorded, check_stored, wait_rows, wait_stored
+from tests.recorded import COMPARED, Recorded, check_stored, recording, wait_rows, wait_stored
 from tests.writer_process import PatchedWriter, WriterProcess
 
 
@@ -48,25 +47,6 @@ def wait_checkpoint(writer: WriterProcess) -> None:
         return isinstance(journal, dict) and journal["checkpoint"] == journal["durable"]
 
     wait_until(is_reached, "the checkpoint is at the journal's end")
-
-
-@contextmanager
-def recording(*rings: Recorded) -> Iterator[None]:
-    """Record about 2,000 fills a second in a thread."""
-    over = threading.Event()
-
-    def record() -> None:
-        while not over.wait(0.005):
-            for ring in rings:
-                ring.record(10 // len(rings))
-
-    thread = threading.Thread(target=record)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()
 
 
 def test_a_server_killed_again_and_again_under_load_loses_and_doubles_nothing(

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ringbuf.strategies import Recorder
+from tests.recorded import random_fill
 from tests.soak.truth import TruthLog
 
 TICK_SECONDS: Final = 0.01
@@ -21,23 +22,10 @@ BURST: Final = 300
 def fill(ring: str, number: int, seed: int) -> dict[str, Any]:
     """The values of the nth record of a ring."""
     draw = random.Random(f"{seed} {ring} {number}")
-    return {
-        "exchange_ns": 1_700_000_000_000_000_000 + draw.randrange(10**15),
-        "exec_type": "fill",
-        "order_status": draw.choice(["partially_filled", "filled"]),
-        "side": draw.choice(["buy", "sell"]),
-        "liquidity": draw.choice(["maker", "taker", "unknown"]),
-        "price": draw.randrange(1, 10**7) / 100,
-        "quantity": draw.randrange(1, 10**6) / 1000,
-        "last_price": draw.randrange(1, 10**7) / 100,
-        "last_quantity": draw.randrange(1, 10**6) / 1000,
-        "cumulative_quantity": draw.random(),
-        "commission": draw.randrange(-1000, 1000) / 10**6,
+    return random_fill(draw) | {
         "client_order_id": f"{ring}-{number}",
         "order_id": f"o-{draw.randrange(10**12)}",
         "trade_id": f"t-{draw.randrange(10**12)}",
-        "commission_currency": draw.choice(["BTC", "USDT"]),
-        "text": draw.choice(["", "žluť", "post only would cross"]),
     }
 
 
