@@ -5,7 +5,6 @@ an unknown word, a text too long) takes the slow path through `salvage`; see the
 """
 
 import math
-import re
 import struct
 from collections.abc import Callable
 from datetime import datetime
@@ -113,41 +112,43 @@ _EXEC_TYPE: Final = _INDEX["exec_type"]
 _SIDE: Final = _INDEX["side"]
 _LAST_PRICE: Final = _INDEX["last_price"]
 _LAST_QUANTITY: Final = _INDEX["last_quantity"]
-_REAR: Final = next(index for index, name in enumerate(_PACKED) if BY_NAME[name].offset >= REAR)
+_FRONT: Final = sum(BY_NAME[name].offset < REAR for name in _PACKED)
+_REAR_ABSENT: Final = [b""] * (len(_PACKED) - _FRONT)
+_ZEROS: Final = bytes(RECORD_SIZE - REAR)
 _HEAD: Final = layout.HEAD // 8
 
 _NO_ROOM: Final = ("the ring is full", "records are dropped until a writer has taken some")
 _INTERRUPTED: Final = ("a signal handler recorded while this thread was recording", "that record is dropped")
 
 
-def _record_struct() -> struct.Struct:
-    """The record as one struct, its bound texts as one string."""
+def _struct(size: int) -> struct.Struct:
+    """So many bytes of the record as one struct, its bound texts as one string."""
     codes = {Kind.INTEGER: "Q", Kind.TIME: "q", Kind.FLAGS: "H", Kind.WORD: "B", Kind.NUMBER: "d"}
     code, end = "@", 0  # native, which is faster than "<" and the same on the one processor there is
-    for field in FIELDS:
+    for field in (each for each in FIELDS if each.offset < size):
         code += f"{field.offset - end}x" if field.offset > end else ""
         end = field.offset + field.width
         if field.name == BOUND[0]:
             code += f"{sum(BY_NAME[each].width for each in BOUND)}s"
         elif field.name not in BOUND:
             code += codes.get(field.kind, f"{field.width}s")
-    return struct.Struct(f"{code}{RECORD_SIZE - end}x")
+    return struct.Struct(f"{code}{size - end}x")
 
 
-_RECORD: Final = _record_struct()
-_pack_into: Final = _RECORD.pack_into
-
-
-_is_decimal: Final = re.compile(r"-?[0-9]+(?:\.[0-9]+)?").fullmatch
+_RECORD: Final = _struct(RECORD_SIZE)
+_pack: Final = _RECORD.pack_into
+_pack_front: Final = _struct(REAR).pack_into
 
 
 def _float(value: Any) -> float:
     if type(value) is float:
         return value
+    if type(value) is str:
+        # Of up to 15 digits: every f64 gives back the decimal text of that length which it was made of.
+        if len(value) <= 15 and value.isascii() and value.removeprefix("-").replace(".", "", 1).isdecimal():
+            return float(value)
+        raise Unusual
     if (type(value) is int and -(1 << 53) <= value <= 1 << 53) or type(value) is np.float64:
-        return float(value)
-    # Of up to 15 digits: every f64 gives back the decimal text of that length which it was made of.
-    if type(value) is str and len(value) <= 15 and _is_decimal(value):
         return float(value)
     if value is None:
         return math.nan
@@ -217,7 +218,7 @@ _FIELDS: Final = {name: (_INDEX[name], _encoder(BY_NAME[name])) for name in name
 
 def _template(exec_type: ExecType, bound: bytes) -> list[Any]:
     absent = {Kind.NUMBER: math.nan, Kind.TEXT: b""}
-    values: list[Any] = [absent.get(BY_NAME[name].kind, 0) for name in _PACKED]
+    values: list[Any] = [absent.get(BY_NAME[name].kind, 0) for name in _PACKED[:_FRONT]]
     values[_EXEC_TYPE] = int(exec_type)
     values[_INDEX["origin"]] = int(Origin.LIVE)
     values[_INDEX[BOUND[0]]] = bound
@@ -255,7 +256,9 @@ class BoundRecorder:
 
     def templates(self) -> tuple[bytes, bytes]:
         """The records of `order` and of `fill` as they are before any value is given."""
-        return _RECORD.pack(self._session, 0, 0, *self._order), _RECORD.pack(self._session, 0, 0, *self._fill)
+        both = (self._order, self._fill)
+        order, fill = (_RECORD.pack(self._session, 0, 0, *values, *_REAR_ABSENT) for values in both)
+        return order, fill
 
     def _append(self, template: list[Any], fields: ExecutionFields) -> int:
         values = template.copy()
@@ -272,10 +275,13 @@ class BoundRecorder:
             if self._flags:
                 raise Unusual
             return self._publish(values)
+        except IndexError:  # of a field in the rear, which few calls have
+            return self._append(template + _REAR_ABSENT, fields)
         except (Unusual, KeyError, UnicodeEncodeError, struct.error):
             return self._append_unusual(template, fields)
 
     def _publish(self, values: list[Any]) -> int:
+        """Append a record: all its values, or those of the front alone if the others are absent."""
         producer = self._producer
         with producer.lock:
             if producer.busy:
@@ -286,10 +292,14 @@ class BoundRecorder:
                     producer.busy = True
                     seq = self._cursors[_HEAD]
                     if seq < producer.limit or producer.has_room(seq):
-                        if any(values[_REAR:]):
-                            producer.mark_dirty(seq + 1)
                         offset = layout.HEADER_SIZE + (seq & self._mask) * RECORD_SIZE
-                        _pack_into(self._memory, offset, self._session, seq, time_ns(), *values)
+                        if len(values) > _FRONT:
+                            producer.mark_dirty(seq + 1)
+                            _pack(self._memory, offset, self._session, seq, time_ns(), *values)
+                        else:
+                            if seq < producer.clear_below:
+                                self._memory[offset + REAR : offset + RECORD_SIZE] = _ZEROS
+                            _pack_front(self._memory, offset, self._session, seq, time_ns(), *values)
                         self._cursors[_HEAD] = seq + 1
                         return seq
                     refused = _NO_ROOM
@@ -302,10 +312,12 @@ class BoundRecorder:
         for name in fields:
             if name not in _FIELDS:
                 raise TypeError(f"order() and fill() take no {name!r}; they take {', '.join(_FIELDS)}")
-        values = template.copy()
+        values = template[:_FRONT] + _REAR_ABSENT
         stored, flags = salvage(fields)
         for name, value in stored.items():
             values[_INDEX[name]] = value
+        if not any(values[_FRONT:]):
+            del values[_FRONT:]
         if values[_EXEC_TYPE] == ExecType.FILL and not (
             values[_SIDE] and math.isfinite(values[_LAST_PRICE]) and math.isfinite(values[_LAST_QUANTITY])
         ):

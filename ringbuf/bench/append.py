@@ -12,14 +12,14 @@ from ringbuf.bench.distribution import Distribution
 from ringbuf.bench.producer_process import ProducerProcess, Slice
 from ringbuf.bench.queue_contenders import FasterFifo, Iceoryx, Pipe, PosixQueue, Queue, Zmq
 from ringbuf.bench.report import LABEL, Report, Section, bench_options
-from ringbuf.bench.ring_contenders import NativeFill, NativeFloor, PackFloor, PureFill, Timer
+from ringbuf.bench.ring_contenders import NativeFill, NativeFloor, NativeTextFill, PackFloor, PureFill, Timer
 from ringbuf.bench.server import NO_SERVER, clickhouse, places
 from ringbuf.bench.store_contenders import ClickHouseRow, QuestDb, Redis, Sqlite, SqliteThread, SqliteWal
 from ringbuf.bench.workspace import Workspace, workspace
 from ringbuf.launch.redis_server import NO_SERVER as NO_REDIS
 from ringbuf.launch.redis_server import redis_server
 
-FIRST: Final[list[type[Contender]]] = [Timer, NativeFloor, NativeFill]
+FIRST: Final[list[type[Contender]]] = [Timer, NativeFloor, NativeFill, NativeTextFill]
 PURE: Final[list[type[Contender]]] = [PackFloor, PureFill]
 PEERS: Final[list[type[Contender]]] = [
     Queue,

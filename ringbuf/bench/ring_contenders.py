@@ -80,6 +80,16 @@ class NativeFill(RingContender):
         return self.bound.fill
 
 
+class NativeTextFill(NativeFill):
+    """The same, with its numbers as the decimal text that venues send."""
+
+    name = "ringbuf, native, numbers as text"
+
+    def prepare(self, fills: list[Fill]) -> Sequence[Any]:
+        """Each float as its shortest text."""
+        return [tuple(repr(value) if isinstance(value, float) else value for value in fill) for fill in fills]
+
+
 class PureFill(RingContender):
     """`fill` in pure Python."""
 

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from ringbuf.record.execution import EXECUTION, Flag
-from ringbuf.record.fields import ENUMERATIONS
+from ringbuf.record.fields import BY_NAME, ENUMERATIONS, FIELDS
+from ringbuf.record.number import IMPORTANCE
 from tests.checkout import ROOT
 
 FORMAT = (ROOT / "docs" / "FORMAT.md").read_text()
@@ -15,10 +16,13 @@ DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").
 
 
 def test_the_record_in_the_document_is_the_record() -> None:
-    rows = re.findall(r"^\| (\d+) \| (\S+) \| `(\w+)` \|", FORMAT, re.MULTILINE)
-    assert [(int(offset), code, name) for offset, code, name in rows] == [
-        (EXECUTION.fields[name][1], EXECUTION.fields[name][0].str, name) for name in EXECUTION.names
+    rows = re.findall(r"^\| \d+ \| \S+ \| `\w+` \|.*", FORMAT, re.MULTILINE)
+    assert rows == [
+        f"| {each.offset} | {each.format} | `{each.name}` | {each.version} | {f'`{each.code}`' if each.code else ''} "
+        f"| {each.meaning} |"
+        for each in FIELDS
     ]
+    assert f"in this order: `{' '.join(BY_NAME[name].code for name in IMPORTANCE)}`" in " ".join(FORMAT.split())
     assert f"{EXECUTION.record_size} bytes." in FORMAT
 
 

@@ -17,7 +17,7 @@ from ringbuf.bench.fills import Fill
 from ringbuf.bench.producer_process import Lane, ProducerProcess
 from ringbuf.bench.queue_contenders import Pipe, Queue
 from ringbuf.bench.report import Report
-from ringbuf.bench.ring_contenders import NativeFill, NativeFloor, PackFloor, PureFill, Timer
+from ringbuf.bench.ring_contenders import NativeFill, NativeFloor, NativeTextFill, PackFloor, PureFill, Timer
 from ringbuf.bench.store_contenders import ClickHouseRow, Redis, SqliteThread, SqliteWal
 from ringbuf.bench.strategy_process import StrategyProcess
 from ringbuf.bench.timing import Style
@@ -177,7 +177,7 @@ def test_a_comparison_has_both_implementations_both_floors_and_names_what_is_abs
     monkeypatch.setattr(append, "PEERS", [Queue, ClickHouseRow])
     report = append.compare(work, SERVICES, append.Extent(rounds=1, paced=5), Report("append", True))
     expected = {Timer.name, PureFill.name, PackFloor.name, Queue.name}
-    expected |= {NativeFill.name, NativeFloor.name} if native.CORE is not None else set()
+    expected |= {NativeFill.name, NativeTextFill.name, NativeFloor.name} if native.CORE is not None else set()
     for section in report.sections:
         assert {row["name"] for row in section.rows} == expected
         assert all(row["count"] > 0 for row in section.rows)
