@@ -9,7 +9,7 @@ import pytest
 from ringbuf.record.execution import EXECUTION, Flag
 from ringbuf.record.fields import BY_NAME, ENUMERATIONS, FIELDS
 from ringbuf.record.number import IMPORTANCE
-from tests.checkout import ROOT
+from tests.checkout import ROOT, TESTS
 
 FORMAT = (ROOT / "docs" / "FORMAT.md").read_text()
 DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -42,6 +42,16 @@ def test_every_link_and_every_file_named_in_a_document_exists(document: Path) ->
     missing = [link for link in links if not (document.parent / link).exists()]
     missing += [file for file in files if not (ROOT / file).exists()]
     assert not missing, f"{document.name} names what does not exist: {missing}"
+
+
+def test_every_test_named_in_the_document_of_faults_exists() -> None:
+    tests = {name for path in TESTS.rglob("test_*.py") for name in re.findall(r"def test_(\w+)", path.read_text())}
+    text = (ROOT / "docs" / "RELIABILITY.md").read_text()
+    named = re.findall(r"`([a-z0-9]+(?:_[a-z0-9]+){2,}_?)(…?)(?:\[\w+\])?`", text)
+    assert len(named) > 50
+    assert not [
+        name for name, cut in named if not any(each.startswith(name) if cut else each == name for each in tests)
+    ]
 
 
 def test_the_code_in_the_readme_runs_and_prints_what_it_says(capsys: pytest.CaptureFixture[str]) -> None:
