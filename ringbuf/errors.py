@@ -23,6 +23,17 @@ class RingbufError(Exception):
     def __str__(self) -> str:
         return f"{self.what}; {self.hint}" if self.hint else self.what
 
+    def described(self) -> dict[str, str]:
+        """The error as JSON: `kind` is its class."""
+        return {"kind": type(self).__name__, "error": self.what, "hint": self.hint}
+
+    @staticmethod
+    def from_described(description: dict[str, str]) -> "RingbufError":
+        """The error that another process has described."""
+        found = globals().get(description["kind"])
+        kind = found if isinstance(found, type) and issubclass(found, RingbufError) else RingbufError
+        return kind(description["error"], description["hint"])
+
 
 class InvalidName(RingbufError):
     """A ring, namespace, database or field name that cannot be used safely."""

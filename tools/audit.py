@@ -7,9 +7,10 @@ import click
 from rich.text import Text
 
 from ringbuf.audit.reconciliation import Account, Reconciliation, reconcile
-from ringbuf.query.database import data_dir_option, open_database, writer_status
+from ringbuf.query.database import open_database, writer_status
 from ringbuf.record.seqs import SeqSet
 from ringbuf.ring import registry
+from ringbuf.tools.options import data_dir_option, timeout_option
 from ringbuf.tools.output import ABSENT, json_option, print_json, print_table, styled
 
 _COUNTS: Final = ("recorded", "stored", "pending", "quarantined", "lost", "doubled", "raw_duplicates")
@@ -18,9 +19,10 @@ _SHOWN_GAPS: Final = 20
 
 @click.command()
 @data_dir_option
+@timeout_option
 @json_option
 @click.pass_context
-def audit(ctx: click.Context, data_dir: Path, as_json: bool) -> None:
+def audit(ctx: click.Context, data_dir: Path, timeout: float, as_json: bool) -> None:
     """Prove from sequence numbers that database = journal + rings.
 
     Each record that was ever accepted is counted once: stored in the database, pending on its way there, quarantined
@@ -28,7 +30,7 @@ def audit(ctx: click.Context, data_dir: Path, as_json: bool) -> None:
     read. Records dropped because a ring was full were never accepted; they are shown, too. The writer may be running.
     """
     namespace = registry.resolve_namespace(writer_status(data_dir).get("namespace"))
-    with open_database(data_dir) as database:
+    with open_database(data_dir, timeout) as database:
         found = reconcile(data_dir, namespace, database)
     if as_json:
         print_json({"namespace": namespace, "data_dir": str(data_dir), "database": database.name} | described(found))

@@ -27,7 +27,7 @@ _TITLES: Final = (
     "SIZE",
 )
 _LEFT: Final = ("NAME", "SCHEMA", "PRODUCER", "CONSUMER")
-_COLOURS: Final = {"alive": "green", "closed": "", "none": "yellow", "gone": "yellow", "dead": "red"}
+_COLOURS: Final = {"alive": "green", "closed": "", "none": "yellow", "gone": "yellow", "dead": "red", "stalled": "red"}
 
 
 @click.command()

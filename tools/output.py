@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 import click
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -49,6 +50,40 @@ def print_table(
         console.print(table)
     for line in capture.get().splitlines():
         click.echo(line.rstrip())
+
+
+class LongTable:
+    """A table of plain texts that is printed as it comes, since nobody may wait for its end or keep all of it.
+
+    Its first rows decide how wide the columns are; a later cell that is wider moves what is behind it.
+
+    Args:
+        first: the first rows, which are printed at once.
+        left: titles of the columns that are text; the others are numbers, flush right.
+    """
+
+    def __init__(self, titles: Sequence[str], first: Sequence[Sequence[str]], *, left: Iterable[str]) -> None:
+        self._is_left = [title in left for title in titles]
+        heads, rows = [printable(title) for title in titles], _printable(first)
+        self._widths = [max(map(cell_len, column)) for column in zip(heads, *rows, strict=True)]
+        click.secho(self._line(heads), bold=True)
+        click.echo("\n".join(map(self._line, rows)))
+
+    def print(self, rows: Sequence[Sequence[str]]) -> None:
+        """Print further rows."""
+        if rows:
+            click.echo("\n".join(map(self._line, _printable(rows))))
+
+    def _line(self, cells: Sequence[str]) -> str:
+        aligned = []
+        for cell, width, is_left in zip(cells, self._widths, self._is_left, strict=True):
+            space = " " * (width - cell_len(cell))
+            aligned.append(cell + space if is_left else space + cell)
+        return "  ".join(aligned).rstrip()
+
+
+def _printable(rows: Sequence[Sequence[str]]) -> list[list[str]]:
+    return [[printable(cell) for cell in row] for row in rows]
 
 
 def styled(text: str, style: str) -> Text:

@@ -5,9 +5,9 @@ from typing import Final
 
 import click
 
-from ringbuf.query.database import data_dir_option, open_sink
-from ringbuf.state.data_directory import DataDirectory
+from ringbuf.tools.options import data_dir_option
 from ringbuf.tools.output import json_option, print_json
+from ringbuf.writer.load.resend_request import resend_quarantined
 
 _SHOWN: Final = 20
 
@@ -22,10 +22,7 @@ def resend(ctx: click.Context, data_dir: Path, as_json: bool) -> None:
     For when you have mended what refused them: a constraint, a table, a user's rights. Stop the writer first. The exit
     code is 0 if none is left in quarantine. Safe to repeat: what the database has is not sent again.
     """
-    from ringbuf.writer.load.resend import resend as send_again  # not above: other commands need no database client
-
-    with open_sink(data_dir) as sink:
-        outcome = send_again(DataDirectory(data_dir), sink)
+    outcome = resend_quarantined(data_dir)
     if as_json:
         refused = [
             {"session": each.session, "first_seq": each.first_seq, "count": each.count, "reason": reason}

@@ -2,12 +2,16 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
-from ringbuf.query.database import data_dir_option, open_database, row_of
-from ringbuf.tools.output import ABSENT, json_option, print_table
+from ringbuf.query.database import Database, open_database, row_of
+from ringbuf.tools.options import data_dir_option, timeout_option
+from ringbuf.tools.output import ABSENT, LongTable, json_option
+
+MEASURED_ROWS: Final = 1_000
+"""Rows that decide how wide the columns are and which of them are numbers."""
 
 
 class Number(str):
@@ -19,30 +23,55 @@ class Number(str):
 @click.command()
 @click.argument("statement")
 @data_dir_option
+@timeout_option
 @json_option
-def sql(statement: str, data_dir: Path, as_json: bool) -> None:
+def sql(statement: str, data_dir: Path, timeout: float, as_json: bool) -> None:
     """Ask the database, read-only.
 
     While a writer runs on the data directory it is asked through that writer, else it is opened. A server's password
     comes from the file that the writer was given, else from RINGBUF_CLICKHOUSE_PASSWORD. With --json a row is a line.
+    Rows are printed as they come; the first 1,000 decide how wide the columns are.
     """
     if not statement.strip():
         raise click.UsageError("the statement is empty", click.get_current_context())
-    with open_database(data_dir) as database:
-        lines = database.ask(statement).splitlines()
-    if as_json:
-        click.echo(b"\n".join(lines), nl=bool(lines))
-    elif lines:
-        _print(lines)
-    else:
+    with open_database(data_dir, timeout) as database:
+        if as_json:
+            _print_json(database, statement)
+        else:
+            _print_table(database, statement)
+
+
+def _print_json(database: Database, statement: str) -> None:
+    for lines in database.batches(statement):
+        for line in lines:
+            if not line.startswith(b"{"):
+                row_of(line)
+        click.echo(b"\n".join(lines))
+
+
+def _print_table(database: Database, statement: str) -> None:
+    batches = ([_row(line) for line in lines] for lines in database.batches(statement))
+    measured: list[dict[str, Any]] = []
+    for rows in batches:
+        measured += rows
+        if len(measured) >= MEASURED_ROWS:
+            break
+    if not measured:
         click.echo("(no rows)")
+        return
+    titles = list(measured[0])
+    texts = [title for title in titles if not all(isinstance(row[title], Number | None) for row in measured)]
+    table = LongTable(titles, _cells(measured, titles), left=texts)
+    for rows in batches:
+        table.print(_cells(rows, titles))
 
 
-def _print(lines: list[bytes]) -> None:
-    rows = [row_of(line, parse_float=Number, parse_int=Number) for line in lines]
-    titles = list(rows[0])
-    texts = [title for title in titles if not all(isinstance(row[title], Number | None) for row in rows)]
-    print_table(titles, [[_cell(row[title]) for title in titles] for row in rows], left=texts)
+def _row(line: bytes) -> dict[str, Any]:
+    return row_of(line, parse_float=Number, parse_int=Number)
+
+
+def _cells(rows: list[dict[str, Any]], titles: list[str]) -> list[list[str]]:
+    return [[_cell(row[title]) for title in titles] for row in rows]
 
 
 def _cell(value: Any) -> str:

@@ -2,6 +2,7 @@
 
 import logging
 import math
+import os
 from pathlib import Path
 from typing import Any
 
@@ -109,4 +110,6 @@ def writer(
         retain_bytes=int(retain_gb * 1e9),
         metrics_port=metrics_port,
     )
-    run(data_dir, server, database, settings)
+    if not run(data_dir, server, database, settings):
+        logging.shutdown()
+        os._exit(0)

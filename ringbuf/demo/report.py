@@ -1,6 +1,5 @@
 """What the demo shows at its end: positions and examples from SQL, the audit, the verdict."""
 
-import json
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
@@ -139,8 +138,7 @@ class Report:
         for line in coloured.split():
             self._console.print(Text("  ").append_text(line), soft_wrap=True)
         self._console.print()
-        lines = self._database.ask(sql).splitlines()
-        return [json.loads(line, parse_float=Decimal) for line in lines]
+        return self._database.rows(sql, parse_float=Decimal)
 
     def _heading(self, text: str) -> None:
         self._console.print()

@@ -146,7 +146,7 @@ class Run:
         with View(self._console, self._options.seconds) as view:
             self._trade(stack, port, view, monitor, writer)
             figures = self._wait_until_stored(view, monitor, writer)
-        database = Database(self._options.database, lambda statement: self._ask(writer, statement))
+        database = Database(self._options.database, lambda statement: [self._ask(writer, statement)])
         results = StrategyResult.read_all(self._results)
         verdict = judge(results, self._account, self._data_dir, self._namespace, database)
         report = Report(self._console, database, self._account)

@@ -13,6 +13,7 @@ from ringbuf.launch.waiting import wait_until
 from ringbuf.launch.writer_process import WriterProcess
 from ringbuf.ring.registry import NAMESPACE_VARIABLE
 from ringbuf.state.data_directory import DataDirectory
+from ringbuf.state.lock_file import holder
 
 STOP_SECONDS: Final = 20.0
 EARLY_SECONDS: Final = 5.0
@@ -38,12 +39,7 @@ class WriterSupervisor:
     @property
     def pid(self) -> int | None:
         """The process that holds the data directory now, None while none does."""
-        try:
-            pid = int(self._lock.read_text())
-            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-        except (OSError, ValueError):
-            return None
-        return None if state == "Z" else pid
+        return holder(self._lock)
 
     @property
     def is_running(self) -> bool:

@@ -1,36 +1,22 @@
-"""The way to the database of a data directory: through its writer while one runs, else directly."""
+"""The database of a data directory, for who only reads: SQL comes in, rows go out, whether a writer runs or not."""
 
 import json
-import os
-import socket
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager, suppress
-from functools import partial
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-import click
-import tenacity
-
-from ringbuf.errors import ConfigurationError, JournalInUse, SinkError, SinkUnavailable
+from ringbuf.errors import ConfigurationError, SinkError
+from ringbuf.query.way_in import WayIn
 from ringbuf.sinks.clickhouse.table import literal
-from ringbuf.state import status
+from ringbuf.state import query_client, status
 from ringbuf.state.data_directory import DataDirectory
-from ringbuf.state.query_server import TIMEOUT_SECONDS
-from ringbuf.state.writer_lock import WriterLock
+from ringbuf.state.database_lock import LOOK_SECONDS
+from ringbuf.state.lock_file import holder
 
-if TYPE_CHECKING:
-    from ringbuf.sinks.clickhouse.sink import ClickHouseSink
-
-STARTING_SECONDS: Final = 10.0
-"""How long a writer may hold its directory without answering: while it starts, and while it stops."""
-
-data_dir_option = click.option(
-    "--data-dir",
-    required=True,
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Directory of the writer.",
-)
+ANSWER_SECONDS: Final = 60.0
+"""How long to wait for the database, unless something else is given."""
 
 
 def row_of(line: bytes, **options: Any) -> dict[str, Any]:
@@ -53,20 +39,34 @@ class Database:
 
     Args:
         name: the database that has the tables.
-        ask: runs one statement and returns its rows as JSONEachRow; raises SinkError.
+        ask: runs one statement and gives its rows as JSONEachRow, cut anywhere; raises SinkError.
     """
 
-    def __init__(self, name: str, ask: Callable[[str], bytes]) -> None:
+    def __init__(self, name: str, ask: Callable[[str], Iterable[bytes]]) -> None:
         self.name = name
-        self.ask = ask
+        self._ask = ask
 
-    def rows(self, statement: str) -> list[dict[str, Any]]:
-        """Run one statement.
+    def batches(self, statement: str) -> Iterator[list[bytes]]:
+        """Run one statement; its rows as they come, some at a time, each a line of JSONEachRow without its newline.
+
+        Raises:
+            SinkError: the database cannot be asked, or refuses the statement; perhaps in the midst of the rows.
+        """
+        rest = b""
+        for piece in self._ask(statement):
+            *lines, rest = (rest + piece).split(b"\n")
+            if lines:
+                yield lines
+        if rest:
+            yield [rest]
+
+    def rows(self, statement: str, **options: Any) -> list[dict[str, Any]]:
+        """Run one statement; all its rows, options as `json.loads` takes them.
 
         Raises:
             SinkError: the database cannot be asked, or refuses the statement.
         """
-        return [row_of(line) for line in self.ask(statement).splitlines()]
+        return [row_of(line, **options) for lines in self.batches(statement) for line in lines]
 
     def tables(self) -> set[str]:
         """Names of the tables there are."""
@@ -80,116 +80,50 @@ def writer_status(data_dir: Path) -> dict[str, Any]:
     Raises:
         ConfigurationError: no writer ever ran on it.
     """
-    found = status.read(DataDirectory(data_dir).status)
+    path = DataDirectory(data_dir).status
+    found = status.read(path)
     if found is None or not {"kind", "url", "database"} <= dict(found.get("sink") or {}).keys():
         raise ConfigurationError(
-            f"{data_dir} is no data directory of a writer: it has no intact {DataDirectory(data_dir).status.name}",
+            f"{data_dir} is no data directory of a writer: it has no intact {path.name}",
             f"run `ringbuf writer --data-dir {data_dir}` once",
         )
     return found
 
 
+def ask_writer(data_dir: Path, statement: str) -> bytes:
+    """The rows of a statement as JSONEachRow, from the writer of a data directory and nobody else.
+
+    Raises:
+        OSError: no writer answers there.
+        SinkError: the database refuses the statement.
+    """
+    directory = DataDirectory(data_dir)
+    deadline = time.monotonic() + ANSWER_SECONDS
+    while True:
+        try:
+            return b"".join(query_client.ask(directory.query_socket, statement, ANSWER_SECONDS))
+        except (ConnectionError, FileNotFoundError):
+            if holder(directory.writer_lock) is None or time.monotonic() > deadline:
+                raise
+        time.sleep(LOOK_SECONDS)  # it starts, or it ends
+
+
 @contextmanager
-def open_database(data_dir: Path) -> Iterator[Database]:
+def open_database(data_dir: Path, timeout: float = ANSWER_SECONDS) -> Iterator[Database]:
     """The database of a data directory: through its writer while one runs, else directly.
 
-    A data directory opened directly is held like a writer holds it, for the embedded database takes one process only.
+    No writer is ever kept out: one that starts meanwhile takes the database over, and answers from then on.
+
+    Args:
+        timeout: seconds to wait for the first row of an answer, and for each piece after it.
 
     Raises:
         ConfigurationError: no writer ever ran on the directory.
-        JournalInUse: a writer holds the directory and does not answer.
-        SinkError: the database cannot be asked.
+
+        And whoever asks the database:
+        SinkUnavailable: who has the database hangs, or does not answer in time; the message says who.
+        SinkError: the database refuses the statement.
     """
     sink = writer_status(data_dir)["sink"]
-    retrying = tenacity.Retrying(
-        retry=tenacity.retry_if_exception_type(JournalInUse),
-        stop=tenacity.stop_after_delay(STARTING_SECONDS),
-        wait=tenacity.wait_fixed(0.1),
-        reraise=True,
-    )
-    with ExitStack() as resources:
-        ask = retrying(_way_in, data_dir, sink, resources)
-        yield Database(sink["database"], ask)
-
-
-def _way_in(data_dir: Path, sink: dict[str, Any], resources: ExitStack) -> Callable[[str], bytes]:
-    with suppress(ConnectionError, FileNotFoundError):
-        ask_writer(data_dir, "SELECT 1")
-        return partial(_ask_running_writer, data_dir)
-    return _open_sink(data_dir, sink, resources).query_json
-
-
-@contextmanager
-def open_sink(data_dir: Path) -> Iterator["ClickHouseSink"]:
-    """The database of a data directory, to write to, while no writer runs: the directory is held like by one.
-
-    Raises:
-        ConfigurationError: no writer ever ran on the directory.
-        JournalInUse: a writer runs.
-    """
-    sink = writer_status(data_dir)["sink"]
-    directory = DataDirectory(data_dir)
-    with closing(WriterLock.take(directory)), closing(_sink(sink, directory.embedded)) as found:
-        yield found
-
-
-def _open_sink(data_dir: Path, sink: dict[str, Any], resources: ExitStack) -> "ClickHouseSink":
-    if sink["kind"] != "server":
-        resources.enter_context(closing(WriterLock.take(DataDirectory(data_dir))))
-    return resources.enter_context(closing(_sink(sink, DataDirectory(data_dir).embedded)))
-
-
-def _sink(sink: dict[str, Any], embedded: Path) -> "ClickHouseSink":
-    # Here and not above: asking a running writer needs no database client.
-    from ringbuf.sinks.clickhouse.engine import Embedded, Server
-    from ringbuf.sinks.clickhouse.sink import ClickHouseSink
-
-    password_file, ca_file = (Path(sink[name]) if sink.get(name) else None for name in ("password_file", "ca_file"))
-    is_server = sink["kind"] == "server"
-    engine = Server(sink["url"], password_file=password_file, ca_file=ca_file) if is_server else Embedded(embedded)
-    return ClickHouseSink(engine, sink["database"])
-
-
-def _ask_running_writer(data_dir: Path, statement: str) -> bytes:
-    try:
-        return ask_writer(data_dir, statement)
-    except (ConnectionError, FileNotFoundError) as error:
-        raise SinkUnavailable(f"the writer of {data_dir} ended meanwhile", "try again") from error
-
-
-def ask_writer(data_dir: Path, statement: str) -> bytes:
-    """Have the writer of a data directory run a statement.
-
-    Raises:
-        ConnectionError, FileNotFoundError: no writer answers there.
-        SinkError: the database refuses the statement, or the answer does not come.
-    """
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-        connection.settimeout(TIMEOUT_SECONDS)
-        _connect(connection, data_dir)
-        try:
-            connection.sendall(statement.encode())
-            connection.shutdown(socket.SHUT_WR)
-            with connection.makefile("rb") as answer:
-                verdict, rows = answer.readline().decode().strip(), answer.read()
-        except TimeoutError as error:
-            raise SinkUnavailable(f"the writer of {data_dir} did not answer within {TIMEOUT_SECONDS:.0f} s") from error
-    if verdict.startswith("error "):
-        raise SinkError(verdict.removeprefix("error "))
-    if verdict != f"ok {len(rows)}":
-        raise SinkUnavailable(f"the writer of {data_dir} ended before it had answered", "try again")
-    return rows
-
-
-def _connect(connection: socket.socket, data_dir: Path) -> None:
-    """Connect however long the path of the directory is: a socket's address is limited to 107 bytes."""
-    path = DataDirectory(data_dir).query_socket
-    folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY)
-    try:
-        connection.connect(f"/proc/self/fd/{folder}/{path.name}")
-    except PermissionError as error:
-        raise ConfigurationError(
-            f"the writer of {data_dir} cannot be asked: {error.strerror}", "run this as the user of the writer"
-        ) from error
-    finally:
-        os.close(folder)
+    with closing(WayIn(DataDirectory(data_dir), sink, timeout)) as way_in:
+        yield Database(sink["database"], way_in.ask)

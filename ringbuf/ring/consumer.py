@@ -164,7 +164,10 @@ class Consumer:
         self.position = self.cursors[_TAIL]
 
     def beat(self, now_ns: int) -> None:
-        """Show monitors that this consumer is alive: a heartbeat, and the high-water mark of the lag."""
+        """Show monitors that this consumer works: a heartbeat, and the high-water mark of the lag.
+
+        To be called about once a second; without it `ringbuf ls` calls the consumer stalled.
+        """
         cursors = self.cursors
         cursors[_HEARTBEAT] = now_ns
         self._note_lag(cursors[_HEAD] - cursors[_TAIL])

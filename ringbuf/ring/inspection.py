@@ -11,6 +11,8 @@ from ringbuf.record.schema import Schema
 from ringbuf.ring import layout, registry
 from ringbuf.ring.observer import Observer, RingState
 
+STALLED_SECONDS: Final = 5.0
+"""After so long without a heartbeat a consumer stands still: it is to show one every second."""
 CREATION_SECONDS: Final = 0.5
 """How long a ring may be without a header until it counts as left unfinished."""
 
@@ -114,8 +116,10 @@ def producer_state(state: RingState) -> str:
 
 
 def consumer_state(state: RingState) -> str:
-    """`alive`, `gone`, or `none` if there never was one."""
-    return "alive" if state.consumer_alive else "gone" if state.consumer_pid else "none"
+    """`alive`, `stalled` (it lives, and its heartbeat is old), `gone`, or `none` if there never was one."""
+    if not state.consumer_alive:
+        return "gone" if state.consumer_pid else "none"
+    return "stalled" if age_seconds(state.heartbeat_ns) > STALLED_SECONDS else "alive"
 
 
 def last_record_ns(observer: Observer) -> int | None:

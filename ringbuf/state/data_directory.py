@@ -5,8 +5,9 @@
     loader.json        the checkpoint: how far the database has everything, and what was on its way
     status.json        what the writer says about itself
     quarantine.jsonl   records that the database refuses, and journal regions that cannot be read
-    writer.lock        held by the one writer
-    query.sock         where the writer answers questions
+    writer.lock        locked by the one writer, and by nobody else
+    database.lock      locked by who uses the embedded database, the checkpoint or the quarantine
+    query.sock         where the holder of database.lock answers questions
 
 Whoever needs one of these asks here. A file that is replaced as a whole is written beside itself first, as `NAME.tmp`.
 """
@@ -50,6 +51,11 @@ class DataDirectory:
     def writer_lock(self) -> Path:
         """File that the writer locks."""
         return self.path / "writer.lock"
+
+    @property
+    def database_lock(self) -> Path:
+        """File of `ringbuf.state.database_lock`."""
+        return self.path / "database.lock"
 
     @property
     def query_socket(self) -> Path:

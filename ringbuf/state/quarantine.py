@@ -103,9 +103,15 @@ class Quarantine:
         self._lock = threading.Lock()
         self._path = path
         self._seqs: defaultdict[int, set[int]] = defaultdict(set)
-        for entry in read(path):
-            if isinstance(entry, Entry):
-                self._note(entry)
+        self.read_again()
+
+    def read_again(self) -> None:
+        """Take the file as it is now: quarantined records may have been sent again meanwhile."""
+        with self._lock:
+            self._seqs.clear()
+            for entry in read(self._path):
+                if isinstance(entry, Entry):
+                    self._note(entry)
 
     @property
     def count(self) -> int:

@@ -92,7 +92,7 @@ class Database:
         return rows
 
     def query_json(self, sql: str) -> bytes:
-        return self._sink.query_json(sql)
+        return b"".join(self._sink.stream_json(sql))
 
     def close(self) -> None:
         self._sink.close()

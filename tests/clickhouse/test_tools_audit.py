@@ -39,7 +39,7 @@ def client(clickhouse_server: ClickHouse) -> Iterator[Client]:
 def asked(client: Client, database: str) -> Database:
     """The database as the audit asks it."""
     client.command(f"CREATE DATABASE {database}")
-    return Database(database, lambda statement: client.raw_query(statement, fmt="JSONEachRow"))
+    return Database(database, lambda statement: [client.raw_query(statement, fmt="JSONEachRow")])
 
 
 def create(client: Client, database: str, table: str = "executions", key: str = KEY) -> str:

@@ -31,7 +31,7 @@ def test_records_a_constraint_refuses_wait_alone_in_quarantine_until_they_are_se
         wait_until(lambda: client.query(count).result_rows == [(196,)], "all but four are stored")
         wait_until(lambda: writer.status()["quarantined"] == 4, "four are in quarantine")
         running = ringbuf("resend", "--data-dir", str(data_dir))
-        assert (running.returncode, "held by another writer" in running.stderr) == (1, True)
+        assert (running.returncode, "is held by a writer, process" in running.stderr) == (1, True)
         writer.stop()
 
         audit = ringbuf("audit", "--data-dir", str(data_dir), "--json")

@@ -2,7 +2,6 @@
 
 import os
 from collections import defaultdict
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +13,7 @@ from ringbuf.state import quarantine
 from ringbuf.state.data_directory import DataDirectory
 from ringbuf.state.quarantine import Entry
 from ringbuf.writer.load.batch import Insert, Piece
+from ringbuf.writer.load.resend_request import Outcome
 from ringbuf.writer.load.verification import missing
 
 ROWS_AT_ONCE: Final = 10_000
@@ -21,23 +21,10 @@ TOKENS: Final = 5
 """How often what was acknowledged and is not there is sent again: a crash of the server can burn a token."""
 
 
-@dataclass
-class Outcome:
-    """What became of the quarantined records.
-
-    Attributes:
-        stored: records that the database has now.
-        refused: records it still refuses, with the reason.
-    """
-
-    stored: int = 0
-    refused: dict[Range, str] = field(default_factory=dict)
-
-
 def resend(directory: DataDirectory, sink: ClickHouseSink) -> Outcome:
     """Send all quarantined records that the database does not have, and keep in quarantine what it still refuses.
 
-    The caller holds the data directory. May be interrupted at any moment and run again.
+    The caller holds the lock of the database. May be interrupted at any moment and run again.
 
     Raises:
         SinkUnavailable, TableMismatch: the database cannot be used; what was stored until then stays stored.

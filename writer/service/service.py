@@ -17,25 +17,23 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
-from ringbuf.errors import ConfigurationError, JournalCorrupt, JournalError, RingbufError, SinkError
+from ringbuf.errors import ConfigurationError, JournalCorrupt, JournalError, JournalInUse, RingbufError
 from ringbuf.journal.appender import JournalAppender
 from ringbuf.journal.reader import MAX_PAYLOAD, JournalReader, SegmentFile
-from ringbuf.record.execution import EXECUTION
-from ringbuf.sinks.clickhouse.engine import Embedded, Engine, Server
+from ringbuf.sinks.clickhouse.engine import Embedded, Engine, Server, described
 from ringbuf.sinks.clickhouse.sink import ClickHouseSink
 from ringbuf.state import checkpoint as state_file
 from ringbuf.state.checkpoint import Checkpoint
 from ringbuf.state.data_directory import DataDirectory
-from ringbuf.state.query_server import QueryServer
+from ringbuf.state.lock_file import LockFile, holder
 from ringbuf.state.status import INTERVAL_SECONDS, StatusFile
-from ringbuf.state.writer_lock import WriterLock
 from ringbuf.writer.drain.attached_rings import AttachedRings
 from ringbuf.writer.drain.disk_space import RESERVED_BYTES, free_bytes
 from ringbuf.writer.drain.drain import Drain
 from ringbuf.writer.load.loader import Loader
 from ringbuf.writer.problems import Problems
+from ringbuf.writer.service.database_access import DatabaseAccess
 from ringbuf.writer.service.metrics import serve_metrics
-from ringbuf.writer.worker import Worker
 
 LOGGER: Final = logging.getLogger("ringbuf.writer")
 DISCOVER_SECONDS: Final = 0.25
@@ -43,8 +41,6 @@ LOOK_AFTER_SECONDS: Final = 1.0
 LONGEST_IDLE_SECONDS: Final = 0.010
 STUCK_SECONDS: Final = 0.25
 RETAIN_SECONDS: Final = 10.0
-LATER_START_SECONDS: Final = 2.0
-"""How long a later start waits for the database; meanwhile nobody drains the rings."""
 
 
 @dataclass(frozen=True)
@@ -69,10 +65,6 @@ class Settings:
     metrics_port: int | None = None
 
 
-def _text(path: Path | None) -> str | None:
-    return None if path is None else str(path)
-
-
 class Writer:
     """One writer on one data directory.
 
@@ -85,7 +77,6 @@ class Writer:
         self._directory = directory
         self._engine = engine
         self._database = database
-        self._sink = ClickHouseSink(engine, database)
         self._settings = settings
         self._started_ns = time.time_ns()
         self._version = version("ringbuf-capture")
@@ -95,7 +86,9 @@ class Writer:
         self._retain_at = 0.0
         self._removed = 0
         self._known_segments: tuple[tuple[int, int] | None, list[SegmentFile]] = None, []
-        self._prepare_sink()
+        self._access = DatabaseAccess(directory, engine, database, self._problems)
+        if not directory.checkpoint.exists():
+            self._access.open_first()
         directory.journal.mkdir(mode=0o700, exist_ok=True)
         self._reader = JournalReader(directory.journal)
         checkpoint = self._load_checkpoint()
@@ -114,17 +107,20 @@ class Writer:
             flush_interval=settings.flush_interval,
         )
 
-    def run(self) -> None:
-        """Work until SIGTERM or SIGINT, then store what is there. A second signal ends the process at once."""
+    def run(self) -> bool:
+        """Work until SIGTERM or SIGINT, then store what is there. A second signal ends the process at once.
+
+        Returns:
+            False if a thread of it is left in the database, which hangs, or works at somebody's query.
+        """
         self._handle_signals()
-        queries = QueryServer(self._directory.query_socket, self._answer)
         if self._settings.metrics_port is not None:
             serve_metrics(self._settings.metrics_port, self.status)
         loading = threading.Thread(target=self._load, name="loader", daemon=True)
         monitoring = threading.Thread(target=self._monitor, name="monitor", daemon=True)
         loading.start()
         monitoring.start()
-        LOGGER.info("draining namespace %r into %s", self._settings.namespace, self._sink.destination)
+        LOGGER.info("draining namespace %r into %s", self._settings.namespace, self._access.sink.destination)
         try:
             self._drain_until_stopped()
             self._drain_rest()
@@ -132,12 +128,12 @@ class Writer:
             self._finish_loading(loading)
             self._stopped.set()
             monitoring.join()
-            queries.close()
             self._rings.close()
             self._journal.close()
             self._loader.close()
-            self._sink.close()
+            is_over = not loading.is_alive() and self._access.close()
         LOGGER.info("stopped: %d records captured, %d stored", self._drain.captured, self._loader.stored)
+        return is_over
 
     def stop(self) -> None:
         """Begin to stop, as SIGTERM does."""
@@ -146,6 +142,7 @@ class Writer:
     def status(self) -> dict[str, Any]:
         """The state of the writer, as in `status.json`."""
         loader, journal = self._loader, self._journal
+        error = self._access.obstacle or loader.error
         segments = self._segments()
         return {
             "version": self._version,
@@ -155,13 +152,10 @@ class Writer:
             "started_ns": self._started_ns,
             "updated_ns": time.time_ns(),
             "sink": {
-                "kind": self._engine.kind,
-                "url": self._engine.url,
+                **described(self._engine),
                 "database": self._database,
-                "password_file": _text(self._engine.password_file),
-                "ca_file": _text(self._engine.ca_file),
-                "reachable": loader.error is None,
-                "error": loader.error,
+                "reachable": error is None,
+                "error": error,
             },
             "rings": len(self._rings.listed),
             "captured": self._drain.captured,
@@ -190,28 +184,9 @@ class Writer:
 
     # Start
 
-    def _prepare_sink(self) -> None:
-        """The first start waits for the database, a later one not for long: the rings must be drained."""
-        if not self._directory.checkpoint.exists():
-            self._make_tables()
-            return
-        patience = LATER_START_SECONDS if self._engine.kind == "server" else None  # the embedded one cannot hang
-        try:
-            Worker("preparer").submit(self._make_tables).result(patience)
-        except SinkError as error:
-            self._problems.report(error)
-            LOGGER.warning("starting without the database: records are journaled and wait there")
-        except TimeoutError:
-            LOGGER.warning("starting without the database, which does not answer: records are journaled and wait there")
-
-    def _make_tables(self) -> None:
-        self._sink.prepare()
-        self._sink.ensure_table(EXECUTION)
-        self._sink.ensure_views()
-
     def _load_checkpoint(self) -> Checkpoint:
         """The state an earlier writer left. What is damaged is set aside: then all of the journal is doubtful."""
-        destination = self._sink.destination
+        destination = self._access.sink.destination
         try:
             found = state_file.load(self._directory.checkpoint)
         except JournalCorrupt as error:
@@ -239,14 +214,6 @@ class Writer:
 
         for each in (signal.SIGTERM, signal.SIGINT):
             signal.signal(each, handle)
-
-    def _answer(self, statement: str) -> bytes:
-        """Run a query for somebody else: on a connection of its own, for the loader's serves one thread."""
-        sink = ClickHouseSink(self._engine, self._database)
-        try:
-            return sink.query_json(statement)
-        finally:
-            sink.close()
 
     # Drain, in the main thread
 
@@ -289,6 +256,8 @@ class Writer:
     # Loader, in its thread
 
     def _load(self) -> None:
+        if not self._access.open_later(self._stopping, self._loader.quarantine.read_again):
+            return
         while True:
             try:
                 self._loader.run()
@@ -315,6 +284,7 @@ class Writer:
         while True:
             self._attempt(lambda: file.show(self.status()))
             self._attempt(self._retain)
+            self._attempt(self._access.serve)
             if is_last:
                 return
             is_last = self._stopped.wait(INTERVAL_SECONDS)
@@ -344,11 +314,15 @@ class Writer:
             LOGGER.info("journal: %d loaded segments removed", removed)
 
 
-def run(data_dir: Path, server: Server | None, database: str, settings: Settings) -> None:
+def run(data_dir: Path, server: Server | None, database: str, settings: Settings) -> bool:
     """Run a writer on a data directory until it is told to stop.
 
     Args:
         server: where the database is; None for the embedded one under the directory.
+
+    Returns:
+        False if a thread of it is left in the database: then the process should end with `os._exit`, for the embedded
+        engine crashes or hangs in an orderly exit.
 
     Raises:
         RingbufError: it cannot start.
@@ -357,8 +331,27 @@ def run(data_dir: Path, server: Server | None, database: str, settings: Settings
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # each ring takes three
     directory = DataDirectory(data_dir)
-    lock = WriterLock.take(directory)
+    lock = _take_lock(directory)
     try:
-        Writer(directory, server or Embedded(directory.embedded), database, settings).run()
+        return Writer(directory, server or Embedded(directory.embedded), database, settings).run()
     finally:
         lock.close()
+
+
+def _take_lock(directory: DataDirectory) -> LockFile:
+    """Make the directory if needed, mode 0700, and make it this writer's."""
+    try:
+        directory.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = LockFile.take(directory.writer_lock)
+    except OSError as error:
+        raise ConfigurationError(
+            f"data directory {directory} cannot be used: {error.strerror}",
+            "give a directory that this user can write",
+        ) from error
+    if lock is None:
+        pid = holder(directory.writer_lock) or "unknown"
+        raise JournalInUse(
+            f"data directory {directory} is held by another writer, process {pid}",
+            "stop that one first, or give this one another --data-dir",
+        )
+    return lock

@@ -4,19 +4,22 @@ import ctypes
 import logging
 import math
 import os
+import re
 import signal
 from base64 import b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, Protocol
 from urllib.parse import SplitResult, unquote, urlsplit
 
 import clickhouse_connect
 from clickhouse_connect.driver.client import Client
-from clickhouse_connect.driver.exceptions import ProgrammingError
+from clickhouse_connect.driver.exceptions import DatabaseError, ProgrammingError, StreamFailureError
 from clickhouse_connect.driver.httpclient import HttpClient
 from clickhouse_connect.driver.query import TzSource
 from urllib3 import Timeout
+from urllib3.exceptions import HTTPError
 
 from ringbuf.errors import ConfigurationError, SinkUnavailable
 from ringbuf.sinks.clickhouse.table import literal
@@ -26,8 +29,10 @@ PASSWORD_VARIABLE: Final = "RINGBUF_CLICKHOUSE_PASSWORD"
 
 CONNECT_SECONDS: Final = 10.0
 ANSWER_SECONDS: Final = 60.0
+PIECE_BYTES: Final = 65_536
 
 _FORMAT = "RowBinaryWithNamesAndTypes"
+_NO_STREAM = "Streaming query is not supported"
 
 for _name in ("clickhouse_connect", "urllib3"):
     logging.getLogger(_name).setLevel(logging.CRITICAL)  # they raise besides
@@ -64,6 +69,13 @@ class Engine(Protocol):
 
         Returns:
             the rows the engine says it has written; None if it does not say.
+        """
+
+    def stream(self, client: Client, sql: str, settings: Mapping[str, int | str], timeout: float) -> Iterator[bytes]:
+        """Run one statement and give its rows as JSONEachRow, cut anywhere, as they come.
+
+        Args:
+            timeout: seconds to wait for the first of them, and for each piece after it; the embedded engine waits on.
         """
 
     def without_secrets(self, text: str) -> str:
@@ -144,6 +156,20 @@ class Server:
         )
         return summary.written_rows
 
+    def stream(self, client: Client, sql: str, settings: Mapping[str, int | str], timeout: float) -> Iterator[bytes]:
+        """Run one statement; an error in the midst of it comes after the rows before it, behind a carriage return."""
+        assert isinstance(client, HttpClient)
+        client.timeout = Timeout(connect=CONNECT_SECONDS, read=timeout)
+        response: Any = client.raw_stream(sql, settings=dict(settings), fmt="JSONEachRow")
+        pieces = response.stream(PIECE_BYTES)
+        for piece in pieces:
+            rows, has_failed, failure = piece.partition(b"\r")
+            yield rows
+            if has_failed:
+                with suppress(HTTPError):  # the server ends the answer without its end
+                    failure += b"".join(pieces)
+                raise _failure(failure.decode(errors="replace"))
+
     def without_secrets(self, text: str) -> str:
         """The text without the password, should somebody repeat it to us."""
         if not self._password:
@@ -215,9 +241,58 @@ class Embedded:
             client.command(f"{into} FROM INFILE '/proc/self/fd/{file.fileno()}' SETTINGS {listed} FORMAT {_FORMAT}")
         return None
 
+    def stream(self, client: Client, sql: str, settings: Mapping[str, int | str], timeout: float) -> Iterator[bytes]:
+        """Run one statement; block by block, so that memory does not grow with the answer. The settings stay."""
+        for name, value in settings.items():  # those of a statement would make it an answer in one piece
+            client.set_client_setting(name, value)
+        try:
+            with client.raw_stream(sql, fmt="JSONEachRow") as rows:
+                while piece := rows.read(PIECE_BYTES):
+                    yield piece
+        except DatabaseError as error:
+            if _NO_STREAM not in str(error):
+                raise
+            yield bytes(client.raw_query(sql, fmt="JSONEachRow"))  # it changes something: let the engine say no to that
+
     def without_secrets(self, text: str) -> str:
         """The text: there are no secrets."""
         return text
+
+
+def engine_of(description: Mapping[str, Any], embedded: Path) -> Engine:
+    """The engine that a status describes, see `described`.
+
+    Args:
+        embedded: where the embedded database of this data directory is.
+
+    Raises:
+        ConfigurationError: as in making it.
+    """
+    if description["kind"] != "server":
+        return Embedded(embedded)
+    password_file, ca_file = (
+        Path(description[name]) if description.get(name) else None for name in ("password_file", "ca_file")
+    )
+    return Server(description["url"], password_file=password_file, ca_file=ca_file)
+
+
+def described(engine: Engine) -> dict[str, str | None]:
+    """What somebody else needs to know to reach the same database; no password."""
+    return {
+        "kind": engine.kind,
+        "url": engine.url,
+        "password_file": _text(engine.password_file),
+        "ca_file": _text(engine.ca_file),
+    }
+
+
+def _text(path: Path | None) -> str | None:
+    return None if path is None else str(path)
+
+
+def _failure(text: str) -> StreamFailureError:
+    code = re.search(r"Code: (\d+)\. DB::Exception: ", text)
+    return StreamFailureError(text[code.start() :] if code else text, code=int(code[1]) if code else None)
 
 
 def _die_of_fatal_signals() -> None:

@@ -24,7 +24,7 @@ from ringbuf.record.schema import Schema
 from ringbuf.record.seqs import Range
 from ringbuf.record.session import SessionInfo
 from ringbuf.sinks.clickhouse import failure, settings, table, views
-from ringbuf.sinks.clickhouse.engine import Engine
+from ringbuf.sinks.clickhouse.engine import ANSWER_SECONDS, Engine
 from ringbuf.sinks.clickhouse.failure import REFUSALS
 from ringbuf.sinks.clickhouse.settings import ASKING, AT_ONCE, DEFINING, ONE_BLOCK, READING, Needs, Settings
 
@@ -210,8 +210,11 @@ class ClickHouseSink:
                 self.prepare()  # perhaps the table is gone
                 raise
 
-    def query_json(self, sql: str) -> bytes:
-        """Run a statement that only reads, in this database; the rows as JSONEachRow.
+    def stream_json(self, sql: str, timeout: float = ANSWER_SECONDS) -> Iterator[bytes]:
+        """Run a statement that only reads, in this database; the rows as JSONEachRow, cut anywhere, as they come.
+
+        Args:
+            timeout: seconds to wait for the first row, and for each piece after it; the embedded engine waits on.
 
         Raises:
             SinkUnavailable: the database cannot be reached, or cannot run it.
@@ -221,8 +224,8 @@ class ClickHouseSink:
         client = self._connected()
         client.database = self.database
         try:
-            answer = client.raw_query(sql, settings=self._settings.to_send(READING), fmt="JSONEachRow")
-            return b"".join(as_lines([bytes(answer)]))
+            answer = self._engine.stream(client, sql, self._settings.to_send(READING), timeout)
+            yield from as_lines(answer)
         except SinkError:
             raise
         except Exception as error:  # as in connecting

@@ -2,11 +2,12 @@
 
 import socket
 import threading
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
-from ringbuf.errors import SinkError, SinkUnavailable
+from ringbuf.errors import SinkUnavailable
 from ringbuf.query.database import ask_writer
 from ringbuf.state.data_directory import DataDirectory
 from ringbuf.state.query_server import QueryServer
@@ -14,7 +15,7 @@ from ringbuf.state.query_server import QueryServer
 
 def test_a_statement_is_answered_with_its_rows(tmp_path: Path) -> None:
     server = QueryServer(
-        DataDirectory(tmp_path).query_socket, lambda statement: f'{{"asked":"{statement}"}}\n'.encode() * 100_000
+        DataDirectory(tmp_path).query_socket, lambda statement, _: [f'{{"asked":"{statement}"}}\n'.encode()] * 100_000
     )
     try:
         assert ask_writer(tmp_path, "žluť") == '{"asked":"žluť"}\n'.encode() * 100_000
@@ -23,12 +24,12 @@ def test_a_statement_is_answered_with_its_rows(tmp_path: Path) -> None:
 
 
 def test_what_the_database_refuses_is_an_error_with_its_words(tmp_path: Path) -> None:
-    def refuse(_: str) -> bytes:
-        raise SinkUnavailable("no such\ntable", "make one")
+    def refuse(_: str, __: float) -> Iterable[bytes]:
+        raise SinkUnavailable("no such table", "make one")
 
     server = QueryServer(DataDirectory(tmp_path).query_socket, refuse)
     try:
-        with pytest.raises(SinkError, match=r"^no such table; make one$"):
+        with pytest.raises(SinkUnavailable, match=r"^no such table; make one$"):
             ask_writer(tmp_path, "SELECT")
     finally:
         server.close()
@@ -36,7 +37,7 @@ def test_what_the_database_refuses_is_an_error_with_its_words(tmp_path: Path) ->
 
 def test_the_path_of_the_directory_may_be_longer_than_the_address_of_a_socket(tmp_path: Path) -> None:
     (tmp_path / "short").mkdir()
-    server = QueryServer(DataDirectory(tmp_path / "short").query_socket, lambda _: b"{}\n")
+    server = QueryServer(DataDirectory(tmp_path / "short").query_socket, lambda _, __: [b"{}\n"])
     moved = (tmp_path / "short").rename(tmp_path / ("x" * 200))
     try:
         assert ask_writer(moved, "SELECT") == b"{}\n"
@@ -56,7 +57,7 @@ def test_a_writer_that_ends_before_it_answers_is_an_error(tmp_path: Path) -> Non
         listening.listen()
         leaving = threading.Thread(target=accept_and_leave)
         leaving.start()
-        with pytest.raises(SinkError, match="ended before it had answered"):
+        with pytest.raises(ConnectionError, match="ended before it had answered"):
             ask_writer(tmp_path, "SELECT")
         leaving.join()
 
