@@ -17,7 +17,7 @@ PARTIALLY_FILLED = "partially_filled PARTIALLY_FILLED partially-filled PARTIALLY
 SPELLINGS = {
     "exec_type": {
         "new": "new NEW New",
-        "fill": "fill FILL trade TRADE Trade",
+        "fill": "fill FILL trade TRADE Trade AdlTrade BustTrade BlockTrade partial_fill",
         "calculated": "calculated CALCULATED",
         "done_for_day": "done_for_day DONE_FOR_DAY DoneForDay",
         "cancel_rejected": "cancel_rejected CancelRejected OrderCancelReject cancel_reject",
@@ -34,9 +34,9 @@ SPELLINGS = {
         "new": "new open OPEN live Live accepted",
         "partially_filled": PARTIALLY_FILLED,
         "filled": "filled FILLED closed Closed",
-        "canceled": "canceled cancelled CANCELLED",
+        "canceled": "canceled cancelled CANCELLED PartiallyFilledCanceled Deactivated",
         "pending_new": "pending_new PENDING_NEW submitted",
-        "expired": "expired EXPIRED",
+        "expired": "expired EXPIRED EXPIRED_IN_MATCH",
         "done_for_day": "done_for_day DoneForDay",
         "pending_cancel": "pending_cancel PENDING_CANCEL PendingCancel canceling CANCELING cancelling cancel_pending",
         "replaced": "replaced REPLACED amended",
@@ -66,8 +66,10 @@ SPELLINGS = {
     "margin_mode": {"cash": "cash spot", "cross": "cross crossed CROSSED", "isolated": "isolated ISOLATED"},
     "position_side": {"both": "both BOTH net oneway", "long": "long LONG Long", "short": "short SHORT"},
     "trade_type": {
-        "liquidation": "liquidation LIQUIDATION",
-        "adl": "adl ADL auto_deleveraging",
+        "regular": "regular Trade",
+        "liquidation": "liquidation LIQUIDATION BustTrade",
+        "settlement": "settlement Settle",
+        "adl": "adl ADL auto_deleveraging AdlTrade",
         "combo_leg": "combo_leg ComboLeg",
     },
     "quantity_unit": {"base": "base base_ccy", "quote": "quote quote_ccy", "contracts": "contracts contract Cont"},

@@ -13,11 +13,11 @@ import pytest
 
 from ringbuf.errors import RingClosed
 from ringbuf.record.execution import EXECUTION, ExecType, Flag, Origin, Side
-from ringbuf.record.fields import ENUMERATIONS, Kind, names
+from ringbuf.record.fields import ENUMERATIONS, Given, Kind, names
 from ringbuf.ring.consumer import Consumer
 from ringbuf.ring.observer import Observer
 from ringbuf.ring.producer import FULL
-from ringbuf.strategies import BoundRecorder, Recorder
+from ringbuf.strategies import BoundRecorder, ExecutionFields, Recorder
 from tests.checkout import GOLDEN
 
 RECORD = GOLDEN / "execution_record_2.hex"
@@ -113,6 +113,11 @@ def test_an_order_has_what_was_bound_and_given_and_nothing_else(recorder: Record
             assert math.isnan(record[name]), name
         elif name != "captured_ns":
             assert record[name] == expected.get(name, b"" if name in names(Kind.TEXT) else 0), name
+
+
+def test_the_calls_take_the_fields_that_are_given_by_calls() -> None:
+    assert ExecutionFields.__optional_keys__ == set(names(given=Given.CALL))
+    assert not ExecutionFields.__required_keys__
 
 
 def test_sequence_numbers_count_up(recorder: Recorder, bound: BoundRecorder) -> None:
