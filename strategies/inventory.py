@@ -16,18 +16,16 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from ringbuf.errors import RecordError
 from ringbuf.record.enumerations import OrderStatus, Side
 from ringbuf.trading.ledger import Ledger
+from ringbuf.trading.number import EXACT
 from ringbuf.trading.order import Order
 from ringbuf.trading.position import Position, Sums
-from ringbuf.trading.report import EXACT, Instrument, Report
+from ringbuf.trading.report import Instrument, Report
 
 __all__ = ["Instrument", "Inventory", "OrderState", "Position", "Sums"]
 
 LOOKBACK: Final = timedelta(days=1)
-FORGET_EVERY: Final = 1_000
-"""Records between two looks for what is older than the look-back."""
 
 
 class OrderState(NamedTuple):
@@ -69,11 +67,8 @@ class Inventory:
 
     def __init__(self, *, lookback: timedelta | None = LOOKBACK) -> None:
         self._lock = threading.Lock()
-        self._ledger = Ledger()
+        self._ledger = Ledger(None if lookback is None else lookback // timedelta(microseconds=1) * 1_000)
         self._positions: dict[Instrument, Position] = {}
-        self._lookback_ns = None if lookback is None else lookback // timedelta(microseconds=1) * 1_000
-        self._latest_ns = 0
-        self._since_forgetting = 0
 
     def apply(self, record: np.void | Mapping[str, Any]) -> Position:
         """Take one record, or the fields given to `BoundRecorder.order` together with `exchange`, `account`, `symbol`.
@@ -87,13 +82,10 @@ class Inventory:
                 nothing has changed.
         """
         report = Report(record)
-        with self._lock:
-            self._check_age(report)
+        with self._lock, localcontext(EXACT):
             key = self._ledger.apply(report)
-            with localcontext(EXACT):
-                self._positions |= {each: self._ledger.holdings[each].position for each in self._ledger.changed}
-            self._latest_ns = max(self._latest_ns, report.exchange_ns)
-            self._forget()
+            for each in self._ledger.changed:
+                self._positions[each] = self._ledger.holdings[each].position
             return self._positions.setdefault(key, Position())
 
     def position(
@@ -130,26 +122,9 @@ class Inventory:
         with self._lock, localcontext(EXACT):
             return [_state(each) for each in self._ledger.orders()]
 
-    def _check_age(self, report: Report) -> None:
-        if self._lookback_ns is None or not report.exchange_ns:
-            return
-        oldest = self._latest_ns - self._lookback_ns
-        if report.exchange_ns < oldest and not self._ledger.knows(report):
-            raise RecordError(
-                f"a report of {report.exchange_ns} ns about {report.order_id or report.client_order_id!r} is older than"
-                f" the look-back, which reaches to {oldest} ns",
-                "give the inventory a longer lookback; the database has all of it",
-            )
-
-    def _forget(self) -> None:
-        self._since_forgetting += 1
-        if self._lookback_ns is not None and self._since_forgetting >= FORGET_EVERY:
-            self._since_forgetting = 0
-            self._ledger.forget(self._latest_ns - self._lookback_ns)
-
 
 def _state(order: Order) -> OrderState:
     key = order.instrument.position(order.position_side, order.position_id)
-    numbers = order.executed, order.awaited, order.working + order.awaited
+    still_open, awaited = order.open
     names = key, order.order_id, order.client_order_id, order.side, order.status
-    return OrderState(*names, order.price, order.quantity, *numbers)
+    return OrderState(*names, order.price, order.quantity, order.executed, awaited, still_open)

@@ -135,9 +135,14 @@ def exact_number(record: np.void | Mapping[str, Any], name: str) -> Decimal | No
         found = read_number(value)
     except RecordError as error:
         raise RecordError(f"field {name!r}: {error.what}", error.hint) from None
-    if found.whole and not isinstance(record, np.void) and name not in pack(_whole(record))[1]:
+    if found.whole and not isinstance(record, np.void) and name not in without_room(record):
         return Decimal(found.whole)
     return Decimal(repr(found.stored)) if math.isfinite(found.stored) else None
+
+
+def without_room(fields: Mapping[str, Any]) -> frozenset[str]:
+    """Of given fields those whose number no f64 holds and for which there is no room in `exact` either."""
+    return pack(_whole(fields))[1]
 
 
 def _kept(exact: object, name: str) -> Decimal | None:

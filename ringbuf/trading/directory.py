@@ -1,15 +1,16 @@
-"""Which order a report is about.
+"""Which order of an instrument a report is about.
 
 The venue's order id tells orders apart. A client order id may be used again, shared by several working orders, or be
-that of a request about another order (FIX 41 names the first one). So a report without an order id is about the
-last order that was named under its client id; else it is about one whose order id is not known yet, and that becomes
-the next order that is named under this client id. A client id can be requested again: the second request is about the
-second order under it, and so on.
+that of a request about another order (FIX 41 names the first one). So a report without an order id is about the order
+that was named last, for the first time, under its client id; else it is about one whose order id is not known yet, and
+that becomes the next order that is named under this client id. A client id can be requested again: the second request
+is about the second order under it, and so on.
 """
 
-from collections.abc import Callable, Iterator
+from collections import OrderedDict
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from ringbuf.record.enumerations import ExecType
 from ringbuf.trading.order import Order
@@ -20,25 +21,58 @@ ABOUT_ITSELF: Final = REQUESTS | {ExecType.CANCELED, ExecType.CANCEL_REJECTED}
 """Reports whose original client id is that of the very order they are about."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class ClientId:
     """What is known under one client order id.
 
     Attributes:
-        orders: those with an order id, in the order in which they were named.
+        names: the id, and those of requests about its orders.
+        orders: those with an order id that are known, and which one under this client id each is, from 1.
+        named: how many there were.
         unnamed: those whose order id is not known yet, by the number of their request, from 1.
         requests: how many requests for a new order there were.
         successors: orders that take the place of the next one that is named here, with the report that said so.
-        marks: of the reports without an order id, to know copies of them.
-        latest_ns: the latest venue time of a report with it.
+        marks: of the reports without an order id, to know copies of them, and when each was heard last.
+        heard_ns: when a report without an order id was heard last, or one of an order that is not known any more.
     """
 
-    orders: list[Order] = field(default_factory=list)
+    names: set[str]
+    orders: dict[Order, int] = field(default_factory=dict)
+    named: int = 0
     unnamed: dict[int, Order] = field(default_factory=dict)
     requests: int = 0
-    successors: list[tuple[Order, Report]] = field(default_factory=list)
-    marks: set[int] = field(default_factory=set)
-    latest_ns: int = 0
+    successors: dict[Order, Report] = field(default_factory=dict)
+    marks: OrderedDict[int, int] = field(default_factory=OrderedDict)
+    heard_ns: int = 0
+
+    def add(self, order: Order) -> Order | None:
+        """An order is named here for the first time. Gives the one that was known of it without its order id."""
+        self.named += 1
+        self.orders[order] = self.named
+        return self.unnamed.pop(self.named, None)
+
+    def numbered(self, number: int) -> Order | None:
+        """The order with an order id that has this number."""
+        return next((order for order, its in self.orders.items() if its == number), None)
+
+    def last(self, but: Order | None = None) -> Order | None:
+        """The order that was named last, for the first time."""
+        return next((each for each in reversed(self.orders) if each is not but), None)
+
+    def is_copy(self, report: Report, before_ns: int) -> bool:
+        """Whether the same report was there, and that not before a venue time, ns since the epoch."""
+        while self.marks and next(iter(self.marks.values())) < before_ns:
+            self.marks.popitem(last=False)
+        is_known = report.mark in self.marks
+        self.marks[report.mark] = report.heard_ns
+        self.marks.move_to_end(report.mark)
+        return is_known
+
+    def wait(self, order: Order, number: int) -> None:
+        """An order without an order id is the next one that is named here, or the one after it, and so on."""
+        if number <= self.named:
+            number = max((self.named, *self.unnamed)) + 1
+        self.unnamed[number] = order
 
 
 @dataclass(slots=True)
@@ -55,152 +89,164 @@ class Found:
     """
 
     order: Order
-    is_copy: bool = False
+    is_copy: bool
     is_new: bool = False
-    absorbed: list[tuple[Order, Order]] = field(default_factory=list)
-    replaced: list[tuple[Order, Order, Report]] = field(default_factory=list)
-    kept_places: list[Order] = field(default_factory=list)
+    absorbed: tuple[tuple[Order, Order], ...] = ()
+    replaced: tuple[tuple[Order, Order, Report], ...] = ()
+    kept_places: tuple[Order, ...] = ()
 
 
 class Directory:
-    """The orders of a ledger, by their ids."""
+    """The orders of one instrument, by their ids.
 
-    def __init__(self) -> None:
-        self._by_order_id: dict[tuple[Instrument, str], Order] = {}
-        self._by_client_id: dict[tuple[Instrument, str], ClientId] = {}
-        self._first_names: dict[tuple[Instrument, str], str] = {}
+    Args:
+        new: to which orders and client ids that are made are added.
+    """
+
+    def __init__(self, instrument: Instrument, new: list[Any]) -> None:
+        self._instrument = instrument
+        self._new = new
+        self._orders: dict[str, Order] = {}
+        self._clients: dict[str, ClientId] = {}  # under all their names
 
     def __len__(self) -> int:
-        """Number of orders."""
-        return sum(1 for _ in self.orders())
+        """Number of ids that are known."""
+        return len(self._orders) + len(self._clients)
 
     def orders(self) -> Iterator[Order]:
         """All of them."""
-        yield from self._by_order_id.values()
-        for each in self._by_client_id.values():
-            yield from each.unnamed.values()
+        yield from self._orders.values()
+        for client in {id(each): each for each in self._clients.values()}.values():
+            yield from client.unnamed.values()
 
     def knows(self, report: Report) -> bool:
         """Whether the order of a report is known."""
-        if (report.instrument, report.order_id) in self._by_order_id:
-            return True
-        names = report.client_order_id, report.orig_client_order_id
-        return any((report.instrument, self._root(report.instrument, each)) in self._by_client_id for each in names)
+        if report.order_id:
+            return report.order_id in self._orders
+        return bool({report.client_order_id, report.orig_client_order_id} & self._clients.keys())
 
-    def find(self, report: Report) -> Found:
-        """The order of a report that names one; it is made if it is new."""
-        return self._named(report) if report.order_id else self._unnamed(report)
+    def find(self, report: Report, before_ns: int) -> Found:
+        """The order of a report that names one; it is made if it is new.
 
-    def forget(self, is_forgotten: Callable[[Order], bool], before_ns: int) -> None:
-        """Drop orders, and client ids that name nothing since a venue time, ns since the epoch."""
-        for key in [key for key, order in self._by_order_id.items() if is_forgotten(order)]:
-            del self._by_order_id[key]
-        for client_key, client in list(self._by_client_id.items()):
-            client.unnamed = {number: each for number, each in client.unnamed.items() if not is_forgotten(each)}
-            if not client.unnamed and client.latest_ns < before_ns and all(map(is_forgotten, client.orders)):
-                del self._by_client_id[client_key]
-        self._first_names = {
-            key: name for key, name in self._first_names.items() if (key[0], name) in self._by_client_id
-        }
+        Args:
+            before_ns: the look-back, ns since the epoch; older reports are not known any more.
+        """
+        return self._named(report) if report.order_id else self._unnamed(report, before_ns)
+
+    def forget_order(self, order: Order) -> None:
+        """Drop an order that is over."""
+        order.former = None  # else a chain of replaced orders would be kept by its last
+        self._orders.pop(order.order_id, None)
+        for name in (*order.names, order.replaces, order.requested):
+            client = self._clients.get(name)
+            if client is not None:
+                client.heard_ns = max(client.heard_ns, order.heard_ns)
+                client.orders.pop(order, None)
+                client.successors.pop(order, None)
+                client.unnamed = {number: each for number, each in client.unnamed.items() if each is not order}
+
+    def forget_client(self, client: ClientId, before_ns: int) -> bool:
+        """Drop a client id that names nothing since a venue time, ns since the epoch; whether it is dropped."""
+        if client.orders or client.unnamed or client.heard_ns >= before_ns:
+            return False
+        for name in client.names:
+            self._clients.pop(name, None)
+        return True
 
     def _named(self, report: Report) -> Found:
-        key = (report.instrument, report.order_id)
-        order = self._by_order_id.get(key)
+        order = self._orders.get(report.order_id)
         is_new = order is None
         if order is None:
-            order = self._by_order_id[key] = Order(report.instrument, report.order_id)
+            order = self._orders[report.order_id] = Order(self._instrument, report.order_id)
+            self._new.append(order)
         found = Found(order, order.is_copy(report), is_new)
-        if report.client_order_id:
-            self._name(found, report, report.client_order_id)
-        if report.orig_client_order_id and report.exec_type in ABOUT_ITSELF:
-            self._name(found, report, report.orig_client_order_id)
-        elif report.orig_client_order_id and not order.replaces:
-            self._succeed(found, report)
+        if report.client_order_id and report.client_order_id not in order.names:
+            self._name(found, report.client_order_id)
+        if not report.orig_client_order_id:
+            return found
+        if report.exec_type not in ABOUT_ITSELF:
+            if not order.replaces:
+                self._succeed(found, report)
+        elif report.orig_client_order_id not in order.names:
+            self._name(found, report.orig_client_order_id)
         return found
 
-    def _name(self, found: Found, report: Report, name: str) -> None:
-        """The order of a report has a client id."""
-        client, order = self._client(report, name), found.order
+    def _name(self, found: Found, name: str) -> None:
+        """The order of a report has one more client id."""
+        client, order = self._client(name), found.order
         order.names.add(name)
         if name == order.replaces:
-            found.kept_places += order.keep_place()
-        if any(each is order for each in client.orders):
+            found.kept_places = (*found.kept_places, *order.keep_place())
+        if order in client.orders:
             return
-        client.orders.append(order)
-        unnamed = client.unnamed.pop(len(client.orders), None)
+        unnamed = client.add(order)
         if unnamed is not None:
-            found.absorbed.append((order, unnamed))
-        pending, client.successors = client.successors, []
-        found.replaced += [(order, successor, told) for successor, told in pending if successor is not order]
+            found.absorbed = (*found.absorbed, (order, unnamed))
+        pending, client.successors = client.successors, {}
+        replaced = ((order, successor, told) for successor, told in pending.items() if successor is not order)
+        found.replaced = (*found.replaced, *replaced)
 
     def _succeed(self, found: Found, report: Report) -> None:
         """The order of a report has the place of the one that its client id named before."""
-        client, order = self._client(report, report.orig_client_order_id), found.order
-        others = [each for each in client.orders if each is not order]
-        if report.orig_client_order_id in order.names and not (found.is_new and others):
+        client, order = self._client(report.orig_client_order_id), found.order
+        former = client.last(but=order)
+        if report.orig_client_order_id in order.names and not (found.is_new and former):
             return  # replaced in place: it is the same order
         order.replaces = report.orig_client_order_id
         if report.exec_type is ExecType.REPLACED and report.total is not None:
             order.carried = report.total
-        if others:
-            found.replaced.append((others[-1], order, report))
+        if former is None:
+            client.successors[order] = report
         else:
-            client.successors.append((order, report))
+            found.replaced = (*found.replaced, (former, order, report))
 
-    def _unnamed(self, report: Report) -> Found:
-        name = report.orig_client_order_id or report.client_order_id
-        absorbed: list[tuple[Order, Order]] = []
+    def _unnamed(self, report: Report, before_ns: int) -> Found:
+        absorbed: tuple[tuple[Order, Order], ...] = ()
         if report.orig_client_order_id and report.client_order_id:
-            absorbed = self._join_names(report)
-        client = self._client(report, name)
-        mark = hash(report.fingerprint)
-        is_copy = mark in client.marks
-        client.marks.add(mark)
+            absorbed = tuple(self._join(report.client_order_id, report.orig_client_order_id))
+        client = self._client(report.orig_client_order_id or report.client_order_id)
+        client.heard_ns = max(client.heard_ns, report.heard_ns)
+        is_copy = client.is_copy(report, before_ns)
         client.requests += report.is_new_request and not is_copy
         number = max(client.requests, 1)
-        if number > len(client.orders):
-            order = client.unnamed.get(number)
-            if order is None:
-                order = client.unnamed[number] = Order(report.instrument)
-        else:
-            order = client.orders[-1]
+        order = client.unnamed.get(number) if number > client.named else client.last()
+        if order is None:
+            order = Order(self._instrument, requested=report.orig_client_order_id or report.client_order_id)
+            client.wait(order, number)
+            self._new.append(order)
         return Found(order, is_copy, absorbed=absorbed)
 
-    def _join_names(self, report: Report) -> list[tuple[Order, Order]]:
-        """A request has a client id of its own: from now on it names what the one it is about names."""
-        own = self._root(report.instrument, report.client_order_id)
-        first = self._root(report.instrument, report.orig_client_order_id)
-        if own == first:
-            return []
-        self._first_names[report.instrument, own] = first
-        joined = self._by_client_id.pop((report.instrument, own), None)
-        if joined is None:
-            return []
-        client = self._client(report, first)
-        client.orders += [each for each in joined.orders if each not in client.orders]
-        client.marks |= joined.marks
+    def _join(self, own: str, first: str) -> Iterator[tuple[Order, Order]]:
+        """A request has a client id of its own: from now on it names what the one it is about names.
+
+        Yields:
+            Orders, with what was known of them under a client id alone.
+        """
+        client, joined = self._client(first), self._clients.get(own)
+        client.names.add(own)
+        self._clients[own] = client
+        if joined is None or joined is client:
+            return
+        for name in joined.names:
+            self._clients[name] = client
+        client.names |= joined.names
         client.requests = max(client.requests, joined.requests)
-        absorbed = [
-            (client.orders[number - 1], client.unnamed.pop(number))
-            for number in sorted(client.unnamed)
-            if number <= len(client.orders)
-        ]
+        client.marks.update(joined.marks)
+        client.successors |= joined.successors
+        for order in [each for each in joined.orders if each not in client.orders]:
+            unnamed = client.add(order)
+            if unnamed is not None:
+                yield order, unnamed
         for number, order in joined.unnamed.items():
-            if number <= len(client.orders):
-                absorbed.append((client.orders[number - 1], order))
-            elif number in client.unnamed:
-                absorbed.append((client.unnamed[number], order))
+            known = client.numbered(number) if number <= client.named else client.unnamed.get(number)
+            if known is not None:
+                yield known, order
             else:
-                client.unnamed[number] = order
-        return absorbed
+                client.wait(order, number)
 
-    def _client(self, report: Report, name: str) -> ClientId:
-        client = self._by_client_id.setdefault((report.instrument, self._root(report.instrument, name)), ClientId())
-        client.latest_ns = max(client.latest_ns, report.venue_ns)
+    def _client(self, name: str) -> ClientId:
+        client = self._clients.get(name)
+        if client is None:
+            client = self._clients[name] = ClientId({name})
+            self._new.append(client)
         return client
-
-    def _root(self, instrument: Instrument, name: str) -> str:
-        """The client id that names the first order of a chain of requests."""
-        while (instrument, name) in self._first_names:
-            name = self._first_names[instrument, name]
-        return name

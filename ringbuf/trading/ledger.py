@@ -5,189 +5,120 @@ What a report changes is all it touches: a position is kept as running sums, to 
 entry of its own, and the entry is replaced when that fill or order has changed.
 """
 
-from collections.abc import Iterable
-from decimal import localcontext
-from itertools import pairwise
-from typing import Any
+from collections import deque
+from collections.abc import Iterator
 
+from ringbuf.errors import RecordError
 from ringbuf.record.enumerations import ExecType
-from ringbuf.trading.directory import Directory, Found
+from ringbuf.trading.book import Book, Kept
+from ringbuf.trading.lookback import LookBack
 from ringbuf.trading.order import Order
 from ringbuf.trading.position import Holding, entry_of, open_of
-from ringbuf.trading.report import EXACT, Instrument, Report
-from ringbuf.trading.trade import Fill, Trade, identity
+from ringbuf.trading.report import Instrument, Report
+from ringbuf.trading.trade import Fill
 
 
 class Ledger:
-    """Orders, trades and positions, from the reports that were applied. For one thread.
+    """Orders, trades and positions, from the reports that were applied. For one thread, in an exact context.
+
+    Memory is bounded by the look-back: an order that is over, and its fills, are dropped when nothing was heard of them
+    for so long. What they did stays in the sums.
+
+    Args:
+        lookback_ns: None keeps everything.
 
     Attributes:
         holdings: the positions.
         changed: those that the last report changed.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, lookback_ns: int | None) -> None:
+        self._lookback = LookBack(lookback_ns)
         self.holdings: dict[Instrument, Holding] = {}
         self.changed: set[Instrument] = set()
-        self._directory = Directory()
-        self._trades: dict[tuple[Any, ...], Trade] = {}
-        self._same_trade: dict[tuple[Any, ...], tuple[Any, ...]] = {}
-        self._clocks: dict[Instrument, int] = {}
-        self._arrivals = 0
+        self._books: dict[Instrument, Book] = {}
+        self._kept: deque[tuple[Book, Kept]] = deque()
 
-    def orders(self) -> Iterable[Order]:
+    def __len__(self) -> int:
+        """Number of ids that are known."""
+        return sum(len(each) for each in self._books.values())
+
+    def orders(self) -> Iterator[Order]:
         """All orders that are known."""
-        return self._directory.orders()
-
-    def knows(self, report: Report) -> bool:
-        """Whether the order of a report, or its trade, is still known."""
-        ids = (report.instrument, report.ref_id), (report.instrument, report.trade_id)
-        return self._directory.knows(report) or any(self._root(each) in self._trades for each in ids if each[1])
+        for book in self._books.values():
+            yield from book.directory.orders()
 
     def apply(self, report: Report) -> Instrument:
-        """Take one report; it is either applied as a whole or, if it raises, not at all.
+        """Take one report, and forget some of what is too old.
 
         Returns:
             The position it is about.
+
+        Raises:
+            RecordError: it is older than the look-back, and nobody can tell any more whether it was there before. Then
+                nothing has changed.
         """
         self.changed.clear()
+        before_ns = self._lookback.before_ns
+        if 0 < report.exchange_ns < before_ns:
+            self._check_known(report)
         if report.exec_type is ExecType.FUNDING:
             return report.instrument.position(report.position_side, report.position_id)  # neither trade nor order
-        with localcontext(EXACT):
-            self._arrive(report)
-            found = self._directory.find(report) if report.names_order else Found(Order(report.instrument))
-            order = found.order
-            for each, unnamed in found.absorbed:
-                self._absorb(each, unnamed)
-            touched = [each for each, _ in found.absorbed]
-            facts = order.side, order.position_side, order.position_id
-            order.learn(report)
-            if facts != (order.side, order.position_side, order.position_id):
-                touched.append(order)
-            trade = self._apply_to_trade(report, order)
-            if self._tells_of_order(report, found, trade):
-                order.advance(report)
-            for former, successor, told in found.replaced:
-                former.replaced_by(successor, told)
-            fills = [*(trade.fills if trade else ()), *self._recounted(touched)]
-            self._count(fills)
-            self._open([order, *touched, *found.kept_places, *(each[0] for each in found.replaced)])
-            self._open(each.order for each in fills)
-        return report.instrument.position(order.position_side, order.position_id)
+        book = self._books.get(report.instrument)
+        if book is None:
+            book = self._books[report.instrument] = Book(report.instrument)
+        report.heard_ns = self._lookback.hear(report.exchange_ns)
+        changed = book.apply(report, before_ns)
+        for fill in changed.fills:
+            self._count(fill)
+        for order in changed.orders:
+            self._open(order)
+        self._forget(book, before_ns)
+        known = report if changed.order is None else changed.order
+        return report.instrument.position(known.position_side, known.position_id)
 
-    def forget(self, before_ns: int) -> None:
-        """Drop orders and trades of which nothing was heard since, ns since the epoch; the sums stay.
+    def _check_known(self, report: Report) -> None:
+        book = self._books.get(report.instrument)
+        if book is None or not book.knows(report):
+            raise RecordError(
+                f"a report of {report.exchange_ns} ns about {report.order_id or report.client_order_id!r} is older than"
+                f" the look-back, which reaches to {self._lookback.before_ns} ns",
+                "give the inventory a longer lookback; the database has all of it",
+            )
 
-        An order that still works, or of which a fill is awaited, is kept.
-        """
+    def _forget(self, changed: Book, before_ns: int) -> None:
+        """Look at one more of what is kept than was added, the longest unseen first."""
+        new = [(changed, each) for each in changed.new]
+        self._kept += new
+        changed.new.clear()
+        for _ in range(min(1 + len(new), len(self._kept))):
+            book, kept = self._kept.popleft()
+            if not book.forget(kept, before_ns):
+                self._kept.append((book, kept))
 
-        def is_forgotten(order: Order) -> bool:
-            return order.latest_ns < before_ns and order.entry is not None and not order.entry.quantity
-
-        self._directory.forget(is_forgotten, before_ns)
-        kept = {key for key, trade in self._trades.items() if trade.latest_ns >= before_ns}
-        self._trades = {key: self._trades[key] for key in kept}
-        self._same_trade = {key: root for key, root in self._same_trade.items() if self._root(root) in kept}
-
-    def _arrive(self, report: Report) -> None:
-        self._arrivals += 1
-        report.arrival = self._arrivals
-        clock = self._clocks.get(report.instrument, 0)
-        report.venue_ns = report.exchange_ns or clock
-        self._clocks[report.instrument] = max(clock, report.venue_ns)
-
-    def _absorb(self, order: Order, unnamed: Order) -> None:
-        for each in unnamed.fills:
-            if isinstance(each, Fill):
-                each.order = order
-        order.absorb(unnamed)
-        self._replace_open(unnamed, None)
-
-    @staticmethod
-    def _tells_of_order(report: Report, found: Found, trade: Trade | None) -> bool:
-        """Whether a report has news of its order's state."""
-        if found.is_copy or not report.names_order:
-            return False
-        if report.is_own_end and found.order.order_id:
-            return False  # the venue knows the order, whatever we concluded from its silence
-        is_changed = report.is_trade and trade is not None and trade.is_changed
-        return not is_changed or bool(report.exchange_ns)  # it tells of the time before that
-
-    # Trades
-
-    def _apply_to_trade(self, report: Report, order: Order) -> Trade | None:
-        if not (report.is_trade or report.is_change):
-            return None
-        trade = self._trades.setdefault(self._trade_key(report, order), Trade())
-        trade.latest_ns = max(trade.latest_ns, report.venue_ns)
-        if report.is_change:
-            if trade.change(report):
-                for each in {id(each): each for each in (order, *(fill.order for fill in trade.fills))}.values():
-                    each.trade_changed()
-        else:
-            trade.fill(report, order)
-        trade.recount()
-        return trade
-
-    def _trade_key(self, report: Report, order: Order) -> tuple[Any, ...]:
-        about = report.ref_id if report.is_change else ""
-        ids = [(report.instrument, each) for each in (about, report.trade_id, report.report_id) if each]
-        if not ids:
-            return (report.instrument, *identity(report, order))
-        for own, other in pairwise(reversed(ids)):
-            self._join(own, other)
-        return self._root(ids[0])
-
-    def _root(self, key: tuple[Any, ...]) -> tuple[Any, ...]:
-        while key in self._same_trade:
-            key = self._same_trade[key]
-        return key
-
-    def _join(self, one: tuple[Any, ...], other: tuple[Any, ...]) -> None:
-        """Two ids are of the same trade."""
-        one, other = self._root(one), self._root(other)
-        if one == other:
+    def _count(self, fill: Fill) -> None:
+        entry = entry_of(fill)
+        if entry == fill.entry:
             return
-        self._same_trade[one] = other
-        joined = self._trades.pop(one, None)
-        if joined is not None:
-            self._trades.setdefault(other, Trade()).absorb(joined)
-
-    @staticmethod
-    def _recounted(orders: Iterable[Order]) -> list[Fill]:
-        """The fills of orders of which something was learned that tells fills apart, and those they were told from."""
-        fills = [fill for each in orders for fill in each.fills if isinstance(fill, Fill)]
-        trades = {id(fill.trade): fill.trade for fill in fills}.values()
-        for trade in trades:
-            trade.recount()
-        return [fill for trade in trades for fill in trade.fills]
-
-    # Positions
-
-    def _count(self, fills: Iterable[Fill]) -> None:
-        for fill in fills:
-            entry = entry_of(fill)
-            if entry == fill.entry:
-                continue
-            if fill.entry is not None:
-                self._holding(fill.entry.key).count(fill.entry, -1)
-            if entry is not None:
-                self._holding(entry.key).count(entry, 1)
-            fill.entry = entry
-
-    def _open(self, orders: Iterable[Order]) -> None:
-        for order in {id(each): each for each in orders}.values():
-            self._replace_open(order, open_of(order))
-
-    def _replace_open(self, order: Order, entry: Any) -> None:
-        if entry == order.entry:
-            return
-        if order.entry is not None:
-            self._holding(order.entry.key).open(order.entry, -1)
+        if fill.entry is not None:
+            self._holding(fill.entry.key).count(fill.entry, -1)
         if entry is not None:
-            self._holding(entry.key).open(entry, 1)
-        order.entry = entry
+            self._holding(entry.key).count(entry, 1)
+        fill.entry = entry
+
+    def _open(self, order: Order) -> None:
+        old, new = order.entry, open_of(order)
+        if new == old:
+            return
+        if old is not None:
+            self._holding(old.key).open(old, -1)
+        if new is not None:
+            self._holding(new.key).open(new, 1)
+        order.entry = new
 
     def _holding(self, key: Instrument) -> Holding:
         self.changed.add(key)
-        return self.holdings.setdefault(key, Holding())
+        found = self.holdings.get(key)
+        if found is None:
+            found = self.holdings[key] = Holding()
+        return found

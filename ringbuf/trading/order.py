@@ -1,85 +1,27 @@
 """An order: what is known of it, and what it may still trade.
 
-Of each thing a report tells (status, total, quantity, leaves, price) the latest counts. Latest is by `Rank`: the
-venue's time, then what the order had executed, then arrival. So a late older message sets nothing back, and what one
-message does not tell stays as the one before told it. What is kept is enough to go on from, without the reports.
+Of each thing a report tells (status, total, quantity, leaves, price) the latest counts, see `Rank`. So a late older
+message sets nothing back, and what one message does not tell stays as the one before told it. What is kept is enough to
+go on from, without the reports.
 """
 
+from bisect import insort
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, Final, Generic, NamedTuple, TypeVar
+from operator import attrgetter
+from typing import Any, Final
 
 from ringbuf.record.enumerations import ExecType, OrderStatus, Side
+from ringbuf.trading.number import ZERO
+from ringbuf.trading.rank import Leaves, Moment, Rank, Told, Word, later, stronger
 from ringbuf.trading.report import Instrument, Report
 from ringbuf.trading.states import ENDS, REOPENING, REQUESTS, Force
 
-T = TypeVar("T")
-
-ZERO: Final = Decimal(0)
 PENDING: Final = frozenset({OrderStatus.PENDING_CANCEL, OrderStatus.PENDING_REPLACE})
 ITS_REQUEST: Final = REQUESTS | {ExecType.CANCELED, ExecType.CANCEL_REJECTED}
 """Reports whose client order id may be that of a request to cancel."""
-
-
-class Moment(NamedTuple):
-    """When something was reported: venue time, ns since the epoch, and place in the order of arrival."""
-
-    venue_ns: int
-    arrival: int
-
-
-class Rank(NamedTuple):
-    """How late a report is among those of its order.
-
-    Attributes:
-        venue_ns: see `Report.venue_ns`; -1 for our own request for the order, which is before all.
-        changes: how often trades of the order had been cancelled or corrected: the total may be less from then on. A
-            change counts if it names the order, or if it came after the fill.
-        total: what the order had executed.
-        arrival: place in the order of arrival.
-    """
-
-    venue_ns: int
-    changes: int
-    total: Decimal
-    arrival: int
-
-    @property
-    def moment(self) -> Moment:
-        """When it was."""
-        return Moment(self.venue_ns, self.arrival)
-
-
-class Told(NamedTuple, Generic[T]):
-    """What the latest report that tells it tells."""
-
-    rank: Rank
-    value: T
-
-
-class Leaves(NamedTuple):
-    """A leaves quantity, and what had been executed then; None if that was not told."""
-
-    quantity: Decimal
-    total: Decimal | None
-
-
-class Word(NamedTuple):
-    """What was said last of whether an order works.
-
-    Attributes:
-        strength: (venue time, changes, total, force, arrival): the greatest counts.
-        is_over: whether it says that the order is over.
-    """
-
-    strength: tuple[int, int, Decimal, Force, int]
-    status: OrderStatus
-    is_over: bool
-
-    @property
-    def moment(self) -> Moment:
-        """When it was said."""
-        return Moment(self.strength[0], self.strength[4])
+_MOMENT: Final = attrgetter("moment")
+_TOLD: Final = ("_status", "_settled", "_refused", "_named", "_total", "_quantity", "_leaves", "_price")
 
 
 @dataclass(slots=True, eq=False)
@@ -106,20 +48,25 @@ class Order:
     Attributes:
         order_id: the venue's; empty as long as it is not known.
         client_order_id: the latest that is its own.
+        requested: the client order id under which it was known before its order id was.
         side, position_side, position_id: as told first; they do not change.
         carried: what the order whose place it took had executed, where its own totals go on from that.
         restated: what splits of the stock added to its totals.
         booked: what its fills sum up to.
+        fills: in the order of their moments.
+        changed: those of them that the venue took back or corrected.
         names: the client order ids it was reported with.
         replaces: the client order id of another order whose place it took.
         former: that order, as far as it is known.
-        latest_ns: the latest venue time of anything about it.
+        heard_ns: when something about it was heard last, by the venues' clocks.
         entry: what it adds to the open quantities of its position.
+        is_absorbed: whether it turned out to be another one.
     """
 
     instrument: Instrument
     order_id: str = ""
     client_order_id: str = ""
+    requested: str = ""
     side: Side = Side.UNKNOWN
     position_side: str = ""
     position_id: str = ""
@@ -127,14 +74,17 @@ class Order:
     restated: Decimal = ZERO
     booked: Decimal = ZERO
     fills: list[Executed] = field(default_factory=list)
+    changed: dict[Executed, None] = field(default_factory=dict)
     names: set[str] = field(default_factory=set)
     replaces: str = ""
     former: "Order | None" = None
-    latest_ns: int = 0
+    heard_ns: int = 0
     entry: Any = None
+    is_absorbed: bool = False
     _changes: int = 0
     _reached: Decimal = ZERO
     _word: Word | None = None
+    _final: Word | None = None
     _replaced: Word | None = None
     _status: Told[OrderStatus] | None = None
     _settled: Told[OrderStatus] | None = None
@@ -151,14 +101,14 @@ class Order:
     @property
     def status(self) -> OrderStatus:
         """Its state."""
-        if self.is_over:
-            assert self._last_word is not None
-            return self._last_word.status
+        word = self._last_word
+        if word is not None and word.is_over:
+            if not self._is_reopened(word):
+                return word.status
+            return OrderStatus.PARTIALLY_FILLED if self.booked else OrderStatus.NEW  # a trade was taken back
         told = self._status
         if told and told.value in PENDING and self._refused and self._refused.rank > told.rank:
             told = self._settled  # the order goes back to what it was
-        if self._last_word is not None and self._last_word.is_over:
-            return OrderStatus.PARTIALLY_FILLED if self.booked else OrderStatus.NEW  # a trade was taken back
         return told.value if told else OrderStatus.UNKNOWN
 
     @property
@@ -187,62 +137,64 @@ class Order:
         return max(self._executed_by_total() - self.carried - self.restated, self.booked)
 
     @property
-    def awaited(self) -> Decimal:
-        """What it has executed by its totals and of which the fill is yet to come."""
-        return self.executed - self.booked
-
-    @property
-    def working(self) -> Decimal:
-        """What may still trade."""
-        quantity = self.quantity
+    def open(self) -> tuple[Decimal, Decimal]:
+        """What may still trade with what is awaited, and what is awaited: executed by its totals, its fill to come."""
+        executed, quantity = self.executed, self.quantity
+        awaited = executed - self.booked
         if quantity is None or self.is_over:
-            return ZERO
-        return max(quantity - self.carried - self.restated - self.executed, ZERO)
+            return awaited, awaited
+        return max(quantity - self.carried - self.restated - executed, ZERO) + awaited, awaited
 
     # What makes it so
 
     def is_copy(self, report: Report) -> bool:
         """Whether the same report was there before."""
-        mark = hash(report.fingerprint)
-        if mark in self._seen:
-            return True
-        self._seen.add(mark)
-        return False
+        known = len(self._seen)
+        self._seen.add(report.mark)
+        return len(self._seen) == known
 
-    def learn(self, report: Report) -> None:
-        """Take what never changes."""
+    def learn(self, report: Report) -> bool:
+        """Take what never changes; whether something was learned that tells fills and positions apart."""
         self.order_id = self.order_id or report.order_id
+        self.heard_ns = max(self.heard_ns, report.heard_ns)
+        known = self.side, self.position_side, self.position_id
         self.side = self.side or report.side
         self.position_side = self.position_side or report.position_side
         self.position_id = self.position_id or report.position_id
-        self.latest_ns = max(self.latest_ns, report.venue_ns)
+        return known != (self.side, self.position_side, self.position_id)
 
-    def trade_changed(self) -> None:
-        """One of its trades was cancelled or corrected."""
-        self._changes += 1
-        self._reached = ZERO
+    def book(self, fill: Executed) -> None:
+        """It has a fill more; what that counts comes later."""
+        insort(self.fills, fill, key=_MOMENT)
+
+    def heard_of_trade(self, report: Report, *, is_changed: bool) -> None:
+        """A cancel or correction of one of its trades came; or a copy, then nothing is changed."""
+        self.heard_ns = max(self.heard_ns, report.heard_ns)
+        if is_changed:
+            self._changes += 1
+            self._reached = ZERO
 
     def advance(self, report: Report) -> None:
         """Take what a report that is no copy tells of the order's state."""
         rank = self._rank(report)
-        is_over = self._hear(report, rank)
+        self._hear(report, rank)
         if report.client_order_id and report.exec_type not in ITS_REQUEST:
-            self._named = _later(self._named, rank, report.client_order_id)
+            self._named = later(self._named, rank, report.client_order_id)
             self.client_order_id = self._named.value
         if report.is_request and not report.is_new_request:
             return
         if report.total is not None or report.status is OrderStatus.FILLED:
             if report.exec_type is ExecType.RESTATED:
                 self._restate(report, rank)
-            self._total = _later(self._total, rank, report.total)
-        if report.leaves is not None and not is_over and not _is_misprinted(report):
-            self._leaves = _later(self._leaves, rank, Leaves(report.leaves, report.total))
+            self._total = later(self._total, rank, report.total)
+        if report.leaves is not None and not report.says_over and not _is_misprinted(report):
+            self._leaves = later(self._leaves, rank, Leaves(report.leaves, report.total))
         if report.exec_type in REQUESTS:
             return
         if report.quantity is not None:
-            self._quantity = _later(self._quantity, rank, report.quantity)
+            self._quantity = later(self._quantity, rank, report.quantity)
         if report.price is not None:
-            self._price = _later(self._price, rank, report.price)
+            self._price = later(self._price, rank, report.price)
 
     def replaced_by(self, successor: "Order", report: Report) -> None:
         """Another order took its place, says this report of that other one."""
@@ -263,30 +215,22 @@ class Order:
         """Take what was known under a client order id before the venue's order id was."""
         for name in ("order_id", "client_order_id", "side", "position_side", "position_id"):
             setattr(self, name, getattr(self, name) or getattr(other, name))
-        for name in (
-            "_status",
-            "_settled",
-            "_refused",
-            "_named",
-            "_total",
-            "_quantity",
-            "_leaves",
-            "_price",
-        ):
+        for name in _TOLD:
             mine, its = getattr(self, name), getattr(other, name)
             setattr(self, name, its if mine is None or (its is not None and its.rank > mine.rank) else mine)
-        if other._word is not None:
-            self._word = _stronger(self._word, other._word)
+        self._word, self._final = stronger(self._word, other._word), stronger(self._final, other._final)
         if self._named is not None:
             self.client_order_id = self._named.value
         self._changes = max(self._changes, other._changes)
         self._reached = max(self._reached, other._reached)
-        self.latest_ns = max(self.latest_ns, other.latest_ns)
+        self.heard_ns = max(self.heard_ns, other.heard_ns)
         self.booked += other.booked
         self.restated += other.restated
-        self.fills += other.fills
+        self.fills = sorted(self.fills + other.fills, key=_MOMENT)
+        self.changed |= other.changed
         self.names |= other.names
         self._seen |= other._seen
+        other.is_absorbed = True
 
     def _rank(self, report: Report) -> Rank:
         if report.is_new_request:
@@ -307,32 +251,36 @@ class Order:
         if is_split and total.rank < rank and quantity.rank < rank:
             self.restated += report.total - total.value
 
-    def _hear(self, report: Report, rank: Rank) -> bool:
-        """Take the status of a report; whether it says that the order is over."""
+    def _hear(self, report: Report, rank: Rank) -> None:
+        """Take the status of a report."""
         status = report.status
-        if report.exec_type is ExecType.CANCEL_REJECTED and status is OrderStatus.UNKNOWN:
-            self._refused = _later(self._refused, rank, None)
         if status is OrderStatus.UNKNOWN:
-            return False
-        end = ENDS.get(status)
-        is_over = end is not None and not (end.unless_leaves and bool(report.leaves))
-        if not report.is_request:  # it opens nothing that is over
-            force = _force_of_end(report) if is_over else _force_of_work(report)
-            strength = (rank.venue_ns, rank.changes, rank.total, force, rank.arrival)
-            self._word = _stronger(self._word, Word(strength, status, is_over))
-        if not is_over:
-            self._status = _later(self._status, rank, status)
+            if report.exec_type is ExecType.CANCEL_REJECTED:
+                self._refused = later(self._refused, rank, None)
+            return
+        if not report.says_over:
+            self._status = later(self._status, rank, status)
             if status not in PENDING:
-                self._settled = _later(self._settled, rank, status)
-        return is_over
+                self._settled = later(self._settled, rank, status)
+        if report.is_request:
+            return  # it opens nothing that is over
+        force = _force(report)
+        word = Word((rank.venue_ns, rank.changes, rank.total, force, rank.arrival), status, report.says_over)
+        self._word = stronger(self._word, word)
+        if force is Force.FINAL:
+            self._final = stronger(self._final, word)
 
     # Reckoning
 
     @property
     def _last_word(self) -> Word | None:
-        if self._word is None or self._replaced is None:
-            return self._word or self._replaced
-        return _stronger(self._word, self._replaced)
+        """The strongest word; but a final end is opened only by what is later by venue time and no mere request."""
+        word, final = self._word, self._final
+        if self._replaced is not None:
+            word, final = stronger(word, self._replaced), stronger(final, self._replaced)
+        if word is None or final is None or word.is_over or not final.is_over:
+            return word
+        return word if word.strength[:2] > final.strength[:2] and word.status not in PENDING else final
 
     def _executed_by_total(self) -> Decimal:
         if self._total is None:
@@ -340,50 +288,35 @@ class Order:
         total = self._total.value
         if total is None:  # filled, says the venue, and not how much
             total = self.quantity or ZERO
-        return total - self._removed_since(self._total.rank.moment)
+        return total - self._removed_since(self._total.rank.moment) if self.changed else total
 
     def _removed_since(self, moment: Moment) -> Decimal:
         """What the venue took back of the fills after a moment; less than zero if it added."""
-        return sum(
-            (each.reported - each.counted for each in self.fills if each.changed and each.changed > moment), ZERO
-        )
+        return sum((each.reported - each.counted for each in self.changed if _is_after(each.changed, moment)), ZERO)
 
     def _booked_at(self, moment: Moment) -> Decimal:
         """What the fills summed up to at a moment."""
-        return sum(
-            (
-                each.reported if each.changed and each.changed > moment else each.counted
-                for each in self.fills
-                if each.moment <= moment
-            ),
-            ZERO,
-        )
+        booked = self.booked
+        for each in reversed(self.fills):
+            if each.moment <= moment:
+                break
+            booked -= each.counted
+        changed = (each for each in self.changed if each.moment <= moment and _is_after(each.changed, moment))
+        return booked + sum((each.reported - each.counted for each in changed), ZERO)
 
     def _is_reopened(self, word: Word) -> bool:
-        return word.status is OrderStatus.FILLED and self._removed_since(word.moment) > 0
+        return bool(self.changed) and word.status is OrderStatus.FILLED and self._removed_since(word.moment) > 0
 
 
-def _later(known: Told[T] | None, rank: Rank, value: T) -> Told[T]:
-    return Told(rank, value) if known is None or rank > known.rank else known
+def _is_after(changed: Moment | None, moment: Moment) -> bool:
+    return changed is not None and changed > moment
 
 
-def _stronger(known: Word | None, new: Word) -> Word:
-    return new if known is None or new.strength > known.strength else known
-
-
-def _force_of_end(report: Report) -> Force:
-    if report.status is OrderStatus.FILLED and _is_short(report):
-        return Force.STRONG
-    return ENDS[report.status].force
-
-
-def _force_of_work(report: Report) -> Force:
-    return Force.FINAL if report.exec_type in REOPENING else Force.WEAK
-
-
-def _is_short(report: Report) -> bool:
-    """Whether a report says that less was executed than ordered."""
-    return report.total is not None and report.quantity is not None and report.total < report.quantity
+def _force(report: Report) -> Force:
+    if not report.says_over:
+        return Force.FINAL if report.exec_type in REOPENING else Force.WEAK
+    is_short = report.total is not None and report.quantity is not None and report.total < report.quantity
+    return Force.STRONG if report.status is OrderStatus.FILLED and is_short else ENDS[report.status].force
 
 
 def _is_misprinted(report: Report) -> bool:

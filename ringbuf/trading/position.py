@@ -3,17 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from ringbuf.record.enumerations import Side
-from ringbuf.trading.order import ZERO, Order
-from ringbuf.trading.report import Commission, Instrument, decimals_of, is_countable
+from ringbuf.trading.number import ZERO, is_countable, quote_of
+from ringbuf.trading.order import Order
+from ringbuf.trading.report import Commission, Instrument
 from ringbuf.trading.trade import Fill
-
-PRODUCT_DECIMALS: Final = ((26, 26), (38, 14), (14, 38))
-"""Decimals of price and quantity of which the database has the exact product: one of these pairs, or fewer."""
-MOST_QUOTE: Final = 1e18
-"""Products are summed if they are below it, whatever their sign."""
 
 
 class Position(NamedTuple):
@@ -52,13 +48,22 @@ class Sums(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """What one fill adds to the sums of a position."""
+    """What one fill adds to the sums of a position; quantity 0 if it is ignored."""
 
     key: Instrument
     side: Side
     quantity: Decimal
     quote: Decimal | None
     commissions: tuple[Commission, ...]
+
+
+class Open(NamedTuple):
+    """What an order adds to the open quantities of a position."""
+
+    key: Instrument
+    side: Side
+    quantity: Decimal
+    awaited: Decimal
 
 
 @dataclass(slots=True)
@@ -96,7 +101,8 @@ class Holding:
             self.ignored += times
             return
         self.fills += times
-        self.unpriced += times if entry.quote is None else 0
+        if entry.quote is None:
+            self.unpriced += times
         quantity, quote = times * entry.quantity, times * (entry.quote or ZERO)
         if entry.side is Side.BUY:
             self.bought_quantity += quantity
@@ -107,50 +113,35 @@ class Holding:
         for amount, currency in entry.commissions:
             self.commissions[currency] = self.commissions.get(currency, ZERO) + times * amount
 
-    def open(self, order: "Open", times: int) -> None:
+    def open(self, entry: Open, times: int) -> None:
         """Add what is open of an order, or with `times` -1 take it out."""
-        if order.side is Side.BUY:
-            self.open_buy += times * order.quantity
-            self.awaited_buy += times * order.awaited
-        elif order.side is Side.SELL:
-            self.open_sell += times * order.quantity
-            self.awaited_sell += times * order.awaited
-
-
-class Open(NamedTuple):
-    """What an order adds to the open quantities of a position."""
-
-    key: Instrument
-    side: Side
-    quantity: Decimal
-    awaited: Decimal
+        if entry.side is Side.BUY:
+            self.open_buy += times * entry.quantity
+            self.awaited_buy += times * entry.awaited
+        elif entry.side is Side.SELL:
+            self.open_sell += times * entry.quantity
+            self.awaited_sell += times * entry.awaited
 
 
 def entry_of(fill: Fill) -> Entry | None:
     """What a fill adds to a position; None if it is a copy, or the venue took it back."""
     if not fill.counted and not fill.is_ignored:
         return None
+    key, order = fill.instrument, fill.order
+    if order is None:
+        key = key.position(fill.position_side, fill.position_id)
+    else:
+        key = key.position(fill.position_side or order.position_side, fill.position_id or order.position_id)
     side = fill.traded_side
-    order = fill.order
-    position = fill.position_side or order.position_side, fill.position_id or order.position_id
-    key = order.instrument.position(*position)
     if side is Side.UNKNOWN or fill.is_ignored:
         return Entry(key, side, ZERO, None, ())
-    paid = tuple(each[1] for each in fill.paid if each and is_countable(each[1].amount))
-    return Entry(key, side, fill.counted, quote_of(fill.counted_price, fill.counted), paid)
+    price = fill.counted_price
+    paid = tuple(each[1] for each in fill.paid if each is not None and is_countable(each[1].amount))
+    return Entry(key, side, fill.counted, None if price is None else quote_of(price, fill.counted), paid)
 
 
-def quote_of(price: Decimal | None, quantity: Decimal) -> Decimal | None:
-    """Price x quantity, if it is summed."""
-    if price is None or not is_countable(price) or abs(float(price)) * float(quantity) >= MOST_QUOTE:
+def open_of(order: Order) -> Open | None:
+    """What an order adds to the open quantities of its position; None if it turned out to be another one."""
+    if order.is_absorbed:
         return None
-    decimals = decimals_of(price), decimals_of(quantity)
-    fits = any(decimals[0] <= most[0] and decimals[1] <= most[1] for most in PRODUCT_DECIMALS)
-    return price * quantity if fits else None
-
-
-def open_of(order: Order) -> Open:
-    """What an order adds to the open quantities of its position."""
-    key = order.instrument.position(order.position_side, order.position_id)
-    awaited = order.awaited
-    return Open(key, order.side, order.working + awaited, awaited)
+    return Open(order.instrument.position(order.position_side, order.position_id), order.side, *order.open)

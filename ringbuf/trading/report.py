@@ -1,32 +1,20 @@
 """A report: one record as the rules see it."""
 
 from collections.abc import Mapping
-from decimal import Context, Decimal
+from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 
 from ringbuf.errors import RecordError
 from ringbuf.record.enumerations import ExecType, OrderStatus, Origin, PositionSide, QuantityUnit, Side
-from ringbuf.record.fields import BY_NAME, ENUMERATIONS
-from ringbuf.record.number import exact_number
-from ringbuf.record.salvage import text
-from ringbuf.record.timestamp import time_ns
-from ringbuf.record.words import look_up
-from ringbuf.trading.states import NO_ID, REQUESTS, STATUS_OF
+from ringbuf.trading.number import EXACT
+from ringbuf.trading.reading import Reading
+from ringbuf.trading.states import ENDS, NO_ID, REQUESTS, STATUS_OF
 
-EXACT: Final = Context(prec=1_000, traps=[])
-"""Digits enough for any sum of countable numbers; the caller's own context is not touched."""
-LEAST: Final = 1e-21
-MOST: Final = 1e21
-"""A number that is summed is zero or from `LEAST` to below `MOST`, whatever its sign."""
-DECIMALS: Final = 38
-"""So many decimals it has at most. The database's sums hold every such number to the last digit."""
 CHANGES: Final = frozenset({ExecType.TRADE_CANCEL, ExecType.TRADE_CORRECT})
 TRADES: Final = frozenset({ExecType.FILL, ExecType.CALCULATED})
 """Reports of a trade, if their last quantity is above zero: `calculated` is some venues' word for a liquidation."""
-
-_COMMISSIONS: Final = (("commission", "commission_currency"), ("other_commission", "other_commission_currency"))
 
 
 class Instrument(NamedTuple):
@@ -65,13 +53,19 @@ class Report:
     Attributes:
         instrument: exchange, account and symbol; its position is told by `position_side` and `position_id`.
         status: the state of the order after it; `UNKNOWN` if it does not tell.
+        says_over: whether that is the order's end.
         quantity, leaves: of the order, as far as they are countable; None for an amount of money.
-        total: the cumulative quantity, likewise.
-        commissions: the two that a fill can have, None for one it has not.
-        fingerprint: the same for mere copies.
+        total: the cumulative quantity, likewise. Where only the two others are told, it follows from them.
+        is_trade: whether it reports a trade; a fill of zero is a status.
+        is_change: whether it cancels or corrects a trade.
+        is_new_request: whether it is our own request for a new order, from before the venue has answered: what the
+            venue says has its order id.
+        is_request: whether it is that, or our own request to cancel or replace one.
+        mark: the same for mere copies.
         arrival: its place in the order of arrival. Given by the ledger.
         venue_ns: its venue time, ns since the epoch; without one, the latest seen of its instrument when it arrived.
             Given by the ledger.
+        heard_ns: when it was heard, by the venues' clocks; ns since the epoch. Given by the ledger.
 
     Raises:
         RecordError: it names no instrument; it is no fill and names no order; it changes a trade and names none; a
@@ -79,66 +73,28 @@ class Report:
     """
 
     __slots__ = (
-        "arrival", "client_order_id", "commissions", "exchange_ns", "exec_type", "fingerprint", "instrument", "is_live",
-        "last_price", "last_quantity", "leaves", "order_id", "orig_client_order_id", "position_id", "position_side",
-        "price", "quantity", "ref_id", "report_id", "side", "status", "total", "trade_id", "venue_ns",
+        "arrival", "client_order_id", "commissions", "exchange_ns", "exec_type", "heard_ns", "instrument", "is_change",
+        "is_live", "is_new_request", "is_request", "is_trade", "last_price", "last_quantity", "leaves", "mark",
+        "order_id", "orig_client_order_id", "position_id", "position_side", "price", "quantity", "ref_id", "report_id",
+        "says_over", "side", "status", "total", "trade_id", "venue_ns",
     )  # fmt: skip
 
     def __init__(self, record: np.void | Mapping[str, Any]) -> None:
-        self.instrument = Instrument(*(_text(record, name) for name in ("exchange", "account", "symbol")))
-        self.exec_type = ExecType(_word(record, "exec_type"))
-        self.side = Side(_word(record, "side"))
-        self.order_id = _id(record, "order_id")
-        self.client_order_id = _text(record, "client_order_id")
-        self.orig_client_order_id = _text(record, "orig_client_order_id")
-        self.trade_id = _id(record, "trade_id")
-        self.report_id = _id(record, "report_id")
-        self.ref_id = _id(record, "ref_id")
-        side = PositionSide(_word(record, "position_side"))
-        self.position_side = "" if side in (PositionSide.UNKNOWN, PositionSide.BOTH) else side.name.lower()
-        self.position_id = _text(record, "position_id")
-        self.price = exact_number(record, "price")
-        is_money = _word(record, "quantity_unit") == QuantityUnit.QUOTE
-        self.quantity = None if is_money else _countable(record, "quantity")
-        self.total = _countable(record, "cumulative_quantity")
-        self.leaves = _countable(record, "leaves_quantity")
-        self.last_price = exact_number(record, "last_price")
-        self.last_quantity = exact_number(record, "last_quantity")
-        self.commissions = tuple(
-            None if (amount := exact_number(record, name)) is None else Commission(amount, _text(record, currency))
-            for name, currency in _COMMISSIONS
-        )
-        self.exchange_ns = time_ns(record, "exchange_ns")
-        is_told = isinstance(record, np.void) or record.get("origin") is not None  # else the recorder says live
-        self.is_live = not is_told or _word(record, "origin") == Origin.LIVE
-        self.status = self._status(OrderStatus(_word(record, "order_status")))
-        self.arrival = self.venue_ns = 0
-        self.fingerprint = (
-            self.exec_type, self.status, self.side, self.order_id, self.client_order_id, self.orig_client_order_id,
-            self.trade_id, self.report_id, self.ref_id, self.exchange_ns, _integer(record, "exchange_seq"), self.price,
-            self.quantity, self.total, self.leaves, self.last_price, self.last_quantity,
-        )  # fmt: skip
+        try:
+            reading = Reading(record)
+            self._read_ids(reading)
+            self._read_words(reading)
+            self._read_numbers(reading)
+            self.mark = self._mark(reading)
+        except RecordError:
+            raise
+        except Exception as error:
+            kind = type(error).__name__
+            raise RecordError(
+                f"a record of {type(record).__name__} cannot be read: {kind}", "give usual values"
+            ) from error
+        self.arrival = self.venue_ns = self.heard_ns = 0
         self._check()
-
-    @property
-    def is_trade(self) -> bool:
-        """Whether it reports a trade; a fill of zero is a status."""
-        return self.exec_type in TRADES and self.last_quantity is not None and self.last_quantity > 0
-
-    @property
-    def is_change(self) -> bool:
-        """Whether it cancels or corrects a trade."""
-        return self.exec_type in CHANGES
-
-    @property
-    def is_request(self) -> bool:
-        """Whether it is our own, from before the venue has answered: what the venue says has its order id."""
-        return not self.order_id and (self.exec_type in REQUESTS or self.is_new_request)
-
-    @property
-    def is_new_request(self) -> bool:
-        """Whether it is our own request for a new order."""
-        return not self.order_id and self.status is OrderStatus.PENDING_NEW and self.exec_type not in REQUESTS
 
     @property
     def is_own_end(self) -> bool:
@@ -150,6 +106,26 @@ class Report:
         """Whether it is about an order."""
         return bool(self.order_id or self.client_order_id or self.orig_client_order_id)
 
+    def _read_ids(self, reading: Reading) -> None:
+        self.instrument = Instrument(*reading.texts(("exchange", "account", "symbol")))
+        names = "client_order_id", "orig_client_order_id", "position_id"
+        self.client_order_id, self.orig_client_order_id, self.position_id = reading.texts(names)
+        ids = reading.texts(("order_id", "trade_id", "report_id", "ref_id"))
+        self.order_id, self.trade_id, self.report_id, self.ref_id = ("" if each in NO_ID else each for each in ids)
+
+    def _read_words(self, reading: Reading) -> None:
+        self.exec_type = exec_type = reading.word("exec_type", ExecType)
+        self.side = reading.word("side", Side)
+        side = reading.word("position_side", PositionSide)
+        self.position_side = side.name.lower() if side > PositionSide.BOTH else ""
+        self.is_live = reading.origin in (Origin.LIVE, None)  # what the recorder says where it is not told
+        self.is_change = exec_type in CHANGES
+        self.last_quantity = reading.number("last_quantity")
+        self.is_trade = exec_type in TRADES and self.last_quantity is not None and self.last_quantity > 0
+        self.status = self._status(reading.word("order_status", OrderStatus))
+        self.is_new_request = not self.order_id and self.status is OrderStatus.PENDING_NEW and exec_type not in REQUESTS
+        self.is_request = self.is_new_request or (not self.order_id and exec_type in REQUESTS)
+
     def _status(self, told: OrderStatus) -> OrderStatus:
         if self.exec_type is ExecType.CANCEL_REJECTED and told is OrderStatus.REJECTED:
             return OrderStatus.UNKNOWN  # FIX: the venue does not know that order
@@ -157,68 +133,57 @@ class Report:
             return STATUS_OF.get(self.exec_type, told)
         return told
 
+    def _read_numbers(self, reading: Reading) -> None:
+        is_money = reading.word("quantity_unit", QuantityUnit) is QuantityUnit.QUOTE
+        self.price = reading.number("price")
+        self.quantity = quantity = None if is_money else reading.countable("quantity")
+        self.leaves = leaves = None if is_money else reading.countable("leaves_quantity")
+        self.total = reading.countable("cumulative_quantity")
+        if self.total is None and quantity is not None and leaves is not None and 0 < leaves <= quantity:
+            self.total = EXACT.subtract(quantity, leaves)
+        self.last_price = reading.number("last_price")
+        self.commissions = (
+            _commission(reading, "commission", "commission_currency"),
+            _commission(reading, "other_commission", "other_commission_currency"),
+        )
+        self.exchange_ns = reading.time("exchange_ns")
+        end = ENDS.get(self.status)
+        self.says_over = end is not None and not (end.unless_leaves and bool(leaves))
+
+    def _mark(self, reading: Reading) -> int:
+        told = (
+            self.exec_type, self.status, self.side, self.order_id, self.client_order_id, self.orig_client_order_id,
+            self.trade_id, self.report_id, self.ref_id, self.exchange_ns, reading.integer("exchange_seq"),
+            _signed(self.price), self.quantity, self.total, self.leaves, _signed(self.last_price), self.last_quantity,
+        )  # fmt: skip
+        if not self.is_new_request:
+            return hash(told)
+        return hash((told, reading.time("received_ns"), reading.time("market_ns")))  # which event it answers
+
     def _check(self) -> None:
-        ids = f"order_id {self.order_id!r}, client_order_id {self.client_order_id!r}, trade_id {self.trade_id!r}"
         if not all(self.instrument[:3]):
             raise RecordError(f"a record of {self.instrument[:3]} names no instrument", "name what is empty")
         if self.is_change and not (self.trade_id or self.ref_id):
             word = self.exec_type.name.lower()
-            raise RecordError(f"a {word} ({ids}) names no trade", "give trade_id, or ref_id: the report it is about")
+            raise RecordError(
+                f"a {word} ({self._ids}) names no trade", "give trade_id, or ref_id: the report it is about"
+            )
         if not (self.names_order or self.is_trade or self.is_change or self.exec_type is ExecType.FUNDING):
-            raise RecordError(f"a record ({ids}) belongs to no order", "give order_id or client_order_id")
-        for name in ("quantity", "total", "leaves", "last_quantity"):
-            number = getattr(self, name)
+            raise RecordError(f"a record ({self._ids}) belongs to no order", "give order_id or client_order_id")
+        for number in (self.quantity, self.total, self.leaves, self.last_quantity):
             if number is not None and number < 0:
-                raise RecordError(f"a record ({ids}) has the {name} {number}", "the side has the sign")
+                raise RecordError(f"a record ({self._ids}) has the quantity {number}", "the side has the sign")
+
+    @property
+    def _ids(self) -> str:
+        return f"order_id {self.order_id!r}, client_order_id {self.client_order_id!r}, trade_id {self.trade_id!r}"
 
 
-def decimals_of(number: Decimal) -> int:
-    """How many decimals a number has; zeros at its end do not count."""
-    exponent = number.normalize(EXACT).as_tuple().exponent
-    return -min(exponent, 0) if isinstance(exponent, int) else DECIMALS + 1
+def _signed(number: Decimal | None) -> Decimal | str | None:
+    """A number as it can be hashed: -1 and -2 have the same hash in Python."""
+    return number if number is None or number >= 0 else str(number)
 
 
-def is_countable(number: Decimal) -> bool:
-    """Whether a number is summed."""
-    size = abs(float(number))
-    return (size == 0 or LEAST <= size < MOST) and decimals_of(number) <= DECIMALS
-
-
-def _countable(record: np.void | Mapping[str, Any], name: str) -> Decimal | None:
-    number = exact_number(record, name)
-    return number if number is not None and is_countable(number) else None
-
-
-def _value(record: np.void | Mapping[str, Any], name: str) -> Any:
-    if isinstance(record, np.void):
-        return record[name].item() if name in (record.dtype.names or ()) else None
-    return record.get(name)
-
-
-def _text(record: np.void | Mapping[str, Any], name: str) -> str:
-    value = _value(record, name)
-    if type(value) is not bytes:
-        value, _ = text(value, BY_NAME[name].width)
-    return str(value.decode(errors="backslashreplace"))
-
-
-def _id(record: np.void | Mapping[str, Any], name: str) -> str:
-    value = _text(record, name)
-    return "" if value in NO_ID else value
-
-
-def _word(record: np.void | Mapping[str, Any], name: str) -> int:
-    value = _value(record, name)
-    try:
-        found = look_up(name, value)
-    except Exception as error:
-        raise RecordError(f"field {name!r}: a value of {type(value).__name__} cannot be read: {error}") from error
-    if found is None:
-        words = ", ".join(each.name.lower() for each in ENUMERATIONS[name])
-        raise RecordError(f"field {name!r} has no word {value!r}", f"its words are {words}")
-    return found
-
-
-def _integer(record: np.void | Mapping[str, Any], name: str) -> int:
-    value = _value(record, name)
-    return value if type(value) is int else 0
+def _commission(reading: Reading, name: str, currency: str) -> Commission | None:
+    amount = reading.number(name)
+    return None if amount is None else Commission(amount, *reading.texts((currency,)))

@@ -1,26 +1,30 @@
 """A trade: the fills reported under one id, and what the venue changed about them.
 
 A fill is told from others of its trade by order, side, price and quantity, because some venues give one trade id to
-several fills of an order, and to both sides of a trade with oneself. A fill without an id is told by its order, what
-the order had executed after it and when; where neither is known, each is a fill of its own.
+several fills of an order, and to both sides of a trade with oneself. One that does not tell its order, side or price is
+a copy of one that agrees with it in the rest. A fill without an id is told by its order, price, quantity, what the
+order had executed after it and when; where neither of these two is known, each is a fill of its own.
 
 A trade that was cancelled is no more, whichever comes first. Of corrections the latest counts, for each value that it
 gives: one that another change names is older than that one, else venue time decides, then arrival.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from ringbuf.record.enumerations import ExecType, Side
-from ringbuf.trading.order import ZERO, Executed, Moment, Order
-from ringbuf.trading.report import Commission, Report, is_countable
+from ringbuf.trading.number import ZERO, is_countable
+from ringbuf.trading.order import Executed, Order
+from ringbuf.trading.rank import Moment
+from ringbuf.trading.report import Commission, Instrument, Report
 
 ANY: Final = Moment(0, 0)
 Commissions: TypeAlias = tuple[tuple[int, Commission] | None, ...]
 """The commissions of a fill, each with its rank among those of all copies: the lowest counts."""
 _LATER: Final = 1 << 62  # what is no live record ranks behind all that are
+_NOTHING: Final[Commissions] = (None, None)
 
 
 @dataclass(slots=True, eq=False)
@@ -28,16 +32,18 @@ class Fill(Executed):
     """One fill, from all its copies.
 
     Attributes:
+        order: its order; None if it named none.
         side, position_side, position_id: as it was reported; where it does not tell, those of its order count.
         quantity, price: as reported; None if the price is not known.
         commissions: each from the first live copy that tells it, else from the first.
-        paid: its commissions as they count now, from the copies that a correction made of it, too.
+        paid: its commissions as they count now, from all that turned out to be copies of it, too.
         counted_price: its price as it counts now.
         is_ignored: whether its quantity is none that can be summed.
         entry: what it adds to the sums of its position.
     """
 
-    order: Order = field(kw_only=True)
+    instrument: Instrument = field(kw_only=True)
+    order: Order | None = field(kw_only=True)
     side: Side = field(kw_only=True)
     position_side: str = field(kw_only=True)
     position_id: str = field(kw_only=True)
@@ -45,7 +51,7 @@ class Fill(Executed):
     price: Decimal | None = field(kw_only=True)
     commissions: Commissions = field(kw_only=True)
     trade: "Trade" = field(kw_only=True)
-    paid: Commissions = ()
+    paid: Commissions = _NOTHING
     counted_price: Decimal | None = None
     is_ignored: bool = False
     entry: Any = None
@@ -53,7 +59,7 @@ class Fill(Executed):
     @property
     def traded_side(self) -> Side:
         """Its side, or that of its order."""
-        return self.side or self.order.side
+        return self.side or (self.order.side if self.order else self.side)
 
     def complete(self, report: Report) -> None:
         """Take from a copy what this one lacks."""
@@ -61,6 +67,19 @@ class Fill(Executed):
         self.position_side = self.position_side or report.position_side
         self.position_id = self.position_id or report.position_id
         self.commissions = _earlier(self.commissions, _commissions(report))
+
+    def count(self, quantity: Decimal, price: Decimal | None, changed: Moment | None) -> None:
+        """From now on it counts with this quantity and price; if that is another one than reported, since a change."""
+        self.is_ignored = not is_countable(quantity)
+        counted = ZERO if self.is_ignored else quantity
+        changed = None if counted == self.reported else changed
+        if self.order is not None:
+            self.order.booked += counted - self.counted
+            if changed is not None:
+                self.order.changed[self] = None
+            elif self.changed is not None:
+                self.order.changed.pop(self, None)
+        self.counted, self.counted_price, self.changed = counted, price, changed
 
 
 class Correction(NamedTuple):
@@ -77,16 +96,44 @@ class Correction(NamedTuple):
         return self._replace(moment=ANY) == other._replace(moment=ANY)
 
 
+class Told(NamedTuple):
+    """What a fill tells as it counts now; see the rules above."""
+
+    order: Order | None
+    side: Side
+    price: Decimal | None
+    quantity: Decimal
+
+    @property
+    def known(self) -> int:
+        """How much it tells."""
+        return (self.order is not None) + bool(self.side) + (self.price is not None)
+
+    def is_part_of(self, other: "Told") -> bool:
+        """Whether the other one tells the same and more."""
+        return (
+            self != other
+            and self.quantity == other.quantity
+            and (self.order is None or self.order is other.order)
+            and (self.side is Side.UNKNOWN or self.side is other.side)
+            and (self.price is None or self.price == other.price)
+        )
+
+
 @dataclass(slots=True, eq=False)
 class Trade:
     """The fills under one trade id, and what the venue changed about them.
 
     Attributes:
-        latest_ns: the latest venue time of anything about it.
+        keys: the ids it is known by.
+        fills: by their order.
+        heard_ns: when something about it was heard last, by the venues' clocks.
     """
 
-    fills: list[Fill] = field(default_factory=list)
-    latest_ns: int = 0
+    keys: list[Any] = field(default_factory=list)
+    fills: dict[Order | None, list[Fill]] = field(default_factory=dict)
+    heard_ns: int = 0
+    _is_vague: bool = False
     _canceled: Moment | None = None
     _corrections: list[Correction] = field(default_factory=list)
     _named: set[str] = field(default_factory=set)
@@ -96,18 +143,24 @@ class Trade:
         """Whether the venue cancelled or corrected it."""
         return self._canceled is not None or bool(self._corrections)
 
-    def fill(self, report: Report, order: Order) -> None:
+    def orders(self) -> dict[Order, None]:
+        """Those that have a fill of it."""
+        return {each: None for each in self.fills if each is not None}
+
+    def fill(self, report: Report, order: Order | None) -> Fill:
         """Take a fill, or a copy of one."""
         assert report.last_quantity is not None, "a trade has a quantity"
-        side = report.side or order.side
-        for known in self.fills:
-            same = (known.order, known.price, known.quantity) == (order, report.last_price, report.last_quantity)
+        side = report.side or (order.side if order else report.side)
+        fills = self.fills.setdefault(order, [])
+        for known in fills:
+            same = known.price == report.last_price and known.quantity == report.last_quantity
             if same and known.traded_side is side:
                 known.complete(report)
-                return
+                return known
         new = Fill(
             Moment(report.venue_ns, report.arrival),
             report.last_quantity if is_countable(report.last_quantity) else ZERO,
+            instrument=report.instrument,
             order=order,
             quantity=report.last_quantity,
             side=report.side,
@@ -117,8 +170,11 @@ class Trade:
             commissions=_commissions(report),
             trade=self,
         )
-        self.fills.append(new)
-        order.fills.append(new)
+        fills.append(new)
+        if order is not None:
+            order.book(new)
+        self._is_vague |= order is None or not side or report.last_price is None
+        return new
 
     def change(self, report: Report) -> bool:
         """Take a cancel or a correction; whether it is news."""
@@ -138,54 +194,86 @@ class Trade:
 
     def absorb(self, other: "Trade") -> None:
         """Take what was known under another id of the same trade."""
-        for each in other.fills:
-            each.trade = self
-        self.fills += other.fills
+        for order, fills in other.fills.items():
+            self.fills[order] = sorted(self.fills.get(order, []) + fills, key=lambda fill: fill.moment.arrival)
+            for each in fills:
+                each.trade = self
         self._canceled = min((each for each in (self._canceled, other._canceled) if each), default=None)
         self._corrections += other._corrections
         self._named |= other._named
-        self.latest_ns = max(self.latest_ns, other.latest_ns)
+        self.keys += other.keys
+        self._is_vague |= other._is_vague
+        self.heard_ns = max(self.heard_ns, other.heard_ns)
 
-    def recount(self) -> None:
-        """Let every fill count as it does now; of those that a correction made the same, the first."""
-        price = self._latest("price")
-        quantity = self._latest("quantity")
-        changed = self._canceled or (quantity.moment if quantity else None)
-        seen: dict[tuple[object, ...], Fill] = {}
-        for each in self.fills:
-            counted_price = price.price if price else each.price
-            counted = quantity.quantity if quantity and quantity.quantity is not None else each.quantity
-            identity = (id(each.order), each.traded_side, counted_price, counted)
-            first = seen.setdefault(identity, each)
-            is_copy = first is not each
+    def move(self, order: Order, to: Order) -> None:
+        """An order turned out to be another one."""
+        moved = self.fills.pop(order, [])
+        self.fills[to] = sorted(self.fills.get(to, []) + moved, key=lambda fill: fill.moment.arrival)
+        for each in moved:
+            each.order = to
+
+    def recount(self, touched: Fill | None = None) -> Sequence[Fill]:
+        """Let its fills count as they do now.
+
+        Args:
+            touched: the only one of which something was told, if nothing was told of the trade.
+
+        Returns:
+            The fills that may count otherwise than before.
+        """
+        if touched is not None and not self.is_changed and not self._is_vague:
+            touched.paid = touched.commissions
+            touched.count(touched.quantity, touched.price, None)
+            return (touched,)
+        fills = [each for some in self.fills.values() for each in some]
+        price, quantity = self._latest("price"), self._latest("quantity")
+        since = self._canceled or (quantity.moment if quantity else None)
+        told = {each: self._told(each, price, quantity) for each in fills}
+        kept = _kept(told)
+        for each in fills:
             each.paid = each.commissions
-            if is_copy:
-                first.paid = _earlier(first.paid, each.commissions)
-            is_gone = is_copy or self._canceled is not None
-            each.is_ignored = not is_gone and counted != 0 and not is_countable(counted)
-            counted = ZERO if is_gone or each.is_ignored else counted
-            each.order.booked += counted - each.counted
-            each.counted, each.counted_price = counted, counted_price
-            each.changed = None if is_copy or counted == each.reported else changed
+        for each, its in told.items():
+            if kept[each] is not each:
+                kept[each].paid = _earlier(kept[each].paid, each.commissions)
+            is_gone = kept[each] is not each or self._canceled is not None
+            each.count(ZERO if is_gone else its.quantity, its.price, since if kept[each] is each else None)
+        return fills
+
+    @staticmethod
+    def _told(fill: Fill, price: Correction | None, quantity: Correction | None) -> Told:
+        return Told(
+            fill.order,
+            fill.traded_side,
+            price.price if price else fill.price,
+            quantity.quantity if quantity and quantity.quantity is not None else fill.quantity,
+        )
 
     def _latest(self, name: str) -> Correction | None:
         told = [each for each in self._corrections if getattr(each, name) is not None]
         return max(told, key=lambda each: (each.own_id not in self._named, each.moment), default=None)
 
 
+def _kept(told: Mapping[Fill, Told]) -> dict[Fill, Fill]:
+    """For each fill the one that counts: the first of those that tell the same, or one that tells more."""
+    first: dict[Told, Fill] = {}
+    for each, its in told.items():
+        first.setdefault(its, each)
+    kept = dict(first)
+    for its in first:
+        if its.order is None or not its.side or its.price is None:
+            more = max((each for each in first if its.is_part_of(each)), key=lambda each: each.known, default=its)
+            kept[its] = first[more]
+    return {each: kept[its] for each, its in told.items()}
+
+
 def _commissions(report: Report) -> Commissions:
     rank = report.arrival if report.is_live else report.arrival + _LATER
-    return tuple(None if each is None else (rank, each) for each in report.commissions)
+    one, other = report.commissions
+    if one is None and other is None:
+        return _NOTHING
+    return None if one is None else (rank, one), None if other is None else (rank, other)
 
 
 def _earlier(some: Commissions, others: Commissions) -> Commissions:
     """Of each commission the first that is told."""
     return tuple(min((each for each in pair if each), default=None) for pair in zip(some, others, strict=True))
-
-
-def identity(report: Report, order: Order) -> Sequence[object]:
-    """What tells a fill without a trade id from others; of which nothing is known, it is a fill of its own."""
-    if report.total is None and not report.exchange_ns:
-        return (report.arrival,)
-    side = report.side or order.side
-    return id(order), side, report.last_price, report.last_quantity, report.total, report.exchange_ns

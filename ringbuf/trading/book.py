@@ -1,0 +1,203 @@
+"""The book of one instrument: its orders and trades, and what it forgets."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any, TypeAlias
+
+from ringbuf.trading.directory import ClientId, Directory, Found
+from ringbuf.trading.order import Order
+from ringbuf.trading.report import Instrument, Report
+from ringbuf.trading.trade import Fill, Trade
+
+Kept: TypeAlias = Order | ClientId | Trade
+"""What a book keeps, and forgets one by one."""
+
+
+@dataclass(slots=True)
+class Changed:
+    """What a report changed.
+
+    Attributes:
+        order: the order it is about, None if it names none.
+        orders: those of which the open quantity may be another one.
+        fills: those that may count otherwise.
+    """
+
+    order: Order | None = None
+    orders: dict[Order, None] = field(default_factory=dict)
+    fills: list[Fill] = field(default_factory=list)
+
+
+class Book:
+    """Orders and trades of one instrument.
+
+    Attributes:
+        directory: the orders by their ids.
+        new: what was added to the book; whoever forgets takes it from here.
+    """
+
+    def __init__(self, instrument: Instrument) -> None:
+        self.new: list[Kept] = []
+        self.directory = Directory(instrument, self.new)
+        self._trades: dict[Any, Trade] = {}  # under all their ids
+        self._clock_ns = 0
+        self._arrivals = 0
+
+    def __len__(self) -> int:
+        """Number of ids that are known."""
+        return len(self.directory) + len(self._trades)
+
+    def knows(self, report: Report) -> bool:
+        """Whether it could be told that a report was there before."""
+        if report.order_id and not report.is_change:
+            return self.directory.knows(report)
+        if report.is_trade or report.is_change:
+            ids = (each for each in (report.ref_id, report.trade_id) if each)
+            return any(each in self._trades for each in ids) or (report.is_change and self.directory.knows(report))
+        return self.directory.knows(report)
+
+    def apply(self, report: Report, before_ns: int) -> Changed:
+        """Take one report; what is older than `before_ns` (ns since the epoch) may be forgotten."""
+        self._arrivals += 1
+        report.arrival = self._arrivals
+        report.venue_ns = report.exchange_ns or self._clock_ns
+        self._clock_ns = max(self._clock_ns, report.venue_ns)
+        changed = Changed()
+        if not report.names_order:
+            self._apply_to_trade(report, changed)
+            return changed
+        found = self.directory.find(report, before_ns)
+        changed.order = order = found.order
+        told = []
+        for each, unnamed in found.absorbed:
+            self._absorb(each, unnamed)
+            told.append(each)
+        if order.learn(report):
+            told.append(order)
+        trade = self._apply_to_trade(report, changed)
+        if self._is_news(report, found, trade):
+            order.advance(report)
+        changed.orders[order] = None
+        if told or found.replaced or found.kept_places:
+            self._follow(found, told, changed)
+        return changed
+
+    def forget(self, kept: Kept, before_ns: int) -> bool:
+        """Drop something of which nothing was heard since, if it can be dropped; whether it was.
+
+        An order that still works, or of which a fill is awaited, cannot.
+        """
+        if isinstance(kept, ClientId):
+            return self.directory.forget_client(kept, before_ns)
+        if isinstance(kept, Order):
+            return kept.is_absorbed or self._forget_order(kept, before_ns)
+        is_kept = kept.heard_ns >= before_ns and not any(kept.fills)  # else it is dropped with its order
+        if not is_kept:
+            self._forget_trade(kept)
+        return not is_kept
+
+    def _forget_order(self, order: Order, before_ns: int) -> bool:
+        if order.heard_ns >= before_ns or order.entry is None or order.entry.quantity:
+            return False
+        self.directory.forget_order(order)
+        for fill in order.fills:
+            if isinstance(fill, Fill):
+                fill.trade.fills.pop(order, None)
+                self._forget_trade(fill.trade)
+        return True
+
+    def _forget_trade(self, trade: Trade) -> None:
+        if not any(trade.fills):
+            for key in trade.keys:
+                self._trades.pop(key, None)
+
+    # Orders
+
+    def _absorb(self, order: Order, unnamed: Order) -> None:
+        for trade in _trades_of([unnamed]):
+            trade.move(unnamed, order)
+            for key in [each for each in trade.keys if isinstance(each, tuple)]:
+                self._join(key, _nameless(order, *key[1:]))
+        order.absorb(unnamed)
+
+    @staticmethod
+    def _is_news(report: Report, found: Found, trade: Trade | None) -> bool:
+        """Whether a report has news of its order's state."""
+        if found.is_copy:
+            return False
+        if report.is_own_end and found.order.order_id:
+            return False  # the venue knows the order, whatever we concluded from its silence
+        is_changed = report.is_trade and trade is not None and trade.is_changed
+        return not is_changed or bool(report.exchange_ns)  # it tells of the time before that
+
+    @staticmethod
+    def _follow(found: Found, told: list[Order], changed: Changed) -> None:
+        """Let others follow what was learned about an order."""
+        for former, successor, report in found.replaced:
+            former.replaced_by(successor, report)
+            changed.orders[former] = None
+        for trade in _trades_of(told):
+            changed.fills += trade.recount()
+            changed.orders |= trade.orders()
+        changed.orders |= dict.fromkeys((*told, *(unnamed for _, unnamed in found.absorbed), *found.kept_places))
+
+    # Trades
+
+    def _apply_to_trade(self, report: Report, changed: Changed) -> Trade | None:
+        if not (report.is_trade or report.is_change):
+            return None
+        order = changed.order
+        trade = self._trade_of(report, order)
+        trade.heard_ns = max(trade.heard_ns, report.heard_ns)
+        if report.is_trade:
+            changed.fills += trade.recount(trade.fill(report, order))
+        else:
+            is_news = trade.change(report)
+            for each in trade.orders() | ({} if order is None else {order: None}):
+                each.heard_of_trade(report, is_changed=is_news)
+            changed.fills += trade.recount()
+        if len(changed.fills) > 1 or report.is_change:
+            changed.orders |= trade.orders()
+        return trade
+
+    def _trade_of(self, report: Report, order: Order | None) -> Trade:
+        about = report.ref_id if report.is_change else ""
+        ids: list[Any] = [each for each in (report.report_id, report.trade_id, about) if each]
+        if not ids:
+            if report.total is None and not report.exchange_ns:
+                return Trade()  # nothing tells it from others
+            ids = [_nameless(order, report.last_price, report.last_quantity, report.total, report.exchange_ns)]
+        for own, other in pairwise(ids):
+            self._join(own, other)
+        trade = self._trades.get(ids[-1])
+        if trade is None:
+            trade = self._trades[ids[-1]] = Trade(ids[-1:])
+            if order is None or report.is_change:
+                self.new.append(trade)
+        return trade
+
+    def _join(self, own: Any, other: Any) -> None:
+        """Two ids are of the same trade."""
+        one, two = self._trades.get(own), self._trades.get(other)
+        if one is two is not None:
+            return
+        if two is None:
+            two = self._trades[other] = Trade([other])
+            self.new.append(two)
+        if one is None:
+            self._trades[own] = two
+            two.keys.append(own)
+        else:
+            two.absorb(one)
+            self._trades |= dict.fromkeys(one.keys, two)
+
+
+def _nameless(order: Order | None, *told: object) -> tuple[object, ...]:
+    """What tells a fill without an id from others; its side is told with its trade."""
+    return (order, *told)
+
+
+def _trades_of(orders: Sequence[Order]) -> Iterable[Trade]:
+    fills = (fill for each in orders for fill in each.fills if isinstance(fill, Fill))
+    return {id(fill.trade): fill.trade for fill in fills}.values()

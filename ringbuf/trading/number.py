@@ -1,0 +1,45 @@
+"""Which numbers are summed, exactly."""
+
+from decimal import Context, Decimal
+from functools import lru_cache
+from typing import Final
+
+EXACT: Final = Context(prec=1_000, traps=[])
+"""Digits enough for any sum of countable numbers."""
+ZERO: Final = Decimal(0)
+LEAST: Final = 1e-21
+MOST: Final = 1e21
+"""A number that is summed is zero or from `LEAST` to below `MOST`, whatever its sign."""
+DECIMALS: Final = 38
+"""So many decimals it has at most. The database's sums hold every such number to the last digit."""
+PRODUCT_DECIMALS: Final = ((26, 26), (38, 14), (14, 38))
+"""Decimals of price and quantity of which the database has the exact product: one of these pairs, or fewer."""
+MOST_QUOTE: Final = 1e18
+"""Products are summed if they are below it, whatever their sign."""
+
+KEPT: Final = 4_096
+"""Numbers come again and again: of so many it is remembered what they are."""
+
+
+@lru_cache(KEPT)
+def decimals_of(number: Decimal) -> int:
+    """How many decimals a number has; zeros at its end do not count."""
+    exponent = number.normalize(EXACT).as_tuple().exponent
+    return -min(exponent, 0) if isinstance(exponent, int) else DECIMALS + 1
+
+
+@lru_cache(KEPT)
+def is_countable(number: Decimal) -> bool:
+    """Whether a number is summed."""
+    size = abs(float(number))
+    return (size == 0 or LEAST <= size < MOST) and decimals_of(number) <= DECIMALS
+
+
+@lru_cache(KEPT)
+def quote_of(price: Decimal, quantity: Decimal) -> Decimal | None:
+    """Price x quantity, if it is summed."""
+    if not is_countable(price) or abs(float(price)) * float(quantity) >= MOST_QUOTE:
+        return None
+    decimals = decimals_of(price), decimals_of(quantity)
+    fits = any(decimals[0] <= most[0] and decimals[1] <= most[1] for most in PRODUCT_DECIMALS)
+    return EXACT.multiply(price, quantity) if fits else None

@@ -1,0 +1,82 @@
+"""Which of two reports of an order counts: the later one, by venue time, then total, then arrival."""
+
+from decimal import Decimal
+from typing import Generic, NamedTuple, TypeVar
+
+from ringbuf.record.enumerations import OrderStatus
+from ringbuf.trading.states import Force
+
+T = TypeVar("T")
+
+
+class Moment(NamedTuple):
+    """When something was reported: venue time, ns since the epoch, and place in the order of arrival."""
+
+    venue_ns: int
+    arrival: int
+
+
+class Rank(NamedTuple):
+    """How late a report is among those of its order.
+
+    Attributes:
+        venue_ns: see `Report.venue_ns`; -1 for our own request for the order, which is before all.
+        changes: how often trades of the order had been cancelled or corrected: the total may be less from then on. A
+            change counts if it names the order, or if it came after the fill.
+        total: what the order had executed.
+        arrival: place in the order of arrival.
+    """
+
+    venue_ns: int
+    changes: int
+    total: Decimal
+    arrival: int
+
+    @property
+    def moment(self) -> Moment:
+        """When it was."""
+        return Moment(self.venue_ns, self.arrival)
+
+
+class Told(NamedTuple, Generic[T]):
+    """What the latest report that tells it tells."""
+
+    rank: Rank
+    value: T
+
+
+class Leaves(NamedTuple):
+    """A leaves quantity, and what had been executed then; None if that was not told."""
+
+    quantity: Decimal
+    total: Decimal | None
+
+
+class Word(NamedTuple):
+    """What was said last of whether an order works.
+
+    Attributes:
+        strength: (venue time, changes, total, force, arrival): the greatest counts.
+        is_over: whether it says that the order is over.
+    """
+
+    strength: tuple[int, int, Decimal, Force, int]
+    status: OrderStatus
+    is_over: bool
+
+    @property
+    def moment(self) -> Moment:
+        """When it was said."""
+        return Moment(self.strength[0], self.strength[4])
+
+
+def later(known: Told[T] | None, rank: Rank, value: T) -> Told[T]:
+    """What is known, or what a report of this rank tells."""
+    return Told(rank, value) if known is None or rank > known.rank else known
+
+
+def stronger(known: Word | None, new: Word | None) -> Word | None:
+    """Of two words the one that counts."""
+    if known is None or new is None:
+        return known or new
+    return new if new.strength > known.strength else known

@@ -1,0 +1,139 @@
+"""Reading the fields of a record as the database will have them, whatever kind of record and value it is."""
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from decimal import Decimal
+from enum import IntEnum
+from functools import lru_cache
+from typing import Any, Final, TypeVar, cast
+
+import numpy as np
+
+from ringbuf.errors import RecordError
+from ringbuf.record.enumerations import Origin
+from ringbuf.record.fields import BY_NAME, ENUMERATIONS, Kind, names
+from ringbuf.record.number import EXACT, exact_number, read_number, without_room
+from ringbuf.record.salvage import salvage, text
+from ringbuf.record.timestamp import UNCLEAR, time_ns
+from ringbuf.record.value import shown
+from ringbuf.record.words import TABLES, look_up
+from ringbuf.trading.number import KEPT, is_countable
+
+_Word = TypeVar("_Word", bound=IntEnum)
+
+_WIDTHS: Final = {name: BY_NAME[name].width for name in names(Kind.TEXT)}
+_MEMBERS: Final = {
+    name: {given: kind(value) for given, value in (TABLES[name] | {each: each for each in kind} | {None: 0}).items()}
+    for name, kind in ENUMERATIONS.items()
+}
+_LATEST: Final = (1 << 63) - 1
+_LONGEST: Final = 100
+
+
+class Reading:
+    """One record, field by field. Usual values are read on a short way; all others as the recorder takes them.
+
+    Raises:
+        RecordError: it is no record, or a value is none that its field can have.
+    """
+
+    __slots__ = ("_exact", "_get", "_is_stored", "_record", "_roomless", "origin")
+
+    def __init__(self, record: np.void | Mapping[str, Any]) -> None:
+        self._record: Any = record
+        self._is_stored = isinstance(record, np.void)
+        if isinstance(record, np.void) and record.dtype.names is not None:
+            self._get: Callable[[str], Any] = dict(zip(record.dtype.names, record.item(), strict=True)).get
+        elif isinstance(record, Mapping):
+            self._get = record.get
+        else:
+            raise RecordError(f"{shown(record)} is no record", "give one of EXECUTION, or fields by name")
+        self._exact = self._get(EXACT)
+        self._roomless: frozenset[str] | None = None
+        is_told = self._is_stored or self._get("origin") is not None
+        self.origin = self.word("origin", Origin) if is_told else None
+
+    def texts(self, names: Iterable[str]) -> list[str]:
+        """Texts; what is no UTF-8 in them is escaped."""
+        get, found = self._get, []
+        for name in names:
+            value = get(name)
+            if value is None:
+                value = ""
+            elif not (type(value) is str and len(value) <= _WIDTHS[name] and value.isascii() and "\0" not in value):
+                if not self._is_stored:
+                    value, _ = text(value, _WIDTHS[name])
+                value = bytes.decode(value, errors="backslashreplace")
+            found.append(value)
+        return found
+
+    def word(self, name: str, kind: type[_Word]) -> _Word:
+        """A member of the field's enumeration; the first one if it is absent."""
+        value = self._get(name)
+        given = type(value)
+        if given is int or given is str or value is None or given is kind:
+            found = _MEMBERS[name].get(value)
+            if found is not None:
+                return cast(_Word, found)
+        number = look_up(name, value)
+        if number is None:
+            words = ", ".join(each.name.lower() for each in kind)
+            raise RecordError(f"field {name!r} has no word {shown(value)}", f"its words are {words}")
+        return kind(number)
+
+    def number(self, name: str) -> Decimal | None:
+        """A number, whole; None if it is absent or not finite."""
+        value = self._get(name)
+        if self._exact:
+            return exact_number(self._record, name)
+        if value is None:
+            return None
+        if type(value) is float:
+            return _of_float(value) if value == value else None
+        if (type(value) is str and len(value) < _LONGEST) or type(value) is Decimal or type(value) is int:
+            return self._of_text(name, value)
+        return exact_number(self._record, name)
+
+    def _of_text(self, name: str, value: str | Decimal | int) -> Decimal | None:
+        try:
+            stored, whole = _of_text(value)
+        except RecordError:
+            return exact_number(self._record, name)  # which says which field it is
+        if whole is None:
+            return stored
+        if self._roomless is None:
+            self._roomless = without_room(self._record)
+        return stored if name in self._roomless else whole
+
+    def countable(self, name: str) -> Decimal | None:
+        """A number if it is one that is summed."""
+        found = self.number(name)
+        return found if found is not None and is_countable(found) else None
+
+    def time(self, name: str) -> int:
+        """Ns since the epoch; 0 if it is absent."""
+        value = self._get(name)
+        if value is None:
+            return 0
+        if type(value) is int and (self._is_stored or UNCLEAR[1] <= value <= _LATEST):
+            return value
+        return time_ns(self._record, name)
+
+    def integer(self, name: str) -> int:
+        """A whole number; 0 if it is absent, or none that can be stored."""
+        value = self._get(name)
+        if value is None:
+            return 0
+        return int(value if self._is_stored else salvage({name: value})[0][name])
+
+
+@lru_cache(KEPT)
+def _of_float(value: float) -> Decimal | None:
+    return Decimal(repr(value)) if math.isfinite(value) else None
+
+
+@lru_cache(KEPT, typed=True)
+def _of_text(value: str | Decimal | int) -> tuple[Decimal | None, Decimal | None]:
+    """What the f64 of a number counts as, and the whole number if it says more."""
+    found = read_number(value)
+    return _of_float(found.stored), Decimal(found.whole) if found.whole else None
