@@ -46,9 +46,15 @@ _DIGITS: Final = 1_000  # more are not even looked at
 _CONTEXT: Final = Context(prec=_DIGITS, traps=[])
 _SPACE: Final = " \t\r\n"
 _TEXT: Final = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
-_PARTS: Final = {
-    name: re.compile(rb"(?:^|;)%b=(-?[0-9]+(?:\.[0-9]+)?)(?:;|\Z)" % BY_NAME[name].code.encode()) for name in _ORDER
-}
+
+
+def exact_part(name: str) -> str:
+    """Regular expression (RE2) that finds a number in `exact`; its one group is the number."""
+    return f"(?:^|;){BY_NAME[name].code}=(-?[0-9]+(?:[.][0-9]+)?)(?:;|$)"
+
+
+# In Python `$` also stands before a line feed at the end.
+_PARTS: Final = {name: re.compile(exact_part(name).replace("$", "\\Z")) for name in _ORDER}
 
 
 class Number(NamedTuple):
@@ -127,7 +133,7 @@ def exact_number(record: np.void | Mapping[str, Any], name: str) -> Decimal | No
         exact = record[EXACT].item() if EXACT in fields else b""
     else:
         value, exact = record.get(name), record.get(EXACT)
-    if exact and (kept := _kept(exact, name)) is not None:
+    if (kept := _kept(exact, name)) is not None:
         return kept
     if value is None:
         return None
@@ -146,9 +152,12 @@ def without_room(fields: Mapping[str, Any]) -> frozenset[str]:
 
 
 def _kept(exact: object, name: str) -> Decimal | None:
-    data = exact.encode() if isinstance(exact, str) else exact
-    found = _PARTS[name].search(data) if isinstance(data, bytes) else None
-    return Decimal(found[1].decode()) if found else None
+    try:
+        text = bytes.decode(exact) if isinstance(exact, bytes) else exact
+        found = _PARTS[name].search(text) if text and isinstance(text, str) else None
+    except Exception:  # noqa: BLE001  no UTF-8, which the table shows in hexadecimal, or a value whose methods raise
+        return None
+    return Decimal(found[1]) if found else None
 
 
 def _whole(fields: Mapping[str, Any]) -> dict[str, str]:

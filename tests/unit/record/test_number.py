@@ -130,7 +130,8 @@ def test_an_object_whose_methods_raise_is_refused() -> None:
     messages = []
     for error in (ValueError, RuntimeError, MemoryError, RecursionError):
         for value in (*hostile(error), Disguised()):
-            for record in ({"price": value}, {"price": TOKENS, "quantity": value, "origin": value}):
+            others = {"price": TOKENS, "quantity": value, "origin": value, "exact": value}
+            for record in ({"price": value}, others):
                 try:
                     exact_number(record, "price")
                 except RecordError as refused:
@@ -203,7 +204,8 @@ def test_given_fields_and_the_record_made_of_them_count_the_same(fields: dict[st
         (b"qq=7", "0.5"),
         (b"q=7;", "7"),
         *((text, "0.5") for text in (b"q=", b"q=1e5", b"q=+1", b"q=.5", b"q=5.", b"q=nan", b"q= 1", b"xq=1", b"q=1 ")),
-        (b"\xff;q=7", "7"),
+        (b"\xff;q=7", "0.5"),
+        ("é;q=7".encode(), "7"),
         (b"q=7\n", "0.5"),
         ("q=\u0663".encode(), "0.5"),
     ],
