@@ -35,6 +35,8 @@ class Workspace:
     ) -> Iterator[Self]:
         """A workspace that is removed at the end of the block, also after SIGTERM or Ctrl-C.
 
+        By then its producers must have ended: one that still runs makes its ring anew.
+
         Args:
             purpose: a word for its names.
             namespace: of its rings, if it is not to be one of its own.

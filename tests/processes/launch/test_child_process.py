@@ -20,8 +20,8 @@ from tests.process_group import members
 STUBBORN = """
 import os, signal, time
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
-os.fork()
-print("ready", flush=True)
+if os.fork():
+    print("ready", flush=True)
 time.sleep(60)
 """
 ORDERLY = """

@@ -16,7 +16,8 @@ import sys, time
 from ringbuf import Producer
 from ringbuf.launch.workspace import Workspace
 with Workspace.temporary("test", namespace=sys.argv[1]) as work:
-    producer = Producer.open("unread")
+    with Producer.open("unread") as producer:
+        producer.append()
     print(work.new_directory("data"), flush=True)
     time.sleep(60)
 """
