@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import tomllib
 import zipfile
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
@@ -104,6 +105,14 @@ def test_the_wheel_lacks_only_the_native_core_where_that_cannot_be_compiled(tmp_
     command = [sys.executable, "-W", "error", "-c", program]
     run = subprocess.run(command, cwd=tmp_path, env=environ, stdout=subprocess.PIPE, text=True, check=True)
     assert run.stdout == f"{tmp_path}/installed/ringbuf/ring/native.py None\n"
+
+
+def test_a_release_is_tested_with_every_source_of_the_native_core() -> None:
+    sources = {str(path.relative_to(ROOT)) for path in (ROOT / CORE / "ring").glob("*.[ch]")}
+    options = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["cibuildwheel"]
+    assert {each for each in options["test-sources"] if each != "tests"} == sources
+    for named in " ".join(options["test-command"]).split():
+        assert not named.startswith("tests/") or (ROOT / named).exists()
 
 
 def test_the_wheel_carries_license_and_command(wheel: Path) -> None:
