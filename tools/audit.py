@@ -58,7 +58,7 @@ def _session(each: Account) -> dict[str, Any]:
         "pending": each.pending.count,
         "quarantined": each.quarantined.count,
         "lost": each.lost.count,
-        "gaps": [list(gap) for gap in each.lost.ranges],
+        "gaps": [[gap.first_seq, gap.end] for gap in each.lost.ranges],
         "doubled": each.doubled,
         "raw_duplicates": each.raw_duplicates,
         "dropped": each.ring.dropped if each.ring else None,
@@ -105,7 +105,7 @@ def _alarm(count: int) -> Text:
 
 
 def _gaps(lost: SeqSet) -> str:
-    shown = ", ".join(f"[{begin}, {end})" for begin, end in lost.ranges[:_SHOWN_GAPS])
+    shown = ", ".join(f"[{gap.first_seq}, {gap.end})" for gap in lost.ranges[:_SHOWN_GAPS])
     more = len(lost.ranges) - _SHOWN_GAPS
     return shown + (f" and {more:,} more gaps, see --json" if more > 0 else "")
 

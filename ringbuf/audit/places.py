@@ -3,26 +3,26 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from ringbuf.errors import RingbufError, RingNotFound
+from ringbuf.errors import RingbufError, RingNotFound, SinkError
 from ringbuf.journal.reader import RECORDS, Damage, JournalReader, Tail
 from ringbuf.query.database import Database
-from ringbuf.record.seqs import SeqSet
+from ringbuf.record.seqs import Range, SeqSet
 from ringbuf.record.session import SessionInfo
 from ringbuf.ring import registry
 from ringbuf.ring.inspection import checked_state, open_ring
 from ringbuf.ring.observer import Observer
+from ringbuf.sinks.clickhouse import presence
+from ringbuf.sinks.clickhouse.question import in_one_row, rows_in
 from ringbuf.sinks.clickhouse.table import SESSIONS, quoted
 from ringbuf.state import checkpoint, quarantine
 from ringbuf.state.data_directory import DataDirectory
 
 BUCKET: Final = 65_536
 """Seqs that the database counts at a time: so that an audit's memory does not grow with the table."""
-
-AT_ONCE: Final = 1_000
-"""Buckets with gaps in one statement."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def _ring(name: str, observer: Observer) -> RingContent:
         header.host,
         header.schema.name,
         state.head,
-        SeqSet([(state.tail, state.head)]),
+        SeqSet([Range.between(header.session, state.tail, state.head)]),
         state.dropped,
         state.rejected,
         state.flagged,
@@ -121,7 +121,7 @@ def look_at_journal(directory: DataDirectory) -> JournalContent:
     )  # before the frames: what the loader verifies meanwhile counts as pending
     verified = state.offset if state else 0
     reader = JournalReader(directory.journal)
-    pending: defaultdict[int, list[tuple[int, int]]] = defaultdict(list)
+    pending: defaultdict[int, list[Range]] = defaultdict(list)
     damages: list[Damage] = []
     for item in reader.frames():
         if isinstance(item, Tail):
@@ -129,7 +129,7 @@ def look_at_journal(directory: DataDirectory) -> JournalContent:
         if isinstance(item, Damage):
             damages.append(item)
         elif item.kind == RECORDS and item.end > verified:
-            pending[item.session].append((item.first_seq, item.first_seq + item.count))
+            pending[item.session].append(Range(item.session, item.first_seq, item.count))
         header = item.header if isinstance(item, Damage) else item
         if header is not None:
             end = header.first_seq + header.count
@@ -145,10 +145,10 @@ def look_at_journal(directory: DataDirectory) -> JournalContent:
 
 def look_at_quarantine(path: Path) -> dict[int, SeqSet]:
     """The records in a quarantine file, by session, that the database refused and whose bytes are kept."""
-    kept: defaultdict[int, list[tuple[int, int]]] = defaultdict(list)
+    kept: defaultdict[int, list[Range]] = defaultdict(list)
     for entry in quarantine.read(path):
         if isinstance(entry, quarantine.Entry) and entry.records:
-            kept[entry.session].append((entry.first_seq, entry.first_seq + entry.count))
+            kept[entry.session].append(entry.range)
     return {session: SeqSet(ranges) for session, ranges in kept.items()}
 
 
@@ -172,39 +172,34 @@ def look_at_sessions(database: Database) -> dict[int, dict[str, Any]]:
 
 def _look_at_table(database: Database, table: str) -> Iterator[tuple[int, Stored]]:
     name = f"{quoted(database.name)}.{quoted(table)}"
-    ranges: defaultdict[int, list[tuple[int, int]]] = defaultdict(list)
+    ask = partial(_ask, database)
+    between: defaultdict[int, list[Range]] = defaultdict(list)
+    with_gaps: list[Range] = []
     copies: defaultdict[int, int] = defaultdict(int)
-    holes: list[str] = []
-    for row in database.rows(_counted(name)):
-        session, bucket, count = int(row["session"]), int(row["bucket"]), int(row["distinct"])
-        begin, end = int(row["first"]), int(row["last"]) + 1
-        copies[session] += int(row["raw"]) - count
-        ranges[session] += [(begin, end)] if end - begin == count else []
-        holes += [f"({session}, {bucket})"] if end - begin != count else []
-    for start in range(0, len(holes), AT_ONCE):
-        for row in database.rows(_runs(name, holes[start : start + AT_ONCE])):
-            ranges[int(row["session"])].append((int(row["first"]), int(row["last"]) + 1))
+    for session, raw, distinct, first, last in ask(_counted(name)):
+        found = Range.between(session, first, last + 1)
+        between[session].append(found)
+        with_gaps += [found] if found.count > distinct else []
+        copies[session] += raw - distinct
+    missing = presence.missing(ask, name, SeqSet(with_gaps))
     doubled: defaultdict[int, int] = defaultdict(int)
-    for row in database.rows(_counted(f"{name} FINAL")) if any(copies.values()) else ():
-        doubled[int(row["session"])] += int(row["raw"]) - int(row["distinct"])
-    for session, stored in ranges.items():
-        yield session, Stored(SeqSet(stored), copies[session], doubled[session])
+    for session, raw, distinct, _, _ in ask(_counted(f"{name} FINAL")) if any(copies.values()) else ():
+        doubled[session] += raw - distinct
+    for session, ranges in between.items():
+        yield session, Stored(SeqSet(ranges) - missing, copies[session], doubled[session])
 
 
 def _counted(table: str) -> str:
-    """Rows and seqs in each bucket; in the order of the table, one bucket after the other."""
+    """Rows, different seqs, first and last seq of each bucket that has any. A bitmap has 8 KB at most for a bucket."""
     return (
-        f"SELECT session, intDiv(seq, {BUCKET}) AS bucket, count() AS raw, uniqExact(seq) AS distinct, "
-        f"min(seq) AS first, max(seq) AS last FROM {table} GROUP BY session, bucket ORDER BY session, bucket "
-        "SETTINGS optimize_aggregation_in_order = 1"
+        f"SELECT session, count(), groupBitmap(toUInt32(seq % {BUCKET})), min(seq), max(seq)"
+        f" FROM {table} GROUP BY session, intDiv(seq, {BUCKET})"
     )
 
 
-def _runs(table: str, buckets: list[str]) -> str:
-    """The runs of consecutive seqs in buckets that have gaps."""
-    return (
-        "SELECT session, min(seq) AS first, max(seq) AS last FROM (SELECT session, seq, "
-        "seq - row_number() OVER (PARTITION BY session ORDER BY seq) AS run FROM (SELECT DISTINCT session, seq "
-        f"FROM {table} WHERE (session, intDiv(seq, {BUCKET})) IN ({', '.join(buckets)}))) "
-        "GROUP BY session, run ORDER BY session, first"
-    )
+def _ask(database: Database, question: str) -> list[list[int]]:
+    try:
+        ((answer,),) = (row.values() for row in database.rows(in_one_row(question)))
+        return [[int(value) for value in row] for row in rows_in(answer)]
+    except (ValueError, TypeError) as error:
+        raise SinkError(f"database {database.name}: {error}") from error

@@ -25,7 +25,7 @@ from ringbuf.audit.places import (
     look_at_sessions,
 )
 from ringbuf.query.database import Database
-from ringbuf.record.seqs import SeqSet
+from ringbuf.record.seqs import Range, SeqSet
 from ringbuf.state.data_directory import DataDirectory
 
 
@@ -144,7 +144,7 @@ def account(
         found: records in the database.
     """
     end = ring.head if ring else max(journal_end, kept.end, found.seqs.end)
-    recorded = SeqSet([(0, end)])
+    recorded = SeqSet([Range(session, 0, end)])
     stored = found.seqs & recorded
     quarantined = (kept & recorded) - stored
     waiting = journaled | ring.unread if ring else journaled

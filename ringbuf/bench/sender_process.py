@@ -56,7 +56,7 @@ def _serve(
         bodies = cut(_records(journal), batches)
         sinks = [ClickHouseSink(Server(url), database) for _ in range(connections)]
         for sink in sinks:
-            sink.ensure_table(EXECUTION)
+            sink.ensure(EXECUTION)
         connection.send(None)
         connection.recv()
         connection.send(_send(sinks, bodies, batches))

@@ -1,8 +1,7 @@
-"""Sequence numbers of records: ranges of one session, and sets kept as ranges."""
+"""Which records: ranges of one session's sequence numbers, and sets of records."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Self
 
 
@@ -19,76 +18,78 @@ class Range:
         """Seq behind the last record."""
         return self.first_seq + self.count
 
+    @classmethod
+    def between(cls, session: int, begin: int, end: int) -> Self:
+        """The records of a session from seq `begin` on, up to the one before seq `end`."""
+        return cls(session, begin, end - begin)
 
-def merged(ranges: Iterable[Range]) -> list[Range]:
-    """The same records as sorted ranges, as few as possible; overlaps count once."""
-    found: list[Range] = []
-    for each in sorted(ranges):
-        last = found[-1] if found else None
-        if last is not None and last.session == each.session and each.first_seq <= last.end:
-            found[-1] = Range(last.session, last.first_seq, max(last.end, each.end) - last.first_seq)
-        else:
-            found.append(each)
-    return found
-
-
-def gaps(wanted: Range, present: Iterable[int]) -> list[Range]:
-    """The parts of a range whose seqs are not among the sorted `present`."""
-    edges = [wanted.first_seq - 1, *(seq for seq in present if wanted.first_seq <= seq < wanted.end), wanted.end]
-    return [Range(wanted.session, low + 1, high - low - 1) for low, high in pairwise(edges) if high > low + 1]
+    def cut(self, size: int) -> "list[Range]":
+        """The same records in ranges of at most `size`."""
+        return [
+            Range.between(self.session, begin, min(begin + size, self.end))
+            for begin in range(self.first_seq, self.end, size)
+        ]
 
 
 class SeqSet:
-    """A set of seqs of one session, immutable.
+    """A set of records of any sessions, kept as ranges of their seqs; immutable.
 
     Args:
-        ranges: half-open, `(begin, end)`, in any order; they may overlap, and empty ones count for nothing.
+        ranges: in any order; they may overlap, and empty ones count for nothing.
 
     Attributes:
-        ranges: the same seqs in as few ranges as possible, sorted.
+        ranges: the same records in as few ranges as possible, sorted.
     """
 
-    def __init__(self, ranges: Iterable[tuple[int, int]] = ()) -> None:
-        merged: list[tuple[int, int]] = []
-        for begin, end in sorted(each for each in ranges if each[0] < each[1]):
-            if merged and begin <= merged[-1][1]:
-                merged[-1] = (merged[-1][0], max(merged[-1][1], end))
+    __slots__ = ("ranges",)
+
+    def __init__(self, ranges: Iterable[Range] = ()) -> None:
+        found: list[Range] = []
+        for each in sorted(each for each in ranges if each.count > 0):
+            last = found[-1] if found else None
+            if last is not None and last.session == each.session and each.first_seq <= last.end:
+                found[-1] = Range.between(last.session, last.first_seq, max(last.end, each.end))
             else:
-                merged.append((begin, end))
-        self.ranges = tuple(merged)
+                found.append(each)
+        self.ranges = tuple(found)
 
     @property
     def count(self) -> int:
-        """Number of seqs."""
-        return sum(end - begin for begin, end in self.ranges)
+        """Number of records."""
+        return sum(each.count for each in self.ranges)
 
     @property
     def end(self) -> int:
-        """One more than the highest seq, 0 if there is none."""
-        return self.ranges[-1][1] if self.ranges else 0
+        """Seq behind the last record of the last session, 0 if there is none."""
+        return self.ranges[-1].end if self.ranges else 0
 
     def __or__(self, other: Self) -> Self:
-        """The seqs that are in either."""
+        """The records that are in either."""
         return type(self)(self.ranges + other.ranges)
 
     def __sub__(self, other: Self) -> Self:
-        """The seqs that are here and not in the other."""
-        left: list[tuple[int, int]] = []
+        """The records that are here and not in the other."""
+        left: list[Range] = []
         removed = iter(other.ranges)
         hole = next(removed, None)
-        for begin, end in self.ranges:
-            while hole is not None and hole[0] < end:
-                left.append((begin, hole[0]))
-                begin = max(begin, hole[1])
-                if hole[1] >= end:
-                    break  # it may reach into the next range too
+        for each in self.ranges:
+            begin = each.first_seq
+            while hole is not None and (hole.session, hole.first_seq) < (each.session, each.end):
+                if hole.session == each.session:
+                    left.append(Range.between(each.session, begin, hole.first_seq))
+                    begin = max(begin, hole.end)
+                    if hole.end >= each.end:
+                        break  # it may reach into the next range too
                 hole = next(removed, None)
-            left.append((begin, end))
+            left.append(Range.between(each.session, begin, each.end))
         return type(self)(left)
 
     def __and__(self, other: Self) -> Self:
-        """The seqs that are in both."""
+        """The records that are in both."""
         return self - (self - other)
+
+    def __bool__(self) -> bool:
+        return bool(self.ranges)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, SeqSet) and self.ranges == other.ranges

@@ -10,8 +10,7 @@ import os
 import threading
 import time
 import zlib
-from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from ringbuf.errors import JournalCorrupt, JournalFull
 from ringbuf.journal.reader import Damage
 from ringbuf.journal.step import Step, reached
 from ringbuf.record.schema import Schema
-from ringbuf.record.seqs import Range, gaps
+from ringbuf.record.seqs import Range, SeqSet
 
 
 @dataclass(frozen=True)
@@ -102,27 +101,29 @@ class Quarantine:
     def __init__(self, path: Path) -> None:
         self._lock = threading.Lock()
         self._path = path
-        self._seqs: defaultdict[int, set[int]] = defaultdict(set)
+        self._records = SeqSet()
+        self._added: list[Range] = []  # not yet in the set
         self.read_again()
 
     def read_again(self) -> None:
         """Take the file as it is now: quarantined records may have been sent again meanwhile."""
         with self._lock:
-            self._seqs.clear()
-            for entry in read(self._path):
-                if isinstance(entry, Entry):
-                    self._note(entry)
+            self._added.clear()
+            self._records = SeqSet(entry.range for entry in read(self._path) if isinstance(entry, Entry))
 
     @property
     def count(self) -> int:
         """Records quarantined so far, over all runs."""
-        with self._lock:
-            return sum(len(seqs) for seqs in self._seqs.values())
+        return self.records.count
 
-    def without(self, ranges: Iterable[Range]) -> list[Range]:
-        """What of these ranges is not in quarantine."""
+    @property
+    def records(self) -> SeqSet:
+        """Which records these are."""
         with self._lock:
-            return [gap for each in ranges for gap in gaps(each, sorted(self._seqs[each.session]))]
+            if self._added:
+                self._records |= SeqSet(self._added)
+                self._added.clear()
+            return self._records
 
     def add_records(self, schema: Schema, records: Range, payload: bytes | memoryview, reason: str) -> None:
         """Keep records the database refuses; durable on return."""
@@ -148,7 +149,7 @@ class Quarantine:
     def _add(self, entry: Entry) -> None:
         with self._lock:
             self._write(entry)
-            self._note(entry)
+            self._added.append(entry.range)
         reached(Step.RECORD_QUARANTINED)
 
     def _write(self, entry: Entry) -> None:
@@ -165,9 +166,6 @@ class Quarantine:
                 os.close(descriptor)
         except OSError as error:
             raise JournalFull(f"{self._path} cannot be written: {error}", "free space on its disk") from error
-
-    def _note(self, entry: Entry) -> None:
-        self._seqs[entry.session].update(range(entry.first_seq, entry.first_seq + entry.count))
 
 
 def _crc(content: dict[str, Any]) -> str:

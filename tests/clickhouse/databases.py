@@ -18,7 +18,7 @@ import numpy as np
 from ringbuf.launch.clickhouse_server import ClickHouse
 from ringbuf.record.execution import EXECUTION
 from ringbuf.record.schema import Schema
-from ringbuf.record.seqs import Range
+from ringbuf.record.seqs import Range, SeqSet
 from ringbuf.record.session import SessionInfo
 from ringbuf.record.value import blank
 from ringbuf.sinks.clickhouse.engine import PASSWORD_VARIABLE, Embedded, Server
@@ -41,17 +41,13 @@ class Database:
     def prepare(self) -> None:
         self._sink.prepare()
 
-    def ensure_table(self, schema: Schema = EXECUTION) -> bool:
-        return self._sink.ensure_table(schema)
-
-    def ensure_views(self) -> None:
-        self._sink.ensure_views()
+    def ensure(self, schema: Schema = EXECUTION) -> bool:
+        return self._sink.ensure(schema)
 
     def set_up(self) -> None:
         """Everything a writer creates when it starts."""
         self.prepare()
-        self.ensure_table()
-        self.ensure_views()
+        self.ensure()
 
     def insert(self, records: Records, schema: Schema = EXECUTION, token: str | None = None, pieces: int = 1) -> None:
         """Insert records, their bytes cut into as many pieces."""
@@ -64,14 +60,11 @@ class Database:
         """Insert whatever these bytes are."""
         self._sink.insert(schema, [memoryview(content)], rows, uuid4().hex)
 
-    def stored(self, ranges: Sequence[Range], schema: Schema = EXECUTION) -> dict[Range, int]:
-        return self._sink.stored(schema, ranges)
+    def missing(self, *ranges: Range, schema: Schema = EXECUTION) -> list[Range]:
+        return list(self._sink.missing(schema, SeqSet(ranges)).ranges)
 
-    def stored_seqs(self, records: Range, schema: Schema = EXECUTION) -> list[int]:
-        return self._sink.stored_seqs(schema, [records])[records]
-
-    def upsert_sessions(self, sessions: Iterable[tuple[SessionInfo, int]]) -> None:
-        self._sink.upsert_sessions(sessions)
+    def note_sessions(self, sessions: Iterable[tuple[SessionInfo, int]]) -> None:
+        self._sink.note_sessions(sessions)
 
     def command(self, sql: str) -> None:
         """Do something to the database that the product would not do."""

@@ -28,11 +28,11 @@ class FailingOnce(ClickHouseSink):
 
     failed = False
 
-    def ensure_views(self) -> None:
+    def _ensure_views(self) -> None:
         if not self.failed:
             self.failed = True
             raise SinkUnavailable("the server went away")
-        super().ensure_views()
+        super()._ensure_views()
 
 
 class Loading:
@@ -56,7 +56,7 @@ def sink(clickhouse_server: ClickHouse, database: str) -> Iterator[ClickHouseSin
     made = FailingOnce(server_of(clickhouse_server), database)
     made.failed = True
     made.prepare()
-    made.ensure_table(EXECUTION)
+    made.ensure(EXECUTION)
     yield made
     made.close()
 

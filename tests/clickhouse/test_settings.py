@@ -32,6 +32,8 @@ HARMLESS = {
     "narrow": {"allow_suspicious_fixed_string_types": "0"},
     "array": {"output_format_json_array_of_rows": "1"},
     "quoted": {"output_format_json_quote_64bit_integers": "1"},
+    "remembered": {"use_query_cache": "0"},
+    "left_table": {"single_join_prefer_left_table": "0"},
     "tuples": {"output_format_json_named_tuples_as_objects": "0"},
 }
 """Profiles under which a writer works: these settings are fixed at these values."""
@@ -80,6 +82,7 @@ class ServerWithProfiles(ClickHouseServer):
         *(profile(name, {setting: value}) for name, (setting, value, _) in WRONG.items()),
         profile("bounded", {"max_insert_block_size": "5000"}, "<max>50000</max>"),
         profile("constant", {"async_insert": "1"}, "<const/>"),
+        profile("cached", {"use_query_cache": "1"}),
         profile("reading", {"readonly": "1"}, ""),
         profile("settings_only", {"readonly": "2"}, ""),
     )
@@ -122,16 +125,12 @@ def test_whatever_a_profile_fixes_the_same_is_stored_and_known_to_be_stored(
     name = opened.name()
     opened.set_up()
     opened.set_up()  # all is as it should be: nothing is altered
-    assert not opened.ensure_table()
+    assert not opened.ensure()
     records = fills(20_000)
     for _ in range(2):
         opened.insert(records, token="the same")
-    opened.upsert_sessions([(SessionInfo(1, "mm", "host", 7, "default", 123, EXECUTION), 1_700_000_000_000_000_000)])
-    assert opened.stored([Range(1, 0, 20_000), Range(1, 20_000, 5)]) == {
-        Range(1, 0, 20_000): 20_000,
-        Range(1, 20_000, 5): 0,
-    }
-    assert opened.stored_seqs(Range(1, 19_998, 100)) == [19_998, 19_999]
+    opened.note_sessions([(SessionInfo(1, "mm", "host", 7, "default", 123, EXECUTION), 1_700_000_000_000_000_000)])
+    assert opened.missing(Range(1, 0, 20_100), Range(7, 3, 2)) == [Range(1, 20_000, 100), Range(7, 3, 2)]
     assert server.rows(f"SELECT count(), uniqExact(seq), sum(last_quantity) FROM {name}.executions") == [
         (20_000, 20_000, 10_000.0)
     ]
@@ -174,6 +173,14 @@ def test_a_setting_that_is_wrong_and_fixed_is_named_with_its_value(
     assert server.rows(f"SELECT count() FROM {opened.name()}.executions") == [(0,)]
 
 
+@pytest.mark.parametrize("opened", ["cached"], indirect=True)
+def test_a_cache_of_answers_that_may_not_be_left_out_is_named_at_once(opened: Database) -> None:
+    """An answer from it would say that records are missing which are there."""
+    with pytest.raises(SinkUnavailable, match="Setting use_query_cache should not be changed") as raised:
+        opened.prepare()
+    check_line(raised.value, "owner")
+
+
 @pytest.mark.parametrize("opened", ["bounded"], indirect=True)
 def test_a_setting_that_may_not_be_raised_far_enough_is_named(opened: Database) -> None:
     opened.set_up()
@@ -188,7 +195,7 @@ def test_a_user_that_may_only_read_is_told_so_and_may_ask(opened: Database, serv
     all_mighty.insert(fills(2))
     all_mighty.close()
     assert opened.query_json("SELECT count() AS n FROM fills") == b'{"n":2}\n'
-    assert opened.stored([Range(1, 0, 9)]) == {Range(1, 0, 9): 2}
+    assert opened.missing(Range(1, 0, 9)) == [Range(1, 2, 7)]
     opened.set_up()  # all there already
     with pytest.raises(SinkUnavailable, match="this user may only read: its setting readonly is"):
         opened.insert(fills(1))

@@ -33,45 +33,60 @@ def ticks(session: int, *seqs: int) -> "np.ndarray[tuple[int], np.dtype[np.void]
 # What is stored
 
 
-def test_what_is_stored_is_counted_range_by_range(store: Database) -> None:
+def test_what_is_missing_is_found_to_the_seq(store: Database) -> None:
     store.prepare()
-    store.ensure_table(TICKS)
+    store.ensure(TICKS)
     top = 2**64 - 1
     store.insert(ticks(1, *range(100), 200, 201), TICKS)
     store.insert(ticks(1, *range(50)), TICKS)  # the same once more: counts once
     store.insert(ticks(top, 0, top - 1, top), TICKS)
-    counts = {
-        Range(1, 0, 100): 100,
-        Range(1, 100, 100): 0,
-        Range(1, 200, 10): 2,
-        Range(2, 0, 1000): 0,
-        Range(top, 0, 5): 1,
-        Range(top, top - 9, 10): 2,
-    }
-    assert store.stored(list(counts), TICKS) == counts
-    assert store.stored(list(counts)[::-1], TICKS) == counts
-    assert store.stored([], TICKS) == {}
-    assert store.stored_seqs(Range(1, 90, 120), TICKS) == [*range(90, 100), 200, 201]
-    assert store.stored_seqs(Range(top, top - 9, 10), TICKS) == [top - 1, top]
-    assert store.stored_seqs(Range(3, 0, 10), TICKS) == []
+    asked = [
+        Range(1, 0, 100),  # all is there
+        Range(1, 100, 100),  # nothing
+        Range(1, 200, 10),  # the first two
+        Range(2, 0, 1000),  # a session it has nothing of
+        Range(top, 0, 5),  # the first
+        Range(top, top - 9, 10),  # the last two
+    ]
+    missing = [Range(1, 100, 100), Range(1, 202, 8), Range(2, 0, 1000), Range(top, 1, 4), Range(top, top - 9, 8)]
+    assert store.missing(*asked, schema=TICKS) == missing
+    assert store.missing(*asked[::-1], schema=TICKS) == missing
+    assert store.missing(schema=TICKS) == []
+    assert store.missing(Range(1, 90, 120), schema=TICKS) == [Range(1, 100, 100), Range(1, 202, 8)]
 
 
-def test_thousands_of_ranges_are_counted(store: Database) -> None:
+def test_what_is_missing_of_thousands_of_ranges_is_found(store: Database) -> None:
     store.prepare()
-    store.ensure_table(TICKS)
-    records = np.concatenate([ticks(session, *range(0, 30, 2)) for session in range(2**60, 2**60 + 1200)])
-    store.insert(records, TICKS)
-    ranges = [Range(session, first, 10) for session in range(2**60, 2**60 + 1200) for first in (0, 15)]
-    assert store.stored(ranges, TICKS) == dict.fromkeys(ranges, 5)
+    store.ensure(TICKS)
+    sessions = range(2**60, 2**60 + 1200)
+    store.insert(np.concatenate([ticks(session, *range(0, 30, 2)) for session in sessions]), TICKS)
+    asked = [Range(session, first, 10) for session in sessions for first in (0, 15)]
+    odd = [Range(session, seq, 1) for session in sessions for seq in (1, 3, 5, 7, 9, 15, 17, 19, 21, 23)]
+    assert store.missing(*asked, schema=TICKS) == odd
+
+
+def test_what_is_missing_of_millions_of_records_is_found(store: Database) -> None:
+    """In several statements, and where a statement or a range ends none is forgotten or told twice."""
+    store.prepare()
+    store.ensure(TICKS)
+    gaps = [Range.between(1, end - 1, end + 2) for end in (65_536, 1_048_576, 1_500_000)]
+    records = np.zeros(2_000_000, TICKS.dtype)
+    records["session"], records["seq"] = 1, np.arange(2_000_000)
+    present = np.ones(2_000_000, bool)
+    for gap in gaps:
+        present[gap.first_seq : gap.end] = False
+    for part in np.array_split(records[present], 3):
+        store.insert(part, TICKS)
+    assert store.missing(Range(1, 0, 2_000_000), schema=TICKS) == gaps
 
 
 def test_sessions_keep_when_they_were_first_and_last_seen(store: Database) -> None:
     store.prepare()
     info = SessionInfo(2**64 - 1, "mm-'btc'\\", "host", 7, "default", 123, EXECUTION)
-    store.upsert_sessions([(info, 20), (SessionInfo(5, "other", "\udcff", 8, "default", -1, EXECUTION), 1)])
-    store.upsert_sessions([(info, 30)])
-    store.upsert_sessions([(info, 10)])
-    store.upsert_sessions([])
+    store.note_sessions([(info, 20), (SessionInfo(5, "other", "\udcff", 8, "default", -1, EXECUTION), 1)])
+    store.note_sessions([(info, 30)])
+    store.note_sessions([(info, 10)])
+    store.note_sessions([])
     times = ", ".join(f"toUnixTimestamp64Nano({name}_ns)" for name in ("created", "first_seen", "last_seen"))
     query = f"SELECT session, ring, pid, schema, schema_version, {times} FROM {store.name()}.sessions FINAL"
     assert store.rows(f"{query} ORDER BY session DESC") == [
@@ -91,17 +106,17 @@ def test_a_query_cannot_change_anything_and_leaves_the_sink_as_it_was(store: Dat
 
 def test_what_was_dropped_meanwhile_is_created_again(store: Database) -> None:
     store.prepare()
-    store.ensure_table(TICKS)
+    store.ensure(TICKS)
     store.command(f"DROP DATABASE {store.name()} SYNC")
     with pytest.raises(SinkUnavailable, match="UNKNOWN_DATABASE"):
         store.insert(ticks(1, 0), TICKS)
-    assert store.ensure_table(TICKS)
+    assert store.ensure(TICKS)
     store.insert(ticks(1, 0), TICKS)
     store.command(f"DROP TABLE {store.name()}.sessions SYNC")
     info = SessionInfo(1, "mm", "host", 7, "default", 123, TICKS)
     with pytest.raises(SinkUnavailable, match="UNKNOWN_TABLE"):
-        store.upsert_sessions([(info, 1)])
-    store.upsert_sessions([(info, 1)])
+        store.note_sessions([(info, 1)])
+    store.note_sessions([(info, 1)])
 
 
 # Refusals
@@ -109,23 +124,23 @@ def test_what_was_dropped_meanwhile_is_created_again(store: Database) -> None:
 
 def test_bytes_that_end_inside_a_record_are_not_taken_and_not_called_bad(store: Database) -> None:
     store.prepare()
-    store.ensure_table(TICKS)
+    store.ensure(TICKS)
     with pytest.raises(SinkUnavailable) as raised:  # they were cut on the way
         store.insert_bytes(ticks(1, 0, 1, 2).tobytes()[:-1], 3, TICKS)
     check_line(raised.value, "code 33 CANNOT_READ_ALL_DATA", "inserting 3 records into ticks", store.name())
-    assert store.stored([Range(1, 0, 3)], TICKS) == {Range(1, 0, 3): 0}
+    assert store.missing(Range(1, 0, 3), schema=TICKS) == [Range(1, 0, 3)]
 
 
 def test_a_constraint_of_the_owner_refuses_the_whole_insert(store: Database) -> None:
     store.prepare()
-    store.ensure_table(TICKS)
+    store.ensure(TICKS)
     store.command(f"ALTER TABLE {store.name()}.ticks ADD CONSTRAINT low CHECK price < 5")
     records = ticks(1, *range(1000))
     records["price"][999] = 7
     with pytest.raises(SinkRefused) as raised:
         store.insert(records, TICKS)
     check_line(raised.value, "code 469 VIOLATED_CONSTRAINT", "low")
-    assert store.stored([Range(1, 0, 1000)], TICKS) == {Range(1, 0, 1000): 0}
+    assert store.missing(Range(1, 0, 1000), schema=TICKS) == [Range(1, 0, 1000)]
     store.insert(records[:999], TICKS)
 
 
@@ -133,21 +148,21 @@ def test_a_constraint_of_the_owner_refuses_the_whole_insert(store: Database) -> 
 def test_a_table_altered_meanwhile_is_not_taken_for_bad_data(store: Database, altered: str) -> None:
     """A type of the same width would otherwise take the bytes for something else."""
     store.prepare()
-    store.ensure_table(TICKS)
+    store.ensure(TICKS)
     store.command(f"ALTER TABLE {store.name()}.ticks MODIFY COLUMN price DEFAULT 0")
     store.command(f"ALTER TABLE {store.name()}.ticks {altered}")
     with pytest.raises(TableMismatch, match="column price is"):
         store.insert(ticks(1, 0), TICKS)
-    assert store.stored([Range(1, 0, 1)], TICKS) == {Range(1, 0, 1): 0}
+    assert store.missing(Range(1, 0, 1), schema=TICKS) == [Range(1, 0, 1)]
 
 
 def test_a_column_dropped_meanwhile_is_added_again(store: Database) -> None:
     store.prepare()
-    store.ensure_table(TICKS)
+    store.ensure(TICKS)
     store.command(f"ALTER TABLE {store.name()}.ticks DROP COLUMN price")
     with pytest.raises(SinkUnavailable, match="code 16 NO_SUCH_COLUMN_IN_TABLE"):
         store.insert(ticks(1, 0), TICKS)
-    assert store.ensure_table(TICKS)
+    assert store.ensure(TICKS)
     store.insert(ticks(1, 0), TICKS)
 
 
@@ -198,13 +213,13 @@ def test_a_server_killed_and_started_again_is_used_again(new_clickhouse_server: 
     server = new_clickhouse_server()
     database = Database(Server(server.url), "d")
     database.prepare()
-    database.ensure_table(TICKS)
+    database.ensure(TICKS)
     server.kill()
     with pytest.raises(SinkUnavailable, match="Connection refused"):
         database.insert(ticks(1, 0), TICKS)
     server.start()
     database.insert(ticks(1, 0), TICKS)
-    assert database.stored([Range(1, 0, 1)], TICKS) == {Range(1, 0, 1): 1}
+    assert database.missing(Range(1, 0, 1), schema=TICKS) == []
     database.close()
 
 
@@ -243,7 +258,7 @@ BROKEN: dict[str, Fault] = {
 def broken(on_server: Database, proxy: Proxy) -> Iterator[Database]:
     """The same database as `on_server`, behind the proxy; with a table of ticks."""
     on_server.prepare()
-    on_server.ensure_table(TICKS)
+    on_server.ensure(TICKS)
     opened = Database(Server(proxy.url, timeout=0.5), on_server.name())
     opened.query_json("SELECT 1")
     yield opened
@@ -261,7 +276,7 @@ def test_an_insert_is_sent_once_and_acknowledged_only_if_it_is_stored(
     except SinkUnavailable as error:
         check_line(error, on_server.name(), proxy.url)
     else:
-        assert on_server.stored([wanted], TICKS) == {wanted: 3}
+        assert on_server.missing(wanted, schema=TICKS) == []
     assert proxy.tokens == ["once"]
     assert not [entry for entry in caplog.records if entry.levelno >= logging.WARNING]
 
@@ -273,12 +288,11 @@ def test_a_question_is_answered_truly_or_not_at_all(
     wanted = Range(1, 0, 5)
     on_server.insert(ticks(1, 0, 1, 2), TICKS)
     questions: dict[Callable[[], object], object] = {
-        lambda: broken.stored([wanted], TICKS): {wanted: 3},
-        lambda: broken.stored_seqs(wanted, TICKS): [0, 1, 2],
-        lambda: broken.ensure_table(TICKS): False,
+        lambda: broken.missing(wanted, schema=TICKS): [Range(1, 3, 2)],
+        lambda: broken.ensure(TICKS): False,
         lambda: broken.prepare(): None,
     }
-    proxy.play(fault, applies=lambda exchange: b"JSONCompact" in exchange.request.body)
+    proxy.play(fault, applies=lambda exchange: b"JSONCompactEachRow" in exchange.request.body)
     for question, truth in questions.items():
         try:
             assert question() == truth

@@ -109,7 +109,7 @@ def test_every_format_a_schema_may_have_is_in_its_column(store: Database) -> Non
     records["x"], records["x_raw"] = b"one", b"two"
     records["colour"] = draw.choice(np.array([0, 1, 2, 3, 200, 255], "u1"), 200)
     store.prepare()
-    store.ensure_table(schema)
+    store.ensure(schema)
     store.insert(records, schema)
     check_columns(store, schema, records)
 
@@ -128,7 +128,7 @@ def test_no_bytes_of_a_record_make_an_insert_or_a_query_fail(store: Database) ->
         poison[name][500:] = b"\xff\0same"
     poison["session"], poison["seq"] = 1, np.arange(600)
     store.insert(poison)
-    assert store.stored([Range(1, 0, 600)]) == {Range(1, 0, 600): 600}
+    assert store.missing(Range(1, 0, 600)) == []
     for view in ("executions", "fills", "orders", "positions"):
         query = f"SELECT * FROM {store.name()}.{view}"
         assert len(store.rows(query)) == len(store.json(query)) > 0, view
@@ -165,7 +165,7 @@ def test_an_insert_of_a_million_rows_is_one_block(on_server: Database) -> None:
     records = np.zeros(1_000_000, schema.dtype)
     records["seq"] = np.arange(len(records))
     on_server.prepare()
-    on_server.ensure_table(schema)
+    on_server.ensure(schema)
     on_server.command(f"SYSTEM STOP MERGES {on_server.name()}.ticks")
     on_server.insert(records, schema)
     parts = f"SELECT rows FROM system.parts WHERE database = '{on_server.name()}' AND table = 'ticks'"
@@ -184,8 +184,8 @@ def test_the_columns_of_an_insert_cover_the_record_byte_by_byte() -> None:
 
 def test_a_table_just_created_needs_nothing(store: Database) -> None:
     store.prepare()
-    assert store.ensure_table()
-    assert not store.ensure_table()
+    assert store.ensure()
+    assert not store.ensure()
     store.set_up()
 
 
@@ -226,10 +226,10 @@ def signals(schema: Schema, session: int, **fields: Any) -> Records:
 
 def test_a_new_field_becomes_a_new_column_and_is_absent_in_old_records(store: Database) -> None:
     store.prepare()
-    store.ensure_table(FIRST)
+    store.ensure(FIRST)
     store.insert(signals(FIRST, 1, value=1.5, venue=b"old", kind=2), FIRST)
-    assert store.ensure_table(SECOND)
-    assert not store.ensure_table(SECOND)
+    assert store.ensure(SECOND)
+    assert not store.ensure(SECOND)
     new = signals(SECOND, 2, value=2.5, kind=2, good=True, stage=1, weight=0.5, signal_id=b"s-1", made_ns=10**18)
     store.insert(new, SECOND)
     store.insert(signals(FIRST, 3, value=3.5, kind=1), FIRST)  # an old ring that still holds records
@@ -248,21 +248,21 @@ def test_a_new_field_becomes_a_new_column_and_is_absent_in_old_records(store: Da
 
 def test_an_older_schema_takes_nothing_away(store: Database) -> None:
     store.prepare()
-    store.ensure_table(SECOND)
-    store.ensure_table(FIRST)  # its padding is still needed
-    assert not store.ensure_table(FIRST)
-    assert not store.ensure_table(SECOND)
+    store.ensure(SECOND)
+    store.ensure(FIRST)  # its padding is still needed
+    assert not store.ensure(FIRST)
+    assert not store.ensure(SECOND)
     store.insert(signals(FIRST, 1, kind=2), FIRST)
     assert store.rows(f"SELECT kind FROM {store.name()}.signals") == [("ask",)]
 
 
 def test_who_owns_the_table_may_tune_it(store: Database) -> None:
     store.prepare()
-    store.ensure_table(FIRST)
+    store.ensure(FIRST)
     name = f"{store.name()}.signals"
     store.command(f"ALTER TABLE {name} MODIFY COLUMN venue String, ADD COLUMN note String DEFAULT 'n'")
     store.command(f"ALTER TABLE {name} MODIFY COLUMN value CODEC(ZSTD(3)), ADD INDEX v value TYPE minmax")
-    assert not store.ensure_table(FIRST)
+    assert not store.ensure(FIRST)
     store.insert(signals(FIRST, 1, venue=b"v"), FIRST)
     assert store.rows(f"SELECT venue, note FROM {name}") == [("v", "n")]
 
@@ -291,11 +291,11 @@ def test_a_table_of_another_shape_is_named_and_left_alone(
     if created:
         store.command(f"CREATE TABLE {name} (session UInt64, seq UInt64) {created}")
     else:
-        store.ensure_table(FIRST)
+        store.ensure(FIRST)
         store.command(f"ALTER TABLE {name} {altered}")
     before = store.rows(f"SELECT create_table_query FROM system.tables WHERE database = '{store.name()}'")
     with pytest.raises(TableMismatch, match=f"table {name}: {said}") as raised:
-        store.ensure_table(FIRST)
+        store.ensure(FIRST)
     assert "\n" not in str(raised.value)
     assert store.rows(f"SELECT create_table_query FROM system.tables WHERE database = '{store.name()}'") == before
 
@@ -313,7 +313,7 @@ def test_a_schema_cannot_take_the_name_of_a_view_of_the_owner(store: Database) -
     store.prepare()
     store.command(f"CREATE VIEW {store.name()}.signals AS SELECT 1 AS x")
     with pytest.raises(TableMismatch, match=f"table {store.name()}.signals: engine is View"):
-        store.ensure_table(FIRST)
+        store.ensure(FIRST)
 
 
 @pytest.mark.parametrize(

@@ -82,14 +82,14 @@ def test_runs_of_stored_records_are_found_to_the_seq_across_buckets(client: Clie
     insert(client, table, 2**64 - 1, 0, 6 * BUCKET + 5, where=present)
     insert(client, table, 7, 0, BUCKET)
     found = look(asked)
-    assert found[7].seqs.ranges == ((0, BUCKET),)
-    assert found[2**64 - 1].seqs.ranges == (
+    assert found[7].seqs.ranges == (Range(7, 0, BUCKET),)
+    assert [(each.first_seq, each.end) for each in found[2**64 - 1].seqs.ranges] == [
         (3, 10),
         (11, BUCKET - 1),
         (BUCKET + 1, 2 * BUCKET - 2),
         (2 * BUCKET, 3 * BUCKET),
         (5 * BUCKET, 6 * BUCKET + 5),
-    )
+    ]
     assert all((each.raw_duplicates, each.doubled) == (0, 0) for each in found.values())
 
 
@@ -97,7 +97,7 @@ def test_every_second_record_missing_in_many_buckets_is_found(client: Client, as
     table = create(client, asked.name)
     client.command(f"INSERT INTO {table} SELECT 7, number * {BUCKET // 4} + number % 2, 0 FROM numbers(6000)")
     assert look(asked)[7].seqs.ranges == tuple(
-        (number * (BUCKET // 4) + number % 2, number * (BUCKET // 4) + number % 2 + 1) for number in range(6000)
+        Range(7, number * (BUCKET // 4) + number % 2, 1) for number in range(6000)
     )
 
 
@@ -105,7 +105,7 @@ def test_copies_that_final_hides_are_raw_duplicates_and_others_are_doubled(clien
     hidden = create(client, asked.name)
     insert(client, hidden, 7, 0, 100)
     insert(client, hidden, 7, 90, 110)
-    assert look(asked)[7].seqs.ranges == ((0, 110),)
+    assert look(asked)[7].seqs.ranges == (Range(7, 0, 110),)
     assert (look(asked)[7].raw_duplicates, look(asked)[7].doubled) == (10, 0)
     client.command(f"DROP TABLE {hidden} SYNC")
     visible = create(client, asked.name, key="session, seq, copy")

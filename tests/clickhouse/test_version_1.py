@@ -34,10 +34,9 @@ def test_an_old_table_takes_both_versions_and_old_rows_are_as_if_nothing_new_was
     create_as_version_1_did(store)
     store.insert(executions_1(2, session=1), EXECUTION_1)
     store.prepare()
-    assert store.ensure_table(EXECUTION)
-    assert not store.ensure_table(EXECUTION)
-    assert not store.ensure_table(EXECUTION_1)
-    store.ensure_views()
+    assert store.ensure(EXECUTION)
+    assert not store.ensure(EXECUTION)
+    assert not store.ensure(EXECUTION_1)
     new = np.zeros(2, EXECUTION.dtype)
     old = executions_1(2, session=2)
     for name in EXECUTION_1.names:
@@ -68,7 +67,7 @@ def test_an_old_table_takes_both_versions_and_old_rows_are_as_if_nothing_new_was
 
 def test_a_new_table_takes_old_records(store: Database) -> None:
     store.set_up()
-    store.ensure_table(EXECUTION_1)  # its padding becomes columns too
+    store.ensure(EXECUTION_1)  # its padding becomes columns too
     store.insert(executions_1(3, session=1), EXECUTION_1)
     is_old = " AND ".join(absent(field) for field in NEW)
     assert store.rows(f"SELECT count() FROM {store.name()}.executions WHERE {is_old}") == [(3,)]

@@ -369,10 +369,9 @@ def test_filters_on_the_symbol_reach_the_table(views: Database) -> None:
 @pytest.mark.parametrize("kind", ["TABLE {} (x UInt8) ENGINE = MergeTree ORDER BY x", "VIEW {} AS SELECT 1 AS x"])
 def test_what_somebody_else_has_under_a_views_name_is_left_alone(store: Database, name: str, kind: str) -> None:
     store.prepare()
-    store.ensure_table()
     store.command("CREATE " + kind.format(f"{store.name()}.{name}"))
     with pytest.raises(TableMismatch, match=f"{store.name()}.{name} is not ours"):
-        store.ensure_views()
+        store.ensure()
     assert store.rows(f"SELECT count() FROM system.columns WHERE database = '{store.name()}' AND table = '{name}'") == [
         (1,)
     ]
@@ -385,7 +384,7 @@ def test_views_of_an_earlier_version_are_replaced_and_others_left_as_they_are(st
     store.command(
         f"CREATE OR REPLACE VIEW {store.name()}.fills AS SELECT 1 AS old COMMENT 'ringbuf: of old [00000000]'"
     )
-    store.ensure_views()
+    store.ensure()
     after = dict(store.rows(uuids))
     assert before["fills"] != after["fills"]
     assert (before["orders"], before["positions"]) == (after["orders"], after["positions"])

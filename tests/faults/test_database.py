@@ -247,13 +247,13 @@ class WriterThatFailsOnce(PatchedWriter):
 
     patch = """
         from ringbuf.sinks.clickhouse.sink import ClickHouseSink
-        upsert_sessions = ClickHouseSink.upsert_sessions
+        note_sessions = ClickHouseSink.note_sessions
 
         def fail(*_):
-            ClickHouseSink.upsert_sessions = upsert_sessions
+            ClickHouseSink.note_sessions = note_sessions
             raise AssertionError("once")
 
-        ClickHouseSink.upsert_sessions = fail
+        ClickHouseSink.note_sessions = fail
     """
 
 

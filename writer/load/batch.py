@@ -6,16 +6,16 @@ together again after a crash, byte for byte, with the same tokens.
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from ringbuf.journal.frame import RECORDS
 from ringbuf.journal.reader import Buffer, Damage, Frame, JournalReader
 from ringbuf.record.schema import Schema
-from ringbuf.record.seqs import Range, merged
+from ringbuf.record.seqs import Range, SeqSet
+from ringbuf.sinks.sink import MOST_ROWS
 
-MAX_ROWS: Final = 1_000_000
 MAX_BYTES: Final = 32 * 1024 * 1024
 """Bytes of the journal that a batch takes; twice that is in memory, for the next one is read ahead."""
 CONNECTIONS: Final = 2
@@ -53,14 +53,14 @@ class Insert:
         return [piece.payload for piece in self.pieces]
 
     @property
-    def ranges(self) -> list[Range]:
-        """The records as sorted ranges, as few as possible."""
-        return merged(piece.range for piece in self.pieces)
+    def records(self) -> SeqSet:
+        """Which records they are."""
+        return SeqSet(piece.range for piece in self.pieces)
 
     @property
     def token(self) -> str:
         """Deduplication token: the same for the same records of the same schema, whenever and by whom it is made."""
-        ranges = ";".join(f"{each.session:016x},{each.first_seq},{each.count}" for each in self.ranges)
+        ranges = ";".join(f"{each.session:016x},{each.first_seq},{each.count}" for each in self.records.ranges)
         identity = f"{self.schema.name} {self.schema.schema_id:08x} {ranges}"
         return hashlib.sha256(identity.encode()).hexdigest()
 
@@ -81,19 +81,19 @@ class Insert:
             begin, end = begin - whole.count, end - whole.count
         return Insert(self.schema, pieces)
 
-    def only(self, missing: Iterable[Range]) -> "Insert":
-        """Those records that are in one of the ranges."""
-        wanted: dict[int, list[Range]] = defaultdict(list)
-        for each in missing:
-            wanted[each.session].append(each)
+    def only(self, wanted: SeqSet) -> "Insert":
+        """Those of the records that are wanted."""
+        ranges: dict[int, list[Range]] = defaultdict(list)
+        for each in wanted.ranges:
+            ranges[each.session].append(each)
         size = self.schema.record_size
         pieces = []
         for whole, payload in self.pieces:
-            for each in wanted[whole.session]:
+            for each in ranges[whole.session]:
                 low, high = max(each.first_seq, whole.first_seq), min(each.end, whole.end)
                 if low < high:
                     bounds = slice((low - whole.first_seq) * size, (high - whole.first_seq) * size)
-                    pieces.append(Piece(Range(whole.session, low, high - low), payload[bounds]))
+                    pieces.append(Piece(Range.between(whole.session, low, high), payload[bounds]))
         return Insert(self.schema, pieces)
 
 
@@ -127,7 +127,7 @@ def collect(reader: JournalReader, begin: int, end: int, buffer: Buffer) -> Batc
         begin: journal offset of a frame.
         end: journal offset up to which the journal is durable.
         buffer: takes the records. The batch ends before the first frame that does not fit, or that would exceed
-            `MAX_ROWS`; it has at least one. The batch is valid until the buffer is used again.
+            `MOST_ROWS`; it has at least one. The batch is valid until the buffer is used again.
     """
     pieces: dict[int, list[Piece]] = defaultdict(list)
     sessions: dict[int, int] = {}
@@ -137,7 +137,7 @@ def collect(reader: JournalReader, begin: int, end: int, buffer: Buffer) -> Batc
     buffer.clear()
     for item in reader.frames(begin, end, buffer):
         if isinstance(item, Frame):
-            if rows and rows + item.count > MAX_ROWS:
+            if rows and rows + item.count > MOST_ROWS:
                 break
             sessions[item.session] = item.written_ns
             if item.kind == RECORDS:

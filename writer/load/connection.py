@@ -17,16 +17,14 @@ from typing import Final
 
 from ringbuf.errors import SinkRefused, SinkUnavailable
 from ringbuf.journal.step import Step, reached
-from ringbuf.record.execution import EXECUTION
 from ringbuf.record.schema import Schema
-from ringbuf.record.seqs import Range
+from ringbuf.record.seqs import SeqSet
 from ringbuf.record.session import SessionInfo
-from ringbuf.sinks.clickhouse.sink import ClickHouseSink
+from ringbuf.sinks.sink import Sink
 from ringbuf.state.quarantine import Quarantine
 from ringbuf.writer.load.batch import Insert
 from ringbuf.writer.load.latency import Latency
 from ringbuf.writer.load.retry import Retry
-from ringbuf.writer.load.verification import missing
 from ringbuf.writer.problems import Problems
 
 LOGGER: Final = logging.getLogger("ringbuf.writer")
@@ -39,7 +37,7 @@ class Tables:
         self._lock = threading.Lock()
         self._sound: dict[int, Schema] = {}
 
-    def ensure(self, sink: ClickHouseSink, schema: Schema) -> None:
+    def ensure(self, sink: Sink, schema: Schema) -> None:
         """Make sure of a table at its first use, and again after it was doubted.
 
         Raises:
@@ -56,18 +54,16 @@ class Tables:
         """A call that needed this table failed: perhaps it is gone or was altered."""
         self._sound.pop(schema.schema_id, None)
 
-    def check(self, sink: ClickHouseSink) -> None:
+    def check(self, sink: Sink) -> None:
         """Look at all of them once more: no insert fails for want of a column that is computed."""
         for schema in list(self._sound.values()):
             with self._lock:
                 _ensure(sink, schema)
 
 
-def _ensure(sink: ClickHouseSink, schema: Schema) -> None:
-    if sink.ensure_table(schema):
+def _ensure(sink: Sink, schema: Schema) -> None:
+    if sink.ensure(schema):
         LOGGER.warning("table %s was created or altered", schema.name)
-    if schema.name == EXECUTION.name:
-        sink.ensure_views()  # also if the table is as it should be: the connection may have failed between the two
 
 
 @dataclass
@@ -93,7 +89,7 @@ class Connection:
 
     def __init__(
         self,
-        sink: ClickHouseSink,
+        sink: Sink,
         tables: Tables,
         quarantine: Quarantine,
         latency: Latency,
@@ -132,14 +128,12 @@ class Connection:
             if self._quarantine.count == quarantined:
                 self._problems.report(error)  # all is stored; somebody should know all the same
 
-    def settle(
-        self, sessions: Sequence[tuple[SessionInfo, int]], sent: Sequence[tuple[Schema, list[Range]]]
-    ) -> list[Range]:
+    def settle(self, sessions: Sequence[tuple[SessionInfo, int]], sent: Sequence[tuple[Schema, SeqSet]]) -> SeqSet:
         """Store what is known of sessions, then ask for records that were sent.
 
         Args:
             sessions: each session and when it was last seen, ns since the epoch; may be none.
-            sent: ranges of records of each schema, sorted and disjoint.
+            sent: records of each schema.
 
         Returns:
             what the database does not have, nor the quarantine.
@@ -148,25 +142,25 @@ class Connection:
             Abandoned: the writer stops.
         """
         if sessions:
-            self._retry.until_answered(partial(self._sink.upsert_sessions, sessions))
+            self._retry.until_answered(partial(self._sink.note_sessions, sessions))
             reached(Step.SESSIONS_STORED)
             self._retry.until_answered(partial(self._tables.check, self._sink))
-        lost: list[Range] = []
-        for schema, ranges in sent:
-            lost += self._retry.until_answered(partial(self._lacking, schema, ranges))
+        lost = SeqSet()
+        for schema, records in sent:
+            lost |= self._retry.until_answered(partial(self._lacking, schema, records))
         return lost
 
     def _try(self, delivery: Delivery) -> None:
         doubt = delivery.doubt
         if doubt:
-            lacking = self._lacking(delivery.insert.schema, delivery.insert.ranges)
+            lacking = self._lacking(delivery.insert.schema, delivery.insert.records)
             if not lacking:
                 return
             delivery.insert = delivery.insert.only(lacking)
         delivery.doubt = True  # whatever happens from here on, the next try asks first
         self._insert(delivery)
         insert = delivery.insert
-        if doubt and self._lacking(insert.schema, insert.ranges):
+        if doubt and self._lacking(insert.schema, insert.records):
             delivery.revision += 1
             raise SinkUnavailable(f"the database acknowledged {insert.rows} records and does not have them")
         self.stored += insert.rows
@@ -179,10 +173,10 @@ class Connection:
             self._sink.insert(insert.schema, insert.body, insert.rows, token)
         reached(Step.INSERT_SENT)
 
-    def _lacking(self, schema: Schema, ranges: list[Range]) -> list[Range]:
+    def _lacking(self, schema: Schema, records: SeqSet) -> SeqSet:
         """What of these records is neither in the database nor in quarantine."""
         with self._table(schema):
-            return self._quarantine.without(missing(self._sink, schema, ranges))
+            return self._sink.missing(schema, records) - self._quarantine.records
 
     @contextmanager
     def _table(self, schema: Schema) -> Iterator[None]:
@@ -199,7 +193,7 @@ class Connection:
             for half in insert.halves():
                 self.deliver(half, doubt=True)
             return
-        if not self._retry.until_answered(partial(self._lacking, insert.schema, insert.ranges)):
+        if not self._retry.until_answered(partial(self._lacking, insert.schema, insert.records)):
             return
         (piece,) = insert.pieces
         self._problems.report(error)

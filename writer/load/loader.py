@@ -29,9 +29,9 @@ from ringbuf.journal.appender import JournalAppender
 from ringbuf.journal.reader import Buffer, JournalReader
 from ringbuf.journal.step import Step, reached
 from ringbuf.record.schema import Schema
-from ringbuf.record.seqs import Range, merged
+from ringbuf.record.seqs import SeqSet
 from ringbuf.record.session import SessionInfo
-from ringbuf.sinks.clickhouse.sink import ClickHouseSink
+from ringbuf.sinks.sink import Sink
 from ringbuf.state import checkpoint as state_file
 from ringbuf.state.checkpoint import Checkpoint, Intent
 from ringbuf.state.data_directory import DataDirectory
@@ -55,7 +55,7 @@ class Question(NamedTuple):
     """What the database is being asked: everything below a journal offset that was sent since the last question."""
 
     end: int
-    lost: Future[list[Range]]
+    lost: Future[SeqSet]
 
 
 class Loader:
@@ -78,7 +78,7 @@ class Loader:
         directory: DataDirectory,
         journal: JournalAppender,
         reader: JournalReader,
-        connect: Callable[[], ClickHouseSink],
+        connect: Callable[[], Sink],
         problems: Problems,
         checkpoint: Checkpoint,
         *,
@@ -107,7 +107,7 @@ class Loader:
         self._ahead: Future[Batch] | None = None
         self._nothing_in = (0, 0)
         self._doubtful_until = 0
-        self._unverified: dict[int, tuple[Schema, list[Range]]] = {}
+        self._unverified: dict[int, tuple[Schema, SeqSet]] = {}
         self._unverified_rows = 0
         self._question: Question | None = None
         self._verify_at = 0.0
@@ -213,8 +213,8 @@ class Loader:
         self._deliver(batch, doubt=batch.begin < self._doubtful_until)
         reached(Step.BATCH_SENT)
         for insert in batch.inserts:
-            _, sent = self._unverified.setdefault(insert.schema.schema_id, (insert.schema, []))
-            sent.extend(insert.ranges)
+            _, sent = self._unverified.get(insert.schema.schema_id, (insert.schema, SeqSet()))
+            self._unverified[insert.schema.schema_id] = insert.schema, sent | insert.records
             self._unverified_rows += insert.rows
         self._last_seen |= batch.sessions
         self.sent = batch.end
@@ -254,7 +254,7 @@ class Loader:
 
     def _ask(self) -> Question:
         self._verify_at = time.monotonic() + VERIFY_SECONDS
-        sent = [(schema, merged(ranges)) for schema, ranges in self._unverified.values()]
+        sent = list(self._unverified.values())
         self._forget_unverified()
         lost = self._asker.submit(partial(self._asking.settle, self._sessions_to_note(), sent))
         lost.add_done_callback(lambda _: self.news.set())
@@ -270,10 +270,9 @@ class Loader:
         self._save(replace(self.checkpoint, offset=question.end, intent=None))
         reached(Step.CHECKPOINT_MOVED)
 
-    def _go_back(self, lost: list[Range]) -> None:
-        count = sum(each.count for each in lost)
+    def _go_back(self, lost: SeqSet) -> None:
         self._problems.report(
-            SinkUnavailable(f"the database lost {count} records it had acknowledged", "they are sent again")
+            SinkUnavailable(f"the database lost {lost.count} records it had acknowledged", "they are sent again")
         )
         self._doubtful_until = max(self._doubtful_until, self.sent)
         self.sent = self.checkpoint.offset

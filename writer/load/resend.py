@@ -8,20 +8,19 @@ from typing import Final
 from ringbuf.errors import JournalCorrupt, SinkRefused, SinkUnavailable
 from ringbuf.record.schema import Schema
 from ringbuf.record.seqs import Range
-from ringbuf.sinks.clickhouse.sink import ClickHouseSink
+from ringbuf.sinks.sink import Sink
 from ringbuf.state import quarantine
 from ringbuf.state.data_directory import DataDirectory
 from ringbuf.state.quarantine import Entry
 from ringbuf.writer.load.batch import Insert, Piece
 from ringbuf.writer.load.resend_request import Outcome
-from ringbuf.writer.load.verification import missing
 
 ROWS_AT_ONCE: Final = 10_000
 TOKENS: Final = 5
 """How often what was acknowledged and is not there is sent again: a crash of the server can burn a token."""
 
 
-def resend(directory: DataDirectory, sink: ClickHouseSink) -> Outcome:
+def resend(directory: DataDirectory, sink: Sink) -> Outcome:
     """Send all quarantined records that the database does not have, and keep in quarantine what it still refuses.
 
     The caller holds the lock of the database. May be interrupted at any moment and run again.
@@ -35,7 +34,7 @@ def resend(directory: DataDirectory, sink: ClickHouseSink) -> Outcome:
         by_schema[entry.descriptor][entry.range] = Piece(entry.range, memoryview(entry.payload))
     for descriptor, pieces in by_schema.items():
         schema = Schema.from_descriptor(descriptor.encode())
-        sink.ensure_table(schema)
+        sink.ensure(schema)
         ordered = [pieces[each] for each in sorted(pieces)]
         for start in range(0, len(ordered), ROWS_AT_ONCE):
             _send(sink, Insert(schema, ordered[start : start + ROWS_AT_ONCE]), outcome)
@@ -47,12 +46,12 @@ def _entries(path: Path) -> list[Entry]:
     return [entry for entry in quarantine.read(path) if isinstance(entry, Entry) and entry.records]
 
 
-def _send(sink: ClickHouseSink, insert: Insert, outcome: Outcome) -> None:
+def _send(sink: Sink, insert: Insert, outcome: Outcome) -> None:
     """Send what the database does not have, and count as stored only what it has when it is asked."""
     lacking = insert
     for attempt in range(TOKENS + 1):
         before = lacking.rows
-        lacking = lacking.only(missing(sink, insert.schema, lacking.ranges))
+        lacking = lacking.only(sink.missing(insert.schema, lacking.records))
         outcome.stored += before - lacking.rows
         if not lacking.rows:
             return
@@ -70,12 +69,12 @@ def _send(sink: ClickHouseSink, insert: Insert, outcome: Outcome) -> None:
     )
 
 
-def _divide(sink: ClickHouseSink, insert: Insert, error: SinkRefused, outcome: Outcome) -> None:
+def _divide(sink: Sink, insert: Insert, error: SinkRefused, outcome: Outcome) -> None:
     if insert.rows > 1:
         for half in insert.halves():
             _send(sink, half, outcome)
-    elif missing(sink, insert.schema, insert.ranges):
-        outcome.refused[insert.ranges[0]] = error.what
+    elif sink.missing(insert.schema, insert.records):
+        outcome.refused[insert.pieces[0].range] = error.what
     else:
         outcome.stored += 1  # it was a view that refused, after the table had taken it
 

@@ -111,8 +111,7 @@ class DatabaseAccess:
 
     def _make_tables(self) -> None:
         self.sink.prepare()
-        self.sink.ensure_table(EXECUTION)
-        self.sink.ensure_views()
+        self.sink.ensure(EXECUTION)
 
     def _make_tables_if_possible(self) -> None:
         try:

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from ringbuf.errors import SinkUnavailable
+from ringbuf.sinks.sink import MOST_ROWS
 
-MOST_ROWS: Final = 1_000_000
-"""Records that one insert may have: it must be one block."""
 MOST_BYTES: Final = 256_000_000
 """Bytes that the block of an insert has at most, by far."""
 
@@ -66,12 +65,14 @@ AT_ONCE: Final[Needs] = {"async_insert": Need(0)}
 DEFINING: Final[Needs] = {"allow_suspicious_fixed_string_types": Need(1, is_optional=True)}
 """A FixedString may be wider than 256 bytes."""
 
-ASKING: Final[Needs] = {"empty_result_for_aggregation_by_empty_set": Need(0)}
-"""No rows are an answer too."""
+ASKING: Final[Needs] = {"use_query_cache": Need(0), "empty_result_for_aggregation_by_empty_set": Need(0)}
+"""The answer is that of now, and no rows are an answer too."""
 
 READING: Final[Needs] = {
     "readonly": Need(2, others=("1",)),
     "date_time_output_format": Need("simple"),
+    "output_format_decimal_trailing_zeros": Need(0),
+    "output_format_float_precision": Need(0),
     "output_format_json_array_of_rows": Need(0, is_optional=True),
     "output_format_json_map_as_array_of_tuples": Need(0),
     "output_format_json_named_tuples_as_objects": Need(1),
@@ -81,9 +82,12 @@ READING: Final[Needs] = {
     "output_format_json_quote_denormals": Need(0),
     "output_format_json_skip_null_value_in_named_tuples": Need(0),
     "output_format_json_validate_utf8": Need(1, is_optional=True),
+    "use_query_cache": Need(0, is_optional=True),
 }
 """A question changes nothing but settings, and every answer is written in the same way."""
 
+NOW: Final = {"use_query_cache": 0}
+"""The question below sets it unseen, for with the cache it would fail; to set what is so already is always allowed."""
 _NAMES: Final = sorted({"readonly", *ONE_BLOCK, *AT_ONCE, *DEFINING, *ASKING, *READING})
 QUESTION: Final = (
     "SELECT name, value, readonly = 1, ifNull(min, ''), ifNull(max, '') FROM system.settings"

@@ -9,7 +9,6 @@ be, `TableMismatch` if it is not, `SinkUnavailable` for everything else. Message
 """
 
 import contextlib
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -20,19 +19,27 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from urllib3.exceptions import HTTPError
 
 from ringbuf.errors import RingbufError, SinkError, SinkRefused, SinkUnavailable, TableMismatch
+from ringbuf.record.execution import EXECUTION
 from ringbuf.record.schema import Schema
-from ringbuf.record.seqs import Range
+from ringbuf.record.seqs import SeqSet
 from ringbuf.record.session import SessionInfo
-from ringbuf.sinks.clickhouse import failure, settings, table, views
+from ringbuf.sinks.clickhouse import failure, presence, table, views
 from ringbuf.sinks.clickhouse.engine import ANSWER_SECONDS, Engine
 from ringbuf.sinks.clickhouse.failure import REFUSALS
-from ringbuf.sinks.clickhouse.settings import ASKING, AT_ONCE, DEFINING, ONE_BLOCK, READING, Needs, Settings
+from ringbuf.sinks.clickhouse.question import in_one_row, rows_in
+from ringbuf.sinks.clickhouse.settings import (
+    ASKING,
+    AT_ONCE,
+    DEFINING,
+    NOW,
+    ONE_BLOCK,
+    QUESTION,
+    READING,
+    Needs,
+    Settings,
+)
 
 _NONE: Mapping[int, str] = {}
-_NOTHING: Mapping[str, int | str] = {}
-_RANGES_PER_QUERY = 500
-_NEAR = 1_000_000
-"""Seqs from the first to the last of ranges that are read together: so many records of a session take a few ms."""
 _QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|`(?:[^`\\]|\\.)*`|/\*.*?\*/|--[^\n]*", re.DOTALL)
 _WRITES_FILE = re.compile(r"\bINTO\s+OUTFILE\b", re.IGNORECASE)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -47,12 +54,12 @@ class ClickHouseSink:
         database: its name.
 
     Raises:
-        InvalidName: no database can be called that, or one of the server's own is.
+        InvalidName: no database can be called that.
     """
 
     def __init__(self, engine: Engine, database: str) -> None:
         self.database = database
-        table.check_database(database)
+        table.quoted(database)
         self._engine = engine
         self._client: Client | None = None
         self._settings = Settings([], self.where)
@@ -81,36 +88,37 @@ class ClickHouseSink:
         """Create the database and its table `sessions` if they are missing.
 
         Raises:
-            TableMismatch: `sessions` is something else, or the database is of a kind that keeps no tables.
+            TableMismatch: `sessions` is something else.
             SinkUnavailable: the database cannot be reached, or does not allow it.
             ConfigurationError: the embedded database is not installed.
         """
         name = table.literal(self.database)
         with self._errors("looking for the database"):
-            found_engine = self._rows(f"SELECT engine FROM system.databases WHERE name = {name}")
-        if not found_engine:
+            exists = self._rows(f"SELECT 1 FROM system.databases WHERE name = {name}")
+        if not exists:
             self._command(table.create_database(self.database), "creating the database")
-        elif found_engine[0][0] not in table.DATABASE_ENGINES:
-            raise TableMismatch(
-                f"database {self.database} has the engine {found_engine[0][0]}, which keeps no tables of ours",
-                f"choose another database; possible engines are {', '.join(table.DATABASE_ENGINES)}",
-            )
         found = self._find(table.SESSIONS)
         if found is None:
             self._command(table.create_sessions(self.database), "creating table sessions")
         else:
             table.check_sessions(self.database, found)
 
-    def ensure_table(self, schema: Schema) -> bool:
-        """Create the table of a schema, or add to it what it lacks.
+    def ensure(self, schema: Schema) -> bool:
+        """Create the table of a schema, or add to it what it lacks; for EXECUTION also the views.
 
         Returns:
-            whether anything had to be done.
+            whether something had to be done about the table.
 
         Raises:
             TableMismatch: there is something else of that name.
             SinkUnavailable: the database cannot be reached, or does not allow it.
         """
+        is_changed = self._ensure_table(schema)
+        if schema.name == EXECUTION.name:
+            self._ensure_views()  # also if the table is as it should be: the connection may have failed between the two
+        return is_changed
+
+    def _ensure_table(self, schema: Schema) -> bool:
         found = self._find(schema.name)
         if found is None:
             self.prepare()  # perhaps the database is gone too
@@ -121,13 +129,8 @@ class ClickHouseSink:
             self._command(statement, f"altering table {schema.name}")
         return statement is not None
 
-    def ensure_views(self) -> None:
-        """Create the views, or replace those of an earlier version. The table of EXECUTION must be there.
-
-        Raises:
-            TableMismatch: there is something else of that name.
-            SinkUnavailable: the database cannot be reached, or does not allow it.
-        """
+    def _ensure_views(self) -> None:
+        """Create the views, or replace those of an earlier version."""
         for name, view in views.create_views(self.database).items():
             with self._errors(f"looking for view {name}"):
                 found = self._rows(f"SELECT engine, comment FROM system.tables WHERE {self._is(name, 'name')}")
@@ -165,7 +168,7 @@ class ClickHouseSink:
                 sent = {**self._sent_with(ONE_BLOCK), "insert_deduplication_token": token}
                 written = self._engine.insert(client, statement, [header, *body], sent)
         except SinkRefused as error:
-            if self.ensure_table(schema):
+            if self._ensure_table(schema):
                 raise SinkUnavailable(f"{error.what}; its table was not as it should be and is mended") from error
             raise
         if written is not None and written < rows:  # more: those of materialized views count, too
@@ -173,31 +176,16 @@ class ClickHouseSink:
                 f"{self.where}: the answer to an insert of {rows} records names {written}", "is it a ClickHouse server?"
             )
 
-    def stored(self, schema: Schema, ranges: Sequence[Range]) -> dict[Range, int]:
-        """How many different records of each range the database has. The ranges must be disjoint.
+    def missing(self, schema: Schema, records: SeqSet) -> SeqSet:
+        """Which of these records are not in the table of their schema.
 
         Raises:
             SinkUnavailable: the database cannot be asked.
         """
-        counts = dict.fromkeys(ranges, 0)
-        with self._errors("counting records"):
-            for each, count in self._of_each(schema, ranges, "uniqExact(record.seq)"):
-                counts[each] = int(count)
-        return counts
+        with self._errors("looking for records"):
+            return presence.missing(self._answer, table.table_name(schema, self.database), records)
 
-    def stored_seqs(self, schema: Schema, ranges: Sequence[Range]) -> dict[Range, list[int]]:
-        """Which records of each range the database has: their seqs, sorted, each once. The ranges must be disjoint.
-
-        Raises:
-            SinkUnavailable: the database cannot be asked.
-        """
-        found: dict[Range, list[int]] = {each: [] for each in ranges}
-        with self._errors("listing records"):
-            for each, seqs in self._of_each(schema, ranges, "arraySort(groupUniqArray(record.seq))"):
-                found[each] = [int(seq) for seq in seqs]
-        return found
-
-    def upsert_sessions(self, sessions: Iterable[tuple[SessionInfo, int]]) -> None:
+    def note_sessions(self, sessions: Iterable[tuple[SessionInfo, int]]) -> None:
         """Add to what the table `sessions` knows.
 
         Args:
@@ -244,7 +232,9 @@ class ClickHouseSink:
         if self._client is None:
             try:
                 client = self._engine.connect()
-                self._settings = Settings(_rows_of(client, settings.QUESTION), self.where)
+                self._settings = Settings(
+                    rows_in(client.raw_query(in_one_row(QUESTION), settings=NOW, fmt="RawBLOB")), self.where
+                )
                 self._client = client
             except RingbufError:
                 raise
@@ -262,7 +252,8 @@ class ClickHouseSink:
 
     def _answer(self, sql: str) -> list[list[Any]]:
         client = self._connected()
-        return _rows_of(client, sql, self._sent_with(ASKING, writes=False))
+        sent = self._sent_with(ASKING, writes=False)
+        return rows_in(client.raw_query(in_one_row(sql), settings=sent, fmt="RawBLOB"))
 
     def _rows(self, sql: str) -> list[list[str]]:
         return [[str(value) for value in row] for row in self._answer(sql)]
@@ -288,27 +279,6 @@ class ClickHouseSink:
             columns = {column: table.FoundColumn(*rest) for column, *rest in described}
             return table.FoundTable(engine, sorting_key, columns)
 
-    def _of_each(self, schema: Schema, ranges: Sequence[Range], aggregate: str) -> Iterator[tuple[Range, Any]]:
-        """An aggregate over the records of each range that has any; some hundred ranges in one query."""
-        of_start = {(each.session, each.first_seq): each for each in ranges}
-        for start in range(0, len(ranges), _RANGES_PER_QUERY):
-            query = self._aggregating(schema, ranges[start : start + _RANGES_PER_QUERY], aggregate)
-            for session, first_seq, value in self._answer(query):
-                yield of_start[int(session), int(first_seq)], value
-
-    def _aggregating(self, schema: Schema, ranges: Sequence[Range], aggregate: str) -> str:
-        """Read what the primary key says may be in a range, and take each record for the range it is in."""
-        bounds = ", ".join(f"({each.session}, {each.first_seq}, {each.end - 1})" for each in ranges)
-        return f"""
-            SELECT record.session, wanted.first_seq, {aggregate}
-            FROM {table.table_name(schema, self.database)} AS record
-            ASOF JOIN (
-                SELECT bounds.1 AS session, bounds.2 AS first_seq, bounds.3 AS last_seq
-                FROM (SELECT arrayJoin(CAST([{bounds}], 'Array(Tuple(UInt64, UInt64, UInt64))')) AS bounds)
-            ) AS wanted ON record.session = wanted.session AND record.seq >= wanted.first_seq
-            WHERE indexHint({" OR ".join(map(_around, _neighbours(ranges)))}) AND record.seq <= wanted.last_seq
-            GROUP BY record.session, wanted.first_seq"""
-
     # What went wrong
 
     @contextlib.contextmanager
@@ -324,17 +294,6 @@ class ClickHouseSink:
         return failure.translated(error, f"{self.where}: {doing}", self._engine.without_secrets, refusals)
 
 
-def _rows_of(client: Client, sql: str, sent: Mapping[str, int | str] = _NOTHING) -> list[list[Any]]:
-    """The rows of a question of our own, each a list.
-
-    They come as one value in one row, because users may be forbidden an answer of more than a few rows; as JSON, of
-    which a part cannot pass for the whole; and made in the statement, so that settings of formats do not count.
-    """
-    rows = "arrayStringConcat(groupArray(formatRowNoNewline('JSONCompactEachRow', *)), ',')"
-    answer = client.raw_query(f"SELECT concat('[', {rows}, ']') FROM ({sql})", settings=dict(sent), fmt="RawBLOB")
-    return list(json.loads(answer))
-
-
 def as_lines(answer: Iterable[bytes]) -> Iterator[bytes]:
     """Rows as lines, also where `output_format_json_array_of_rows` is fixed and makes an array of them.
 
@@ -348,22 +307,6 @@ def as_lines(answer: Iterable[bytes]) -> Iterator[bytes]:
             is_array, lines = True, lines[1:]
         yield b"".join(line.removesuffix(b",") + b"\n" for line in lines if not is_array or line not in (b"", b"]"))
     yield rest
-
-
-def _neighbours(ranges: Iterable[Range]) -> list[list[Range]]:
-    """Ranges whose seqs are near each other: a condition for each range costs the server more than it saves."""
-    groups: list[list[Range]] = []
-    for each in sorted(ranges, key=lambda each: each.first_seq):
-        if not groups or each.end - groups[-1][0].first_seq > _NEAR:
-            groups.append([])
-        groups[-1].append(each)
-    return groups
-
-
-def _around(ranges: Sequence[Range]) -> str:
-    sessions = ", ".join(str(session) for session in sorted({each.session for each in ranges}))
-    last = max(each.end for each in ranges) - 1
-    return f"(session IN ({sessions}) AND seq BETWEEN {ranges[0].first_seq} AND {last})"
 
 
 def _session_row(info: SessionInfo, seen_ns: int) -> str:

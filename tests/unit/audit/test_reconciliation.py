@@ -21,46 +21,57 @@ from tests.checkout import ROOT
 from tests.journals import UNSYNCED, info, ticks
 
 SIGNALS = Schema.define("signals", [("captured_ns", "i8"), ("bid", "f8")])
-SEQS = st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30)), max_size=5).map(SeqSet)
+
+
+def seqs(*bounds: tuple[int, int], session: int = 1) -> SeqSet:
+    """The records of a session between these bounds."""
+    return SeqSet(Range.between(session, begin, end) for begin, end in bounds)
+
+
+def bounds(found: SeqSet) -> list[tuple[int, int]]:
+    return [(each.first_seq, each.end) for each in found.ranges]
+
+
+SEQS = st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30)), max_size=5).map(lambda each: seqs(*each))
 
 
 def ring(tail: int, head: int) -> RingContent:
-    return RingContent("mm", "host", "executions", head, SeqSet([(tail, head)]), 0, 0, 0)
+    return RingContent("mm", "host", "executions", head, seqs((tail, head)), 0, 0, 0)
 
 
 def stored(*ranges: tuple[int, int]) -> Stored:
-    return Stored(SeqSet(ranges), 0, 0)
+    return Stored(seqs(*ranges), 0, 0)
 
 
 def test_what_is_on_its_way_is_pending_and_a_record_seen_twice_counts_once() -> None:
-    found = account(1, UNKNOWN, ring(80, 100), 90, SeqSet([(40, 90)]), SeqSet(), stored((0, 60)))
-    assert found.stored.ranges == ((0, 60),)
-    assert found.pending.ranges == ((60, 100),)
+    found = account(1, UNKNOWN, ring(80, 100), 90, seqs((40, 90)), SeqSet(), stored((0, 60)))
+    assert bounds(found.stored) == [(0, 60)]
+    assert bounds(found.pending) == [(60, 100)]
     assert found.recorded.count == 100
     assert found.lost.count == 0
 
 
 def test_what_no_place_has_is_lost_with_its_exact_ranges() -> None:
-    found = account(1, UNKNOWN, ring(80, 100), 80, SeqSet([(70, 80)]), SeqSet([(5, 6)]), stored((0, 5), (8, 60)))
-    assert found.quarantined.ranges == ((5, 6),)
-    assert found.lost.ranges == ((6, 8), (60, 70))
+    found = account(1, UNKNOWN, ring(80, 100), 80, seqs((70, 80)), seqs((5, 6)), stored((0, 5), (8, 60)))
+    assert bounds(found.quarantined) == [(5, 6)]
+    assert bounds(found.lost) == [(6, 8), (60, 70)]
 
 
 def test_what_arrived_after_the_ring_was_looked_at_is_not_asked_for() -> None:
-    found = account(1, UNKNOWN, ring(90, 100), 120, SeqSet([(90, 110)]), SeqSet(), stored((0, 90), (115, 120)))
+    found = account(1, UNKNOWN, ring(90, 100), 120, seqs((90, 110)), SeqSet(), stored((0, 90), (115, 120)))
     assert found.recorded.count == 100
     assert found.lost.count == 0
 
 
 def test_of_a_ring_that_is_gone_the_journal_knows_how_many_records_there_were() -> None:
     found = account(1, UNKNOWN, None, 50, SeqSet(), SeqSet(), stored((0, 40)))
-    assert found.lost.ranges == ((40, 50),)
+    assert bounds(found.lost) == [(40, 50)]
 
 
 def test_of_a_session_only_the_database_knows_gaps_are_found() -> None:
     found = account(1, UNKNOWN, None, 0, SeqSet(), SeqSet(), stored((3, 10), (12, 20)))
     assert found.recorded.count == 20
-    assert found.lost.ranges == ((0, 3), (10, 12))
+    assert bounds(found.lost) == [(0, 3), (10, 12)]
 
 
 @given(st.integers(0, 30), st.integers(0, 30), SEQS, SEQS, SEQS, st.booleans())
@@ -95,16 +106,14 @@ def test_a_ring_holds_what_is_not_acknowledged(namespace: str) -> None:
         assert found.problems == []
         seen = found.by_session[producer.session]
     assert (seen.name, seen.head, seen.dropped) == ("mm", 4, 2)
-    assert seen.unread.ranges == ((3, 4),)
+    assert bounds(seen.unread) == [(3, 4)]
 
 
 def test_the_quarantine_holds_records_whose_bytes_are_kept_and_no_others(tmp_path: Path) -> None:
     quarantine = Quarantine(DataDirectory(tmp_path).quarantine)
     quarantine.add_records(SIGNALS, Range(7, 3, 2), bytes(2 * SIGNALS.record_size), "refused")
     quarantine.add_damage(Damage(64, 128, "torn"))
-    assert {
-        session: seqs.ranges for session, seqs in look_at_quarantine(DataDirectory(tmp_path).quarantine).items()
-    } == {7: ((3, 5),)}
+    assert look_at_quarantine(DataDirectory(tmp_path).quarantine) == {7: seqs((3, 5), session=7)}
 
 
 def test_a_directory_without_a_journal_has_nothing_pending(tmp_path: Path) -> None:
@@ -120,10 +129,10 @@ def test_pending_in_the_journal_is_what_lies_above_the_checkpoint(tmp_path: Path
     journal.append(7, 15, [ticks(7, 15, 2)])
     journal.sync()
     journal.close()
-    assert look_at_journal(DataDirectory(tmp_path)).pending[7].ranges == ((10, 17),), "nothing is known to be loaded"
+    assert bounds(look_at_journal(DataDirectory(tmp_path)).pending[7]) == [(10, 17)], "nothing is known to be loaded"
     checkpoint.save(DataDirectory(tmp_path).checkpoint, Checkpoint("somewhere", loaded))
     found = look_at_journal(DataDirectory(tmp_path))
-    assert found.pending[7].ranges == ((15, 17),)
+    assert bounds(found.pending[7]) == [(15, 17)]
     assert found.ends == {7: 17}
     assert found.sessions[7].ring == "ring-7"
     assert found.problems == []
@@ -150,7 +159,7 @@ def test_damage_in_the_journal_is_a_problem_and_what_stood_there_is_known_from_i
     image[damaged + HEADER_SIZE] ^= 1
     segment.write_bytes(image)
     found = look_at_journal(DataDirectory(tmp_path))
-    assert found.pending[7].ranges == ((2, 3),)
+    assert bounds(found.pending[7]) == [(2, 3)]
     assert found.ends == {7: 3}
     (problem,) = found.problems
     assert problem.startswith(f"journal damaged from {damaged} to ")

@@ -1,6 +1,5 @@
 """Ranges, inserts and their tokens."""
 
-from itertools import pairwise
 from unittest.mock import patch
 
 import numpy as np
@@ -8,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ringbuf.record.schema import Schema
-from ringbuf.record.seqs import Range, gaps, merged
+from ringbuf.record.seqs import Range, SeqSet
 from ringbuf.writer.load import batch
 from ringbuf.writer.load.batch import CONNECTIONS, Insert, Piece, divided
 
@@ -34,23 +33,6 @@ def insert_of(*ranges: Range) -> Insert:
 def stored_in(insert: Insert) -> list[tuple[int, int]]:
     records = np.frombuffer(b"".join(insert.body), SCHEMA.dtype)
     return list(zip(records["session"].tolist(), records["seq"].tolist(), strict=True))
-
-
-@given(st.lists(RANGES))
-def test_merging_keeps_every_record_once_in_as_few_sorted_ranges_as_possible(ranges: list[Range]) -> None:
-    found = merged(ranges)
-    assert seqs(found) == seqs(ranges)
-    assert sum(each.count for each in found) == len(seqs(ranges))
-    assert found == sorted(found)
-    assert all(a.session != b.session or a.end < b.first_seq for a, b in pairwise(found))
-
-
-@given(RANGES, st.sets(st.integers(0, 45)))
-def test_gaps_and_what_is_present_make_up_the_range(wanted: Range, present: set[int]) -> None:
-    found = gaps(wanted, sorted(present))
-    inside = {(wanted.session, seq) for seq in present if wanted.first_seq <= seq < wanted.end}
-    assert seqs(found) | inside == seqs([wanted])
-    assert not seqs(found) & inside
 
 
 def test_the_token_depends_on_the_records_and_not_on_how_they_were_framed() -> None:
@@ -87,7 +69,7 @@ def test_halves_hold_all_records_in_order(ranges: list[Range]) -> None:
 @given(st.lists(RANGES, min_size=1, max_size=4, unique_by=lambda each: each.session), st.lists(RANGES))
 def test_only_holds_exactly_the_records_asked_for(ranges: list[Range], wanted: list[Range]) -> None:
     whole = insert_of(*ranges)
-    part = whole.only(merged(wanted))
+    part = whole.only(SeqSet(wanted))
     assert set(stored_in(part)) == seqs(ranges) & seqs(wanted)
     assert len(stored_in(part)) == part.rows
 

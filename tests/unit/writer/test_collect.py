@@ -84,7 +84,7 @@ def test_the_same_bounds_give_the_same_batch_again_whatever_was_in_the_buffer(tm
 def test_a_batch_ends_before_the_frame_that_would_make_it_too_many_rows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(batch, "MAX_ROWS", 5)
+    monkeypatch.setattr(batch, "MOST_ROWS", 5)
     batches = collected(make_one_segment(tmp_path), Buffer(1 << 20))
     assert [sum(insert.rows for insert in each.inserts) for each in batches] == [4, 4, 4]
 

@@ -1,0 +1,100 @@
+"""Which records a table has, found by their sequence numbers.
+
+Records are counted range by range, many ranges in one statement; only where some are missing the runs of those that are
+there are listed. What is counted at once is limited, so that neither side's memory grows with the table.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Final
+
+from ringbuf.record.seqs import Range, SeqSet
+
+Ask = Callable[[str], list[list[Any]]]
+"""Runs a question and returns its rows."""
+
+AT_ONCE: Final = 65_536
+"""Seqs that are counted as one range."""
+RANGES: Final = 500
+"""Ranges in one statement."""
+RECORDS: Final = 1_000_000
+"""Records that one statement asks for."""
+NEAR: Final = 1_000_000
+"""Seqs from the first to the last of ranges that are read together: so many records of a session take a few ms."""
+
+
+def missing(ask: Ask, table: str, records: SeqSet) -> SeqSet:
+    """Which of these records are not in a table.
+
+    Args:
+        table: its quoted name.
+    """
+    lacking: list[Range] = []
+    for wanted in _in_portions(records):
+        counts = {(int(session), int(first)): int(count) for session, first, count in ask(_counting(table, wanted))}
+        incomplete = [each for each in wanted if counts.get((each.session, each.first_seq), 0) < each.count]
+        in_part = [each for each in incomplete if (each.session, each.first_seq) in counts]
+        runs = ask(_listing(table, in_part)) if in_part else []
+        present = SeqSet(Range.between(int(session), int(first), int(last) + 1) for session, first, last in runs)
+        lacking += (SeqSet(incomplete) - present).ranges
+    return SeqSet(lacking)
+
+
+def _in_portions(records: SeqSet) -> Iterator[list[Range]]:
+    """The same records in ranges, as many at a time as one statement asks for."""
+    portion: list[Range] = []
+    count = 0
+    for each in (part for whole in records.ranges for part in whole.cut(AT_ONCE)):
+        if portion and (len(portion) == RANGES or count + each.count > RECORDS):
+            yield portion
+            portion, count = [], 0
+        portion.append(each)
+        count += each.count
+    if portion:
+        yield portion
+
+
+def _counting(table: str, ranges: Sequence[Range]) -> str:
+    """How many different records each range has that has any."""
+    return f"""
+        SELECT record.session, wanted.first_seq, uniqExact(record.seq)
+        {_records_in(table, ranges)}
+        GROUP BY record.session, wanted.first_seq"""
+
+
+def _listing(table: str, ranges: Sequence[Range]) -> str:
+    """The runs of consecutive seqs that are there of these ranges."""
+    return f"""
+        SELECT session, min(seq), max(seq)
+        FROM (
+            SELECT session, seq, seq - row_number() OVER (PARTITION BY session ORDER BY seq) AS run
+            FROM (SELECT DISTINCT record.session AS session, record.seq AS seq {_records_in(table, ranges)})
+        )
+        GROUP BY session, run"""
+
+
+def _records_in(table: str, ranges: Sequence[Range]) -> str:
+    """Read what the primary key says may be in a range, and take each record for the range it is in."""
+    bounds = ", ".join(f"({each.session}, {each.first_seq}, {each.end - 1})" for each in ranges)
+    return f"""
+        FROM {table} AS record
+        ASOF JOIN (
+            SELECT bounds.1 AS of_session, bounds.2 AS first_seq, bounds.3 AS last_seq
+            FROM (SELECT arrayJoin(CAST([{bounds}], 'Array(Tuple(UInt64, UInt64, UInt64))')) AS bounds)
+        ) AS wanted ON record.session = wanted.of_session AND record.seq >= wanted.first_seq
+        WHERE indexHint({_around(ranges)}) AND record.seq <= wanted.last_seq"""
+
+
+def _around(ranges: Iterable[Range]) -> str:
+    """A condition for all records in the ranges; a condition for each range costs the server more than it saves."""
+    groups: list[list[Range]] = []
+    for each in sorted(ranges, key=lambda each: each.first_seq):
+        if not groups or each.end - groups[-1][0].first_seq > NEAR:
+            groups.append([])
+        groups[-1].append(each)
+    return " OR ".join(map(_within, groups))
+
+
+def _within(ranges: Sequence[Range]) -> str:
+    sessions = ", ".join(str(session) for session in sorted({each.session for each in ranges}))
+    last = max(each.end for each in ranges) - 1
+    return f"(session IN ({sessions}) AND seq BETWEEN {ranges[0].first_seq} AND {last})"
