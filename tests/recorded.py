@@ -18,7 +18,8 @@ from ringbuf.strategies import Recorder
 COMPARED = (
     "exchange_ns", "exec_type", "order_status", "side", "liquidity", "price", "quantity", "last_price",
     "last_quantity", "cumulative_quantity", "commission", "exchange", "account", "strategy", "symbol",
-    "client_order_id", "order_id", "trade_id", "commission_currency", "text",
+    "client_order_id", "order_id", "trade_id", "commission_currency", "text", "position_side", "trade_type",
+    "market_ns", "arrival_price", "user",
 )  # fmt: skip
 
 
@@ -38,6 +39,11 @@ def random_fill(draw: random.Random) -> dict[str, Any]:
         "commission": draw.randrange(-1000, 1000) / 10**6,
         "commission_currency": draw.choice(["BTC", "USDT"]),
         "text": draw.choice(["", "žluť", "post only would cross"]),
+        "position_side": draw.choice(["both", "long", "unknown"]),
+        "trade_type": draw.choice(["regular", "liquidation"]),
+        "market_ns": 1_700_000_000_000_000_000 + draw.randrange(10**15),
+        "arrival_price": draw.randrange(1, 10**7) / 100,
+        "user": "" if draw.random() < 0.99 else "ann",  # in the rear of a record, where there is mostly nothing
     }
 
 

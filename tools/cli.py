@@ -17,24 +17,31 @@ import click
 
 from ringbuf.errors import ConfigurationError, InvalidName, RingbufError
 from ringbuf.ring import native
+from ringbuf.tools.entry import INTERRUPTED, allow_cleaning_up
 
 PROBLEM: Final = 1
 USAGE: Final = 2
-INTERRUPTED: Final = 130
 BROKEN_PIPE: Final = 141
 
 
 class Subcommand(NamedTuple):
-    """The module that has a function of the subcommand's name, and what `ringbuf --help` says without importing it."""
+    """A subcommand that is not imported yet.
+
+    Attributes:
+        module: has a function of its name.
+        summary: what `ringbuf --help` says.
+        cleans_up: whether Ctrl-C must let it put something in order. The others end at once.
+    """
 
     module: str
     summary: str
+    cleans_up: bool = False
 
 
 SUBCOMMANDS: Final = {
     "audit": Subcommand("ringbuf.tools.audit", "Prove that the database has every record."),
-    "bench": Subcommand("ringbuf.bench.command", "Measure what capture costs."),
-    "demo": Subcommand("ringbuf.demo.command", "Run a simulated exchange, strategies and a writer."),
+    "bench": Subcommand("ringbuf.bench.command", "Measure what capture costs.", True),
+    "demo": Subcommand("ringbuf.demo.command", "Run a simulated exchange, strategies and a writer.", True),
     "ls": Subcommand("ringbuf.tools.ls", "List the rings of a namespace."),
     "resend": Subcommand("ringbuf.tools.resend", "Send quarantined records once more."),
     "rm": Subcommand("ringbuf.tools.rm", "Remove a ring."),
@@ -84,6 +91,8 @@ class LazyGroup(click.Group):
                 "pip install 'ringbuf-capture[demo]' has everything",
             ) from error
         assert isinstance(command, click.Command)
+        if SUBCOMMANDS[cmd_name].cleans_up:
+            allow_cleaning_up()
         return command
 
     def resolve_command(

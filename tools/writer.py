@@ -29,7 +29,9 @@ class Amount(click.FloatRange):
     type=click.Path(file_okay=False, path_type=Path),
     help="Directory of the journal, the loader's state and the embedded database. One writer per directory.",
 )
-@click.option("--clickhouse", metavar="URL", help="ClickHouse server, http[s]://[USER@]HOST[:PORT]. Default: embedded.")
+@click.option(
+    "--clickhouse", metavar="URL", help="ClickHouse server, http[s]://[USER@]HOST[:PORT][/PATH]. Default: embedded."
+)
 @click.option("--database", default="ringbuf", show_default=True, help="Database to create the tables in.")
 @click.option(
     "--password-file",

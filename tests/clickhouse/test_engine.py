@@ -89,8 +89,8 @@ WRONG_URLS = {
     "http://host:port": "cannot be read",
     "http://host:99999": "cannot be read",
     "http://[::1": "cannot be read",
-    "http://host/path": "has more than a host and a port",
-    "http://host?secure=0": "has more than a host and a port",
+    "http://host?secure=0": "has more than a host, a port and a path",
+    "http://host/path#part": "has more than a host, a port and a path",
 }
 
 

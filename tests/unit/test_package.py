@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import tomllib
 import zipfile
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
@@ -106,11 +107,19 @@ def test_the_wheel_lacks_only_the_native_core_where_that_cannot_be_compiled(tmp_
     assert run.stdout == f"{tmp_path}/installed/ringbuf/ring/native.py None\n"
 
 
+def test_a_release_is_tested_with_every_source_of_the_native_core() -> None:
+    sources = {str(path.relative_to(ROOT)) for path in (ROOT / CORE / "ring").glob("*.[ch]")}
+    options = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["cibuildwheel"]
+    assert {each for each in options["test-sources"] if each != "tests"} == sources
+    for named in " ".join(options["test-command"]).split():
+        assert not named.startswith("tests/") or (ROOT / named).exists()
+
+
 def test_the_wheel_carries_license_and_command(wheel: Path) -> None:
     info = "ringbuf_capture-0.1.0.dist-info"
     with zipfile.ZipFile(wheel) as archive:
         assert archive.read(f"{info}/licenses/LICENSE") == (ROOT / "LICENSE").read_bytes()
-        assert b"ringbuf = ringbuf.tools.cli:main" in archive.read(f"{info}/entry_points.txt")
+        assert b"ringbuf = ringbuf.tools.entry:main" in archive.read(f"{info}/entry_points.txt")
 
 
 def test_every_module_can_be_imported_from_the_wheel_alone(wheel: Path, tmp_path: Path) -> None:
@@ -129,6 +138,15 @@ def test_every_module_can_be_imported_from_the_wheel_alone(wheel: Path, tmp_path
     imported = dict(line.split(" ", 1) for line in run.stdout.splitlines())
     assert imported.keys() == set(modules)
     assert all(Path(file).is_relative_to(tmp_path) for file in imported.values()), run.stdout
+
+
+def test_the_package_has_every_name_it_lists_and_no_other() -> None:
+    program = (
+        "import sys, ringbuf; assert 'numpy' not in sys.modules; "
+        "assert all(hasattr(ringbuf, name) for name in ringbuf.__all__); print(hasattr(ringbuf, 'nonsense'))"
+    )
+    run = subprocess.run([sys.executable, "-c", program], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
+    assert run.stdout == "False\n"
 
 
 @pytest.mark.parametrize("module", ["ringbuf", "ringbuf.strategies"])

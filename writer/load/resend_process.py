@@ -7,7 +7,7 @@ import json
 import os
 import sys
 import threading
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,8 @@ def main(data_dir: Path) -> None:
         answer: dict[str, Any] = _send(directory).encoded()
     except RingbufError as error:
         answer = error.described()
-    print(json.dumps(answer), flush=True)
+    with suppress(BrokenPipeError):
+        print(json.dumps(answer), flush=True)
     os._exit(0)  # the embedded engine leaves threads that would hold up an exit
 
 

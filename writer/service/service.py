@@ -197,7 +197,7 @@ class Writer:
             segments = self._reader.segments()
             found = Checkpoint(destination, segments[0].base if segments else 0)
             state_file.save(self._directory.checkpoint, found)
-        if found.destination != destination:
+        if _unbracketed(found.destination) != _unbracketed(destination):
             raise ConfigurationError(
                 f"data directory {self._directory} loads into {found.destination}, not into {destination}",
                 "give this writer another --data-dir, or the database it had",
@@ -312,6 +312,11 @@ class Writer:
         self._removed += removed
         if removed:
             LOGGER.info("journal: %d loaded segments removed", removed)
+
+
+def _unbracketed(destination: str) -> str:
+    """Without the brackets around an address of IPv6, which release 0.1.0 left out."""
+    return destination.replace("[", "").replace("]", "")
 
 
 def run(data_dir: Path, server: Server | None, database: str, settings: Settings) -> bool:

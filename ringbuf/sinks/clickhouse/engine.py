@@ -15,6 +15,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 import clickhouse_connect
 from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.common import format_uri_host
 from clickhouse_connect.driver.exceptions import DatabaseError, ProgrammingError, StreamFailureError
 from clickhouse_connect.driver.httpclient import HttpClient
 from clickhouse_connect.driver.query import TzSource
@@ -86,7 +87,7 @@ class Server:
     """A ClickHouse server, over HTTP or HTTPS.
 
     Args:
-        url: `http[s]://[user@]host[:port]`; without a user the one in `RINGBUF_CLICKHOUSE_USER`, else `default`.
+        url: `http[s]://[user@]host[:port][/path]`; without a user the one in `RINGBUF_CLICKHOUSE_USER`, else `default`.
         password_file: file whose first line is the password; without it `RINGBUF_CLICKHOUSE_PASSWORD`, else none.
         ca_file: certificates to trust instead of the system's. The server's certificate is always verified.
         timeout: seconds to wait for an answer.
@@ -104,10 +105,12 @@ class Server:
         timeout: float = ANSWER_SECONDS,
     ) -> None:
         parts, port = _parsed(url)
-        self.where = f"ClickHouse at {parts.scheme}://{parts.hostname}:{port}"
+        path = parts.path.rstrip("/")
+        address = f"{format_uri_host(parts.hostname or '')}:{port}{path}"
+        self.where = f"ClickHouse at {parts.scheme}://{address}"
         self.kind = "server"
         user = f"{parts.username}@" if parts.username else ""
-        self.url: str | None = f"{parts.scheme}://{user}{parts.hostname}:{port}"
+        self.url: str | None = f"{parts.scheme}://{user}{address}"
         self.password_file = password_file and password_file.absolute()
         self.ca_file = ca_file and ca_file.absolute()
         self._user = unquote(parts.username or "") or os.environ.get(USER_VARIABLE) or "default"
@@ -116,6 +119,7 @@ class Server:
             "interface": parts.scheme,
             "host": parts.hostname,
             "port": port,
+            "proxy_path": path,
         }
         self._timeout = timeout
         if ca_file is not None:
@@ -302,7 +306,7 @@ def _die_of_fatal_signals() -> None:
 
 
 def _parsed(url: str) -> tuple[SplitResult, int]:
-    usage = "give http://HOST:PORT or https://USER@HOST:PORT"
+    usage = "give http://HOST:PORT or https://USER@HOST:PORT/PATH"
     try:
         parts = urlsplit(url)
         port = parts.port or (8443 if parts.scheme == "https" else 8123)
@@ -315,8 +319,8 @@ def _parsed(url: str) -> tuple[SplitResult, int]:
         )
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ConfigurationError(f"{url!r} is not the URL of a ClickHouse server", usage)
-    if parts.path.strip("/") or parts.query or parts.fragment:
-        raise ConfigurationError(f"{url!r} has more than a host and a port", usage)
+    if parts.query or parts.fragment:
+        raise ConfigurationError(f"{url!r} has more than a host, a port and a path", usage)
     return parts, port
 
 

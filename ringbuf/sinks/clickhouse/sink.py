@@ -54,12 +54,12 @@ class ClickHouseSink:
         database: its name.
 
     Raises:
-        InvalidName: no database can be called that.
+        InvalidName: no database can be called that, or one of the server's own is.
     """
 
     def __init__(self, engine: Engine, database: str) -> None:
         self.database = database
-        table.quoted(database)
+        table.check_database(database)
         self._engine = engine
         self._client: Client | None = None
         self._settings = Settings([], self.where)
@@ -88,15 +88,20 @@ class ClickHouseSink:
         """Create the database and its table `sessions` if they are missing.
 
         Raises:
-            TableMismatch: `sessions` is something else.
+            TableMismatch: `sessions` is something else, or the database is of a kind that keeps no tables.
             SinkUnavailable: the database cannot be reached, or does not allow it.
             ConfigurationError: the embedded database is not installed.
         """
         name = table.literal(self.database)
         with self._errors("looking for the database"):
-            exists = self._rows(f"SELECT 1 FROM system.databases WHERE name = {name}")
-        if not exists:
+            found_engine = self._rows(f"SELECT engine FROM system.databases WHERE name = {name}")
+        if not found_engine:
             self._command(table.create_database(self.database), "creating the database")
+        elif found_engine[0][0] not in table.DATABASE_ENGINES:
+            raise TableMismatch(
+                f"database {self.database} has the engine {found_engine[0][0]}, which keeps no tables of ours",
+                f"choose another database; possible engines are {', '.join(table.DATABASE_ENGINES)}",
+            )
         found = self._find(table.SESSIONS)
         if found is None:
             self._command(table.create_sessions(self.database), "creating table sessions")

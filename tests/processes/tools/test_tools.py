@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -155,6 +156,43 @@ def test_a_follower_that_is_lapped_says_how_many_records_it_missed() -> None:
             tail.send_signal(signal.SIGCONT)
             assert message(tail) == "ringbuf: 93 records of ring 'mm' were overwritten unread\n"
             assert values(tail, 7) == list(range(94, 101))
+
+
+INTERRUPTING = """
+import os, signal, sys
+
+class Interrupting:
+    def find_spec(self, name, path=None, target=None):
+        if name == os.environ["INTERRUPT_AT"]:
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Interrupting())
+"""
+
+
+@pytest.mark.parametrize(
+    ("command", "module"),
+    [
+        (["ls"], "click"),
+        (["ls"], "ringbuf.ring"),
+        (["ls"], "numpy"),
+        (["ls"], "ringbuf.tools.ls"),
+        (["tail", "mm"], "rich.console"),
+        (["sql", "SELECT 1", "--data-dir", "."], "ringbuf.query.database"),
+        (["audit", "--data-dir", "."], "ringbuf.audit"),
+        (["writer", "--data-dir", "data"], "clickhouse_connect"),
+        (["writer", "--data-dir", "data"], "chdb"),
+        (["demo"], "ringbuf.demo.run"),
+        (["bench", "append"], "ringbuf.bench"),
+    ],
+)
+def test_ctrl_c_while_a_command_is_still_being_imported_ends_it_quietly(
+    command: list[str], module: str, tmp_path: Path
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text(INTERRUPTING)
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path), "INTERRUPT_AT": module}
+    ended = subprocess.run([RINGBUF, *command], capture_output=True, text=True, env=environment, cwd=tmp_path)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "")
 
 
 def test_ctrl_c_ends_following_quietly() -> None:

@@ -60,9 +60,9 @@ def test_help_lists_every_subcommand_without_importing_any() -> None:
     program += "print(*sys.modules)"
     run = subprocess.run([sys.executable, "-c", program], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
     *help_lines, modules = run.stdout.splitlines()
-    for name, (module, summary) in SUBCOMMANDS.items():
-        assert any(line.split(None, 1) == [name, summary] for line in help_lines), name
-        assert module not in modules.split()
+    for name, command in SUBCOMMANDS.items():
+        assert any(line.split(None, 1) == [name, command.summary] for line in help_lines), name
+        assert command.module not in modules.split()
 
 
 @pytest.mark.parametrize("arguments", [["ls"], ["show", "--help"], ["tail", "--help"], ["rm", "--help"]])
