@@ -17,7 +17,7 @@ import click
 
 from ringbuf.errors import ConfigurationError, InvalidName, RingbufError
 from ringbuf.ring import native
-from ringbuf.tools.entry import INTERRUPTED, allow_cleaning_up
+from ringbuf.tools.interruption import INTERRUPTED, allow_cleaning_up
 
 PROBLEM: Final = 1
 USAGE: Final = 2
