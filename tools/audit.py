@@ -1,17 +1,18 @@
 """`ringbuf audit`: prove from sequence numbers that the database has every record."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
 import click
 from rich.text import Text
 
-from ringbuf.audit.reconciliation import Account, Reconciliation, reconcile
+from ringbuf.audit.reconciliation import Account, LostRing, Reconciliation, reconcile
 from ringbuf.query.database import open_database, writer_status
 from ringbuf.record.seqs import SeqSet
 from ringbuf.ring import registry
 from ringbuf.tools.options import data_dir_option, timeout_option
-from ringbuf.tools.output import ABSENT, json_option, print_json, print_table, styled
+from ringbuf.tools.output import ABSENT, json_option, print_json, print_table, styled, time_text
 
 _COUNTS: Final = ("recorded", "stored", "pending", "quarantined", "lost", "doubled", "raw_duplicates")
 _SHOWN_GAPS: Final = 20
@@ -26,8 +27,9 @@ def audit(ctx: click.Context, data_dir: Path, timeout: float, as_json: bool) -> 
     """Prove from sequence numbers that database = journal + rings.
 
     Each record that was ever accepted is counted once: stored in the database, pending on its way there, quarantined
-    because the database refuses it, or lost. The exit code is 0 only if nothing is lost or doubled and all could be
-    read. Records dropped because a ring was full were never accepted; they are shown, too. The writer may be running.
+    because the database refuses it, or lost. The exit code is 0 only if nothing is lost or doubled, each ring is there
+    or was seen to its end, and all could be read. Records dropped because a ring was full were never accepted; they are
+    shown, too. The writer may be running.
     """
     namespace = registry.resolve_namespace(writer_status(data_dir).get("namespace"))
     with open_database(data_dir, timeout) as database:
@@ -64,6 +66,8 @@ def _session(each: Account) -> dict[str, Any]:
         "dropped": each.ring.dropped if each.ring else None,
         "rejected": each.ring.rejected if each.ring else None,
         "flagged": each.ring.flagged if each.ring else None,
+        "ending": each.ending,
+        "lost_ring": None if each.lost_ring is None else asdict(each.lost_ring),
     }
 
 
@@ -77,6 +81,8 @@ def _print(found: Reconciliation) -> None:
         if each.lost.count:
             name = each.origin.ring or "unknown ring"
             click.echo(f"lost of {name}, session {each.session:016x}: {_gaps(each.lost)}")
+        if each.lost_ring is not None:
+            click.echo(_possibly_lost(each, each.lost_ring))
     for problem in found.problems:
         click.echo(f"problem: {problem}")
     counted = ", ".join(f"{totals[name]:,} {name}" for name in _COUNTS[1:-1])
@@ -87,6 +93,15 @@ def _print(found: Reconciliation) -> None:
         click.secho("PROVEN: nothing is lost, nothing is doubled.", fg="green", bold=True)
     else:
         click.secho(f"NOT PROVEN: {_reasons(found, totals)}.", fg="red", bold=True)
+
+
+def _possibly_lost(each: Account, ring: LostRing) -> str:
+    why = "the host was started again since" if ring.rebooted else "its file was removed, and its process ended"
+    return (
+        f"possibly lost of {each.origin.ring}, session {each.session:016x}: what process {ring.pid} recorded after "
+        f"{ring.end:,} records. Its ring is gone and nobody saw its end: {why}. The journal heard of it last at "
+        f"{time_text(ring.written_ns)}"
+    )
 
 
 def _row(each: Account) -> list[str | Text]:
@@ -112,4 +127,6 @@ def _gaps(lost: SeqSet) -> str:
 
 def _reasons(found: Reconciliation, totals: dict[str, int]) -> str:
     counts = [f"{totals[name]:,} records are {name}" for name in ("lost", "doubled") if totals[name]]
+    lost_rings = sum(each.lost_ring is not None for each in found.accounts)
+    counts += [f"{lost_rings} rings are gone without an end"] if lost_rings else []
     return ", ".join(counts + ([f"{len(found.problems)} problems"] if found.problems else []))

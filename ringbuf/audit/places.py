@@ -27,7 +27,7 @@ BUCKET: Final = 65_536
 
 @dataclass(frozen=True)
 class RingContent:
-    """A ring at one moment: `unread` is what no writer has acknowledged yet."""
+    """A ring at one moment: `unread` is what no writer has acknowledged yet; `is_moved` if it was made anew since."""
 
     name: str
     host: str
@@ -37,6 +37,7 @@ class RingContent:
     dropped: int
     rejected: int
     flagged: int
+    is_moved: bool = False
 
 
 @dataclass
@@ -54,12 +55,14 @@ class JournalContent:
     Attributes:
         sessions: what it tells about each session.
         ends: for each session the seq behind the last record it ever had, whether or not that is still there.
+        written_ns: when its last frame of each session was written, ns since the epoch.
         pending: records that the loader has yet to verify in the database.
         problems: what is damaged, and was not removed while it was read.
     """
 
     sessions: dict[int, SessionInfo] = field(default_factory=dict)
     ends: dict[int, int] = field(default_factory=dict)
+    written_ns: dict[int, int] = field(default_factory=dict)
     pending: dict[int, SeqSet] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
 
@@ -85,7 +88,9 @@ def look_at_rings(namespace: str) -> Rings:
     for name in registry.ring_names(namespace):
         try:
             with open_ring(name, namespace) as observer:
-                found.by_session[observer.header.session] = _ring(name, observer)
+                ring, session = _ring(name, observer), observer.header.session
+            if session not in found.by_session or not ring.is_moved:
+                found.by_session[session] = ring
         except RingNotFound:
             continue  # it was removed meanwhile: a writer has all of it
         except RingbufError as error:
@@ -104,6 +109,7 @@ def _ring(name: str, observer: Observer) -> RingContent:
         state.dropped,
         state.rejected,
         state.flagged,
+        state.moved_ns != 0,
     )
 
 
@@ -116,9 +122,7 @@ def look_at_journal(directory: DataDirectory) -> JournalContent:
     found = JournalContent()
     if not directory.journal.is_dir():
         return found
-    state = checkpoint.load(
-        directory.checkpoint
-    )  # before the frames: what the loader verifies meanwhile counts as pending
+    state = checkpoint.load(directory.checkpoint)  # first: what the loader verifies meanwhile counts as pending
     verified = state.offset if state else 0
     reader = JournalReader(directory.journal)
     pending: defaultdict[int, list[Range]] = defaultdict(list)
@@ -134,6 +138,7 @@ def look_at_journal(directory: DataDirectory) -> JournalContent:
         if header is not None:
             end = header.first_seq + header.count
             found.ends[header.session] = max(found.ends.get(header.session, 0), end)
+            found.written_ns[header.session] = header.written_ns
     oldest = min((segment.base for segment in reader.segments()), default=0)
     found.problems = [
         f"journal damaged from {each.offset} to {each.end}: {each.reason}" for each in damages if each.end > oldest

@@ -11,11 +11,14 @@ What is seen twice counts once, because seqs are compared and not numbers of rec
 quarantined, else pending, else lost. Only what a ring had when it was looked at is asked for.
 """
 
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, replace
+from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
 from ringbuf.audit.places import (
+    JournalContent,
     RingContent,
     Stored,
     look_at_database,
@@ -38,7 +41,37 @@ class Origin:
     schema: str
 
 
+class Ending(StrEnum):
+    """What is known of the end of a session."""
+
+    OPEN = "open"
+    """The ring is there."""
+    ENDED = "ended"
+    """The ring is gone; no process held it any more, and the journal had all of it."""
+    LOST = "lost"
+    """The ring is gone, and nobody saw its end: what was recorded last may be lost."""
+
+
+@dataclass(frozen=True)
+class LostRing:
+    """What the journal knows last of a ring that is gone without an end.
+
+    Attributes:
+        pid: the process that held it.
+        end: seq behind the last record that was journaled.
+        written_ns: when that was, ns since the epoch.
+        rebooted: whether the host was started since then.
+    """
+
+    pid: int
+    end: int
+    written_ns: int
+    rebooted: bool
+
+
 UNKNOWN: Final = Origin("", "", "")
+RECREATION_SECONDS: Final = 1.5
+"""So soon a live process makes a ring anew whose name was removed."""
 NOTHING: Final = Stored(SeqSet(), 0, 0)
 
 
@@ -53,6 +86,8 @@ class Account:
         recorded: records accepted so far; each is in exactly one of stored, quarantined, pending and lost.
         raw_duplicates: copies of stored rows that readers with FINAL do not see.
         doubled: copies of stored rows that they do see.
+        ending: what is known of its end; None if only the database knows the session.
+        lost_ring: what is known of the ring if that is `LOST`.
     """
 
     session: int
@@ -65,6 +100,8 @@ class Account:
     lost: SeqSet
     raw_duplicates: int
     doubled: int
+    ending: Ending | None = None
+    lost_ring: LostRing | None = None
 
 
 @dataclass(frozen=True)
@@ -81,8 +118,10 @@ class Reconciliation:
 
     @property
     def is_proven(self) -> bool:
-        """Whether nothing is lost, nothing doubled, and everything could be read."""
-        return not self.problems and not any(each.lost.count or each.doubled for each in self.accounts)
+        """Whether nothing is lost or doubled, every ring is there or was seen to end, and everything could be read."""
+        return not self.problems and not any(
+            each.lost.count or each.doubled or each.ending is Ending.LOST for each in self.accounts
+        )
 
 
 def reconcile(data_dir: Path, namespace: str, database: Database) -> Reconciliation:
@@ -92,9 +131,21 @@ def reconcile(data_dir: Path, namespace: str, database: Database) -> Reconciliat
         JournalError: the journal cannot be read at all.
         SinkError: the database cannot be asked.
     """
+    found = _reconcile(data_dir, namespace, database)
+    if any(each.ending is Ending.LOST for each in found.accounts):
+        time.sleep(RECREATION_SECONDS)
+        found = _reconcile(data_dir, namespace, database)
+    return found
+
+
+def _reconcile(data_dir: Path, namespace: str, database: Database) -> Reconciliation:
     directory = DataDirectory(data_dir)
     rings = look_at_rings(namespace)
     journal = look_at_journal(directory)
+    for other in {info.namespace for info in journal.sessions.values()} - {namespace}:
+        elsewhere = look_at_rings(other)  # its writer had another namespace before
+        rings.by_session |= {s: ring for s, ring in elsewhere.by_session.items() if s in journal.sessions}
+        rings.problems += elsewhere.problems
     quarantined = look_at_quarantine(directory.quarantine)
     sessions = look_at_sessions(database)
     origins = (
@@ -122,7 +173,8 @@ def reconcile(data_dir: Path, namespace: str, database: Database) -> Reconciliat
         for session in {*rings.by_session, *journal.ends, *quarantined, *stored}
     ]
     return Reconciliation(
-        sorted(accounts, key=lambda each: (each.origin, each.session)), rings.problems + journal.problems
+        sorted((with_ending(each, journal) for each in accounts), key=lambda each: (each.origin, each.session)),
+        rings.problems + journal.problems,
     )
 
 
@@ -135,7 +187,7 @@ def account(
     kept: SeqSet,
     found: Stored,
 ) -> Account:
-    """Account for one session.
+    """Account for the records of one session.
 
     Args:
         journal_end: seq behind the last record the journal ever had of it.
@@ -161,3 +213,16 @@ def account(
         found.raw_duplicates,
         found.doubled,
     )
+
+
+def with_ending(account: Account, journal: JournalContent) -> Account:
+    """The account together with what is known of the session's end."""
+    info = journal.sessions.get(account.session)
+    if account.ring is not None:
+        return replace(account, ending=Ending.OPEN)
+    if info is None or info.ended:
+        return replace(account, ending=None if info is None else Ending.ENDED)
+    started_ns = time.time_ns() - time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+    written_ns = journal.written_ns[account.session]
+    lost = LostRing(info.pid, journal.ends[account.session], written_ns, written_ns < started_ns)
+    return replace(account, ending=Ending.LOST, lost_ring=lost)

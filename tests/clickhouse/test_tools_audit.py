@@ -186,6 +186,8 @@ def test_the_audit_is_proven_while_the_writer_runs_and_after_it_stopped(
         "dropped": 0,
         "rejected": 0,
         "flagged": 0,
+        "ending": "open",
+        "lost_ring": None,
     }
     human = run("audit", "--data-dir", str(data_dir))
     assert human.stdout.splitlines()[-1] == "PROVEN: nothing is lost, nothing is doubled."

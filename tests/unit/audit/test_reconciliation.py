@@ -1,17 +1,29 @@
 """How an audit accounts for one session, and how it puts what it sees together."""
 
+import time
+from dataclasses import replace
 from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ringbuf import Consumer, Producer, Schema
-from ringbuf.audit.places import RingContent, Stored, look_at_journal, look_at_quarantine, look_at_rings
-from ringbuf.audit.reconciliation import UNKNOWN, Reconciliation, account
+from ringbuf.audit.places import JournalContent, RingContent, Stored, look_at_journal, look_at_quarantine, look_at_rings
+from ringbuf.audit.reconciliation import (
+    UNKNOWN,
+    Account,
+    Ending,
+    LostRing,
+    Reconciliation,
+    account,
+    with_ending,
+)
 from ringbuf.journal.appender import JournalAppender
 from ringbuf.journal.frame import HEADER_SIZE
 from ringbuf.journal.reader import Damage
 from ringbuf.record.seqs import Range, SeqSet
+from ringbuf.ring import name_watch
+from ringbuf.ring.registry import ring_path
 from ringbuf.state import checkpoint
 from ringbuf.state.checkpoint import Checkpoint
 from ringbuf.state.data_directory import DataDirectory
@@ -91,8 +103,10 @@ def test_each_record_is_exactly_one_of_stored_quarantined_pending_and_lost(
 
 def test_every_key_of_the_json_is_documented() -> None:
     document = (ROOT / "docs" / "TOOL.md").read_text()
-    printed = described(Reconciliation([account(1, UNKNOWN, None, 0, SeqSet(), SeqSet(), stored((0, 1)))], []))
-    for each in (printed, printed["totals"], printed["sessions"][0]):
+    journal = JournalContent({1: info(1)}, {1: 1}, {1: 1})
+    accounted = with_ending(account(1, UNKNOWN, None, 0, SeqSet(), SeqSet(), stored((0, 1))), journal)
+    printed = described(Reconciliation([accounted], []))
+    for each in (printed, printed["totals"], printed["sessions"][0], printed["sessions"][0]["lost_ring"]):
         assert [key for key in each if f'"{key}":' not in document] == []
 
 
@@ -163,3 +177,64 @@ def test_damage_in_the_journal_is_a_problem_and_what_stood_there_is_known_from_i
     assert found.ends == {7: 3}
     (problem,) = found.problems
     assert problem.startswith(f"journal damaged from {damaged} to ")
+
+
+# How sessions ended
+
+
+def ended(ring_: RingContent | None, journal: JournalContent) -> Account:
+    return with_ending(account(7, UNKNOWN, ring_, 10, SeqSet(), SeqSet(), stored((0, 10))), journal)
+
+
+def test_a_ring_that_is_gone_is_lost_unless_the_journal_says_that_it_had_ended() -> None:
+    running = JournalContent({7: info(7)}, {7: 10}, {7: time.time_ns()})
+    over = JournalContent({7: replace(info(7), ended=True)}, {7: 10}, {7: 1})
+    assert ended(ring(10, 10), running).ending is Ending.OPEN
+    assert ended(ring(10, 10), over).ending is Ending.OPEN
+    assert ended(None, over).ending is Ending.ENDED
+    assert ended(None, JournalContent()).ending is None, "of a session that only the database knows"
+    lost = ended(None, running)
+    assert (lost.ending, lost.lost.count) == (Ending.LOST, 0)
+    assert lost.lost_ring == LostRing(42, 10, running.written_ns[7], rebooted=False)
+    assert not Reconciliation([lost], []).is_proven
+    assert Reconciliation([ended(None, over)], []).is_proven
+
+
+def test_a_ring_lost_before_the_host_was_started_is_known_as_such() -> None:
+    lost = ended(None, JournalContent({7: info(7)}, {7: 10}, {7: 1_600_000_000_000_000_000}))
+    assert lost.lost_ring is not None and lost.lost_ring.rebooted
+
+
+def test_records_after_the_end_open_a_session_again(tmp_path: Path) -> None:
+    directory = DataDirectory(tmp_path)
+    journal = JournalAppender.open(directory.journal, files=UNSYNCED, segment_size=4096)
+    journal.add_session(info(7), 0)
+    journal.append(7, 0, [ticks(7, 0, 2)])
+    journal.add_session(replace(info(7), ended=True), 2)
+    journal.sync()
+    assert look_at_journal(directory).sessions[7].ended
+    journal.append(7, 2, [ticks(7, 2, 1)])
+    journal.sync()
+    assert not look_at_journal(directory).sessions[7].ended
+    for seq in range(3, 300):  # into the next segments, which begin with what is known of each session
+        journal.append(7, seq, [ticks(7, seq, 1)])
+    journal.sync()
+    journal.close()
+    assert len(list(directory.journal.iterdir())) > 2
+    again = JournalAppender.open(directory.journal, files=UNSYNCED)
+    found = again.info(7)
+    assert found is not None and not found.ended
+    again.add_session(replace(info(7), ended=True), 300)
+    again.sync()
+    again.close()
+    found = JournalAppender.open(directory.journal, files=UNSYNCED).info(7)
+    assert found is not None and found.ended
+
+
+def test_of_a_ring_and_its_old_file_the_new_one_counts(namespace: str) -> None:
+    with Producer.open("a", SIGNALS, capacity=4) as producer:
+        for renamed in ("0", "z"):  # in front of it and behind it in the order of names
+            producer.append(captured_ns=1)
+            ring_path("a").rename(ring_path(renamed))
+            name_watch.look(producer)
+            assert look_at_rings(namespace).by_session[producer.session].name == "a"
