@@ -337,6 +337,11 @@ class Producer(AppendState):
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def __del__(self) -> None:
+        """Lost without `close`: the ring stays all the same."""
+        if getattr(self, "_segment", None) is not None:
+            name_watch.look(self)
+
     def _enter(self) -> None:
         if self.busy:
             raise RingError(

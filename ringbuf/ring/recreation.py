@@ -81,9 +81,13 @@ class Successor:
             RingMemory: the operating system has no room for the map; the old file still is the ring.
         """
         self._copy_what_changed()
-        self._shown.show(self.segment)
+        self._cursors[layout.MOVED_NS // 8] = time.time_ns()
+        try:
+            self._shown.show(self.segment)
+        except BaseException:
+            self._cursors[layout.MOVED_NS // 8] = 0
+            raise
         self._took_over = True
-        old.write(time.time_ns().to_bytes(8, "little"), layout.MOVED_NS)
         self.segment.write(layout.MAGIC, 0)
         old.close()
         return self.segment

@@ -19,6 +19,7 @@ from ringbuf.ring.observer import Observer
 from ringbuf.ring.producer import Producer
 from tests.checkout import ROOT
 from tests.processes.ring.process import MARK
+from tests.told_strategy import ToldStrategy
 
 NAME = "mm-btc"
 
@@ -28,43 +29,6 @@ def path(namespace: str) -> Path:
     return registry.ring_path(NAME, namespace)
 
 
-WATCHED = """
-import os, sys, time
-from ringbuf.strategies import Recorder
-recorder = Recorder.open("mm-btc", capacity=64)
-bound = recorder.bind(exchange="e", account="a", symbol="s", strategy="m")
-for line in sys.stdin:
-    words = line.split()
-    if words[0] == "record":
-        print(bound.fill(side="buy", last_price=1.0, last_quantity=1.0, trade_id=words[1]), flush=True)
-    elif words[0] == "close":
-        recorder.close()
-        print("closed", flush=True)
-    elif words[0] == "leave":
-        break
-"""
-
-
-class Strategy:
-    """A strategy in a process of its own, that does what it is told."""
-
-    def __init__(self, prefix: tuple[str, ...] = ()) -> None:
-        command = [*prefix, sys.executable, "-c", WATCHED]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT)
-
-    def __enter__(self) -> "Strategy":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.process.kill()
-        self.process.communicate()
-
-    def do(self, words: str) -> str:
-        assert self.process.stdin is not None and self.process.stdout is not None
-        print(words, file=self.process.stdin, flush=True)
-        return self.process.stdout.readline().strip()
-
-
 def trades(name: str = NAME) -> list[bytes]:
     with Observer.open(name) as observer:
         found: list[bytes] = observer.read(0).records["trade_id"].tolist()
@@ -72,10 +36,10 @@ def trades(name: str = NAME) -> list[bytes]:
 
 
 def test_a_strategy_notices_by_itself_and_what_it_recorded_outlives_its_death(implementation: str, path: Path) -> None:
-    with Strategy() as strategy:
-        assert [strategy.do(f"record {number}") for number in range(3)] == ["0", "1", "2"]
+    with ToldStrategy(NAME) as strategy:
+        assert strategy.record(3) == 2
         path.unlink()
-        assert strategy.do("record 3") == "3"
+        assert strategy.record(1) == 3
         wait_until(path.exists, "the ring has its name again")
         wait_until(lambda: trades() == [b"0", b"1", b"2", b"3"], "the ring has its records again")
         strategy.process.send_signal(signal.SIGKILL)
@@ -87,13 +51,11 @@ def test_a_strategy_notices_by_itself_and_what_it_recorded_outlives_its_death(im
 
 @pytest.mark.parametrize("end", ["close", "leave"])
 def test_a_strategy_that_ends_right_after_its_ring_was_removed_leaves_it_behind(end: str, path: Path) -> None:
-    with Strategy() as strategy:
-        assert strategy.do("record 0") == "0"
+    with ToldStrategy(NAME) as strategy:
+        assert strategy.record(1) == 0
         path.unlink()
-        assert strategy.do("record 1") == "1"
-        assert strategy.do(end) == ("closed" if end == "close" else "")
-        if end == "leave":
-            strategy.process.wait()
+        assert strategy.record(1) == 1
+        strategy.close() if end == "close" else strategy.leave()
     assert trades() == [b"0", b"1"]
 
 
