@@ -20,7 +20,7 @@ from ringbuf.launch.waiting import wait_until
 from ringbuf.ring import registry
 from ringbuf.ring.observer import Observer
 from tests.checkout import ROOT
-from tests.command import ringbuf
+from tests.command import RINGBUF, ringbuf
 from tests.recorded import Recorded, check_stored, wait_stored
 from tests.told_strategy import ToldStrategy
 from tests.writer_process import WriterProcess
@@ -209,7 +209,7 @@ from ringbuf.errors import RingIncomplete, RingNotFound
 from ringbuf.launch.clickhouse_server import ClickHouse
 from ringbuf.launch.waiting import wait_until
 from ringbuf.ring.registry import ring_names
-from tests.command import ringbuf
+from tests.command import RINGBUF, ringbuf
 from tests.recorded import Recorded, check_stored, wait_stored
 from tests.writer_process import WriterProcess
 
@@ -254,12 +254,10 @@ def test_dev_shm_mounted_anew_under_writer_and_strategies_costs_nothing(
 def test_who_follows_a_ring_goes_on_in_the_new_file_without_a_gap(namespace: str) -> None:
     ring = Recorded("mm")
     ring.record(3)
-    command = [sys.executable, "-m", "ringbuf.tools.cli", "tail", "mm", "-f", "--json", "--field", "seq"]
-    with (
-        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT) as tail,
-        closing(tail.stdout or sys.stdin),
-    ):
-        assert tail.stdout is not None and tail.stderr is not None
+    command = [RINGBUF, "tail", "mm", "-f", "--json", "--field", "seq"]
+    tail = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert tail.stdout is not None and tail.stderr is not None
+    try:
         assert [json.loads(tail.stdout.readline())["seq"] for _ in range(3)] == [0, 1, 2]
         registry.ring_path("mm").unlink()
         ring.record(2)
@@ -268,5 +266,8 @@ def test_who_follows_a_ring_goes_on_in_the_new_file_without_a_gap(namespace: str
         assert [json.loads(tail.stdout.readline())["seq"] for _ in range(4)] == [3, 4, 5, 6]
         while "was made anew" not in tail.stderr.readline():
             assert tail.poll() is None
+    finally:
+        tail.kill()
+        tail.communicate()
     with Observer.open("mm") as observer:
         assert observer.state().recreated == 1
