@@ -14,10 +14,10 @@ import numpy as np
 from ringbuf.errors import RecordError, RingClosed, RingError, RingForked
 from ringbuf.record import value as record
 from ringbuf.record.execution import EXECUTION
-from ringbuf.record.schema import IDENTITY, Schema
+from ringbuf.record.schema import Schema
 from ringbuf.ring import layout, name_watch, registry
 from ringbuf.ring.address_range import AddressRange
-from ringbuf.ring.arrays import Record, check_records, one_record
+from ringbuf.ring.arrays import Record, check_records, one_record, set_fields
 from ringbuf.ring.attachment import attach
 from ringbuf.ring.native import AppendState, cursors, thread_lock
 from ringbuf.ring.recreation import Successor
@@ -29,7 +29,6 @@ FULL: Final = -1
 _HEAD: Final = layout.HEAD // 8
 _TAIL: Final = layout.TAIL // 8
 _CLAIMED: Final = layout.CLAIMED // 8
-_IDENTITY: Final = frozenset(name for name, _ in IDENTITY)
 _U64: Final = (1 << 64) - 1
 
 
@@ -50,7 +49,6 @@ class Producer(AppendState):
         self.schema = header.schema
         self.session = header.session
         self.capacity = header.capacity
-        self._segment: Segment | None = segment
         self._header = header
         self._names = segment.name, registry.retired_name(segment.name, header.session)
         self._naming = threading.RLock()
@@ -70,6 +68,7 @@ class Producer(AppendState):
         self.limit = 0
         self.clear_below = 0
         self._attach()
+        self._segment: Segment | None = segment
         keep_from_children(self)
         name_watch.watch(self)
 
@@ -138,7 +137,9 @@ class Producer(AppendState):
             busy = self.busy
             try:
                 self._enter()
-                self._fill_scratch(values, fields)
+                self._scratch[0] = self._blank if values is None else one_record(values, fields, self.schema)
+                if values is None:
+                    set_fields(self._scratch, fields, self.schema)
                 seq = self.cursors[_HEAD]
                 if seq >= self.limit and not self.has_room(seq):
                     return FULL
@@ -370,18 +371,6 @@ class Producer(AppendState):
             )
         if self._segment is None:
             raise RingClosed(f"{self._where} was closed by this producer", "open it again")
-
-    def _fill_scratch(self, values: Any, fields: dict[str, Any]) -> None:
-        if values is None:
-            if not fields.keys().isdisjoint(_IDENTITY):
-                raise RecordError("session and seq are set by the producer", "leave them out")
-            self._scratch[0] = self._blank
-            for name, value in fields.items():
-                self._scratch[name] = record.encode(self.schema, name, value)
-            return
-        if fields:
-            raise RecordError("append takes a record or fields, not both", "set the fields in the record")
-        self._scratch[0] = one_record(values, self.schema)
 
     def _stamp(self, slots: Record, seq: int) -> None:
         slots["session"] = self.session
