@@ -22,6 +22,11 @@ class Amount(click.FloatRange):
         return number
 
 
+def seconds_or_never(ctx: click.Context, param: click.Parameter, value: str) -> float | None:
+    """A number of seconds; `never` and 0 are None."""
+    return None if value == "never" else Amount(0).convert(value, param, ctx) or None
+
+
 @click.command()
 @click.option(
     "--data-dir",
@@ -71,6 +76,14 @@ class Amount(click.FloatRange):
     type=Amount(0, 1_000_000),
     help="Seconds to wait for the database when stopping.",
 )
+@click.option(
+    "--remove-dead-after",
+    metavar="SECONDS|never",
+    default="86400",
+    show_default=True,
+    callback=seconds_or_never,
+    help="When to remove a ring whose process has ended and of which the database has all.",
+)
 @click.option("--metrics-port", type=click.IntRange(1, 65535), help="Serve Prometheus metrics on 127.0.0.1.")
 @click.option("--quiet", is_flag=True, help="Log only what goes wrong.")
 def writer(
@@ -85,6 +98,7 @@ def writer(
     segment_mb: float,
     retain_gb: float,
     stop_timeout: float,
+    remove_dead_after: float | None,
     metrics_port: int | None,
     quiet: bool,
 ) -> None:
@@ -110,6 +124,7 @@ def writer(
         stop_timeout=stop_timeout,
         segment_bytes=int(segment_mb * 1e6),
         retain_bytes=int(retain_gb * 1e9),
+        remove_dead_after=remove_dead_after,
         metrics_port=metrics_port,
     )
     if not run(data_dir, server, database, settings):

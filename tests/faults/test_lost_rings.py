@@ -21,7 +21,8 @@ from ringbuf.ring import registry
 from ringbuf.ring.observer import Observer
 from tests.checkout import ROOT
 from tests.command import RINGBUF, ringbuf
-from tests.recorded import Recorded, check_stored, wait_stored
+from tests.proxy import Proxy
+from tests.recorded import Recorded, check_stored, wait_rows, wait_stored
 from tests.told_strategy import ToldStrategy
 from tests.writer_process import WriterProcess
 
@@ -210,7 +211,8 @@ from ringbuf.launch.clickhouse_server import ClickHouse
 from ringbuf.launch.waiting import wait_until
 from ringbuf.ring.registry import ring_names
 from tests.command import RINGBUF, ringbuf
-from tests.recorded import Recorded, check_stored, wait_stored
+from tests.proxy import Proxy
+from tests.recorded import Recorded, check_stored, wait_rows, wait_stored
 from tests.writer_process import WriterProcess
 
 url, database, data_dir = sys.argv[1:]
@@ -271,3 +273,39 @@ def test_who_follows_a_ring_goes_on_in_the_new_file_without_a_gap(namespace: str
         tail.communicate()
     with Observer.open("mm") as observer:
         assert observer.state().recreated == 1
+
+
+# Rings that nobody needs any more
+
+
+def test_rings_of_ended_strategies_go_when_the_database_has_all_of_them_and_never_before(
+    clickhouse_server: ClickHouse, client: Client, database: str, data_dir: Path
+) -> None:
+    living = Recorded("living")
+    with Proxy(clickhouse_server.host, clickhouse_server.http_port) as proxy:
+        options = ["--clickhouse", proxy.url, "--database", database, "--flush-ms", "10", "--remove-dead-after", "0.5"]
+        with WriterProcess(data_dir, *options) as writer:
+            writer.wait_running()
+            living.record(10)
+            wait_until(lambda: writer.status()["stored"] == 10, "the database is used")
+            proxy.refuse()
+            sessions = []
+            for number in range(3):
+                with ToldStrategy(f"run-{number}") as strategy:
+                    sessions.append(strategy.session)
+                    strategy.record(20)
+                    if number:
+                        strategy.close()
+            wait_until(lambda: writer.status()["captured"] == 70, "all is journaled")
+            time.sleep(3)
+            assert len(registry.ring_names()) == 4, "journaled is not stored"
+            proxy.listen()
+            wait_until(lambda: registry.ring_names() == ["living"], "the dead rings are removed")
+            assert all(seqs(client, database, session) == list(range(20)) for session in sessions)
+            assert (writer.status()["removed_rings"], writer.status()["lost_rings"]) == (3, 0)
+            found = audit(writer)
+            assert found["proven"]
+            assert [session_of(found, session)["ending"] for session in sessions] == ["ended"] * 3
+            living.record(10)
+            writer.stop()
+    wait_rows(clickhouse_server, database, 80)

@@ -255,6 +255,11 @@ class AttachedRings:
         if name is not None and registry.is_retired(name):
             registry.ring_path(name, self._namespace).unlink(missing_ok=True)  # somebody may remove it at this moment
 
+    def has_ended(self, ring: AttachedRing) -> bool:
+        """Whether the journal says that no process holds a ring, and that it has all of it."""
+        info = self._journal.info(ring.session)
+        return info is not None and info.ended
+
     def forget(self, ring: AttachedRing) -> None:
         """Leave a ring whose session is over."""
         self._detach(ring.file)

@@ -26,6 +26,8 @@ class StatusCollector(Collector):
         yield CounterMetricFamily(f"{_PREFIX}_stored_records", "Records stored", status["stored"])
         yield GaugeMetricFamily(f"{_PREFIX}_quarantined_records", "Records in quarantine", status["quarantined"])
         yield GaugeMetricFamily(f"{_PREFIX}_rings", "Attached rings", status["rings"])
+        yield GaugeMetricFamily(f"{_PREFIX}_lost_rings", "Rings that are gone without an end", status["lost_rings"])
+        yield CounterMetricFamily(f"{_PREFIX}_removed_rings", "Dead rings removed", status["removed_rings"])
         yield GaugeMetricFamily(f"{_PREFIX}_journal_bytes", "Bytes of all segments", journal["bytes"])
         backlog = journal["durable"] - journal["checkpoint"]
         yield GaugeMetricFamily(f"{_PREFIX}_backlog_bytes", "Journaled and not yet known to be stored", backlog)

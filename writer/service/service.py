@@ -28,6 +28,7 @@ from ringbuf.state.data_directory import DataDirectory
 from ringbuf.state.lock_file import LockFile, holder
 from ringbuf.state.status import INTERVAL_SECONDS, StatusFile
 from ringbuf.writer.drain.attached_rings import AttachedRings
+from ringbuf.writer.drain.dead_rings import DeadRings
 from ringbuf.writer.drain.disk_space import RESERVED_BYTES, free_bytes
 from ringbuf.writer.drain.drain import Drain
 from ringbuf.writer.load.loader import Loader
@@ -53,6 +54,8 @@ class Settings:
         stop_timeout: seconds to wait for the database when stopping.
         segment_bytes: size at which the journal begins a new segment.
         retain_bytes: size of the journal above which loaded segments are deleted.
+        remove_dead_after: seconds after which a ring is removed whose process has ended and of which the database has
+            all; None for never.
         metrics_port: port on the loopback address for Prometheus, None for no metrics.
     """
 
@@ -62,6 +65,7 @@ class Settings:
     stop_timeout: float = 10.0
     segment_bytes: int = 64_000_000
     retain_bytes: int = 1_000_000_000
+    remove_dead_after: float | None = 86_400.0
     metrics_port: int | None = None
 
 
@@ -105,6 +109,9 @@ class Writer:
             self._problems,
             checkpoint,
             flush_interval=settings.flush_interval,
+        )
+        self._dead_rings = DeadRings(
+            self._rings, self._problems, lambda: self._loader.checkpoint.offset, settings.remove_dead_after
         )
 
     def run(self) -> bool:
@@ -158,6 +165,8 @@ class Writer:
                 "error": error,
             },
             "rings": len(self._rings.listed),
+            "removed_rings": self._dead_rings.removed,
+            "lost_rings": len(self._rings.lost),
             "captured": self._drain.captured,
             "stored": loader.stored,
             "quarantined": loader.quarantine.count,
@@ -227,6 +236,7 @@ class Writer:
                 discover_at = started + DISCOVER_SECONDS
             if started >= look_after_at:
                 self._rings.look_after()
+                self._dead_rings.remove()
                 look_after_at = started + LOOK_AFTER_SECONDS
             count = self._drain.cycle() if has_news else None
             idle = idle + 1 if count is None else 0
