@@ -183,25 +183,25 @@ def test_damage_in_the_journal_is_a_problem_and_what_stood_there_is_known_from_i
 
 
 def ended(ring_: RingContent | None, journal: JournalContent) -> Account:
-    return with_ending(account(7, UNKNOWN, ring_, 10, SeqSet(), SeqSet(), stored((0, 10))), journal)
+    return with_ending(account(1, UNKNOWN, ring_, 10, SeqSet(), SeqSet(), stored((0, 10))), journal)
 
 
 def test_a_ring_that_is_gone_is_lost_unless_the_journal_says_that_it_had_ended() -> None:
-    running = JournalContent({7: info(7)}, {7: 10}, {7: time.time_ns()})
-    over = JournalContent({7: replace(info(7), ended=True)}, {7: 10}, {7: 1})
+    running = JournalContent({1: info(1)}, {1: 10}, {1: time.time_ns()})
+    over = JournalContent({1: replace(info(1), ended=True)}, {1: 10}, {1: 1})
     assert ended(ring(10, 10), running).ending is Ending.OPEN
     assert ended(ring(10, 10), over).ending is Ending.OPEN
     assert ended(None, over).ending is Ending.ENDED
     assert ended(None, JournalContent()).ending is None, "of a session that only the database knows"
     lost = ended(None, running)
     assert (lost.ending, lost.lost.count) == (Ending.LOST, 0)
-    assert lost.lost_ring == LostRing(42, 10, running.written_ns[7], rebooted=False)
+    assert lost.lost_ring == LostRing(42, 10, running.written_ns[1], rebooted=False)
     assert not Reconciliation([lost], []).is_proven
     assert Reconciliation([ended(None, over)], []).is_proven
 
 
 def test_a_ring_lost_before_the_host_was_started_is_known_as_such() -> None:
-    lost = ended(None, JournalContent({7: info(7)}, {7: 10}, {7: 1_600_000_000_000_000_000}))
+    lost = ended(None, JournalContent({1: info(1)}, {1: 10}, {1: 1_600_000_000_000_000_000}))
     assert lost.lost_ring is not None and lost.lost_ring.rebooted
 
 
