@@ -5,9 +5,8 @@ from typing import Any, Final
 import click
 from rich.text import Text
 
-from ringbuf.errors import RingbufError, RingNotFound
 from ringbuf.ring import registry
-from ringbuf.ring.inspection import age_seconds, described, open_ring, undecodable
+from ringbuf.ring.inspection import age_seconds, list_rings
 from ringbuf.tools.output import ABSENT, age_text, json_option, print_json, print_table, size_text, styled
 
 _TITLES: Final = (
@@ -39,9 +38,10 @@ def ls(ctx: click.Context, as_json: bool) -> None:
     A file that is no intact ring is listed with what is wrong with it; the exit code is 1 then.
     """
     namespace = registry.resolve_namespace()
-    rings, damaged = _rings(namespace)
+    found = list_rings(namespace)
+    rings, damaged = found["rings"], found["damaged"]
     if as_json:
-        print_json({"namespace": namespace, "rings": rings, "damaged": damaged})
+        print_json(found)
     elif not rings and not damaged:
         click.echo(
             f"There is no ring in namespace {namespace!r} yet. A strategy's Recorder.open() makes one; "
@@ -57,19 +57,6 @@ def ls(ctx: click.Context, as_json: bool) -> None:
                 ("DAMAGED", "ERROR"), [(each["name"], _error(each)) for each in damaged], left=("DAMAGED", "ERROR")
             )
     ctx.exit(1 if damaged else 0)
-
-
-def _rings(namespace: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    rings, damaged = [], []
-    for name in registry.ring_names(namespace):
-        try:
-            with open_ring(name, namespace) as observer:
-                rings.append(described(observer))
-        except RingNotFound:
-            continue  # removed since its name was read
-        except RingbufError as error:
-            damaged.append(undecodable(name, error))
-    return rings, damaged
 
 
 def _row(ring: dict[str, Any]) -> list[str | Text]:

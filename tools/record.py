@@ -1,21 +1,15 @@
-"""Records as people and programs read them: the same words and texts as in the database."""
+"""Records as people read them: the same words and texts as in the database."""
 
-import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, Final
-
-import numpy as np
+from collections.abc import Sequence
+from typing import Any
 
 from ringbuf.record.execution import Flag
 from ringbuf.record.fields import FIELDS
 from ringbuf.record.number import EXACT, exact_number
+from ringbuf.record.rows import Row, word_of
 from ringbuf.record.schema import Schema
 from ringbuf.tools.output import ABSENT, printable, time_text
 
-Records = np.ndarray[Any, np.dtype[np.void]]
-Row = dict[str, Any]
-
-INVALID_TEXT: Final = "invalid_utf8:"
 _IDS = (
     "order_id",
     "trade_id",
@@ -28,21 +22,6 @@ _IDS = (
 )
 _MORE = ("position_side", "trade_type", "user", "last_market", "text")
 _FIRST_VERSION = frozenset(each.name for each in FIELDS if each.version == 1)
-
-
-def rows(schema: Schema, records: Records, fields: Iterable[str] = ()) -> Iterator[Row]:
-    """The records as JSON values by field.
-
-    Numbers are numbers, NaN is None, infinities are the texts "inf" and "-inf", enumerations are words
-    (`invalid_200` for a value without one), text is text (`invalid_utf8:` and its bytes in hex if it is none), raw
-    bytes are hex, times are integers.
-
-    Args:
-        fields: which fields; all of them if empty.
-    """
-    names = tuple(fields) or schema.names
-    columns = [map(_reader(schema, name), records[name].tolist()) for name in names]
-    return (dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True))
 
 
 def line(schema: Schema, row: Row, fields: Sequence[str] = ()) -> str:
@@ -107,7 +86,7 @@ def _flags(value: int) -> str:
 
 def _is_present(schema: Schema, name: str, row: Row) -> bool:
     value = row[name]
-    absent = value is None or value == "" or (name in schema.words and value == _word(schema, name)(0))
+    absent = value is None or value == "" or (name in schema.words and value == word_of(schema, name)(0))
     return not absent and not (value == 0 and schema.is_time(name))
 
 
@@ -115,35 +94,3 @@ def _shown(schema: Schema, name: str, value: Any) -> str:
     if schema.is_time(name):
         return time_text(value)
     return number_text(value) if isinstance(value, float) or value is None else printable(str(value))
-
-
-def _reader(schema: Schema, name: str) -> Callable[[Any], Any]:
-    if name in schema.words:
-        return _word(schema, name)
-    match schema.fields[name][0].kind:
-        case "f":
-            return _number
-        case "S":
-            return _text
-        case "V":
-            return bytes.hex
-        case _:
-            return lambda value: value
-
-
-def _word(schema: Schema, name: str) -> Callable[[int], str]:
-    words = {0: "unknown", **schema.words[name]}
-    return lambda value: words.get(value, f"invalid_{value}")
-
-
-def _number(value: float) -> float | str | None:
-    if math.isfinite(value):
-        return value
-    return None if math.isnan(value) else str(value)
-
-
-def _text(value: bytes) -> str:
-    try:
-        return value.decode()
-    except UnicodeDecodeError:
-        return INVALID_TEXT + value.hex().upper()

@@ -24,11 +24,7 @@ def resend(ctx: click.Context, data_dir: Path, as_json: bool) -> None:
     """
     outcome = resend_quarantined(data_dir)
     if as_json:
-        refused = [
-            {"session": each.session, "first_seq": each.first_seq, "count": each.count, "reason": reason}
-            for each, reason in outcome.refused.items()
-        ]
-        print_json({"stored": outcome.stored, "refused": refused})
+        print_json(outcome.described())
     else:
         click.echo(f"{outcome.stored:,} records stored, {len(outcome.refused):,} still refused")
         for each, reason in list(outcome.refused.items())[:_SHOWN]:

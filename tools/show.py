@@ -1,14 +1,12 @@
 """`ringbuf show NAME`: everything of one ring."""
 
-from typing import Any, Final
+from typing import Any
 
 import click
 
 from ringbuf.errors import RingCorrupt, RingVersion
-from ringbuf.record.schema import Schema
-from ringbuf.ring import layout, registry
-from ringbuf.ring.inspection import age_seconds, check_exists, described, open_ring
-from ringbuf.ring.observer import Observer
+from ringbuf.ring import inspection, registry
+from ringbuf.ring.inspection import age_seconds
 from ringbuf.tools.output import (
     ABSENT,
     age_text,
@@ -20,19 +18,6 @@ from ringbuf.tools.output import (
     time_text,
 )
 
-_DUMPED: Final = 128
-_COUNTERS: Final = {
-    "head": layout.HEAD,
-    "tail": layout.TAIL,
-    "dropped": layout.DROPPED,
-    "rejected": layout.REJECTED,
-    "flagged": layout.FLAGGED,
-    "recreated": layout.RECREATED,
-    "high_water": layout.HIGH_WATER,
-    "producer_pid": layout.PRODUCER_PID,
-    "consumer_pid": layout.CONSUMER_PID,
-}
-
 
 @click.command()
 @click.argument("name")
@@ -43,61 +28,13 @@ def show(name: str, as_json: bool) -> None:
     Of a damaged ring, what can still be read is shown.
     """
     namespace = registry.resolve_namespace()
-    check_exists(name, namespace)
     try:
-        with open_ring(name, namespace) as observer:
-            ring = _details(observer, namespace)
+        ring = inspection.show_ring(name, namespace)
     except (RingCorrupt, RingVersion):
-        remains = _remains(name, namespace)
+        remains = inspection.show_remains(name, namespace)
         print_json(remains) if as_json else _print_remains(remains)
         raise
     print_json(ring) if as_json else _print(ring)
-
-
-def _details(observer: Observer, namespace: str) -> dict[str, Any]:
-    header, state = observer.header, observer.state()
-    return described(observer) | {
-        "namespace": namespace,
-        "path": str(registry.find(observer.name, namespace)),
-        "session": header.session,
-        "session_hex": f"{header.session:016x}",
-        "host": header.host,
-        "created_ns": header.created_ns,
-        "attached_ns": state.attached_ns,
-        "closed_ns": state.closed_ns,
-        "heartbeat_ns": state.heartbeat_ns,
-        "moved_ns": state.moved_ns,
-        "abandoned_ns": state.abandoned_ns,
-        "high_water": state.high_water,
-        "oldest": observer.oldest,
-        "locks": {"producer": state.producer_alive, "consumer": state.consumer_alive},
-        "layout": {"version": layout.VERSION, "header_size": layout.HEADER_SIZE},
-        "schema": _schema(header.schema),
-    }
-
-
-def _schema(schema: Schema) -> dict[str, Any]:
-    fields = [
-        {"name": name, "format": dtype.str, "offset": offset, "size": dtype.itemsize, "meaning": _meaning(schema, name)}
-        for name, (dtype, offset) in schema.fields.items()
-    ]
-    words = {name: {str(value): word for value, word in words.items()} for name, words in schema.words.items()}
-    return {
-        "name": schema.name,
-        "version": schema.version,
-        "id": schema.schema_id,
-        "record_size": schema.record_size,
-        "fields": fields,
-        "words": words,
-    }
-
-
-def _meaning(schema: Schema, name: str) -> str:
-    if name in schema.words:
-        return "enumeration"
-    if schema.is_time(name):
-        return "time"
-    return {"S": "text", "V": "bytes", "b": "boolean"}.get(schema.fields[name][0].kind, "number")
 
 
 def _print(ring: dict[str, Any]) -> None:
@@ -145,27 +82,6 @@ def _field(field: dict[str, Any], words: dict[str, dict[str, str]]) -> list[str]
 
 def _time(time_ns: int) -> str:
     return f"{time_text(time_ns)} ({time_ns} ns, {age_text(age_seconds(time_ns))} ago)" if time_ns else ABSENT
-
-
-def _remains(name: str, namespace: str) -> dict[str, Any]:
-    """What can be read of a file that is no intact ring."""
-    path = registry.find(name, namespace)
-    with path.open("rb") as file:
-        head = file.read(layout.HEADER_SIZE)
-    counters = {
-        counter: int.from_bytes(head[offset : offset + 8], "little")
-        for counter, offset in _COUNTERS.items()
-        if offset + 8 <= len(head)
-    }
-    dump = head[:_DUMPED].hex()
-    return {
-        "name": name,
-        "namespace": namespace,
-        "path": str(path),
-        "size": path.stat().st_size,
-        "counters": counters,
-        "header": dump,
-    }
 
 
 def _print_remains(remains: dict[str, Any]) -> None:

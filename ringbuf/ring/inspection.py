@@ -2,6 +2,7 @@
 
 import difflib
 import time
+from collections.abc import Iterable
 from typing import Any, Final
 
 import tenacity
@@ -15,6 +16,18 @@ STALLED_SECONDS: Final = 5.0
 """After so long without a heartbeat a consumer stands still: it is to show one every second."""
 CREATION_SECONDS: Final = 0.5
 """How long a ring may be without a header until it counts as left unfinished."""
+_DUMPED: Final = 128
+_COUNTERS: Final = {
+    "head": layout.HEAD,
+    "tail": layout.TAIL,
+    "dropped": layout.DROPPED,
+    "rejected": layout.REJECTED,
+    "flagged": layout.FLAGGED,
+    "recreated": layout.RECREATED,
+    "high_water": layout.HIGH_WATER,
+    "producer_pid": layout.PRODUCER_PID,
+    "consumer_pid": layout.CONSUMER_PID,
+}
 
 
 def open_ring(name: str, namespace: str | None = None) -> Observer:
@@ -50,12 +63,59 @@ def check_exists(name: str, namespace: str | None = None) -> None:
         raise RingNotFound(error.what, f"did you mean {' or '.join(map(repr, close))}?") from error
 
 
-def described(observer: Observer) -> dict[str, Any]:
-    """A ring as `ringbuf ls --json` shows it.
+def list_rings(namespace: str | None = None) -> dict[str, Any]:
+    """The rings of a namespace as `ringbuf ls --json` shows them, those apart that are no intact rings."""
+    space = registry.resolve_namespace(namespace)
+    rings, damaged = [], []
+    for name in registry.ring_names(space):
+        try:
+            with open_ring(name, space) as observer:
+                rings.append(_described(observer))
+        except RingNotFound:
+            continue  # removed since its name was read
+        except RingbufError as error:
+            damaged.append({"name": name, **error.described()})
+    return {"namespace": space, "rings": rings, "damaged": damaged}
+
+
+def show_ring(name: str, namespace: str | None = None) -> dict[str, Any]:
+    """A ring as `ringbuf show --json` shows it.
 
     Raises:
-        RingCorrupt: its cursors contradict each other.
+        RingNotFound: there is none; the hint has the names that come close.
+        RingCorrupt, RingVersion: it is no intact ring of this release; see `show_remains`.
     """
+    space = registry.resolve_namespace(namespace)
+    with open_ring(name, space) as observer:
+        return _details(observer, space)
+
+
+def show_remains(name: str, namespace: str | None = None) -> dict[str, Any]:
+    """What can be read of a file that is no intact ring, as `ringbuf show --json` shows it.
+
+    Raises:
+        RingNotFound: there is no such file any more.
+    """
+    path = registry.find(name, namespace)
+    with path.open("rb") as file:
+        head = file.read(layout.HEADER_SIZE)
+    counters = {
+        counter: int.from_bytes(head[offset : offset + 8], "little")
+        for counter, offset in _COUNTERS.items()
+        if offset + 8 <= len(head)
+    }
+    dump = head[:_DUMPED].hex()
+    return {
+        "name": name,
+        "namespace": registry.resolve_namespace(namespace),
+        "path": str(path),
+        "size": path.stat().st_size,
+        "counters": counters,
+        "header": dump,
+    }
+
+
+def _described(observer: Observer) -> dict[str, Any]:
     header, state = observer.header, checked_state(observer)
     return {
         "name": observer.name,
@@ -75,18 +135,64 @@ def described(observer: Observer) -> dict[str, Any]:
     }
 
 
-def undecodable(name: str, error: RingbufError) -> dict[str, Any]:
-    """A file that is no intact ring as `ringbuf ls --json` shows it."""
-    return {"name": name, "error": error.what, "hint": error.hint, "kind": type(error).__name__}
+def _details(observer: Observer, namespace: str) -> dict[str, Any]:
+    header, state = observer.header, observer.state()
+    return _described(observer) | {
+        "namespace": namespace,
+        "path": str(registry.find(observer.name, namespace)),
+        "session": header.session,
+        "session_hex": f"{header.session:016x}",
+        "host": header.host,
+        "created_ns": header.created_ns,
+        "attached_ns": state.attached_ns,
+        "closed_ns": state.closed_ns,
+        "heartbeat_ns": state.heartbeat_ns,
+        "moved_ns": state.moved_ns,
+        "abandoned_ns": state.abandoned_ns,
+        "high_water": state.high_water,
+        "oldest": observer.oldest,
+        "locks": {"producer": state.producer_alive, "consumer": state.consumer_alive},
+        "layout": {"version": layout.VERSION, "header_size": layout.HEADER_SIZE},
+        "schema": _schema(header.schema),
+    }
 
 
-def unknown_field(schema: Schema, name: str) -> ConfigurationError:
-    """The error for a field the schema does not have; its hint has those that come close."""
-    close = difflib.get_close_matches(name, schema.names, 3, 0.5)
-    return ConfigurationError(
-        f"schema {schema.name!r} has no field {name!r}",
-        f"did you mean {' or '.join(map(repr, close))}?" if close else f"its fields are {', '.join(schema.names)}",
-    )
+def _schema(schema: Schema) -> dict[str, Any]:
+    fields = [
+        {"name": name, "format": dtype.str, "offset": offset, "size": dtype.itemsize, "meaning": _meaning(schema, name)}
+        for name, (dtype, offset) in schema.fields.items()
+    ]
+    words = {name: {str(value): word for value, word in words.items()} for name, words in schema.words.items()}
+    return {
+        "name": schema.name,
+        "version": schema.version,
+        "id": schema.schema_id,
+        "record_size": schema.record_size,
+        "fields": fields,
+        "words": words,
+    }
+
+
+def _meaning(schema: Schema, name: str) -> str:
+    if name in schema.words:
+        return "enumeration"
+    if schema.is_time(name):
+        return "time"
+    return {"S": "text", "V": "bytes", "b": "boolean"}.get(schema.fields[name][0].kind, "number")
+
+
+def check_fields(schema: Schema, names: Iterable[str]) -> None:
+    """Make sure that a schema has these fields.
+
+    Raises:
+        ConfigurationError: it lacks one; the hint has those that come close.
+    """
+    for name in names:
+        if name not in schema.names:
+            close = difflib.get_close_matches(name, schema.names, 3, 0.5)
+            closest = f"did you mean {' or '.join(map(repr, close))}?"
+            every = f"its fields are {', '.join(schema.names)}"
+            raise ConfigurationError(f"schema {schema.name!r} has no field {name!r}", closest if close else every)
 
 
 def checked_state(observer: Observer) -> RingState:

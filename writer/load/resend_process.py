@@ -27,7 +27,7 @@ def main(data_dir: Path) -> None:
     is_left = hold_until_a_writer_comes(directory)
     threading.Thread(target=lambda: is_left.wait() and os._exit(1), daemon=True).start()
     try:
-        answer: dict[str, Any] = _send(directory).encoded()
+        answer: dict[str, Any] = _send(directory).described()
     except RingbufError as error:
         answer = error.described()
     with suppress(BrokenPipeError):

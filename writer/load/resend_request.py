@@ -7,7 +7,7 @@ it, and the one that uses this module must not load the embedded engine.
 import json
 import subprocess
 import sys
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -32,15 +32,17 @@ class Outcome:
     stored: int = 0
     refused: dict[Range, str] = field(default_factory=dict)
 
-    def encoded(self) -> dict[str, Any]:
-        """As JSON."""
-        refused = [[each.session, each.first_seq, each.count, reason] for each, reason in self.refused.items()]
+    def described(self) -> dict[str, Any]:
+        """As `ringbuf resend --json` shows it."""
+        refused = [{**asdict(each), "reason": reason} for each, reason in self.refused.items()]
         return {"stored": self.stored, "refused": refused}
 
     @classmethod
-    def decoded(cls, answer: dict[str, Any]) -> "Outcome":
-        """From JSON."""
-        return cls(answer["stored"], {Range(*each): reason for *each, reason in answer["refused"]})
+    def from_described(cls, description: dict[str, Any]) -> "Outcome":
+        """What another process has described."""
+        reasons = [each.pop("reason") for each in description["refused"]]
+        ranges = [Range(**each) for each in description["refused"]]
+        return cls(description["stored"], dict(zip(ranges, reasons, strict=True)))
 
 
 def resend_quarantined(data_dir: Path) -> Outcome:
@@ -79,4 +81,4 @@ def resend_quarantined(data_dir: Path) -> Outcome:
 def _outcome(answer: dict[str, Any]) -> Outcome:
     if "error" in answer:
         raise RingbufError.from_described(answer)
-    return Outcome.decoded(answer)
+    return Outcome.from_described(answer)

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from ringbuf import EXECUTION, ExecType, Flag, OrderStatus, PositionSide, Schema, Side, TradeType
+from ringbuf.record.rows import Records, rows
 from ringbuf.record.value import blank
-from ringbuf.tools.record import Records, line, rows
+from ringbuf.tools.record import line
 
 SIGNALS = Schema.define(
     "signals",

@@ -244,8 +244,13 @@ def test_tail_shows_only_the_fields_asked_for() -> None:
         producer.append(captured_ns=5, bid=0.1, venue="okx")
         assert lines("signals", "--field", "venue", "--field", "bid") == ["#0  venue=okx  bid=0.1"]
         assert json.loads(lines("signals", "--json", "--field", "venue")[0]) == {"venue": "okx"}
-        result = run("tail", "signals", "--field", "venu")
-    assert result.exit_code == 2
+
+
+@pytest.mark.parametrize("options", [[], ["-n", "0"], ["-n", "0", "-f"], ["--json"]], ids=" ".join)
+def test_tail_notices_a_wrong_field_whether_there_is_a_record_or_not(options: list[str]) -> None:
+    with Producer.open("signals", SIGNALS, capacity=4):
+        result = run("tail", "signals", "--field", "venu", *options)
+    assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr == "ringbuf: schema 'signals' has no field 'venu'; did you mean 'venue'?\n"
 
 
