@@ -76,7 +76,9 @@ class Book:
         if order.learn(report):
             told.append(order)
         trade = self._apply_to_trade(report, changed)
-        if self._is_news(report, found, trade):
+        if report.is_own_end and not found.is_copy:
+            order.give_up(report)
+        elif self._is_news(report, found, trade):
             order.advance(report)
         changed.orders[order] = None
         if told or found.replaced or found.kept_places:
@@ -126,8 +128,6 @@ class Book:
         """Whether a report has news of its order's state."""
         if found.is_copy:
             return False
-        if report.is_own_end and found.order.order_id:
-            return False  # the venue knows the order, whatever we concluded from its silence
         is_changed = report.is_trade and trade is not None and trade.is_changed
         return not is_changed or bool(report.exchange_ns)  # it tells of the time before that
 

@@ -26,8 +26,9 @@ class ClientId:
     """What is known under one client order id.
 
     Attributes:
-        names: the id, and those of requests about its orders.
-        orders: those with an order id that are known, and which one under this client id each is, from 1.
+        name: the id.
+        aliases: those of requests about its orders.
+        orders: those with an order id that are known, in the order in which they were named here first.
         named: how many there were.
         unnamed: those whose order id is not known yet, by the number of their request, from 1.
         requests: how many requests for a new order there were.
@@ -36,8 +37,9 @@ class ClientId:
         heard_ns: when a report without an order id was heard last, or one of an order that is not known any more.
     """
 
-    names: set[str]
-    orders: dict[Order, int] = field(default_factory=dict)
+    name: str
+    aliases: set[str] = field(default_factory=set)
+    orders: dict[Order, None] = field(default_factory=dict)
     named: int = 0
     unnamed: dict[int, Order] = field(default_factory=dict)
     requests: int = 0
@@ -48,12 +50,8 @@ class ClientId:
     def add(self, order: Order) -> Order | None:
         """An order is named here for the first time. Gives the one that was known of it without its order id."""
         self.named += 1
-        self.orders[order] = self.named
+        self.orders[order] = None
         return self.unnamed.pop(self.named, None)
-
-    def numbered(self, number: int) -> Order | None:
-        """The order with an order id that has this number."""
-        return next((order for order, its in self.orders.items() if its == number), None)
 
     def last(self, but: Order | None = None) -> Order | None:
         """The order that was named last, for the first time."""
@@ -67,12 +65,6 @@ class ClientId:
         self.marks[report.mark] = report.heard_ns
         self.marks.move_to_end(report.mark)
         return is_known
-
-    def wait(self, order: Order, number: int) -> None:
-        """An order without an order id is the next one that is named here, or the one after it, and so on."""
-        if number <= self.named:
-            number = max((self.named, *self.unnamed)) + 1
-        self.unnamed[number] = order
 
 
 @dataclass(slots=True)
@@ -149,8 +141,9 @@ class Directory:
         """Drop a client id that names nothing since a venue time, ns since the epoch; whether it is dropped."""
         if client.orders or client.unnamed or client.heard_ns >= before_ns:
             return False
-        for name in client.names:
-            self._clients.pop(name, None)
+        for name in (client.name, *client.aliases):
+            if self._clients.get(name) is client:
+                del self._clients[name]
         return True
 
     def _named(self, report: Report) -> Found:
@@ -201,52 +194,45 @@ class Directory:
             found.replaced = (*found.replaced, (former, order, report))
 
     def _unnamed(self, report: Report, before_ns: int) -> Found:
-        absorbed: tuple[tuple[Order, Order], ...] = ()
-        if report.orig_client_order_id and report.client_order_id:
-            absorbed = tuple(self._join(report.client_order_id, report.orig_client_order_id))
-        client = self._client(report.orig_client_order_id or report.client_order_id)
+        own, first = report.client_order_id, report.orig_client_order_id
+        if report.is_new_request:
+            self._unalias(own)
+        elif own and first and own != first:
+            self._alias(own, first)
+        client = self._client(first or own)
         client.heard_ns = max(client.heard_ns, report.heard_ns)
         is_copy = client.is_copy(report, before_ns)
         client.requests += report.is_new_request and not is_copy
         number = max(client.requests, 1)
-        order = client.unnamed.get(number) if number > client.named else client.last()
+        order = client.last() if number <= client.named else None
         if order is None:
-            order = Order(self._instrument, requested=report.orig_client_order_id or report.client_order_id)
-            client.wait(order, number)
+            number = max(number, client.named + 1)  # it may be about one that is not known any more
+            order = client.unnamed.get(number)
+        if order is None:
+            order = client.unnamed[number] = Order(self._instrument, requested=client.name)
             self._new.append(order)
-        return Found(order, is_copy, absorbed=absorbed)
+        return Found(order, is_copy)
 
-    def _join(self, own: str, first: str) -> Iterator[tuple[Order, Order]]:
+    def _alias(self, own: str, first: str) -> None:
         """A request has a client id of its own: from now on it names what the one it is about names.
 
-        Yields:
-            Orders, with what was known of them under a client id alone.
+        Not if it is known as that of an order.
         """
-        client, joined = self._client(first), self._clients.get(own)
-        client.names.add(own)
-        self._clients[own] = client
-        if joined is None or joined is client:
-            return
-        for name in joined.names:
-            self._clients[name] = client
-        client.names |= joined.names
-        client.requests = max(client.requests, joined.requests)
-        client.marks.update(joined.marks)
-        client.successors |= joined.successors
-        for order in [each for each in joined.orders if each not in client.orders]:
-            unnamed = client.add(order)
-            if unnamed is not None:
-                yield order, unnamed
-        for number, order in joined.unnamed.items():
-            known = client.numbered(number) if number <= client.named else client.unnamed.get(number)
-            if known is not None:
-                yield known, order
-            else:
-                client.wait(order, number)
+        client, known = self._client(first), self._clients.get(own)
+        if known is None or own in known.aliases:
+            self._clients[own] = client
+            client.aliases.add(own)
+
+    def _unalias(self, own: str) -> None:
+        """A client id is that of an order from now on."""
+        client = self._clients.get(own)
+        if client is not None and own in client.aliases:
+            client.aliases.discard(own)
+            del self._clients[own]
 
     def _client(self, name: str) -> ClientId:
         client = self._clients.get(name)
         if client is None:
-            client = self._clients[name] = ClientId({name})
+            client = self._clients[name] = ClientId(name)
             self._new.append(client)
         return client

@@ -86,6 +86,7 @@ class Order:
     _word: Word | None = None
     _final: Word | None = None
     _replaced: Word | None = None
+    _given_up: Word | None = None
     _status: Told[OrderStatus] | None = None
     _settled: Told[OrderStatus] | None = None
     _refused: Told[None] | None = None
@@ -196,6 +197,12 @@ class Order:
         if report.price is not None:
             self._price = later(self._price, rank, report.price)
 
+    def give_up(self, report: Report) -> None:
+        """It never came to be, says a report without an order id. With one, the venue knows it, and that is past."""
+        strength = (report.venue_ns, self._changes, self._reached, ENDS[report.status].force, report.arrival)
+        self._given_up = stronger(self._given_up, Word(strength, report.status, is_over=True))
+        self.client_order_id = self.client_order_id or report.client_order_id
+
     def replaced_by(self, successor: "Order", report: Report) -> None:
         """Another order took its place, says this report of that other one."""
         strength = (report.venue_ns, self._changes, self._reached, Force.FINAL, report.arrival)
@@ -276,6 +283,8 @@ class Order:
     def _last_word(self) -> Word | None:
         """The strongest word; but a final end is opened only by what is later by venue time and no mere request."""
         word, final = self._word, self._final
+        if self._given_up is not None and not self.order_id:
+            word = stronger(word, self._given_up)
         if self._replaced is not None:
             word, final = stronger(word, self._replaced), stronger(final, self._replaced)
         if word is None or final is None or word.is_over or not final.is_over:
