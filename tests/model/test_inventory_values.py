@@ -1,4 +1,4 @@
-"""Whatever is given to an inventory: it takes it as the record that is made of it says, or refuses it and has not changed."""
+"""Whatever is given to an inventory: it takes it as the record made of it says, or refuses it and has not changed."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -21,7 +21,7 @@ from tests.model.values import ANYTHING, Disguised, hostile
 INSTRUMENT = {"exchange": "sim", "account": "A1", "symbol": "BTC-PERPETUAL"}
 KNOWN: list[dict[str, Any]] = [
     {"exec_type": "new", "side": "buy", "quantity": 10.0, "order_id": "o", "client_order_id": "c"},
-    {"exec_type": "fill", "last_quantity": 4.0, "last_price": 1.0, "order_id": "o", "trade_id": "t", "commission": 0.5},
+    {"exec_type": "fill", "last_quantity": 4.0, "last_price": 1.0, "order_id": "o", "trade_id": "t", "commission": 1.0},
     {
         "exec_type": "pending_new",
         "order_status": "pending_new",
