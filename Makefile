@@ -1,4 +1,5 @@
-# `make demo` and `make test` set everything up themselves, in .venv. They need Python 3.11 or newer, and the network once.
+# `make demo` and `make test` set everything up themselves, in .venv. They need Python 3.11 or newer, and the network once;
+# `make test` needs npm, too, for the tests with a ClickHouse server.
 # More arguments for the command: make demo ARGS="--strategies 100", make test ARGS="-k ring".
 
 VENV := .venv

@@ -11,7 +11,7 @@ from ringbuf.launch.clickhouse_server import LIBRARY_VARIABLE
 
 NO_ENGINE: Final = (
     f"no ClickHouse server: set {LIBRARY_VARIABLE} to the path of a libchdb.so, "
-    "or put `clickhouse` on the PATH, or run .ci/run once, which fetches the library"
+    "or put `clickhouse` on the PATH, or let `make test` fetch the library, which needs npm"
 )
 WRITER: Final = "writer"
 READER: Final = "reader"
