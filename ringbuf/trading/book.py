@@ -69,12 +69,10 @@ class Book:
             return changed
         found = self.directory.find(report, before_ns)
         changed.order = order = found.order
-        told = []
+        told = [order] if order.learn(report) else []  # first: the venue knows its side better than our request
         for each, unnamed in found.absorbed:
             self._absorb(each, unnamed)
             told.append(each)
-        if order.learn(report):
-            told.append(order)
         trade = self._apply_to_trade(report, changed)
         if report.is_own_end and not found.is_copy:
             order.give_up(report)
@@ -172,7 +170,7 @@ class Book:
             self._join(own, other)
         trade = self._trades.get(ids[-1])
         if trade is None:
-            trade = self._trades[ids[-1]] = Trade(ids[-1:])
+            trade = self._trades[ids[-1]] = Trade(tuple(ids[-1:]))
             if order is None or report.is_change:
                 self.new.append(trade)
         return trade
@@ -183,11 +181,11 @@ class Book:
         if one is two is not None:
             return
         if two is None:
-            two = self._trades[other] = Trade([other])
+            two = self._trades[other] = Trade((other,))
             self.new.append(two)
         if one is None:
             self._trades[own] = two
-            two.keys.append(own)
+            two.keys = (*two.keys, own)
         else:
             two.absorb(one)
             self._trades |= dict.fromkeys(one.keys, two)

@@ -114,7 +114,10 @@ class Order:
 
     @property
     def is_over(self) -> bool:
-        """Whether it works no more. A filled order works again if one of its trades was taken back since."""
+        """Whether it works no more.
+
+        A filled order works again if one of its trades was taken back since, and nothing ended it finally.
+        """
         word = self._last_word
         return word is not None and word.is_over and not self._is_reopened(word)
 
@@ -287,8 +290,10 @@ class Order:
             word = stronger(word, self._given_up)
         if self._replaced is not None:
             word, final = stronger(word, self._replaced), stronger(final, self._replaced)
-        if word is None or final is None or word.is_over or not final.is_over:
+        if word is None or final is None or not final.is_over:
             return word
+        if word.is_over:
+            return final if self._is_reopened(word) else word
         return word if word.strength[:2] > final.strength[:2] and word.status not in PENDING else final
 
     def _executed_by_total(self) -> Decimal:

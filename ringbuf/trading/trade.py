@@ -130,13 +130,13 @@ class Trade:
         heard_ns: when something about it was heard last, by the venues' clocks.
     """
 
-    keys: list[Any] = field(default_factory=list)
+    keys: tuple[Any, ...] = ()
     fills: dict[Order | None, list[Fill]] = field(default_factory=dict)
     heard_ns: int = 0
     _is_vague: bool = False
     _canceled: Moment | None = None
-    _corrections: list[Correction] = field(default_factory=list)
-    _named: set[str] = field(default_factory=set)
+    _corrections: tuple[Correction, ...] = ()
+    _named: frozenset[str] = frozenset()
 
     @property
     def is_changed(self) -> bool:
@@ -180,7 +180,7 @@ class Trade:
         """Take a cancel or a correction; whether it is news."""
         moment = Moment(report.venue_ns, report.arrival)
         if report.ref_id:
-            self._named.add(report.ref_id)
+            self._named |= {report.ref_id}
         if report.exec_type is ExecType.TRADE_CANCEL:
             is_known = self._canceled is not None
             self._canceled = min(self._canceled or moment, moment)
@@ -189,7 +189,7 @@ class Trade:
         new = Correction(own, report.exchange_ns, moment, report.last_price, report.last_quantity)
         is_known = any(each.is_copy_of(new) for each in self._corrections)
         if not is_known:
-            self._corrections.append(new)
+            self._corrections = (*self._corrections, new)
         return not is_known
 
     def absorb(self, other: "Trade") -> None:

@@ -231,14 +231,17 @@ class OrderModel:
         final = max((each for each in words if each[1].force == 3), key=lambda each: each[0], default=None)
         if word and final and final[1].is_over and not word[1].is_over:
             return word if word[0][:2] > final[0][:2] and word[1].status not in REQUESTS else final
-        return word
+        return final if word and final and final[1].is_over and self._is_reopened(word) else word
 
     @property
     def is_over(self) -> bool:
         word = self.word
         if word is None or not word[1].is_over:
             return False
-        return word[1].status != "filled" or self.removed_since((word[0][0], word[0][4])) <= 0
+        return not self._is_reopened(word)
+
+    def _is_reopened(self, word: tuple[Any, Report]) -> bool:
+        return word[1].status == "filled" and self.removed_since((word[0][0], word[0][4])) > 0
 
 
 def _reached(report: Report) -> Decimal:

@@ -154,3 +154,16 @@ def test_a_split_of_the_stock_adds_to_the_totals_and_is_no_fill_that_is_awaited(
     traded = fill(4.0, order_status="partially_filled", quantity=10.0, cumulative_quantity=4.0)
     split = state("partially_filled", exec_type="restated", quantity=20.0, cumulative_quantity=8.0)
     assert totals(applied([new(), traded, split])) == held(4, 12)
+
+
+def test_of_two_orders_under_one_label_each_has_the_side_that_the_venue_says() -> None:
+    requests = [REQUEST, REQUEST | {"side": "sell", "quantity": 7.0}]
+    sold, bought = new("2", 7.0, side="sell"), new("1")
+    position = totals(applied([*requests, sold, bought]))
+    assert position == Position(Decimal(0), Decimal(10), Decimal(7))
+
+
+def test_an_order_that_expired_stays_so_when_the_bust_of_its_trade_came_before_the_fill() -> None:
+    filled = state("filled", exec_type="order_status", cumulative_quantity=10.0)
+    expired = state("expired", cumulative_quantity=0.0)
+    assert totals(applied([new(), filled, bust(trade_id="t"), expired, fill(10.0)])) == held(0)
