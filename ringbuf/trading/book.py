@@ -149,6 +149,8 @@ class Book:
         trade = self._trade_of(report, order)
         trade.heard_ns = max(trade.heard_ns, report.heard_ns)
         if report.is_trade:
+            if order is not None and trade.is_changed and order not in trade.fills:
+                order.heard_of_trade(report, is_changed=True)
             changed.fills += trade.recount(trade.fill(report, order))
         else:
             is_news = trade.change(report)

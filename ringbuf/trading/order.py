@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from ringbuf.record.enumerations import ExecType, OrderStatus, Side
 from ringbuf.trading.number import ZERO
-from ringbuf.trading.rank import Leaves, Moment, Rank, Told, Word, later, stronger
+from ringbuf.trading.rank import Leaves, Moment, Rank, Told, Word, later, later_final, stronger
 from ringbuf.trading.report import Instrument, Report
 from ringbuf.trading.states import ENDS, REOPENING, REQUESTS, Force
 
@@ -190,7 +190,8 @@ class Order:
         if report.total is not None or report.status is OrderStatus.FILLED:
             if report.exec_type is ExecType.RESTATED:
                 self._restate(report, rank)
-            self._total = later(self._total, rank, report.total)
+            total = report.quantity if report.total is None else report.total  # filled, and not said how much
+            self._total = later(self._total, rank, total)
         if report.leaves is not None and not report.says_over and not _is_misprinted(report):
             self._leaves = later(self._leaves, rank, Leaves(report.leaves, report.total))
         if report.exec_type in REQUESTS:
@@ -228,7 +229,7 @@ class Order:
         for name in _TOLD:
             mine, its = getattr(self, name), getattr(other, name)
             setattr(self, name, its if mine is None or (its is not None and its.rank > mine.rank) else mine)
-        self._word, self._final = stronger(self._word, other._word), stronger(self._final, other._final)
+        self._word, self._final = stronger(self._word, other._word), later_final(self._final, other._final)
         if self._named is not None:
             self.client_order_id = self._named.value
         self._changes = max(self._changes, other._changes)
@@ -278,7 +279,7 @@ class Order:
         word = Word((rank.venue_ns, rank.changes, rank.total, force, rank.arrival), status, report.says_over)
         self._word = stronger(self._word, word)
         if force is Force.FINAL:
-            self._final = stronger(self._final, word)
+            self._final = later_final(self._final, word)
 
     # Reckoning
 
@@ -289,7 +290,7 @@ class Order:
         if self._given_up is not None and not self.order_id:
             word = stronger(word, self._given_up)
         if self._replaced is not None:
-            word, final = stronger(word, self._replaced), stronger(final, self._replaced)
+            word, final = stronger(word, self._replaced), later_final(final, self._replaced)
         if word is None or final is None or not final.is_over:
             return word
         if word.is_over:
@@ -300,8 +301,9 @@ class Order:
         if self._total is None:
             return ZERO
         total = self._total.value
-        if total is None:  # filled, says the venue, and not how much
-            total = self.quantity or ZERO
+        if total is None:  # filled, and not said of how much
+            is_older = all(each is None or each.rank < self._total.rank for each in (self._quantity, self._leaves))
+            total = (self.quantity if is_older else None) or ZERO
         return total - self._removed_since(self._total.rank.moment) if self.changed else total
 
     def _removed_since(self, moment: Moment) -> Decimal:

@@ -22,7 +22,7 @@ class Rank(NamedTuple):
     Attributes:
         venue_ns: see `Report.venue_ns`; -1 for our own request for the order, which is before all.
         changes: how often trades of the order had been cancelled or corrected: the total may be less from then on. A
-            change counts if it names the order, or if it came after the fill.
+            change counts if it names the order, or if the order had a fill of the trade; else it does when that comes.
         total: what the order had executed.
         arrival: place in the order of arrival.
     """
@@ -80,3 +80,10 @@ def stronger(known: Word | None, new: Word | None) -> Word | None:
     if known is None or new is None:
         return known or new
     return new if new.strength > known.strength else known
+
+
+def later_final(known: Word | None, new: Word | None) -> Word | None:
+    """Of two final words the one that counts: which had executed more does not matter between them."""
+    if known is None or new is None:
+        return known or new
+    return max(known, new, key=lambda word: (*word.strength[:2], word.strength[-1]))

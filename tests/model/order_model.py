@@ -181,12 +181,13 @@ class OrderModel:
         return report.venue_ns, len(changes), max(reached, default=ZERO) if total is None else total, report.arrival
 
     def _is_change(self, report: Report) -> bool:
-        """Whether it is news of a change of a trade: one that names this order, or of which it had a fill."""
-        if not report.is_change:
-            return False
+        """Whether it is news of a change of a trade of this order, or the first fill of a trade that was changed."""
         trade = self.model.trade_of[report]
-        ours = [each for each in (report, *trade) if self.model.order_of[each] == self.key]
-        return any(each is report or each.is_trade for each in ours) and not _is_known(report, trade)
+        had_fill = any(each.is_trade and self.model.order_of[each] == self.key for each in trade)
+        is_ours = self.model.order_of[report] == self.key
+        if report.is_trade:
+            return is_ours and not had_fill and any(each.is_change for each in trade)
+        return report.is_change and (is_ours or had_fill) and not _is_known(report, trade)
 
     def _last(self, condition: Callable[[Report], bool]) -> Told | None:
         return max((each for each in self.told if condition(each.report)), key=lambda each: each.rank, default=None)
@@ -203,8 +204,7 @@ class OrderModel:
 
     @property
     def quantity(self) -> Decimal | None:
-        granted = self._last(lambda each: each.number("quantity") is not None and each.exec_type not in REQUESTS)
-        leaves = self._last(_tells_leaves)
+        granted, leaves = self._granted, self._leaves
         if leaves is None or (granted and granted.rank > leaves.rank):
             return granted.report.number("quantity") if granted else None
         total = leaves.report.total
@@ -217,8 +217,19 @@ class OrderModel:
         if told is None:
             return ZERO
         total = told.report.total
-        moment = (told.rank[0], told.rank[3])
-        return (self.quantity or ZERO if total is None else total) - self.removed_since(moment)
+        if total is None:
+            total = told.report.number("quantity")
+        if total is None and all(each is None or each.rank < told.rank for each in (self._granted, self._leaves)):
+            total = self.quantity
+        return (total or ZERO) - self.removed_since((told.rank[0], told.rank[3]))
+
+    @property
+    def _granted(self) -> Told | None:
+        return self._last(lambda each: each.number("quantity") is not None and each.exec_type not in REQUESTS)
+
+    @property
+    def _leaves(self) -> Told | None:
+        return self._last(_tells_leaves)
 
     @property
     def word(self) -> tuple[Any, Report] | None:
@@ -228,7 +239,8 @@ class OrderModel:
             told += [Told(self._rank(each), each) for each in self.reports if each.is_own_end and not each.is_copy]
         words = [((*each.rank[:3], each.report.force, each.rank[3]), each.report) for each in told]
         word = max(words, key=lambda each: each[0], default=None)
-        final = max((each for each in words if each[1].force == 3), key=lambda each: each[0], default=None)
+        finals = (each for each in words if each[1].force == 3)
+        final = max(finals, key=lambda each: (*each[0][:2], each[0][4]), default=None)
         if word and final and final[1].is_over and not word[1].is_over:
             return word if word[0][:2] > final[0][:2] and word[1].status not in REQUESTS else final
         return final if word and final and final[1].is_over and self._is_reopened(word) else word

@@ -167,3 +167,21 @@ def test_an_order_that_expired_stays_so_when_the_bust_of_its_trade_came_before_t
     filled = state("filled", exec_type="order_status", cumulative_quantity=10.0)
     expired = state("expired", cumulative_quantity=0.0)
     assert totals(applied([new(), filled, bust(trade_id="t"), expired, fill(10.0)])) == held(0)
+
+
+def test_a_cancel_with_a_lower_total_ends_an_order_that_was_replaced_before_its_trade_was_taken_back() -> None:
+    told = state("partially_filled", exec_type="order_status", cumulative_quantity=4.0)
+    replaced = state("partially_filled", exec_type="replaced", quantity=12.0, cumulative_quantity=4.0)
+    canceled = state("canceled", quantity=12.0, cumulative_quantity=0.0)
+    assert totals(applied([new(), told, replaced, bust(trade_id="t"), fill(4.0), canceled])) == held(0)
+    assert totals(applied([new(), told, replaced, bust(trade_id="t"), canceled, fill(4.0)])) == held(0)
+
+
+def test_filled_without_a_total_is_as_much_as_was_ordered_then() -> None:
+    untold: Fields = {"cumulative_quantity": None}
+    filled = fill(10.0, order_status="filled", quantity=10.0)
+    enlarged = new(quantity=16.0, exec_type="replaced") | untold
+    canceled = state("canceled", quantity=16.0)
+    assert totals(applied([new() | untold, filled, enlarged, canceled])) == held(10)
+    nothing_told = fill(10.0, order_status="filled")
+    assert totals(applied([new() | untold, nothing_told, enlarged, canceled])) == held(10)
