@@ -124,6 +124,10 @@ class JournalVersion(JournalError):
     """The journal was written in another version of the format."""
 
 
+class JournalLost(JournalError):
+    """The data directory is gone, or has become another writer's: this one must not acknowledge anything any more."""
+
+
 class JournalFull(JournalError):
     """The disk refused the bytes: full, over quota, or failing."""
 

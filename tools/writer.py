@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from ringbuf.errors import JournalLost
 from ringbuf.ring import registry
 
 
@@ -127,6 +128,11 @@ def writer(
         remove_dead_after=remove_dead_after,
         metrics_port=metrics_port,
     )
-    if not run(data_dir, server, database, settings):
+    try:
+        is_over, exit_code = run(data_dir, server, database, settings), 0
+    except JournalLost as error:  # the embedded engine, if there is one, has lost its files
+        click.echo(f"ringbuf: {error}", err=True)
+        is_over, exit_code = False, 1
+    if not is_over:
         logging.shutdown()
-        os._exit(0)
+        os._exit(exit_code)

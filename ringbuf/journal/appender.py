@@ -24,6 +24,10 @@ Failures
   those pages. The segment is left behind, `JournalFull` raised, and every session goes back to what is durable. The
   next append begins a new segment at the last durable offset, which hides whatever the old file has behind it.
 - A new segment cannot be made: `JournalFull`; the next append tries again.
+- The segment that is written loses its name (somebody removed it, or put another file in its place): before anything
+  counts as durable it is written once more under its name. If that fails, it is as if the sync had failed.
+- The data directory is gone, or another writer has it: `JournalLost`. Nothing counts as durable from then on, for the
+  next start would not find it.
 
 So after any `JournalFull` ask `next_seq` again for every session.
 
@@ -40,24 +44,21 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from itertools import pairwise
 from pathlib import Path
 from typing import Final, Self
 
 import numpy as np
 from isal.isal_zlib import crc32
 
-from ringbuf.errors import ConfigurationError, JournalError, JournalFull
+from ringbuf.errors import ConfigurationError, JournalError, JournalFull, JournalLost
 from ringbuf.journal.frame import HEADER_SIZE, FrameHeader, encode_segment_header, padding
 from ringbuf.journal.reader import MAX_PAYLOAD, RECORDS, SESSION, JournalReader, SegmentFile
 from ringbuf.journal.recovery import Recovered, SessionState, read_segment
 from ringbuf.journal.segment_appender import DISK, Files, SegmentAppender
-from ringbuf.journal.step import Step, reached
 from ringbuf.record.schema import Records
 from ringbuf.record.session import SessionInfo
 
 DEFAULT_SEGMENT_SIZE: Final = 64 * 1024 * 1024
-DEFAULT_RETAINED_BYTES: Final = 1024 * 1024 * 1024
 
 LOGGER: Final = logging.getLogger("ringbuf.writer")
 
@@ -68,11 +69,20 @@ class JournalAppender:
     Attributes:
         directory: where the segments are.
         durable_end: journal offset up to which everything is on the disk; may be read from any thread.
+        check_owner: raises `JournalLost` if the directory is no longer this writer's; may be called from any thread.
     """
 
-    def __init__(self, directory: Path, segment_size: int, clock: Callable[[], int], files: Files) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        segment_size: int,
+        clock: Callable[[], int],
+        files: Files,
+        check_owner: Callable[[], None],
+    ) -> None:
         self.directory = directory
         self.durable_end = 0
+        self.check_owner = check_owner
         self._segment_size = segment_size
         self._clock = clock
         self._files = files
@@ -90,6 +100,7 @@ class JournalAppender:
         segment_size: int = DEFAULT_SEGMENT_SIZE,
         clock: Callable[[], int] = time.time_ns,
         files: Files = DISK,
+        check_owner: Callable[[], None] = lambda: None,
     ) -> Self:
         """Open the journal in a directory, made if need be (0700), and recover it.
 
@@ -98,13 +109,14 @@ class JournalAppender:
                 lost, what comes next must not get offsets the sink believes to have.
             segment_size: a segment of more bytes than this gets no further frame.
             clock: gives the time in ns since the epoch.
+            check_owner: raises `JournalLost` if the directory has become somebody else's.
 
         Raises:
             ConfigurationError: the directory cannot be made or written.
             JournalFull: what is there cannot be synced.
             JournalCorrupt, JournalVersion: the newest segment is none this release can append behind; it is untouched.
         """
-        journal = cls(Path(directory), segment_size, clock, files)
+        journal = cls(Path(directory), segment_size, clock, files, check_owner)
         try:
             files.make_directory(journal.directory.absolute())
         except OSError as error:
@@ -196,6 +208,7 @@ class JournalAppender:
 
         Raises:
             JournalFull: the disk failed; nothing since the last good sync counts as appended.
+            JournalLost: the directory is somebody else's; nothing may be acknowledged.
         """
         if self._segment is not None and self._segment.end > self.durable_end:
             try:
@@ -203,46 +216,35 @@ class JournalAppender:
             except OSError as error:
                 self._abandon(self._segment)
                 raise self._refusal("synced", error) from error
+            self.keep_name()
             self.durable_end = self._segment.end
             for session in self._unsynced:
                 self._sessions[session].durable_seq = self._sessions[session].next_seq
             self._unsynced.clear()
         return self.durable_end
 
-    def retain(
-        self, checkpoint: int, *, max_age_ns: int | None = None, max_bytes: int | None = DEFAULT_RETAINED_BYTES
-    ) -> int:
-        """Remove old segments, oldest first; never the last, nor one that reaches beyond the checkpoint.
-
-        May be called from another thread.
-
-        Args:
-            checkpoint: journal offset below which every sink has everything.
-            max_age_ns: a segment last written longer ago than this is removed.
-            max_bytes: segments are removed as long as all together have more bytes than this.
-
-        Returns:
-            How many segments were removed.
+    def keep_name(self) -> None:
+        """Make sure that the next start will find the segment that is written.
 
         Raises:
-            JournalError: the directory cannot be read, or a segment not removed.
+            JournalFull: the disk refuses it; nothing since the last good sync counts as appended.
+            JournalLost: the directory is somebody else's.
         """
-        segments = JournalReader(self.directory).segments()
-        total = sum(segment.size for segment in segments)
-        removed = 0
+        self.check_owner()
+        segment = self._segment
+        if segment is None:
+            return
+        if segment.size != segment.end - segment.base:
+            raise JournalLost(f"somebody else writes into segment {segment.base} of {self.directory}", "find out who")
+        if segment.has_its_name:
+            return
+        LOGGER.error("journal %s: segment %d lost its name; it is written again", self.directory, segment.base)
         try:
-            for segment, following in pairwise(segments):
-                is_old = max_age_ns is not None and segment.path.stat().st_mtime_ns < self._clock() - max_age_ns
-                is_large = max_bytes is not None and total > max_bytes
-                if following.base > checkpoint or not (is_old or is_large):
-                    break
-                segment.path.unlink()
-                reached(Step.SEGMENT_REMOVED)
-                total -= segment.size
-                removed += 1
+            self._segment = segment.put_back()
         except OSError as error:
-            raise JournalError(f"segments of journal {self.directory} cannot be removed: {error}") from error
-        return removed
+            self._abandon(segment)
+            raise self._refusal("put back", error) from error
+        segment.close()
 
     def close(self) -> None:
         """Close the file; what was not synced may or may not be there the next time."""

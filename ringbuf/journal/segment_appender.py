@@ -2,7 +2,8 @@
 
 import errno
 import os
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
@@ -12,6 +13,7 @@ from ringbuf.journal.step import Step, reached
 
 NEW_SEGMENT: Final = "segment.new"
 MODE: Final = 0o600
+PIECE: Final = 1024 * 1024
 
 _MAX_VECTORS = os.sysconf("SC_IOV_MAX")
 
@@ -52,23 +54,29 @@ class SegmentAppender:
         end: journal offset of the next frame.
     """
 
-    def __init__(self, fd: int, base: int, end: int, files: Files) -> None:
+    def __init__(self, path: Path, fd: int, base: int, end: int, files: Files) -> None:
         self.base = base
         self.end = end
+        self._path = path
         self._fd = fd
         self._files = files
 
     @classmethod
     def create(cls, directory: Path, base: int, content: Sequence[memoryview], files: Files) -> Self:
         """Make a durable segment with some content; it gets its name when it is complete."""
+        return cls._make(directory, base, [content], files)
+
+    @classmethod
+    def _make(cls, directory: Path, base: int, contents: Iterable[Sequence[memoryview]], files: Files) -> Self:
         path = directory / NEW_SEGMENT
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, MODE)
-        segment = cls(fd, base, base, files)
+        segment = cls(directory / segment_file_name(base), fd, base, base, files)
         try:
-            segment.write(content)
+            for content in contents:
+                segment.write(content)
             files.fsync(fd)
             reached(Step.SEGMENT_WRITTEN)
-            path.rename(directory / segment_file_name(base))
+            path.rename(segment._path)
             reached(Step.SEGMENT_NAMED)
             files.sync_directory(directory)
         except OSError:
@@ -79,7 +87,33 @@ class SegmentAppender:
     @classmethod
     def reopen(cls, path: Path, base: int, end: int, files: Files) -> Self:
         """Go on with a segment behind its last frame."""
-        return cls(os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW), base, end, files)
+        return cls(path, os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW), base, end, files)
+
+    @property
+    def has_its_name(self) -> bool:
+        """Whether its name leads to the very file that is written."""
+        try:
+            return os.path.samestat(os.stat(self._path, follow_symlinks=False), os.fstat(self._fd))
+        except FileNotFoundError:
+            return False
+
+    @property
+    def size(self) -> int:
+        """Bytes of the file; those of the segment, unless somebody else wrote into it too."""
+        return os.fstat(self._fd).st_size
+
+    def put_back(self) -> Self:
+        """The same segment, durable, in a new file of its name: one that was removed cannot have its name again.
+
+        What has the name meanwhile is kept beside it.
+        """
+        directory = self._path.parent
+        self._files.make_directory(directory)
+        if self._path.exists():
+            self._path.rename(self._path.with_name(f"{self._path.name}.replaced-{time.time_ns()}"))
+        size = self.end - self.base
+        contents = ([memoryview(os.pread(self._fd, min(PIECE, size - at), at))] for at in range(0, size, PIECE))
+        return self._make(directory, self.base, contents, self._files)
 
     def write(self, content: Sequence[memoryview]) -> None:
         """Write bytes at the end; if that fails, the end stays where it was, with a part of the bytes behind it."""

@@ -8,6 +8,7 @@ process closes any descriptor of the file; hence the list of what this process h
 import fcntl
 import os
 import struct
+import threading
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, Self
@@ -21,9 +22,12 @@ _held: set[tuple[int, int]] = set()
 class LockFile:
     """A lock held by this process. Make it with `take`."""
 
-    def __init__(self, descriptor: int) -> None:
+    def __init__(self, path: Path, descriptor: int) -> None:
+        self._path = path
         self._descriptor = descriptor
         self._identity = _identity(os.fstat(descriptor))
+        self._folder = _identity(os.stat(path.parent))
+        self._keeping = threading.Lock()
 
     @classmethod
     def take(cls, path: Path) -> Self | None:
@@ -35,21 +39,57 @@ class LockFile:
         if _is_ours(path):
             return None
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not _lock(descriptor):
             os.close(descriptor)
             return None
-        with suppress(OSError):  # on a file system where the two are one, nobody tells who has it
-            fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        taken = cls(descriptor)
+        taken = cls(path, descriptor)
         _held.add(taken._identity)
         return taken
+
+    def keep(self) -> bool:
+        """Make sure that the name still leads to the locked file; if that was removed, lock a new one.
+
+        Returns:
+            False if it cannot be: the directory is gone or another one, or another file has the name, which may be
+            somebody else's lock.
+        """
+        with self._keeping:
+            try:
+                return _identity(os.stat(self._path)) == self._identity
+            except FileNotFoundError:
+                return self._lock_new_file()
+            except OSError:
+                return False
+
+    def _lock_new_file(self) -> bool:
+        try:
+            if _identity(os.stat(self._path.parent)) != self._folder:
+                return False
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        except OSError:
+            return False
+        if not _lock(descriptor):  # somebody was faster
+            os.close(descriptor)
+            return False
+        self.close()
+        self._descriptor, self._identity = descriptor, _identity(os.fstat(descriptor))
+        _held.add(self._identity)
+        return True
 
     def close(self) -> None:
         """Let others in."""
         _held.discard(self._identity)
         os.close(self._descriptor)
+
+
+def _lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    with suppress(OSError):  # on a file system where the two are one, nobody tells who has it
+        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    return True
 
 
 def holder(path: Path) -> int | None:

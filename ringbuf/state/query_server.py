@@ -48,28 +48,33 @@ class QueryServer:
 
     def __init__(self, path: Path, query: Query) -> None:
         self._path = path
-        self._path.unlink(missing_ok=True)
+        self._query = query
         self._changed = threading.Condition()
         self._running = self._awaited = 0
-        before = os.umask(0o177)
-        # By its descriptor, because the address of a socket has at most 107 bytes and a path may have more.
-        folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY)
-        try:
-            self._server = _Server(f"/proc/self/fd/{folder}/{path.name}", self._handler(query))
-        finally:
-            os.close(folder)
-            os.umask(before)
+        self._server, self._identity = self._listen()
         self._closing = False
         self._thread = threading.Thread(target=self._serve, name="query server", daemon=True)
         self._thread.start()
+
+    def ensure_named(self) -> bool:
+        """Make sure that the socket's name leads to it; whether it had to be made again.
+
+        Raises:
+            OSError: it cannot be made.
+        """
+        if self._is_named():
+            return False
+        old, (self._server, self._identity) = self._server, self._listen()
+        old.socket.shutdown(socket.SHUT_RDWR)
+        return True
 
     def close(self) -> None:
         """Stop serving and remove the socket."""
         self._closing = True
         self._server.socket.shutdown(socket.SHUT_RDWR)  # ends the wait for a request
         self._thread.join()
-        self._server.server_close()
-        self._path.unlink(missing_ok=True)
+        if self._is_named():
+            self._path.unlink(missing_ok=True)
 
     @property
     def is_idle(self) -> bool:
@@ -82,13 +87,38 @@ class QueryServer:
         with self._changed:
             self._changed.wait_for(lambda: self._awaited == 0)
 
+    def _listen(self) -> "tuple[_Server, tuple[int, int]]":
+        """A server on the socket's name, whatever has that, and which file it is."""
+        self._path.unlink(missing_ok=True)
+        before = os.umask(0o177)
+        # By its descriptor, because the address of a socket has at most 107 bytes and a path may have more.
+        folder = os.open(self._path.parent, os.O_PATH | os.O_DIRECTORY)
+        try:
+            server = _Server(f"/proc/self/fd/{folder}/{self._path.name}", self._handler())
+            found = os.stat(self._path.name, dir_fd=folder)
+        finally:
+            os.close(folder)
+            os.umask(before)
+        return server, (found.st_dev, found.st_ino)
+
+    def _is_named(self) -> bool:
+        try:
+            found = self._path.stat()
+        except FileNotFoundError:
+            return False
+        return (found.st_dev, found.st_ino) == self._identity
+
     def _serve(self) -> None:
         """Wait for one request after the other; `serve_forever` would look twice a second whether it is to end."""
         while not self._closing:
-            self._server.handle_request()
+            server = self._server
+            server.handle_request()
+            if server is not self._server:
+                server.server_close()
+        self._server.server_close()
 
-    def _handler(self, query: Query) -> type[socketserver.BaseRequestHandler]:
-        server = self
+    def _handler(self) -> type[socketserver.BaseRequestHandler]:
+        server, query = self, self._query
 
         class Handler(socketserver.BaseRequestHandler):
             request: socket.socket

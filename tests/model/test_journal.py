@@ -14,6 +14,7 @@ from ringbuf.errors import JournalFull
 from ringbuf.journal.appender import JournalAppender
 from ringbuf.journal.frame import HEADER_SIZE
 from ringbuf.journal.reader import SESSION, Frame
+from ringbuf.journal.retention import retain
 from tests.failing_disk import FailingDisk, refusal
 from tests.journals import flip, info, read, segments, ticks
 
@@ -147,7 +148,7 @@ class JournalMachine(RuleBasedStateMachine):
         frames = read(self.directory, end=self.journal.durable_end).frames
         checkpoint = data.draw(st.sampled_from([frame.end for frame in frames]))
         bases = [int(path.stem) for path in segments(self.directory)]
-        removed = self.journal.retain(checkpoint, max_bytes=max_bytes)
+        removed = retain(self.journal.directory, checkpoint, max_bytes=max_bytes)
         first, *others = [int(path.stem) for path in segments(self.directory)]
         assert [first, *others] == bases[removed:]
         assert first <= checkpoint

@@ -17,7 +17,7 @@ Everything between checkpoint and journal end is doubtful after a restart: the d
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, wait
 from dataclasses import replace
 from functools import partial
@@ -26,7 +26,7 @@ from typing import Final, NamedTuple
 
 from ringbuf.errors import SinkUnavailable
 from ringbuf.journal.appender import JournalAppender
-from ringbuf.journal.reader import Buffer, JournalReader
+from ringbuf.journal.reader import Buffer, Damage, JournalReader
 from ringbuf.journal.step import Step, reached
 from ringbuf.record.schema import Schema
 from ringbuf.record.seqs import SeqSet
@@ -47,6 +47,7 @@ LOGGER: Final = logging.getLogger("ringbuf.writer")
 VERIFY_SECONDS: Final = 1.0
 VERIFY_ROWS: Final = 1_000_000
 SESSION_SECONDS: Final = 10.0
+DAMAGE_SECONDS: Final = 2.0
 PLENTY_BYTES: Final = MAX_BYTES // 4
 """Bytes of the journal for which a batch is made at once, and ahead of time."""
 
@@ -106,6 +107,7 @@ class Loader:
         self._buffers = cycle([Buffer(MAX_BYTES), Buffer(MAX_BYTES)])
         self._ahead: Future[Batch] | None = None
         self._nothing_in = (0, 0)
+        self._damaged: tuple[list[tuple[int, int]], float] = [], 0.0  # and until when it is looked at again
         self._doubtful_until = 0
         self._unverified: dict[int, tuple[Schema, SeqSet]] = {}
         self._unverified_rows = 0
@@ -194,15 +196,22 @@ class Loader:
     def _next_batch(self) -> Batch | None:
         ahead, self._ahead = self._ahead, None
         if ahead is not None and (batch := ahead.result()).begin == self.sent:
-            return batch
+            return batch if self._is_lasting(batch.damages) else None
         end = self._journal.durable_end
         if self.sent >= end or (self.sent, end) == self._nothing_in:
             return None
         batch = collect(self._reader, self.sent, end, next(self._buffers))
         if batch.end > batch.begin:
-            return batch
+            return batch if self._is_lasting(batch.damages) else None
         self._nothing_in = self.sent, end
         return None
+
+    def _is_lasting(self, damages: Sequence[Damage]) -> bool:
+        """Whether damage is still there after a while: a segment that lost its name is put back by the drain."""
+        found = [(each.offset, each.end) for each in damages]
+        if found != self._damaged[0]:
+            self._damaged = found, time.monotonic() + DAMAGE_SECONDS
+        return not found or self.finishing.is_set() or time.monotonic() >= self._damaged[1]
 
     def _load(self, batch: Batch) -> None:
         self._save(replace(self.checkpoint, intent=Intent(batch.begin, batch.end, batch.tokens)))
@@ -292,5 +301,6 @@ class Loader:
 
     def _save(self, checkpoint: Checkpoint) -> None:
         """Nothing may be sent whose intent is not durable."""
+        self._journal.check_owner()
         self._retry.until_written(partial(state_file.save, self._directory.checkpoint, checkpoint))
         self.checkpoint = checkpoint

@@ -79,13 +79,25 @@ class DatabaseAccess:
         return True
 
     def serve(self) -> None:
-        """Answer others, if that is possible by now: a full disk takes no socket. Idempotent; for any thread."""
+        """Answer others, if that is possible by now: a full disk takes no socket. For any thread, again and again.
+
+        A socket or a lock whose file was removed is made again.
+        """
         with self._serving:
-            if self._queries is None and self.obstacle is None:
-                try:
+            if self.obstacle is not None:
+                return
+            if self._lock is not None and not self._lock.keep():
+                pid = holder(self._directory.database_lock) or "unknown"
+                self._problems.report(
+                    JournalInUse(f"{self._directory.database_lock} was replaced, process {pid} has it")
+                )
+            try:
+                if self._queries is None:
                     self._queries = QueryServer(self._directory.query_socket, self._answer)
-                except OSError as error:
-                    self._problems.report(JournalFull(f"{self._directory.query_socket} cannot be made: {error}"))
+                elif self._queries.ensure_named():
+                    LOGGER.warning("%s was removed; it was made again", self._directory.query_socket)
+            except OSError as error:
+                self._problems.report(JournalFull(f"{self._directory.query_socket} cannot be made: {error}"))
 
     def close(self) -> bool:
         """Answer no more, and let others use the database.

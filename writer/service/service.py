@@ -17,9 +17,17 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
-from ringbuf.errors import ConfigurationError, JournalCorrupt, JournalError, JournalInUse, RingbufError
+from ringbuf.errors import (
+    ConfigurationError,
+    JournalCorrupt,
+    JournalError,
+    JournalFull,
+    JournalInUse,
+    JournalLost,
+    RingbufError,
+)
 from ringbuf.journal.appender import JournalAppender
-from ringbuf.journal.reader import MAX_PAYLOAD, JournalReader, SegmentFile
+from ringbuf.journal.reader import JournalReader
 from ringbuf.sinks.clickhouse.engine import Embedded, Engine, Server, described
 from ringbuf.sinks.clickhouse.sink import ClickHouseSink
 from ringbuf.state import checkpoint as state_file
@@ -29,11 +37,11 @@ from ringbuf.state.lock_file import LockFile, holder
 from ringbuf.state.status import INTERVAL_SECONDS, StatusFile
 from ringbuf.writer.drain.attached_rings import AttachedRings
 from ringbuf.writer.drain.dead_rings import DeadRings
-from ringbuf.writer.drain.disk_space import RESERVED_BYTES, free_bytes
 from ringbuf.writer.drain.drain import Drain
 from ringbuf.writer.load.loader import Loader
 from ringbuf.writer.problems import Problems
 from ringbuf.writer.service.database_access import DatabaseAccess
+from ringbuf.writer.service.journal_segments import JournalSegments
 from ringbuf.writer.service.metrics import serve_metrics
 
 LOGGER: Final = logging.getLogger("ringbuf.writer")
@@ -41,7 +49,6 @@ DISCOVER_SECONDS: Final = 0.25
 LOOK_AFTER_SECONDS: Final = 1.0
 LONGEST_IDLE_SECONDS: Final = 0.010
 STUCK_SECONDS: Final = 0.25
-RETAIN_SECONDS: Final = 10.0
 
 
 @dataclass(frozen=True)
@@ -77,8 +84,11 @@ class Writer:
             has loaded records before starts all the same: the rings must be drained.
     """
 
-    def __init__(self, directory: DataDirectory, engine: Engine, database: str, settings: Settings) -> None:
+    def __init__(
+        self, directory: DataDirectory, lock: LockFile, engine: Engine, database: str, settings: Settings
+    ) -> None:
         self._directory = directory
+        self._lock = lock
         self._engine = engine
         self._database = database
         self._settings = settings
@@ -87,9 +97,6 @@ class Writer:
         self._stopping = threading.Event()
         self._stopped = threading.Event()
         self._problems = Problems()
-        self._retain_at = 0.0
-        self._removed = 0
-        self._known_segments: tuple[tuple[int, int] | None, list[SegmentFile]] = None, []
         self._access = DatabaseAccess(directory, engine, database, self._problems)
         if not directory.checkpoint.exists():
             self._access.open_first()
@@ -97,7 +104,10 @@ class Writer:
         self._reader = JournalReader(directory.journal)
         checkpoint = self._load_checkpoint()
         self._journal = JournalAppender.open(
-            directory.journal, not_below=checkpoint.offset, segment_size=settings.segment_bytes
+            directory.journal,
+            not_below=checkpoint.offset,
+            segment_size=settings.segment_bytes,
+            check_owner=self._check_owner,
         )
         self._rings = AttachedRings(self._journal, self._problems, settings.namespace)
         self._drain = Drain(self._rings, self._journal, self._problems)
@@ -110,9 +120,8 @@ class Writer:
             checkpoint,
             flush_interval=settings.flush_interval,
         )
-        self._dead_rings = DeadRings(
-            self._rings, self._problems, lambda: self._loader.checkpoint.offset, settings.remove_dead_after
-        )
+        self._dead_rings = DeadRings(self._rings, self._problems, self._loaded, settings.remove_dead_after)
+        self._segments = JournalSegments(self._journal, self._loaded, settings.segment_bytes, settings.retain_bytes)
 
     def run(self) -> bool:
         """Work until SIGTERM or SIGINT, then store what is there. A second signal ends the process at once.
@@ -131,6 +140,10 @@ class Writer:
         try:
             self._drain_until_stopped()
             self._drain_rest()
+        except JournalLost:
+            self._rings.close()  # for who has the directory now, or the next one
+            self._loader.abandon.set()
+            raise
         finally:
             self._finish_loading(loading)
             self._stopped.set()
@@ -142,6 +155,10 @@ class Writer:
         LOGGER.info("stopped: %d records captured, %d stored", self._drain.captured, self._loader.stored)
         return is_over
 
+    def _loaded(self) -> int:
+        """Journal offset below which the database has everything."""
+        return self._loader.checkpoint.offset
+
     def stop(self) -> None:
         """Begin to stop, as SIGTERM does."""
         self._stopping.set()
@@ -150,7 +167,7 @@ class Writer:
         """The state of the writer, as in `status.json`."""
         loader, journal = self._loader, self._journal
         error = self._access.obstacle or loader.error
-        segments = self._segments()
+        segments = self._segments.present()
         return {
             "version": self._version,
             "pid": os.getpid(),
@@ -181,15 +198,6 @@ class Writer:
             "latency_ms": loader.latency.summary(),
             "errors": self._problems.counts(),
         }
-
-    def _segments(self) -> list[SegmentFile]:
-        """The files of the journal, as they were when it grew last or lost one."""
-        state = self._journal.durable_end, self._removed
-        known, segments = self._known_segments
-        if state != known:
-            segments = self._reader.segments()
-            self._known_segments = state, segments
-        return segments
 
     # Start
 
@@ -236,6 +244,7 @@ class Writer:
                 discover_at = started + DISCOVER_SECONDS
             if started >= look_after_at:
                 self._rings.look_after()
+                self._keep_name()
                 self._dead_rings.remove()
                 look_after_at = started + LOOK_AFTER_SECONDS
             count = self._drain.cycle() if has_news else None
@@ -250,6 +259,24 @@ class Writer:
                 if not self._drain.is_pressed:
                     self._pause(self._settings.sync_interval - (time.monotonic() - started))
 
+    def _keep_name(self) -> None:
+        try:
+            self._journal.keep_name()
+        except JournalFull as error:
+            self._problems.report(error)
+
+    def _check_owner(self) -> None:
+        """Raise JournalLost if the data directory is gone, or another writer may have it."""
+        if self._lock.keep():
+            return
+        pid = holder(self._directory.writer_lock)
+        is_gone = not self._directory.writer_lock.exists()
+        what = "was removed or renamed" if is_gone else f"has another {self._directory.writer_lock.name}"
+        raise JournalLost(
+            f"data directory {self._directory} {what}" + (f", held by process {pid}" if pid else ""),
+            "this writer acknowledges nothing more and ends; put the directory back, or start one on the new directory",
+        )
+
     def _pause(self, seconds: float) -> None:
         if seconds > LONGEST_IDLE_SECONDS:
             self._stopping.wait(seconds)
@@ -262,6 +289,7 @@ class Writer:
         while any(ring.consumer.position < goals.get(ring.file, 0) for ring in self._rings.listed):
             if not self._drain.cycle():
                 break
+        self._keep_name()
 
     # Loader, in its thread
 
@@ -292,12 +320,16 @@ class Writer:
         file = StatusFile(self._directory.status)
         is_last = False
         while True:
-            self._attempt(lambda: file.show(self.status()))
-            self._attempt(self._retain)
-            self._attempt(self._access.serve)
+            self._attempt(lambda: self._monitor_once(file))
             if is_last:
                 return
             is_last = self._stopped.wait(INTERVAL_SECONDS)
+
+    def _monitor_once(self, file: StatusFile) -> None:
+        self._check_owner()  # else all this would be done to somebody else's directory
+        self._attempt(lambda: file.show(self.status()))
+        self._attempt(self._segments.retain)
+        self._attempt(self._access.serve)
 
     def _attempt(self, action: Callable[[], None]) -> None:
         """What serves the monitors must never stop the writer."""
@@ -309,19 +341,6 @@ class Writer:
             self._problems.report(error)
         except Exception:
             LOGGER.exception("the monitor failed; it goes on")
-
-    def _retain(self) -> None:
-        """Remove loaded segments: now and then what is too much, at once all if the drain is about to lack space."""
-        free = free_bytes(self._directory.journal)
-        is_short = free < RESERVED_BYTES + MAX_PAYLOAD + self._settings.segment_bytes
-        if not is_short and time.monotonic() < self._retain_at:
-            return
-        max_bytes = 0 if is_short else self._settings.retain_bytes
-        removed = self._journal.retain(self._loader.checkpoint.offset, max_bytes=max_bytes)
-        self._retain_at = time.monotonic() + RETAIN_SECONDS
-        self._removed += removed
-        if removed:
-            LOGGER.info("journal: %d loaded segments removed", removed)
 
 
 def _unbracketed(destination: str) -> str:
@@ -348,7 +367,7 @@ def run(data_dir: Path, server: Server | None, database: str, settings: Settings
     directory = DataDirectory(data_dir)
     lock = _take_lock(directory)
     try:
-        return Writer(directory, server or Embedded(directory.embedded), database, settings).run()
+        return Writer(directory, lock, server or Embedded(directory.embedded), database, settings).run()
     finally:
         lock.close()
 

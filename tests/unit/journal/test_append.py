@@ -7,10 +7,9 @@ from pathlib import Path
 import pytest
 
 from ringbuf.errors import JournalError
-from ringbuf.journal.appender import JournalAppender
 from ringbuf.journal.reader import JournalReader
+from ringbuf.journal.retention import retain
 from tests.journals import (
-    UNSYNCED,
     append,
     info,
     read,
@@ -101,12 +100,12 @@ def test_a_session_is_forgotten_when_it_is_dropped_and_a_segment_begun(three_seg
 def test_retention_removes_whole_old_segments_below_the_checkpoint(three_segments: Path) -> None:
     journal = reopen(three_segments)
     first, middle, last = segments(three_segments)
-    assert journal.retain(int(last.stem) - 64, max_bytes=10**9) == 0
-    assert journal.retain(int(middle.stem) - 64, max_bytes=0) == 0
-    assert journal.retain(int(last.stem) - 64, max_bytes=0) == 1
+    assert retain(three_segments, int(last.stem) - 64, max_bytes=10**9) == 0
+    assert retain(three_segments, int(middle.stem) - 64, max_bytes=0) == 0
+    assert retain(three_segments, int(last.stem) - 64, max_bytes=0) == 1
     assert segments(three_segments) == [middle, last]
-    assert journal.retain(10**9, max_bytes=0, max_age_ns=0) == 1
-    assert journal.retain(10**9, max_bytes=0, max_age_ns=0) == 0
+    assert retain(three_segments, 10**9, max_bytes=0, max_age_ns=0) == 1
+    assert retain(three_segments, 10**9, max_bytes=0, max_age_ns=0) == 0
     assert segments(three_segments) == [last]
     append(journal)
     journal.sync()
@@ -119,11 +118,9 @@ def test_retention_keeps_what_is_young_and_small(three_segments: Path) -> None:
     first, middle, _ = segments(three_segments)
     now = middle.stat().st_mtime_ns + 10**9
     os.utime(first, ns=(now - 61 * 10**9, now - 61 * 10**9))
-    journal = JournalAppender.open(three_segments, files=UNSYNCED, clock=lambda: now)
     total = sum(path.stat().st_size for path in segments(three_segments))
-    assert journal.retain(10**9, max_bytes=None) == 0
-    assert journal.retain(10**9, max_bytes=total) == 0
-    assert journal.retain(10**9, max_age_ns=62 * 10**9) == 0
-    assert journal.retain(10**9, max_age_ns=60 * 10**9) == 1
-    assert journal.retain(10**9, max_age_ns=60 * 10**9) == 0
-    journal.close()
+    assert retain(three_segments, 10**9, max_bytes=None) == 0
+    assert retain(three_segments, 10**9, max_bytes=total) == 0
+    assert retain(three_segments, 10**9, max_bytes=None, max_age_ns=62 * 10**9, clock=lambda: now) == 0
+    assert retain(three_segments, 10**9, max_bytes=None, max_age_ns=60 * 10**9, clock=lambda: now) == 1
+    assert retain(three_segments, 10**9, max_bytes=None, max_age_ns=60 * 10**9, clock=lambda: now) == 0

@@ -177,8 +177,14 @@ def test_a_session_decodes_to_what_was_encoded() -> None:
     schema = Schema.define("quote", [("bid", "f8"), ("venue", "S5")], version=3)
     described = SessionInfo(9, "mm.btc-1", "höst\n", 2**31, "prod", -1, schema)
     header = replace(HEADER, session=9, record_size=schema.record_size, schema_id=schema.schema_id)
-    assert decode_session(described.encode(), header) == described
-    assert described.encode().isascii()
+    for each in (described, replace(described, ended=True)):
+        assert decode_session(each.encode(), header) == each
+        assert each.encode().isascii()
+
+
+def test_the_end_of_a_session_is_told_only_where_it_has_ended() -> None:
+    assert json.loads(info(7).encode()).keys() == {"ring", "host", "pid", "namespace", "created_ns", "descriptor"}
+    assert json.loads(replace(info(7), ended=True).encode()) == json.loads(info(7).encode()) | {"ended": True}
 
 
 def test_a_session_frame_of_another_schema_than_its_header_says_is_refused() -> None:
@@ -198,6 +204,8 @@ def test_a_session_frame_of_another_schema_than_its_header_says_is_refused() -> 
         {"pid": 1.0},
         {"pid": 2**63},
         {"created_ns": 10**400},
+        {"ended": 1},
+        {"ended": None},
         {"descriptor": ""},
         {"descriptor": "{}"},
         {"descriptor": "[" * 100_000},
