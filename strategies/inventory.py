@@ -126,5 +126,5 @@ class Inventory:
 def _state(order: Order) -> OrderState:
     key = order.instrument.position(order.position_side, order.position_id)
     still_open, awaited = order.open
-    names = key, order.order_id, order.client_order_id, order.side, order.status
+    names = key, order.order_id, order.client_order_id or order.requested, order.side, order.status
     return OrderState(*names, order.price, order.quantity, order.executed, awaited, still_open)

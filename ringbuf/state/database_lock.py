@@ -43,8 +43,6 @@ def take_for_writer(directory: DataDirectory, is_wanted: Callable[[], bool]) -> 
     seen: int | None = None
     while is_wanted():
         if (lock := LockFile.take(directory.database_lock)) is not None:
-            if seen is not None:
-                time.sleep(LOOK_SECONDS)  # a process that ends may let go of the engine's own lock a moment later
             return lock
         pid = holder(directory.database_lock)
         if pid != seen and pid is not None:

@@ -20,6 +20,8 @@ from ringbuf.trading.states import ENDS, REOPENING, REQUESTS, Force
 PENDING: Final = frozenset({OrderStatus.PENDING_CANCEL, OrderStatus.PENDING_REPLACE})
 ITS_REQUEST: Final = REQUESTS | {ExecType.CANCELED, ExecType.CANCEL_REJECTED}
 """Reports whose client order id may be that of a request to cancel."""
+LAST: Final = 1 << 62
+"""More changes of trades than any order has: what has it is stronger than all that was said by then."""
 _MOMENT: Final = attrgetter("moment")
 _TOLD: Final = ("_status", "_settled", "_refused", "_named", "_total", "_quantity", "_leaves", "_price")
 
@@ -209,7 +211,7 @@ class Order:
 
     def replaced_by(self, successor: "Order", report: Report) -> None:
         """Another order took its place, says this report of that other one."""
-        strength = (report.venue_ns, self._changes, self._reached, Force.FINAL, report.arrival)
+        strength = (report.venue_ns, LAST, ZERO, Force.FINAL, report.arrival)
         self._replaced = Word(strength, OrderStatus.REPLACED, is_over=True)
         successor.former = self
 

@@ -1,0 +1,58 @@
+"""The views `fills`, `orders` and `positions` over the table of EXECUTION.
+
+fills
+    One row per fill of a venue, from all its copies (live stream, look-back, a second strategy), as the venue corrected
+    it and without those it took back.
+orders
+    One row per order: its state now, what it has executed and what may still trade.
+positions
+    Exact sums over the fills that are not simulated, and the open quantities, per exchange, account, symbol, position
+    side, position id and strategy.
+
+The rules are those of `ringbuf.trading`, and the lists of words in these statements are made from its tables. Simulated
+records are never merged with real ones. All views read with FINAL, so a record stored twice counts once. No value in a
+record makes a view fail. Filters on exchange, account and symbol reach the table.
+"""
+
+import zlib
+from typing import Final, NamedTuple
+
+from ringbuf.record.execution import EXECUTION
+from ringbuf.sinks.clickhouse.table import literal, quoted, table_name
+from ringbuf.sinks.clickhouse.views.orders import orders
+from ringbuf.sinks.clickhouse.views.positions import fills, positions
+
+MARK: Final = "ringbuf: "
+"""What the comment of each view begins with."""
+
+
+class View(NamedTuple):
+    """A view as it should be; the comment changes with the query.
+
+    Attributes:
+        comment: what `system.tables` shows.
+        statement: creates or replaces it.
+    """
+
+    comment: str
+    statement: str
+
+
+def create_views(database: str) -> dict[str, View]:
+    """The views by name, in the order in which they can be created."""
+    table = table_name(EXECUTION, database)
+    queries = {
+        "fills": (fills(table), "one row per fill of a venue"),
+        "orders": (orders(table), "one row per order, its state now"),
+        "positions": (
+            positions(table, f"{quoted(database)}.{quoted('orders')}"),
+            "exact sums of fills, and what is open",
+        ),
+    }
+    return {name: _view(database, name, query, about) for name, (query, about) in queries.items()}
+
+
+def _view(database: str, name: str, query: str, about: str) -> View:
+    comment = f"{MARK}{about} [{zlib.crc32(query.encode()):08x}]"
+    name = f"{quoted(database)}.{quoted(name)}"
+    return View(comment, f"CREATE OR REPLACE VIEW {name} AS {query}\nCOMMENT {literal(comment)}")

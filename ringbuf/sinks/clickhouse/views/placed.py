@@ -1,0 +1,211 @@
+"""Reports with the order and the trade that each is about (`ringbuf.trading.directory`, `ringbuf.trading.trade`)."""
+
+from typing import Final
+
+from ringbuf.sinks.clickhouse.views.expression import INSTRUMENT, SO_FAR
+from ringbuf.sinks.clickhouse.views.reports import IDS, order_names, reports, trade_changes, words
+from ringbuf.trading.directory import ABOUT_ITSELF
+
+NOT_SIDES: Final = "('unknown', 'both')"
+
+
+def placed(table: str) -> str:
+    """All reports with these columns more:
+
+    - role: `report`. A row more says `replaced`: its report ended the order of this key by taking its place; or
+      `carried`: the totals of the order of this key go on from those of another one.
+    - order_key: its order, empty if it names none; is_named: whether the venue's id of the order is known
+    - order_side, order_position_side, order_position_id: those of its order
+    - is_canceled, is_corrected, change_arrivals, latest_change: what the venue changed about its trade
+    - is_fill: whether it is a fill that `fills` shows; identity: what tells the fill from others; is_kept: whether it
+      tells itself all that is known of it, and is no copy that lacks order, side or price
+    - traded_side, price_now, quantity_now, fill_price_text, fill_quantity_text, last_price_now, last_quantity_now: of
+      the fill as the venue corrected it
+    """
+    return f"""
+SELECT
+    *,
+    arraySort(each -> (-{_TELLS.format("each")}, each.5), arrayFilter(
+        other -> other.4 = told.4 AND (told.1 = '' OR told.1 = other.1)
+            AND (told.2 = 'unknown' OR told.2 = other.2) AND (told.3 = 'nan' OR told.3 = other.3),
+        told_of_trade
+    ))[1] AS kept,
+    (trade, kept.1, kept.2, kept.3, kept.4) AS identity,
+    (kept.1, kept.2, kept.3) = (told.1, told.2, told.3) AS is_kept
+FROM (
+    SELECT
+        *,
+        (order_key, traded_side, fill_price_text, fill_quantity_text) AS told,
+        multiIf(
+            notEmpty(trade_ids), (trade_key, '', '', '', '', toInt64(0), toUInt64(0), toUInt64(0)),
+            total IS NULL AND venue_time = 0, ('', '', '', '', '', toInt64(0), session, seq + 1),
+            (
+                '', order_key, last_price_text, last_quantity_text, ifNull(toString(total), 'none'), venue_time,
+                toUInt64(0), toUInt64(0)
+            )
+        ) AS trade,
+        if(
+            is_fill AND (told.1 = '' OR told.2 = 'unknown' OR told.3 = 'nan'),
+            arrayMap(
+                each -> (each.1.1, each.1.2, each.1.3, each.1.4, each.2),
+                groupUniqArrayIf((told, arrival), is_fill) OVER (PARTITION BY {INSTRUMENT}, trade, is_fill)
+            ),
+            [(told.1, told.2, told.3, told.4, arrival)]
+        ) AS told_of_trade
+    FROM (
+        SELECT
+            * EXCEPT (change),
+            change.1 AS is_canceled,
+            change.3 AS change_arrivals,
+            if(change.1, change.2, change.5.5) AS latest_change,
+            change.4.2 != '' OR change.5.2 != '' AS is_corrected,
+            if(change.4.2 != '', change.4.4, traded_price) AS price_now,
+            if(change.5.2 != '', change.5.4, traded_quantity) AS quantity_now,
+            if(change.4.2 != '', change.4.2, last_price_text) AS fill_price_text,
+            if(change.5.2 != '', change.5.2, last_quantity_text) AS fill_quantity_text,
+            if(change.4.2 != '', change.4.3, last_price) AS last_price_now,
+            if(change.5.2 != '', change.5.3, last_quantity) AS last_quantity_now,
+            if(side = 'unknown' AND order_side != '', order_side, toString(side)) AS traded_side
+        FROM (
+            SELECT
+                owned.*,
+                if(mapContains(of_trade.trade_names, trade_ids[1]), of_trade.trade_names[trade_ids[1]], trade_ids[1])
+                    AS trade_key,
+                of_trade.changes[trade_key] AS change
+            FROM ({_owned(table)}) AS owned
+            LEFT JOIN ({trade_changes(table)}) AS of_trade USING ({INSTRUMENT})
+        )
+    )
+)"""
+
+
+_TELLS: Final = "(toInt8({0}.1 != '') + toInt8({0}.2 != 'unknown') + toInt8({0}.3 != 'nan'))"
+"""How much a fill tells of order, side and price."""
+
+
+def _owned(table: str) -> str:
+    """All reports with their orders and what never changes about those."""
+    key = f"PARTITION BY {INSTRUMENT}, order_key"
+    own = "order_key != '' AND role = 'report'"
+    first = "(oid = '', arrival)"  # the venue knows it better than our request
+    return f"""
+SELECT
+    *,
+    startsWith(order_key, 'id:') AS is_named,
+    role = 'report' AND (is_trade OR (exec_type = 'fill' AND NOT last_quantity = 0)) AS is_fill,
+    ifNull(argMinIf(toString(side), {first}, {own} AND side != 'unknown') OVER ({key}), '') AS order_side,
+    ifNull(argMinIf(toString(position_side), {first}, {own} AND position_side NOT IN {NOT_SIDES}) OVER ({key}), '')
+        AS order_position_side,
+    ifNull(argMinIf(position_id, {first}, {own} AND position_id != '') OVER ({key}), '') AS order_position_id
+FROM (
+    SELECT
+        {", ".join(_NAMING)},
+        {", ".join(f"packed.{place} AS {name}" for place, name in enumerate(_PACKED, 1))},
+        key.1 AS order_key, key.2 AS role
+    FROM ({_keyed(table)})
+    ARRAY JOIN keys AS key
+)"""
+
+
+_OTHER: Final = "nullIf(arrayFilter(each -> each != oid, groupArrayLastIf(2)(oid, is_first_naming) OVER {})[1], '')"
+"""Of the two orders that were named last the one that is not the report's own."""
+_NAMING: Final = (
+    *INSTRUMENT.split(", "), "session", "seq", "arrival", "oid", "client_order_id", "orig_client_order_id", "exec_type",
+    "is_new_request", "is_copy", "total",
+)  # fmt: skip
+"""The columns of a report that say which order it is about."""
+_PACKED: Final = (
+    "origin", "side", "position_side", "position_id", "last_price", "last_quantity", "last_price_text",
+    "last_quantity_text", "cumulative_quantity_text", "status", "leaves", "quantity_told", "traded_price",
+    "traded_quantity", "venue_time", "venue_ns", "is_change", "is_trade", "is_request",
+    "trade_ids",
+)  # fmt: skip
+"""The other columns of it. They go through the windows as one, since each column there costs time to plan."""
+
+
+def _keyed(table: str) -> str:
+    """All reports with the keys of the orders they are about."""
+    is_link = (
+        "purpose = 'successor' AND if(name_told = client_order_id, arrival = first_arrival AND former IS NOT NULL,"
+        " NOT is_named_so)"
+    )
+    unnamed = "concat('client:', toString(number), ':', name)"
+    return f"""
+SELECT
+    *,
+    multiIf(
+        purpose = 'report', [(multiIf(
+            oid != '', concat('id:', oid),
+            name = '', '',
+            number <= named_before, concat('id:', assumeNotNull(last_named)),
+            number <= named_in_all, concat('id:', assumeNotNull(next_named)),
+            {unnamed}
+        ), 'report')],
+        is_first_link, arrayConcat(
+            if(
+                former IS NULL AND following IS NULL, [],
+                [(concat('id:', ifNull(former, assumeNotNull(following))), 'replaced')]
+            ),
+            if(exec_type = 'replaced' AND total IS NOT NULL, [(concat('id:', oid), 'carried')], [])
+        ),
+        []
+    ) AS keys
+FROM (
+    SELECT
+        *,
+        {is_link} AS is_link,
+        is_link AND row_number() OVER (PARTITION BY {INSTRUMENT}, oid, is_link ORDER BY arrival) = 1 AS is_first_link
+    FROM (
+        SELECT
+            *,
+            greatest(ifNull(sum(is_new_request AND NOT is_copy AND purpose = 'report') OVER named, 0), 1) AS number,
+            ifNull(sum(is_first_naming) OVER named, 0) AS named_before,
+            ifNull(sum(is_first_naming) OVER (PARTITION BY {INSTRUMENT}, name), 0) AS named_in_all,
+            anyLast(if(is_first_naming, oid, NULL)) OVER named AS last_named,
+            anyLast(if(is_first_naming, oid, NULL)) OVER backwards AS next_named,
+            if(last_named = oid, {_OTHER.format("named")}, last_named) AS former,
+            if(next_named = oid, {_OTHER.format("backwards")}, next_named) AS following
+        FROM (
+            SELECT
+                *,
+                is_naming AND row_number() OVER (
+                    PARTITION BY {INSTRUMENT}, name, oid, is_naming ORDER BY arrival
+                ) = 1 AS is_first_naming,
+                max(is_naming) OVER (PARTITION BY {INSTRUMENT}, name_told, oid) AS is_named_so,
+                min(arrival) OVER (PARTITION BY {INSTRUMENT}, oid) AS first_arrival
+            FROM ({_named(table)})
+        )
+        WINDOW
+            named AS (PARTITION BY {INSTRUMENT}, name ORDER BY arrival ASC, purpose DESC {SO_FAR}),
+            backwards AS (PARTITION BY {INSTRUMENT}, name ORDER BY arrival DESC, purpose ASC {SO_FAR})
+    )
+)"""
+
+
+def _named(table: str) -> str:
+    """A row for each client id that a report names, and what it names it for."""
+    names_itself = f"exec_type IN ({words(ABOUT_ITSELF)})"
+    about = "oid = '' AND orig_client_order_id != ''"
+    others = "oid != '' AND orig_client_order_id != ''"
+    return f"""
+SELECT
+    * EXCEPT (order_names),
+    named.1 AS name_told, named.2 AS purpose,
+    if(mapContains(order_names, name_told), order_names[name_told], name_told) AS name,
+    oid != '' AND name_told != '' AND purpose != 'successor' AS is_naming
+FROM (
+    SELECT
+        {", ".join(f"report.{name} AS {name}" for name in _NAMING)},
+        ({", ".join(f"report.{name}" for name in _PACKED)}) AS packed,
+        first.order_names AS order_names
+    FROM (SELECT *, {IDS} AS trade_ids FROM ({reports(table)})) AS report
+    LEFT JOIN ({order_names(table)}) AS first USING ({INSTRUMENT})
+)
+ARRAY JOIN arrayConcat(
+    [(if({about}, orig_client_order_id, client_order_id), 'report')],
+    if(
+        {others} AND {names_itself} AND client_order_id != orig_client_order_id,
+        [(orig_client_order_id, 'mention')], []
+    ),
+    if({others} AND NOT {names_itself}, [(orig_client_order_id, 'successor')], [])
+) AS named"""

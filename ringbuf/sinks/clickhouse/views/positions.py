@@ -1,0 +1,118 @@
+"""The views `fills` and `positions`: what each fill counts for, and the sums (`ringbuf.trading.position`)."""
+
+from typing import Final
+
+from ringbuf.record.execution import EXECUTION
+from ringbuf.sinks.clickhouse.views.expression import EPOCH, ZERO
+from ringbuf.sinks.clickhouse.views.trades import trades
+from ringbuf.trading.number import LEAST, MOST, MOST_QUOTE, PRODUCT_DECIMALS
+
+_KEY: Final = ("exchange", "account", "symbol", "position_side", "position_id", "strategy")
+_QUOTE_ZERO: Final = "toDecimal256(0, 52)"
+
+
+def fills(table: str) -> str:
+    """The view `fills`: the columns of EXECUTION as they count, and
+
+    - counted, priced: whether quantity, and price x quantity, can be summed
+    - corrected, copies: whether the venue corrected it, and how many records told of it
+    """
+    names = [name for name in EXECUTION.names if name != "exec_type"]
+    return f"""
+SELECT {", ".join(names)}, simulated, corrected, copies, CAST({_COUNTED}, 'Bool') AS counted,
+    CAST({_COUNTED} AND {_priced()}, 'Bool') AS priced
+FROM ({trades(table)})"""
+
+
+def positions(table: str, orders: str) -> str:
+    """The view `positions`: sums over the fills that are not simulated, and what open orders may still change."""
+    key = ", ".join(_KEY)
+    sides = ("buy", "sell")
+    counts = ("fills", "unpriced", "ignored", "ignored_commissions")
+    opens = ("open_buy", "open_sell", "awaited_buy", "awaited_sell")
+    sums = ("bought_quantity", "sold_quantity", "bought_quote", "sold_quote", *counts, *opens)
+    of_orders = [
+        f"ifNull(sumIf({column}, side = '{side}'), {ZERO}) AS {name}_{side}"
+        for name, column in (("open", "open_quantity"), ("awaited", "awaited_quantity"))
+        for side in sides
+    ]
+    of_fills = [
+        f"ifNull(sumIf(assumeNotNull({column}), {condition} AND side = '{side}'), {zero}) AS {name}_{result}"
+        for column, condition, zero, result in (
+            ("traded_quantity", "counted", ZERO, "quantity"),
+            ("quote", "priced", _QUOTE_ZERO, "quote"),
+        )
+        for side, name in (("buy", "bought"), ("sell", "sold"))
+    ]
+    paid = [
+        f"sumMapIf(map({name}_currency, assumeNotNull({name}_paid)), counted AND {name}_paid IS NOT NULL)"
+        for name in ("commission", "other_commission")
+    ]
+    ignored = [
+        f"countIf(counted AND {name}_paid IS NULL AND {name} != 0 AND NOT isNaN({name}))"
+        for name in ("commission", "other_commission")
+    ]
+    nothing = {name: "toUInt64(0)" if name in counts else ZERO for name in sums} | {
+        "bought_quote": _QUOTE_ZERO,
+        "sold_quote": _QUOTE_ZERO,
+    }
+    no_fees = "CAST(map(), 'Map(String, Decimal(76, 38))')"
+    return f"""
+SELECT
+    {key},
+    bought_quantity - sold_quantity AS quantity,
+    {", ".join(f"ifNull(sum(part.{name}), {nothing[name]}) AS {name}" for name in sums)},
+    sumMap(part.commissions) AS commissions,
+    ifNull(max(part.last_exchange_ns), {EPOCH}) AS last_exchange_ns,
+    ifNull(max(part.last_captured_ns), {EPOCH}) AS last_captured_ns
+FROM (
+    SELECT
+        {key}, {", ".join(of_fills)},
+        countIf(counted) AS fills, countIf(counted AND NOT priced) AS unpriced, countIf(NOT counted) AS ignored,
+        {" + ".join(ignored)} AS ignored_commissions,
+        {", ".join(f"{nothing[name]} AS {name}" for name in sums[-4:])},
+        mapAdd({", ".join(paid)}) AS commissions,
+        max(exchange_ns) AS last_exchange_ns, max(captured_ns) AS last_captured_ns
+    FROM (
+        SELECT *, {_COUNTED} AS counted, counted AND {_priced()} AS priced, {_quote()} AS quote
+        FROM ({trades(table)})
+    )
+    WHERE NOT simulated
+    GROUP BY {key}
+    UNION ALL
+    SELECT
+        {key}, {", ".join(f"{nothing[name]} AS {name}" for name in sums[:-4])}, {", ".join(of_orders)},
+        {no_fees} AS commissions, {EPOCH} AS last_exchange_ns, {EPOCH} AS last_captured_ns
+    FROM {orders}
+    WHERE NOT simulated AND open_quantity != 0
+    GROUP BY {key}
+) AS part
+GROUP BY {key}"""
+
+
+_COUNTED: Final = "side IN ('buy', 'sell') AND ifNull(traded_quantity > 0, 0)"
+
+
+def _priced() -> str:
+    """Whether the product of price and quantity is summed."""
+    fits = " OR ".join(f"({_fits(*decimals)})" for decimals in PRODUCT_DECIMALS)
+    size = f"(last_price = 0 OR (abs(last_price) >= {LEAST} AND abs(last_price) < {MOST}))"
+    return f"{size} AND abs(last_price) * last_quantity < {MOST_QUOTE} AND ({fits})"
+
+
+def _fits(price: int, quantity: int) -> str:
+    """Whether price and quantity have no more decimals than that."""
+    return (
+        f"toDecimal256OrZero(price_text, {price}) = traded_price"
+        f" AND toDecimal256OrZero(quantity_text, {quantity}) = traded_quantity"
+    )
+
+
+def _quote() -> str:
+    """The product of price and quantity, exactly."""
+    products = ", ".join(
+        f"{_fits(price, quantity)},"
+        f" toDecimal256OrZero(price_text, {price}) * toDecimal256OrZero(quantity_text, {quantity})"
+        for price, quantity in PRODUCT_DECIMALS
+    )
+    return f"multiIf(NOT priced, {_QUOTE_ZERO}, {products}, {_QUOTE_ZERO})"

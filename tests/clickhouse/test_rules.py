@@ -1,0 +1,109 @@
+"""The views and the inventory of a strategy follow the same rules, to the last digit, whatever the venues report."""
+
+import random
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from ringbuf.errors import RecordError
+from ringbuf.strategies.inventory import Inventory
+from tests.clickhouse.databases import Database, executions
+from tests.unit.trading.histories import BEGIN_NS, Fields, histories
+
+Comparable = dict[Any, Any]
+SUMS = "bought_quantity, sold_quantity, bought_quote, sold_quote, fills, unpriced"
+OPEN = "quantity, open_buy, open_sell, awaited_buy, awaited_sell"
+BASE: Fields = {"exchange": "x", "symbol": "s", "origin": "live", "captured_ns": 1}
+
+
+def shuffled(draw: random.Random, records: Sequence[Fields]) -> list[Fields]:
+    """A history in another order of arrival, with copies; some records have a venue time by their place."""
+    found = []
+    for place, record in enumerate(records):
+        times = {"exchange_ns": BEGIN_NS + place * 1_000} if draw.random() < 0.6 else {}
+        found.append({**times, **record})
+    found += [dict(draw.choice(found)) for _ in range(draw.randrange(3))]
+    draw.shuffle(found)
+    return found
+
+
+def applied(database: Database, all_records: Iterable[Sequence[Fields]]) -> list[Inventory]:
+    """Each history in an account of its own, in the database and in an inventory; what that refuses is in neither."""
+    rows, inventories = [], []
+    for number, records in enumerate(all_records):
+        inventories.append(Inventory(lookback=None))
+        for record in records:
+            row = {**BASE, **record, "account": str(number)}
+            try:
+                inventories[-1].apply(executions([row])[0])
+            except RecordError:
+                continue
+            rows.append(row)
+    database.insert(executions(rows, session=1))
+    return inventories
+
+
+def plain(value: Any) -> Any:
+    """A number as every way of writing it."""
+    return value.normalize() if isinstance(value, Decimal) else Decimal(value) if isinstance(value, int) else value
+
+
+def of_view(database: Database) -> Comparable:
+    """Positions and orders of all accounts, as the views have them."""
+    found: Comparable = {}
+    query = f"SELECT account, position_side, position_id, {OPEN}, {SUMS}, commissions FROM {database.name()}.positions"
+    for account, side, position_id, *numbers, commissions in database.rows(query):
+        key = (account, "position", "" if side == "unknown" else side, position_id)
+        paid = {currency: amount.normalize() for currency, amount in commissions.items() if amount}
+        found[key] = [*map(plain, numbers), paid]
+    columns = "order_status, side, executed_quantity, awaited_quantity, open_quantity"
+    query = f"SELECT account, order_id, client_order_id, {columns} FROM {database.name()}.orders"
+    for account, order_id, client_order_id, *told in database.rows(query):
+        found.setdefault((account, order_id, client_order_id), []).append([*map(plain, told)])
+    return {key: each if "position" in key else sorted(each, key=str) for key, each in found.items()}
+
+
+def of_inventory(account: str, inventory: Inventory) -> Comparable:
+    """The same of one account, as the strategy has it."""
+    found: Comparable = {}
+    sums = inventory.sums()
+    for key, position in inventory.positions().items():
+        if key not in sums:
+            continue
+        numbers, its = [*position], sums[key]
+        numbers += [its.bought_quantity, its.sold_quantity, its.bought_quote, its.sold_quote]
+        paid = {currency: amount.normalize() for currency, amount in its.commissions.items() if amount}
+        values = [*map(plain, [*numbers, its.fills, its.unpriced]), paid]
+        found[(account, "position", key.position_side, key.position_id)] = values
+    for order in inventory.orders():
+        told = [order.status.name.lower(), order.side.name.lower(), order.executed, order.awaited, order.open]
+        found.setdefault((account, order.order_id, order.client_order_id), []).append([*map(plain, told)])
+    return {key: each if "position" in key else sorted(each, key=str) for key, each in found.items()}
+
+
+def told(known: Comparable) -> Comparable:
+    """Without positions in which nothing is, which only one side lists."""
+    return {key: value for key, value in known.items() if "position" not in key or any(value)}
+
+
+def compare(views: Database, all_records: Sequence[Sequence[Fields]], names: Sequence[str]) -> None:
+    inventories = applied(views, all_records)
+    found = of_view(views)
+    for number, inventory in enumerate(inventories):
+        account = str(number)
+        of_account = {key: value for key, value in found.items() if key[0] == account}
+        assert told(of_account) == told(of_inventory(account, inventory)), (names[number], all_records[number])
+
+
+def test_every_history_ends_the_same_in_the_strategy_and_in_the_views(views: Database) -> None:
+    known = histories()
+    compare(views, [each.records for each in known.values()], list(known))
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_in_any_order_of_arrival_with_any_copies_strategy_and_views_agree(views: Database, seed: int) -> None:
+    draw = random.Random(seed)
+    known = histories()
+    compare(views, [shuffled(draw, each.records) for each in known.values()], list(known))
