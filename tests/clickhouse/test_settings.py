@@ -147,9 +147,11 @@ def test_whatever_a_profile_fixes_an_answer_is_the_same(opened: Database) -> Non
     opened.insert(fills(3))
     assert opened.query_json("SELECT count() AS n FROM executions FINAL") == b'{"n":3}\n'
     assert json.loads(opened.query_json("SELECT * EXCEPT last_captured_ns FROM positions")) == {
-        "exchange": "x", "account": "a", "symbol": "s", "strategy": "", "quantity": 1.5, "bought_quantity": 1.5,
+        "exchange": "x", "account": "a", "symbol": "s", "position_side": "unknown", "position_id": "", "strategy": "",
+        "quantity": 1.5, "bought_quantity": 1.5,
         "sold_quantity": 0, "bought_quote": 3.75, "sold_quote": 0, "commissions": {}, "fills": 3, "ignored": 0,
-        "ignored_commissions": 0, "last_exchange_ns": "1970-01-01 00:00:00.000000001",
+        "unpriced": 0, "ignored_commissions": 0, "open_buy": 0, "open_sell": 0, "awaited_buy": 0, "awaited_sell": 0,
+        "last_exchange_ns": "1970-01-01 00:00:00.000000001",
     }  # fmt: skip
 
 

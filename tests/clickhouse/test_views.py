@@ -182,10 +182,6 @@ BAD_FILLS: list[dict[str, Any]] = [
     *({"last_quantity": bad} for bad in (-math.inf, math.nan, 5e-324, 1e21)),
     *({"side": bad, "order_id": f"o-{bad}"} for bad in ("unknown", 77)),
 ]
-UNPRICED_FILLS: list[dict[str, Any]] = [
-    *({"last_price": bad} for bad in (math.nan, math.inf, 1e300, 1e-300)),
-    {"last_price": 1e20, "last_quantity": 0.1},
-]
 
 
 def test_a_fill_that_cannot_be_summed_is_seen_and_not_summed(views: Database) -> None:
@@ -196,22 +192,6 @@ def test_a_fill_that_cannot_be_summed_is_seen_and_not_summed(views: Database) ->
     (position,) = positions(views)
     assert (position["fills"], position["ignored"]) == (1, len(BAD_FILLS))
     assert (position["quantity"], position["bought_quote"]) == (Decimal("0.1"), Decimal("6000.05"))
-
-
-def test_a_fill_without_a_price_that_can_be_summed_counts_its_quantity(views: Database) -> None:
-    record(views, *({**FILL, "trade_id": f"t-{number}", **bad} for number, bad in enumerate(UNPRICED_FILLS)))
-    assert [(fill["counted"], fill["priced"]) for fill in fills(views)] == [(True, False)] * len(UNPRICED_FILLS)
-    (position,) = positions(views)
-    assert (position["quantity"], position["unpriced"]) == (Decimal("0.1") * len(UNPRICED_FILLS), len(UNPRICED_FILLS))
-    assert position["bought_quote"] == 0
-
-
-def test_a_price_of_zero_or_below_counts_and_a_fill_of_zero_is_none(views: Database) -> None:
-    record(views, {**FILL, "last_price": 0.0}, {**FILL, "trade_id": "t-2", "last_price": -12.5, "last_quantity": 2.0})
-    record(views, {**FILL, "trade_id": "t-3", "last_quantity": 0.0})
-    (position,) = positions(views)
-    assert (position["fills"], position["ignored"], position["unpriced"]) == (2, 0, 0)
-    assert (position["quantity"], position["bought_quote"]) == (Decimal("2.1"), Decimal(-25))
 
 
 # Orders

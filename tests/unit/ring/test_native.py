@@ -81,7 +81,7 @@ class Finder:
             return importlib.util.spec_from_file_location(name, {str(broken)!r})
 sys.meta_path.insert(0, Finder())
 try:
-    import ringbuf
+    from ringbuf import Producer
 except Exception as error:
     print(type(error).__name__, error)
 """

@@ -68,7 +68,7 @@ FROM (
             if(side = 'unknown' AND order_side != '', order_side, toString(side)) AS traded_side
         FROM (
             SELECT
-                owned.*,
+                {", ".join(f"owned.{name} AS {name}" for name in (*_NAMING, *_PACKED, *_OWNED))},
                 if(mapContains(of_trade.trade_names, trade_ids[1]), of_trade.trade_names[trade_ids[1]], trade_ids[1])
                     AS trade_key,
                 of_trade.changes[trade_key] AS change
@@ -114,6 +114,9 @@ _NAMING: Final = (
     "is_new_request", "is_copy", "total",
 )  # fmt: skip
 """The columns of a report that say which order it is about."""
+_OWNED: Final = (
+    "order_key", "role", "is_named", "is_fill", "order_side", "order_position_side", "order_position_id"
+)  # fmt: skip
 _PACKED: Final = (
     "origin", "side", "position_side", "position_id", "last_price", "last_quantity", "last_price_text",
     "last_quantity_text", "cumulative_quantity_text", "status", "leaves", "quantity_told", "traded_price",
