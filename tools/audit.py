@@ -1,20 +1,18 @@
 """`ringbuf audit`: prove from sequence numbers that the database has every record."""
 
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import click
 from rich.text import Text
 
-from ringbuf.audit.reconciliation import Account, LostRing, Reconciliation, reconcile
-from ringbuf.query.database import open_database, writer_status
+from ringbuf.audit.audit import COUNTS
+from ringbuf.audit.audit import audit as make_audit
+from ringbuf.audit.reconciliation import Account, LostRing, Reconciliation
 from ringbuf.record.seqs import SeqSet
-from ringbuf.ring import registry
 from ringbuf.tools.options import data_dir_option, timeout_option
 from ringbuf.tools.output import ABSENT, json_option, print_json, print_table, styled, time_text
 
-_COUNTS: Final = ("recorded", "stored", "pending", "quarantined", "lost", "doubled", "raw_duplicates")
 _SHOWN_GAPS: Final = 20
 
 
@@ -31,50 +29,17 @@ def audit(ctx: click.Context, data_dir: Path, timeout: float, as_json: bool) -> 
     or was seen to its end, and all could be read. Records dropped because a ring was full were never accepted; they are
     shown, too. The writer may be running.
     """
-    namespace = registry.resolve_namespace(writer_status(data_dir).get("namespace"))
-    with open_database(data_dir, timeout) as database:
-        found = reconcile(data_dir, namespace, database)
+    made = make_audit(data_dir, timeout)
     if as_json:
-        print_json({"namespace": namespace, "data_dir": str(data_dir), "database": database.name} | described(found))
+        print_json(made.described())
     else:
-        _print(found)
-    ctx.exit(0 if found.is_proven else 1)
+        _print(made.found, made.totals)
+    ctx.exit(0 if made.found.is_proven else 1)
 
 
-def described(found: Reconciliation) -> dict[str, Any]:
-    """What an audit found, as JSON."""
-    sessions = [_session(each) for each in found.accounts]
-    totals = {name: sum(each[name] for each in sessions) for name in _COUNTS}
-    totals |= {name: sum(each[name] or 0 for each in sessions) for name in ("dropped", "rejected", "flagged")}
-    return {"proven": found.is_proven, "totals": totals, "sessions": sessions, "problems": found.problems}
-
-
-def _session(each: Account) -> dict[str, Any]:
-    return {
-        "session": each.session,
-        "ring": each.origin.ring or None,
-        "host": each.origin.host or None,
-        "schema": each.origin.schema or None,
-        "recorded": each.recorded.count,
-        "stored": each.stored.count,
-        "pending": each.pending.count,
-        "quarantined": each.quarantined.count,
-        "lost": each.lost.count,
-        "gaps": [[gap.first_seq, gap.end] for gap in each.lost.ranges],
-        "doubled": each.doubled,
-        "raw_duplicates": each.raw_duplicates,
-        "dropped": each.ring.dropped if each.ring else None,
-        "rejected": each.ring.rejected if each.ring else None,
-        "flagged": each.ring.flagged if each.ring else None,
-        "ending": each.ending,
-        "lost_ring": None if each.lost_ring is None else asdict(each.lost_ring),
-    }
-
-
-def _print(found: Reconciliation) -> None:
-    totals = described(found)["totals"]
+def _print(found: Reconciliation, totals: dict[str, int]) -> None:
     if found.accounts:
-        titles = ("RING", "SESSION", "SCHEMA", *(name.upper() for name in (*_COUNTS[:-1], "dropped")))
+        titles = ("RING", "SESSION", "SCHEMA", *(name.upper() for name in (*COUNTS[:-1], "dropped")))
         print_table(titles, [_row(each) for each in found.accounts], left=titles[:3])
         click.echo()
     for each in found.accounts:
@@ -85,7 +50,7 @@ def _print(found: Reconciliation) -> None:
             click.echo(_possibly_lost(each, each.lost_ring))
     for problem in found.problems:
         click.echo(f"problem: {problem}")
-    counted = ", ".join(f"{totals[name]:,} {name}" for name in _COUNTS[1:-1])
+    counted = ", ".join(f"{totals[name]:,} {name}" for name in COUNTS[1:-1])
     aside = [f"{totals['raw_duplicates']:,} copies await their merge"] if totals["raw_duplicates"] else []
     aside += [f"{totals['dropped']:,} records found a ring full and were dropped"] if totals["dropped"] else []
     click.echo("; ".join([f"{totals['recorded']:,} records recorded: {counted}", *aside]))

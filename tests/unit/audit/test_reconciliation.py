@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ringbuf import Consumer, Producer, Schema
+from ringbuf.audit.audit import Audit
 from ringbuf.audit.places import JournalContent, RingContent, Stored, look_at_journal, look_at_quarantine, look_at_rings
 from ringbuf.audit.reconciliation import (
     UNKNOWN,
@@ -28,7 +29,6 @@ from ringbuf.state import checkpoint
 from ringbuf.state.checkpoint import Checkpoint
 from ringbuf.state.data_directory import DataDirectory
 from ringbuf.state.quarantine import Quarantine
-from ringbuf.tools.audit import described
 from tests.checkout import ROOT
 from tests.journals import UNSYNCED, info, ticks
 
@@ -105,7 +105,7 @@ def test_every_key_of_the_json_is_documented() -> None:
     document = (ROOT / "docs" / "TOOL.md").read_text()
     journal = JournalContent({1: info(1)}, {1: 1}, {1: 1})
     accounted = with_ending(account(1, UNKNOWN, None, 0, SeqSet(), SeqSet(), stored((0, 1))), journal)
-    printed = described(Reconciliation([accounted], []))
+    printed = Audit("default", Path("data"), "ringbuf", Reconciliation([accounted], [])).described()
     for each in (printed, printed["totals"], printed["sessions"][0], printed["sessions"][0]["lost_ring"]):
         assert [key for key in each if f'"{key}":' not in document] == []
 
