@@ -2,10 +2,8 @@
 
 import click
 
-from ringbuf.errors import RingbufError
 from ringbuf.ring import registry
-from ringbuf.ring.inspection import check_exists, open_ring
-from ringbuf.ring.observer import RingState
+from ringbuf.ring.removal import remove_ring
 from ringbuf.tools.output import json_option, print_json, size_text
 
 
@@ -27,17 +25,13 @@ def rm(name: str | None, force: bool, drained: bool, as_json: bool) -> None:
     if name is None:
         _remove_drained(namespace, as_json)
         return
-    check_exists(name, namespace)
-    state = _state(name, namespace) if force else None
-    registry.remove(name, namespace=namespace, force=force)
-    is_held = state is not None and state.producer_alive
-    unread = None if force and state is None else 0 if state is None or is_held else state.lag
+    removal = remove_ring(name, namespace, force=force)
     if as_json:
-        print_json({"namespace": namespace, "removed": name, "unread": unread, "held": is_held})
+        print_json(removal.described())
         return
-    lost = f"unread records lost: {'unknown' if unread is None else f'{unread:,}'}"
-    held = f"; process {state.producer_pid} holds it and makes it anew" if state is not None and is_held else ""
-    click.echo(f"removed ring {name!r}" + held + (f"; {lost}" if unread != 0 else ""))
+    lost = f"unread records lost: {'unknown' if removal.unread is None else f'{removal.unread:,}'}"
+    held = "" if removal.held_by is None else f"; process {removal.held_by} holds it and makes it anew"
+    click.echo(f"removed ring {name!r}" + held + (f"; {lost}" if removal.unread != 0 else ""))
 
 
 def _remove_drained(namespace: str, as_json: bool) -> None:
@@ -49,12 +43,3 @@ def _remove_drained(namespace: str, as_json: bool) -> None:
     for name, size in removed.items():
         click.echo(f"removed ring {name!r}, {size_text(size)}")
     click.echo(f"{len(removed)} rings removed, {size_text(sum(removed.values()))} freed")
-
-
-def _state(name: str, namespace: str) -> RingState | None:
-    """The counters of a ring, None if it cannot tell."""
-    try:
-        with open_ring(name, namespace) as observer:
-            return observer.state()
-    except RingbufError:
-        return None

@@ -56,8 +56,15 @@ def ask(path: Path, statement: str, timeout: float) -> Iterator[bytes]:
 
 def _rows(answer: BinaryIO, timeout: float) -> Iterator[bytes]:
     deadline = time.monotonic() + timeout
+    has_sign = False
     while True:
-        line = answer.readline()
+        try:
+            line = answer.readline()
+        except TimeoutError as error:
+            if has_sign and timeout < SILENT_SECONDS:  # it lived a moment ago, and may
+                raise Busy from error
+            raise
+        has_sign = True
         if not line.endswith(b"\n"):
             raise ConnectionResetError("the process ended before it had answered")
         word, _, rest = line.decode().strip().partition(" ")

@@ -1,6 +1,7 @@
 """Records that the database refuses for good, from the refusal to the second sending."""
 
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,10 @@ import pytest
 from ringbuf.journal.step import Step
 from ringbuf.launch.clickhouse_server import ClickHouse
 from ringbuf.launch.waiting import wait_until
-from tests.command import ringbuf
+from ringbuf.state.data_directory import DataDirectory
+from ringbuf.state.lock_file import holder
+from tests.command import RINGBUF, ringbuf
+from tests.proxy import Proxy, hang
 from tests.recorded import Recorded, check_stored
 from tests.writer_process import WriterProcess
 
@@ -55,4 +59,35 @@ def test_records_a_constraint_refuses_wait_alone_in_quarantine_until_they_are_se
         writer.start().wait_running()
         writer.stop()
         assert writer.status()["quarantined"] == 0
+        check_stored(client, database, ring)
+
+
+def test_a_writer_that_starts_ends_a_resend_that_hangs_and_what_was_not_sent_stays_in_quarantine(
+    clickhouse_server: ClickHouse, proxy: Proxy, writer: WriterProcess, database: str, data_dir: Path
+) -> None:
+    ring = Recorded("mm")
+    with clickhouse_server.client() as client:
+        client.command(f"ALTER TABLE {database}.executions ADD CONSTRAINT few CHECK seq % 50 != 7")
+        ring.record(100)
+        wait_until(lambda: writer.status()["quarantined"] == 2, "two are in quarantine")
+        writer.stop()
+        client.command(f"ALTER TABLE {database}.executions DROP CONSTRAINT few")
+        proxy.play(hang, applies=lambda _: True)
+        command = [RINGBUF, "resend", "--data-dir", str(data_dir)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as resend:
+            lock = DataDirectory(data_dir).database_lock
+            wait_until(lambda: holder(lock) is not None, "it is at it")
+            writer.start().wait_running()
+            printed, said = resend.communicate(timeout=30)
+        assert (resend.returncode, printed) == (1, "")
+        assert said.startswith(f"ringbuf: data directory {data_dir} is held by a writer, process {writer.pid}; stop it")
+        ring.record(10)
+        wait_until(lambda: ring.recorder.producer.lag == 0, "the ring is drained")
+        proxy.behave()
+        proxy.cut()
+        wait_until(lambda: writer.status()["stored"] == 10, "its records are stored")
+        assert writer.status()["quarantined"] == 2
+        writer.stop()
+        again = ringbuf("resend", "--data-dir", str(data_dir), "--json")
+        assert (again.returncode, json.loads(again.stdout)) == (0, {"stored": 2, "refused": []})
         check_stored(client, database, ring)

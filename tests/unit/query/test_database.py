@@ -2,13 +2,15 @@
 
 import socket
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
 
 from ringbuf.errors import SinkUnavailable
+from ringbuf.launch.waiting import wait_until
 from ringbuf.query.database import ask_writer
+from ringbuf.state import query_client
 from ringbuf.state.data_directory import DataDirectory
 from ringbuf.state.query_server import QueryServer
 
@@ -69,3 +71,91 @@ def test_without_a_writer_there_is_nobody_to_ask(is_left: bool, tmp_path: Path) 
             killed.bind(str(DataDirectory(tmp_path).query_socket))
     with pytest.raises((ConnectionRefusedError, FileNotFoundError)):
         ask_writer(tmp_path, "SELECT")
+
+
+# What the process that answers says while it does
+
+
+def asking(path: Path, timeout: float) -> bytes:
+    return b"".join(query_client.ask(path, "SELECT", timeout))
+
+
+@pytest.mark.parametrize("timeout", [0.3, 1.5])
+def test_a_process_that_takes_long_is_no_process_that_hangs(timeout: float, tmp_path: Path) -> None:
+    path = DataDirectory(tmp_path).query_socket
+    answering = threading.Event()
+
+    def slow(_: str, __: float) -> Iterator[bytes]:
+        answering.wait()
+        yield b"{}\n"
+
+    server = QueryServer(path, slow)
+    try:
+        with pytest.raises(query_client.Busy):
+            asking(path, timeout)
+        answering.set()
+        assert asking(path, 30.0) == b"{}\n"
+    finally:
+        server.close()
+
+
+def test_a_process_that_gives_no_sign_of_life_hangs(tmp_path: Path) -> None:
+    path = DataDirectory(tmp_path).query_socket
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(path))
+        listening.listen()
+        with pytest.raises(query_client.Silent) as raised:
+            asking(path, 0.2)
+    assert raised.value.seconds == 0.2
+
+
+def test_an_answer_that_breaks_off_is_none(tmp_path: Path) -> None:
+    def breaking(_: str, __: float) -> Iterator[bytes]:
+        yield b'{"x":1}\n'
+        raise SinkUnavailable("away", "wait")
+
+    server = QueryServer(DataDirectory(tmp_path).query_socket, breaking)
+    pieces: list[bytes] = []
+    try:
+        with pytest.raises(SinkUnavailable, match=r"^away; wait$"):
+            pieces.extend(query_client.ask(DataDirectory(tmp_path).query_socket, "SELECT", 5.0))
+    finally:
+        server.close()
+
+
+def test_a_query_whose_client_has_gone_is_awaited_by_nobody(tmp_path: Path) -> None:
+    path = DataDirectory(tmp_path).query_socket
+    ending = threading.Event()
+
+    def slow(_: str, __: float) -> Iterator[bytes]:
+        ending.wait()
+        yield b"{}\n"
+
+    server = QueryServer(path, slow)
+    try:
+        with pytest.raises(query_client.Busy):
+            asking(path, 0.5)
+        server.wait_until_answered()
+        assert not server.is_idle
+        ending.set()
+        wait_until(lambda: server.is_idle, "the query has ended")
+    finally:
+        server.close()
+
+
+@pytest.mark.parametrize("request_bytes", [b"", b"SELECT 1", b"[]", b'{"statement": "SELECT 1"}', b"\xff" * 100])
+def test_what_is_no_request_is_refused(request_bytes: bytes, tmp_path: Path) -> None:
+    path = DataDirectory(tmp_path).query_socket
+    server = QueryServer(path, lambda _, __: [b"{}\n"])
+    try:
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.connect(str(path))
+            connection.sendall(request_bytes)
+            connection.shutdown(socket.SHUT_WR)
+            with connection.makefile("rb") as answer:
+                lines = [line for line in answer if line != b"wait\n"]
+    finally:
+        server.close()
+    assert len(lines) == 1
+    assert lines[0].startswith(b'error {"kind": "SinkError", "error": ')
+    assert b"is no request" in lines[0]
