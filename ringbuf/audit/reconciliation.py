@@ -86,7 +86,7 @@ class Account:
         recorded: records accepted so far; each is in exactly one of stored, quarantined, pending and lost.
         raw_duplicates: copies of stored rows that readers with FINAL do not see.
         doubled: copies of stored rows that they do see.
-        ending: what is known of its end; None if only the database knows the session.
+        ending: what is known of its end; None if nobody looked: the session is of another writer, or of release 0.1.0.
         lost_ring: what is known of the ring if that is `LOST`.
     """
 
@@ -220,8 +220,8 @@ def with_ending(account: Account, journal: JournalContent) -> Account:
     info = journal.sessions.get(account.session)
     if account.ring is not None:
         return replace(account, ending=Ending.OPEN)
-    if info is None or info.ended:
-        return replace(account, ending=None if info is None else Ending.ENDED)
+    if info is None or info.ended is not False:
+        return replace(account, ending=Ending.ENDED if info is not None and info.ended else None)
     started_ns = time.time_ns() - time.clock_gettime_ns(time.CLOCK_BOOTTIME)
     written_ns = journal.written_ns[account.session]
     lost = LostRing(info.pid, journal.ends[account.session], written_ns, written_ns < started_ns)

@@ -33,8 +33,8 @@ segment plus the position in its file. All numbers are little-endian; every fram
     +------+------+--------------------------------------------------------------------+
 
 The payload of a records frame is `count` records of consecutive seqs, bytes as they were in the ring. The payload of a
-session frame is canonical JSON: ring, host, pid, namespace, created_ns and the schema's descriptor; and `ended: true`
-if no process held the ring and all its records stand before this frame. The offset inside a
+session frame is canonical JSON: ring, host, pid, namespace, created_ns, the schema's descriptor, and ended: whether no
+process held the ring and all its records stand before this frame (not told by release 0.1.0). The offset inside a
 frame tells it from one that stands inside a record, or that the disk kept from a deleted file.
 
 Persisted: never reorder, retype or remove a field; the format is pinned by a golden test.
@@ -247,7 +247,8 @@ def decode_session(payload: bytes | memoryview, header: FrameHeader) -> SessionI
         "".join(texts).encode()  # refuses half a surrogate pair, which JSON can hold and nothing can store
         if not all(type(number) is int and abs(number) < 1 << 63 for number in (pid, created_ns)):
             raise ValueError(f"pid {pid!r} and created_ns {created_ns!r} are not both numbers of 64 bits")
-        if not isinstance(ended := described.get("ended", False), bool):
+        ended = described.get("ended")
+        if "ended" in described and not isinstance(ended, bool):
             raise ValueError(f"ended {ended!r:.100} is neither true nor false")
         schema = Schema.from_descriptor(descriptor.encode())
     except (SchemaError, ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:

@@ -19,7 +19,8 @@ class SessionInfo:
         created_ns: when the ring was created, ns since the epoch.
         schema: schema of its records.
         ended: whether no process held the ring and the journal had all its records when the frame was written. If
-            records follow, another process has gone on with the ring.
+            records follow, another process has gone on with the ring. None in frames of release 0.1.0, which did not
+            look.
     """
 
     session: int
@@ -29,7 +30,7 @@ class SessionInfo:
     namespace: str
     created_ns: int
     schema: Schema
-    ended: bool = False
+    ended: bool | None = None
 
     def encode(self) -> bytes:
         """Payload of the session frame."""
@@ -41,6 +42,6 @@ class SessionInfo:
             "created_ns": self.created_ns,
             "descriptor": self.schema.descriptor.decode(),
         }
-        if self.ended:
-            described["ended"] = True
+        if self.ended is not None:
+            described["ended"] = self.ended
         return json.dumps(described, separators=(",", ":"), sort_keys=True).encode()

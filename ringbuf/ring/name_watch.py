@@ -93,11 +93,10 @@ def _look_at_all() -> None:
 
 def _after_fork_in_child() -> None:
     """What the parent has is the parent's, and a fork copies no other thread."""
-    global _lock, _thread
+    global _lock, _thread, watched, _told
     _lock = threading.RLock()
     _thread = None
-    watched.clear()
-    _told.clear()
+    watched, _told = weakref.WeakSet(), weakref.WeakKeyDictionary()
 
 
 os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -26,7 +26,6 @@ from ringbuf.errors import RingError
 from ringbuf.launch.clickhouse_server import find_engine
 from ringbuf.launch.waiting import wait_until
 from ringbuf.launch.workspace import Workspace
-from ringbuf.ring.observer import Observer
 from ringbuf.ring.registry import NAMESPACE_VARIABLE
 from ringbuf.state import status as status_file
 from ringbuf.state.data_directory import DataDirectory
@@ -35,6 +34,7 @@ from tests.proxy import Proxy, rows_inserted
 from tests.soak.chaos import DEATH, Chaos, draws
 from tests.soak.comparison import Comparison, compare
 from tests.soak.disk import Disk
+from tests.soak.live_ring import LiveRing
 from tests.soak.processes import Database, Program
 from tests.soak.recovery import RecoveryTimes
 from tests.soak.truth import Truth
@@ -67,10 +67,11 @@ class Soak:
             each.start()
         self._rings = self._observe()
         wait_until(lambda: self._status().get("pid") == self._writer.pid, "the writer runs")
-        sessions = {ring.header.session: ring for ring in self._rings.values()}
+        sessions = {ring.session: ring for ring in self._rings.values()}
         self._recovery = RecoveryTimes(self._database, DATABASE, sessions)
         stack.callback(self._recovery.close)
-        self._chaos = Chaos(self._strategies, self._writer, self._database, self._proxy, self._disk, rows_inserted)
+        chaos = (self._strategies, self._rings, self._writer, self._database, self._proxy, self._disk, rows_inserted)
+        self._chaos = Chaos(*chaos)
 
     def run(self, minutes: float, *, calm: bool) -> bool:
         """Disturb everything for a while, then compare. Returns whether all is well."""
@@ -112,20 +113,20 @@ class Soak:
     def _log(self, name: str) -> Path:
         return self._directory / f"{name}.truth"
 
-    def _observe(self) -> dict[str, Observer]:
-        observers: dict[str, Observer] = {}
+    def _observe(self) -> dict[str, LiveRing]:
+        rings: dict[str, LiveRing] = {}
 
         def all_are_there() -> bool:
             for name in self._names:
-                if name not in observers:
+                if name not in rings:
                     try:
-                        observers[name] = Observer.open(name)
+                        rings[name] = LiveRing(name)
                     except RingError:
                         return False
-            return all(ring.head for ring in observers.values())
+            return all(ring.head for ring in rings.values())
 
         wait_until(all_are_there, "all strategies record")
-        return observers
+        return rings
 
     def _status(self) -> Mapping[str, object]:
         return status_file.read(DataDirectory(self._data_dir).status) or {}

@@ -4,7 +4,7 @@ import os
 import random
 import signal
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
@@ -12,6 +12,7 @@ from typing import Final
 from tests import proxy
 from tests.proxy import Fault, Message, Proxy
 from tests.soak.disk import Disk
+from tests.soak.live_ring import LiveRing
 from tests.soak.processes import Program, Victim
 
 MEAN_SECONDS: Final = 0.6
@@ -32,6 +33,7 @@ WEIGHTS: Final = {
     "refused": 1,
     "SIGSTOP": 3,
     "disk full": 2,
+    "ring removed": 4,
 }
 
 _GARBAGE: Final = (
@@ -72,6 +74,7 @@ class Chaos:
     """
 
     strategies: list[Program]
+    rings: Mapping[str, LiveRing]
     writer: Program
     database: Victim
     proxy: Proxy
@@ -94,7 +97,13 @@ class Chaos:
         if draw.kind == "SIGSTOP":
             processes: list[Victim] = [*self.strategies, self.writer, self.database]
             return self._suspend(processes[int(draw.which * len(processes))])
-        if draw.kind == "disk full":
+        if draw.kind == "ring removed":
+            victim = victims["strategy"]
+            is_running = victim.is_alive and victim.pid not in self._stopped
+            if not is_running or not self.rings[victim.name].remove():
+                return None
+            end = _nothing
+        elif draw.kind == "disk full":
             if not self.writer.is_alive:
                 return None
             self.disk.fill(self.writer.pid)

@@ -11,7 +11,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from urllib3.exceptions import HTTPError
 
 from ringbuf.launch.clickhouse_server import ClickHouse
-from ringbuf.ring.observer import Observer
+from tests.soak.live_ring import LiveRing
 
 INTERVAL_SECONDS: Final = 0.1
 
@@ -27,7 +27,7 @@ class RecoveryTimes:
         stored: records seen in the database.
     """
 
-    def __init__(self, server: ClickHouse, database: str, rings: Mapping[int, Observer]) -> None:
+    def __init__(self, server: ClickHouse, database: str, rings: Mapping[int, LiveRing]) -> None:
         self.seconds: defaultdict[str, list[float]] = defaultdict(list)
         self.stored = 0
         self._server = server

@@ -189,7 +189,7 @@ class AttachedRings:
             namespace=self._namespace,
             created_ns=header.created_ns,
             schema=header.schema,
-            ended=known is not None and known.ended and journaled == consumer.head,
+            ended=known is not None and known.ended is True and journaled == consumer.head,
         )
         if journaled is not None and journaled > consumer.head:
             raise RingCorrupt(
@@ -222,7 +222,7 @@ class AttachedRings:
         self._missing = {session: self._missing.get(session, time.monotonic()) for session in missing}
         for session in missing:
             info = self._journal.info(session)
-            if info is None or info.ended:
+            if info is None or info.ended is not False:
                 self._journal.drop_session(session)
                 del self._missing[session]
             elif info.namespace != self._namespace:
@@ -258,7 +258,7 @@ class AttachedRings:
     def has_ended(self, ring: AttachedRing) -> bool:
         """Whether the journal says that no process holds a ring, and that it has all of it."""
         info = self._journal.info(ring.session)
-        return info is not None and info.ended
+        return info is not None and info.ended is True
 
     def forget(self, ring: AttachedRing) -> None:
         """Leave a ring whose session is over."""

@@ -103,7 +103,7 @@ def test_each_record_is_exactly_one_of_stored_quarantined_pending_and_lost(
 
 def test_every_key_of_the_json_is_documented() -> None:
     document = (ROOT / "docs" / "TOOL.md").read_text()
-    journal = JournalContent({1: info(1)}, {1: 1}, {1: 1})
+    journal = JournalContent({1: replace(info(1), ended=False)}, {1: 1}, {1: 1})
     accounted = with_ending(account(1, UNKNOWN, None, 0, SeqSet(), SeqSet(), stored((0, 1))), journal)
     printed = Audit("default", Path("data"), "ringbuf", Reconciliation([accounted], [])).described()
     for each in (printed, printed["totals"], printed["sessions"][0], printed["sessions"][0]["lost_ring"]):
@@ -187,12 +187,13 @@ def ended(ring_: RingContent | None, journal: JournalContent) -> Account:
 
 
 def test_a_ring_that_is_gone_is_lost_unless_the_journal_says_that_it_had_ended() -> None:
-    running = JournalContent({1: info(1)}, {1: 10}, {1: time.time_ns()})
+    running = JournalContent({1: replace(info(1), ended=False)}, {1: 10}, {1: time.time_ns()})
     over = JournalContent({1: replace(info(1), ended=True)}, {1: 10}, {1: 1})
     assert ended(ring(10, 10), running).ending is Ending.OPEN
     assert ended(ring(10, 10), over).ending is Ending.OPEN
     assert ended(None, over).ending is Ending.ENDED
     assert ended(None, JournalContent()).ending is None, "of a session that only the database knows"
+    assert ended(None, JournalContent({1: info(1)}, {1: 10}, {1: 1})).ending is None, "of release 0.1.0"
     lost = ended(None, running)
     assert (lost.ending, lost.lost.count) == (Ending.LOST, 0)
     assert lost.lost_ring == LostRing(42, 10, running.written_ns[1], rebooted=False)
@@ -201,7 +202,7 @@ def test_a_ring_that_is_gone_is_lost_unless_the_journal_says_that_it_had_ended()
 
 
 def test_a_ring_lost_before_the_host_was_started_is_known_as_such() -> None:
-    lost = ended(None, JournalContent({1: info(1)}, {1: 10}, {1: 1_600_000_000_000_000_000}))
+    lost = ended(None, JournalContent({1: replace(info(1), ended=False)}, {1: 10}, {1: 1_600_000_000_000_000_000}))
     assert lost.lost_ring is not None and lost.lost_ring.rebooted
 
 

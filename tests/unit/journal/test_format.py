@@ -177,12 +177,12 @@ def test_a_session_decodes_to_what_was_encoded() -> None:
     schema = Schema.define("quote", [("bid", "f8"), ("venue", "S5")], version=3)
     described = SessionInfo(9, "mm.btc-1", "höst\n", 2**31, "prod", -1, schema)
     header = replace(HEADER, session=9, record_size=schema.record_size, schema_id=schema.schema_id)
-    for each in (described, replace(described, ended=True)):
+    for each in (described, replace(described, ended=True), replace(described, ended=False)):
         assert decode_session(each.encode(), header) == each
         assert each.encode().isascii()
 
 
-def test_the_end_of_a_session_is_told_only_where_it_has_ended() -> None:
+def test_whether_a_session_has_ended_is_told_by_those_who_look() -> None:
     assert json.loads(info(7).encode()).keys() == {"ring", "host", "pid", "namespace", "created_ns", "descriptor"}
     assert json.loads(replace(info(7), ended=True).encode()) == json.loads(info(7).encode()) | {"ended": True}
 

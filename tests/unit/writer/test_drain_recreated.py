@@ -61,7 +61,7 @@ def journaled(directory: Path) -> dict[int, list[int]]:
     return found
 
 
-def ended(directory: Path) -> dict[int, bool]:
+def ended(directory: Path) -> dict[int, bool | None]:
     """What the journal says last of each session."""
     reader = JournalReader(directory)
     assert all(isinstance(item, Frame) for item in reader.frames())
