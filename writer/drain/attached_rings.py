@@ -59,6 +59,7 @@ class AttachedRings:
         self._incomplete: dict[FileId, float] = {}
         self._superseded: set[FileId] = set()
         self._missing: dict[int, float] = {}  # sessions without a ring, and since when
+        self._read: set[int] = set()  # sessions of old files that were read to their end, when nobody held them
         self._formats: dict[str, dict[str, str]] = defaultdict(dict)  # by schema and field
         for info in journal.sessions.values():
             if info is not None:
@@ -154,6 +155,7 @@ class AttachedRings:
         self._refused.pop(file, None)
         self._missing.pop(consumer.header.session, None)
         self.lost.discard(consumer.header.session)
+        self._read.discard(consumer.header.session)
         LOGGER.info("ring %r: attached at record %d", name, consumer.position)
 
     def _is_superseded(self, consumer: Consumer, other: AttachedRing) -> bool:
@@ -228,15 +230,24 @@ class AttachedRings:
             elif info.namespace != self._namespace:
                 del self._missing[session]  # not of these rings: this writer had another namespace before
             elif time.monotonic() > self._missing[session] + LOST_SECONDS:
-                self.lost.add(session)
+                self._give_up_missing(info)
+
+    def _give_up_missing(self, info: SessionInfo) -> None:
+        session, end = info.session, self._journal.next_seq(info.session) or 0
+        if session in self._read:  # its producer died before the file that was to take its place was one
+            if self._note(replace(info, ended=True), end):
+                self._journal.drop_session(session)
                 del self._missing[session]
-                self._problems.report(
-                    RingLost(
-                        f"ring {info.ring!r} of process {info.pid}, session {session:016x}, is gone, and nobody saw its"
-                        f" end: what was recorded after record {self._journal.next_seq(session)} is lost",
-                        "compare with the venue; `ringbuf audit` names it from now on",
-                    )
-                )
+            return
+        self.lost.add(session)
+        del self._missing[session]
+        self._problems.report(
+            RingLost(
+                f"ring {info.ring!r} of process {info.pid}, session {session:016x}, is gone, and nobody saw its end:"
+                f" what was recorded after the first {end} records may be lost",
+                "compare with the venue; `ringbuf audit` names it from now on",
+            )
+        )
 
     def _leave_if_over(self, ring: AttachedRing, name: str | None) -> None:
         """Leave a ring that lost its name, or was set aside, if it will never have records again."""
@@ -247,6 +258,7 @@ class AttachedRings:
         if consumer.is_moved:
             self._remove_if_retired(name)
             self._detach(ring.file)  # the file that took its place was there before the lock was let go
+            self._read.add(ring.session)
         elif self._note_end(ring):
             self._remove_if_retired(name)
             self.forget(ring)
@@ -268,17 +280,17 @@ class AttachedRings:
     def _note_end(self, ring: AttachedRing) -> bool:
         """Have the journal say that no process holds a ring, and that it has all of it; whether it says so."""
         info = self._journal.info(ring.session)
-        return info is None or info.ended or self._note(replace(info, ended=True), ring)
+        return info is None or info.ended or self._note(replace(info, ended=True), ring.consumer.tail)
 
     def _note_producer(self, ring: AttachedRing) -> None:
         """Have the journal say which process holds a ring."""
         info, pid = self._journal.info(ring.session), _producer_pid(ring.consumer)
         if info is not None and info.pid != pid:
-            self._note(replace(info, pid=pid, ended=False), ring)
+            self._note(replace(info, pid=pid, ended=False), ring.consumer.tail)
 
-    def _note(self, info: SessionInfo, ring: AttachedRing) -> bool:
+    def _note(self, info: SessionInfo, tail: int) -> bool:
         try:
-            self._journal.add_session(info, ring.consumer.tail)
+            self._journal.add_session(info, tail)
             self._journal.sync()
         except JournalFull as error:
             self._problems.report(error)

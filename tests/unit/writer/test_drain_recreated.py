@@ -9,7 +9,7 @@ import pytest
 from ringbuf.journal.appender import JournalAppender
 from ringbuf.journal.frame import RECORDS
 from ringbuf.journal.reader import Frame, JournalReader
-from ringbuf.ring import name_watch, registry
+from ringbuf.ring import layout, name_watch, registry
 from ringbuf.ring.producer import Producer
 from ringbuf.ring.registry import ring_names, ring_path
 from ringbuf.writer.drain import attached_rings
@@ -236,6 +236,22 @@ def test_a_ring_that_comes_back_is_lost_no_longer(
     drain.rings.discover()
     assert (drain.rings.lost, drain.cycle()) == (set(), 2)
     drain.rings.close()
+
+
+def test_a_producer_that_died_while_its_ring_was_made_anew_left_nothing_unread(
+    drain: Drain, producer: Producer, problems: Problems, tmp_path: Path
+) -> None:
+    append(producer, 2)
+    drain.rings.discover()
+    ring_path("ticks").unlink()
+    producer.cursors[layout.MOVED_NS // 8] = 1  # and then it was killed
+    assert producer._segment is not None
+    producer._segment.close()
+    assert drain.cycle() == 2
+    for _ in range(3):
+        drain.rings.discover()
+    assert (drain.rings.listed, drain.rings.lost, problems.counts()) == ((), set(), {})
+    assert ended(tmp_path) == {producer.session: True}
 
 
 def test_sessions_of_another_namespace_are_not_missed(
