@@ -14,6 +14,15 @@ Record = np.ndarray[Any, np.dtype[np.void]]
 _IDENTITY: Final = frozenset(name for name, _ in IDENTITY)
 
 
+def whole(records: Record) -> Record:
+    """The same records in the same memory, to be copied with the bytes that belong to no field.
+
+    Between records numpy copies the fields alone; but what a slot has between them must be zero as FORMAT says, and
+    nothing that was there before.
+    """
+    return records.view(f"V{records.dtype.itemsize}")
+
+
 def set_fields(scratch: Record, fields: Mapping[str, Any], schema: Schema) -> None:
     """Set fields of the one record in an array, by name.
 

@@ -17,7 +17,7 @@ from ringbuf.record.execution import EXECUTION
 from ringbuf.record.schema import Schema
 from ringbuf.ring import layout, name_watch, registry
 from ringbuf.ring.address_range import AddressRange
-from ringbuf.ring.arrays import Record, check_records, one_record, set_fields
+from ringbuf.ring.arrays import Record, check_records, one_record, set_fields, whole
 from ringbuf.ring.attachment import attach
 from ringbuf.ring.native import AppendState, cursors, thread_lock
 from ringbuf.ring.recreation import Successor
@@ -58,8 +58,10 @@ class Producer(AppendState):
         self.memory_locked = keep_in_memory(self.memory)
         self.cursors = cursors(self.memory)
         self._slots: Record = np.frombuffer(self.memory, header.schema.dtype, offset=layout.HEADER_SIZE)
+        self._raw_slots = whole(self._slots)
         self._scratch = record.blank(header.schema)
-        self._blank = record.blank(header.schema)[0]
+        self._raw_scratch = whole(self._scratch)
+        self._blank = whole(record.blank(header.schema))[0]
         self._stamps = "captured_ns" in header.schema.names and header.schema.is_time("captured_ns")
         self.lock = thread_lock()
         self.busy = False
@@ -137,15 +139,17 @@ class Producer(AppendState):
             busy = self.busy
             try:
                 self._enter()
-                self._scratch[0] = self._blank if values is None else one_record(values, fields, self.schema)
                 if values is None:
+                    self._raw_scratch[0] = self._blank
                     set_fields(self._scratch, fields, self.schema)
+                else:
+                    self._scratch[0] = one_record(values, fields, self.schema)
                 seq = self.cursors[_HEAD]
                 if seq >= self.limit and not self.has_room(seq):
                     return FULL
                 self._stamp(self._scratch, seq)
                 self.mark_dirty(seq + 1)
-                self._slots[seq & (self.capacity - 1)] = self._scratch[0]
+                self._raw_slots[seq & (self.capacity - 1)] = self._raw_scratch[0]
                 self.cursors[_HEAD] = seq + 1
                 return seq
             except RecordError:
@@ -178,6 +182,7 @@ class Producer(AppendState):
                     start = (seq + done) & (self.capacity - 1)
                     step = min(taken - done, self.capacity - start)
                     slots = self._slots[start : start + step]
+                    self._raw_slots[start : start + step] = b""  # the next line leaves the bytes between fields alone
                     slots[:] = records[done : done + step]
                     self._stamp(slots, seq + done)
                     done += step
@@ -212,9 +217,9 @@ class Producer(AppendState):
                 if seq >= self.limit and not self.has_room(seq):
                     return None
                 self.mark_dirty(seq + 1)
-                slot: Record = self._slots[seq & (self.capacity - 1) :][:1]
-                slot[0] = self._blank
-                view: np.void = slot[0]
+                index = seq & (self.capacity - 1)
+                self._raw_slots[index] = self._blank
+                view: np.void = self._slots[index]
                 self._claim = seq, threading.get_ident()
                 self.lock.acquire()  # once more: held until the commit or abort
                 return view

@@ -25,6 +25,9 @@ CAPACITY = 4
 IN_REAR = [each.name for each in FIELDS if each.offset >= REAR and each.given is Given.CALL]
 SLOT_BYTES = slice(16 + 8, EXECUTION.record_size)  # without session, seq and time of capture
 
+BETWEEN_FIELDS = [(62, 64), (696, 704)]
+FULL_OF_ONES = np.full(EXECUTION.record_size, 1, np.uint8).view(EXECUTION.dtype)
+
 FRONT: dict[str, Any] = {"side": "sell", "last_price": 1.5, "last_quantity": "2", "order_id": "o-1"}
 GIVEN = st.fixed_dictionaries(
     {}, optional={name: st.sampled_from(["", "x", "y" * 16]) for name in IN_REAR}
@@ -57,6 +60,13 @@ class Ring:
             self.consumer.acknowledge(self.consumer.position - 1)
         size = EXECUTION.record_size
         return b"".join(made[begin : begin + size][SLOT_BYTES] for begin in range(0, len(made), size))
+
+    def leave_in_the_next_slot(self) -> None:
+        """Write as a process that dies before it publishes."""
+        with open(registry.ring_path(self.name), "r+b") as file:
+            head = int.from_bytes(file.read(layout.HEAD + 8)[layout.HEAD :], "little")
+            file.seek(layout.HEADER_SIZE + head % CAPACITY * EXECUTION.record_size)
+            file.write(b"\xff" * EXECUTION.record_size)
 
     def close(self) -> None:
         self.recorder.close()
@@ -126,10 +136,7 @@ class Slots(RuleBasedStateMachine):
         def step(ring: Ring) -> None:
             ring.recorder.close()
             if leaves:
-                with open(registry.ring_path(ring.name), "r+b") as file:
-                    head = int.from_bytes(file.read(layout.HEAD + 8)[layout.HEAD :], "little")
-                    file.seek(layout.HEADER_SIZE + head % CAPACITY * EXECUTION.record_size)
-                    file.write(b"\xff" * EXECUTION.record_size)
+                ring.leave_in_the_next_slot()
             ring.open()
 
         self.both(step)
@@ -141,6 +148,38 @@ class Slots(RuleBasedStateMachine):
 
 def test_a_slot_keeps_nothing_of_the_record_before() -> None:
     run_state_machine_as_test(Slots, settings=settings(max_examples=60, stateful_step_count=25, deadline=None))
+
+
+def claim_and_commit(ring: Ring) -> None:
+    ring.recorder.producer.claim()
+    ring.recorder.producer.commit()
+
+
+@pytest.mark.parametrize("pure", [False, True], ids=["native", "pure"])
+@pytest.mark.parametrize(
+    "append",
+    [
+        lambda ring: ring.bound.fill(**FRONT),
+        lambda ring: ring.recorder.producer.append(captured_ns=1),
+        lambda ring: ring.recorder.producer.append(FULL_OF_ONES[0]),
+        lambda ring: ring.recorder.producer.extend(FULL_OF_ONES),
+        claim_and_commit,
+    ],
+    ids=["fill", "append", "append a record", "extend", "claim"],
+)
+def test_the_bytes_between_the_fields_are_zero_whatever_a_slot_or_a_given_record_had_there(
+    append: Callable[[Ring], object], pure: bool
+) -> None:
+    ring = Ring("mm", pure=pure)
+    ring.recorder.close()
+    ring.leave_in_the_next_slot()
+    ring.open()
+    made = ring.run(append)
+    assert [made[begin - SLOT_BYTES.start : end - SLOT_BYTES.start] for begin, end in BETWEEN_FIELDS] == [
+        b"\0" * 2,
+        b"\0" * 8,
+    ]
+    ring.close()
 
 
 def test_all_fields_in_the_rear_are_texts_that_are_empty_when_absent() -> None:
