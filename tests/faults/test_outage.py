@@ -12,6 +12,7 @@ from ringbuf.launch.clickhouse_server import ClickHouse
 from ringbuf.launch.waiting import wait_until
 from ringbuf.record.execution import EXECUTION
 from ringbuf.ring.producer import Producer
+from tests.memory import peak_memory
 from tests.proxy import Proxy, hang
 from tests.recorded import Recorded, check_stored, wait_stored
 from tests.writer_process import WriterProcess
@@ -39,13 +40,6 @@ class Bulk:
         assert row == (self.recorded, self.recorded, 0, self.recorded - 1, self.recorded)
 
 
-def peak_rss_mb(writer: WriterProcess) -> float:
-    """The most memory the process has had so far."""
-    lines = Path(f"/proc/{writer.pid}/status").read_text().splitlines()
-    (line,) = (line for line in lines if line.startswith("VmHWM:"))
-    return int(line.split()[1]) / 1024
-
-
 def part_of_status(writer: WriterProcess, part: str) -> dict[str, Any]:
     """A part of `status.json`."""
     found = writer.status()[part]
@@ -67,22 +61,22 @@ def test_an_outage_fills_the_journal_and_not_the_memory(
     ring.record(100)
     wait_stored(clickhouse_server, database, ring)
     bulk = Bulk("bulk")
-    before = peak_rss_mb(writer)
+    before = peak_memory(writer.pid)
     proxy.refuse()
     for _ in range(15):
         bulk.record(10_000)
         ring.record(10)
         wait_until(lambda: bulk.producer.lag == ring.recorder.producer.lag == 0, "the rings are drained")
     wait_until(lambda: backlog_of(writer) > 100_000_000, "the journal has it all")
-    grown_by_waiting = peak_rss_mb(writer) - before
+    grown_by_waiting = peak_memory(writer.pid) - before
     proxy.listen()
     with clickhouse_server.client() as client:
         count = f"SELECT count() FROM {database}.executions WHERE session = {bulk.producer.session}"
         wait_until(lambda: client.query(count).result_rows == [(bulk.recorded,)], "the backlog is loaded")
-    grown_by_loading = peak_rss_mb(writer) - before
+    grown_by_loading = peak_memory(writer.pid) - before
     writer.stop()
-    assert grown_by_waiting < 32
-    assert grown_by_loading < 300  # one batch, 64 MiB, in a few shapes
+    assert grown_by_waiting < 32 << 20
+    assert grown_by_loading < 300 << 20  # one batch, 64 MiB, in a few shapes
     with clickhouse_server.client() as client:
         bulk.check(client, database)
         client.command(f"DELETE FROM {database}.executions WHERE session = {bulk.producer.session}")
