@@ -45,6 +45,8 @@ def orders(table: str) -> str:
     )
     of_last = ", ".join(f"last.{place} AS {name}" for place, name in enumerate((*OF_RECORD, "exec_type"), 1))
     opened = f"strongest.4 > final.4 AND strongest.1 NOT IN ({words(PENDING)})"  # and not by a mere request
+    is_older = "(NOT has_quantity OR ordered.2 < total.3) AND (NOT has_leaves OR remaining.3 < total.3)"
+    known_then = f"if({is_older}, ifNull(size, {ZERO}), {ZERO})"  # filled, and not said of how much
     return f"""
 SELECT
     {", ".join((*KEY, *shown))}, {of_last}, if(startsWith(order_key, 'id:'), substring(order_key, 4), '') AS order_id,
@@ -60,7 +62,7 @@ FROM (
     SELECT
         *,
         greatest(
-            if(has_total, ifNull(total.1, ifNull(size, {ZERO})) - {_removed_since("total.2")}, {ZERO}) - unfilled,
+            if(has_total, ifNull(total.1, {known_then}) - {_removed_since("total.2")}, {ZERO}) - unfilled,
             booked
         ) AS executed,
         has_word AND word.2 AND NOT is_reopened AS is_over
@@ -107,13 +109,16 @@ SELECT
     countIf(report.role = 'report') AS records,
     minIf(record.captured_ns, report.role = 'report') AS first_captured_ns,
     argMaxIf({word}, report.strength, report.is_word) AS strongest,
-    argMaxIf({word}, report.strength, report.is_word AND report.strength.4 = {int(Force.FINAL)}) AS final,
+    argMaxIf(
+        {word}, ({since}, report.strength.5), report.is_word AND report.strength.4 = {int(Force.FINAL)}
+    ) AS final,
     countIf(report.is_word) > 0 AS has_word,
     argMaxIf((report.status, report.rank), report.rank, {working}) AS working,
     ifNull(argMaxIf(report.status, report.rank, {working} AND report.status NOT IN ({words(PENDING)})), '') AS settled,
     maxIf(report.rank, report.is_state AND report.exec_type = 'cancel_rejected' AND report.status = 'unknown')
         AS refused,
-    argMaxIf((report.total, {moment}), report.rank, report.tells_total) AS total,
+    argMaxIf((ifNull(report.total, report.quantity_told), {moment}, report.rank), report.rank, report.tells_total)
+        AS total,
     countIf(report.tells_total) > 0 AS has_total,
     argMaxIf((report.quantity_told, report.rank), report.rank, report.tells_quantity) AS ordered,
     countIf(report.tells_quantity) > 0 AS has_quantity,
@@ -122,7 +127,9 @@ SELECT
     ifNull(sumIf(ifNull(report.total, {ZERO}), report.role = 'carried'), {ZERO}) AS carried,
     groupArrayIf(
         (
-            report.exec_type = 'restated', report.rank, report.tells_total, report.total, record.cumulative_quantity,
+            report.exec_type = 'restated' AND report.total IS NOT NULL, report.rank, report.tells_total,
+            ifNull(report.total, report.quantity_told) AS known,
+            if(isNaN(record.cumulative_quantity), toFloat64(known), record.cumulative_quantity),
             report.tells_quantity, record.quantity
         ),
         report.was_restated AND report.is_state
@@ -187,7 +194,10 @@ FROM (
             SELECT
                 *,
                 arrayCount(each -> each <= arrival, groupUniqArrayArray(multiIf(
-                    is_fill, arrayFilter(each -> each > arrival, change_arrivals),
+                    is_fill, arrayConcat(
+                        arrayFilter(each -> each > arrival, change_arrivals),
+                        if(is_first_of_order AND arrayExists(each -> each < arrival, change_arrivals), [arrival], [])
+                    ),
                     is_change, arrayFilter(each -> each = arrival, change_arrivals),
                     []
                 )) OVER ({key})) AS trade_changes,
@@ -202,6 +212,9 @@ FROM (
                     is_fill AND is_trade AND is_kept AND row_number() OVER (
                         PARTITION BY {INSTRUMENT}, identity, is_fill AND is_trade AND is_kept ORDER BY arrival
                     ) = 1 AS is_first_fill,
+                    is_trade AND row_number() OVER (
+                        PARTITION BY {INSTRUMENT}, order_key, trade_key, is_trade AND role = 'report' ORDER BY arrival
+                    ) = 1 AS is_first_of_order,
                     ifNull(traded_quantity, {ZERO}) AS reported,
                     if(is_canceled, {ZERO}, ifNull(quantity_now, {ZERO})) AS counted,
                     if(counted = reported, (toInt64(0), toUInt64(0)), latest_change) AS changed_at
@@ -247,4 +260,4 @@ def _split() -> str:
                     AND now.7 * ({total}).5 = now.5 * ({ordered}).7
                     AND ({total}).2 < now.2 AND ({ordered}).2 < now.2,
                 assumeNotNull(now.4) - assumeNotNull(({total}).4), {ZERO}
-            ), arrayFilter(each -> each.1 AND each.4 IS NOT NULL AND each.6, restatements))"""
+            ), arrayFilter(each -> each.1 AND each.6, restatements))"""
