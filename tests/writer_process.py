@@ -18,7 +18,7 @@ from ringbuf.tools.cli import main
 from ringbuf.writer.drain import drain
 from ringbuf.writer.load import batch, loader
 
-DEADLINE_SECONDS = 30.0
+DEADLINE_SECONDS = 60.0
 
 
 class WriterProcess(writer_process.WriterProcess):

@@ -15,7 +15,7 @@ from typing import IO, Final
 from ringbuf.errors import RingbufError
 from ringbuf.launch import owner
 
-START_SECONDS: Final = 30.0
+START_SECONDS: Final = 60.0
 END_SECONDS: Final = 5.0
 POLL_SECONDS: Final = 0.01
 

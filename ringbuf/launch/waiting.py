@@ -6,7 +6,7 @@ from typing import Final
 
 from ringbuf.errors import RingbufError
 
-WAIT_SECONDS: Final = 30.0
+WAIT_SECONDS: Final = 60.0
 POLL_SECONDS: Final = 0.01
 
 

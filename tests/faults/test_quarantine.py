@@ -78,7 +78,7 @@ def test_a_writer_that_starts_ends_a_resend_that_hangs_and_what_was_not_sent_sta
             lock = DataDirectory(data_dir).database_lock
             wait_until(lambda: holder(lock) is not None, "it is at it")
             writer.start().wait_running()
-            printed, said = resend.communicate(timeout=30)
+            printed, said = resend.communicate(timeout=60)
         assert (resend.returncode, printed) == (1, "")
         assert said.startswith(f"ringbuf: data directory {data_dir} is held by a writer, process {writer.pid}; stop it")
         ring.record(10)

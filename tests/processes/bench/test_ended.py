@@ -36,7 +36,7 @@ def test_ctrl_c_ends_a_benchmark_and_its_children_without_a_traceback() -> None:
             assert process.poll() is None, process.communicate()
             time.sleep(0.02)
         os.killpg(process.pid, signal.SIGINT)
-        _, errors = process.communicate(timeout=50)
+        _, errors = process.communicate(timeout=60)
     assert (process.returncode, errors) == (130, "")
     wait_until(lambda: not members(process.pid), "all processes of the benchmark end")
 

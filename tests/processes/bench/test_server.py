@@ -69,7 +69,7 @@ def test_a_benchmark_that_is_ended_leaves_no_directory(number: signal.Signals) -
         directories = [Path(each) for each in process.stdout.readline().decode().split()]
         assert [each.exists() for each in directories] == [True, True]
         process.send_signal(number)
-        process.communicate(timeout=30)
+        process.communicate(timeout=60)
     assert [each.exists() for each in directories] == [False, False]
 
 

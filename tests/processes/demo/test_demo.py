@@ -74,7 +74,7 @@ def demo() -> Iterator[Callable[..., Demo]]:
 
 def outcome(process: Demo) -> tuple[dict[str, Any], str]:
     """The JSON of a demo that must have gone well, and what it wrote for people."""
-    output, shown = process.communicate(timeout=50)
+    output, shown = process.communicate(timeout=60)
     assert process.returncode == 0, shown
     (line,) = output.splitlines()
     found: dict[str, Any] = json.loads(line)
@@ -151,7 +151,7 @@ def test_when_it_is_told_to_end_it_cleans_up(demo: Callable[..., Demo], number: 
     process = demo("--strategies", "2", "--seconds", "60", "--json")
     shown_pid(process)
     process.send_signal(number)
-    output, shown = process.communicate(timeout=50)
+    output, shown = process.communicate(timeout=60)
     assert process.returncode == 130
     assert output == ""
     assert "interrupted" in shown.splitlines()[-1]
@@ -185,7 +185,7 @@ def read(terminal: int) -> bytes:
 @pytest.mark.usefixtures("clean")
 def test_an_unreachable_database_is_one_line(demo: Callable[..., Demo]) -> None:
     process = demo("--clickhouse", "http://127.0.0.1:1")
-    output, error = process.communicate(timeout=50)
+    output, error = process.communicate(timeout=60)
     assert process.returncode == 1
     (line,) = error.splitlines()
     assert line.startswith("ringbuf: the writer did not start: ")
@@ -196,7 +196,7 @@ def test_an_unreachable_database_is_one_line(demo: Callable[..., Demo]) -> None:
 def test_a_namespace_with_rings_is_left_alone(demo: Callable[..., Demo], namespace: str) -> None:
     with Producer.open("mine"):
         process = demo()
-        _, error = process.communicate(timeout=50)
+        _, error = process.communicate(timeout=60)
     assert process.returncode == 2
     assert f"namespace '{namespace}' has rings already" in error
     assert ring_names() == ["mine"]

@@ -31,7 +31,7 @@ def test_a_run_that_is_ended_leaves_neither_files_nor_rings(number: signal.Signa
         directory = Path(process.stdout.readline().strip())
         assert directory.exists() and ring_names() == ["unread"]
         process.send_signal(number)
-        process.communicate(timeout=30)
+        process.communicate(timeout=60)
     assert not directory.parent.exists()
     assert ring_names() == []
 
