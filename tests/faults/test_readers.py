@@ -70,8 +70,8 @@ def read(data_dir: Path) -> Iterator[Callable[..., Reader]]:
 
 @pytest.fixture
 def writer(data_dir: Path) -> Iterator[WriterProcess]:
-    """A writer that has run on the directory and stopped."""
-    with WriterProcess(data_dir) as writer:
+    """A writer that has run on the directory and stopped; to stop, it waits for its database as long as it takes."""
+    with WriterProcess(data_dir, "--stop-timeout", "60") as writer:
         writer.wait_running().stop()
         yield writer
 
@@ -139,6 +139,17 @@ def test_a_reader_that_is_stopped_is_killed_for_a_writer(writer: WriterProcess, 
     assert f"process {reading} had the database open and did not give way: killed" in writer.log
 
 
+def test_a_writer_told_to_stop_before_a_reader_gave_way_stores_what_is_there(
+    writer: WriterProcess, read: Callable[..., Reader], data_dir: Path
+) -> None:
+    os.kill(read(ENDLESS).wait_reading(), signal.SIGSTOP)
+    Recorded("mm").record(10)
+    writer.start().wait_running()
+    assert not is_reachable(writer)
+    writer.stop()
+    assert Reader(data_dir, COUNT).answer() == (0, '{"records":10}\n', "")
+
+
 def test_a_writer_drains_while_somebody_who_cannot_be_killed_has_the_database(
     writer: WriterProcess, data_dir: Path
 ) -> None:
@@ -153,15 +164,15 @@ def test_a_writer_drains_while_somebody_who_cannot_be_killed_has_the_database(
         assert other.stdout is not None
         assert other.stdout.readline() == "held\n"
         ring.record(10)
-        writer.start().wait_running()
+        impatient = WriterProcess(data_dir, "--stop-timeout", "0.2").start().wait_running()
         wait_until(lambda: ring.recorder.producer.lag == 0, "the ring is drained")
-        assert not is_reachable(writer)
-        assert stored(writer) == 0
+        assert not is_reachable(impatient)
+        assert stored(impatient) == 0
         asked = Reader(data_dir, COUNT, "--timeout", "1").answer()
         assert (asked[0], asked[1], asked[2].count("\n")) == (1, "", 1)
         assert "takes no questions for 1 s" in asked[2]
         assert "database not reachable: the database is not open yet" in asked[2]
-        writer.stop()
+        impatient.stop()
         writer.start().wait_running()
         other.communicate("")
     wait_until(lambda: stored(writer) == 10, "the records are stored")

@@ -56,21 +56,21 @@ class DatabaseAccess:
             raise JournalInUse(f"process {pid} has the database of {self._directory} and does not end", "end it first")
         self._make_tables()
 
-    def open_later(self, stopping: threading.Event, when_ours: Callable[[], None]) -> bool:
+    def open_later(self, abandon: threading.Event, when_ours: Callable[[], None]) -> bool:
         """Open it as soon as nobody else has it; without its tables if it cannot be reached.
 
         Args:
-            stopping: ends the waiting.
+            abandon: ends the waiting; a writer that stops still waits for its database for a while.
             when_ours: called when nobody else uses database, checkpoint or quarantine any more.
 
         Returns:
-            False if it is not open because the writer stops.
+            False if it is not open because the writer waits no longer.
         """
         is_first = self._lock is not None
         while self._lock is None:
-            if stopping.is_set():
+            if abandon.is_set():
                 return False
-            self._take_lock(stopping)
+            self._take_lock(abandon)
         when_ours()
         if not is_first:
             self._make_tables_if_possible()
@@ -114,12 +114,12 @@ class DatabaseAccess:
             self._lock.close()
         return True
 
-    def _take_lock(self, stopping: threading.Event) -> None:
+    def _take_lock(self, abandon: threading.Event) -> None:
         try:
-            self._lock = take_for_writer(self._directory, lambda: not stopping.is_set())
+            self._lock = take_for_writer(self._directory, lambda: not abandon.is_set())
         except OSError as error:
             self._problems.report(JournalFull(f"{self._directory.database_lock} cannot be locked: {error}"))
-            stopping.wait(RETRY_SECONDS)
+            abandon.wait(RETRY_SECONDS)
 
     def _make_tables(self) -> None:
         self.sink.prepare()

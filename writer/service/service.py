@@ -294,7 +294,7 @@ class Writer:
     # Loader, in its thread
 
     def _load(self) -> None:
-        if not self._access.open_later(self._stopping, self._loader.quarantine.read_again):
+        if not self._access.open_later(self._loader.abandon, self._loader.quarantine.read_again):
             return
         while True:
             try:
