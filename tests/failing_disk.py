@@ -4,7 +4,7 @@ import errno
 import os
 from collections.abc import Sequence
 
-from ringbuf.journal.segment_appender import Files
+from ringbuf.journal.files import Files
 
 
 class Killed(BaseException):

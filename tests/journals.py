@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from ringbuf.journal.appender import JournalAppender
+from ringbuf.journal.files import Files
 from ringbuf.journal.frame import HEADER_SIZE
 from ringbuf.journal.reader import SESSION, Damage, Frame, JournalReader, Tail
-from ringbuf.journal.segment_appender import Files
 from ringbuf.record.schema import Records, Schema
 from ringbuf.record.session import SessionInfo
 

@@ -51,10 +51,11 @@ import numpy as np
 from isal.isal_zlib import crc32
 
 from ringbuf.errors import ConfigurationError, JournalError, JournalFull, JournalLost
+from ringbuf.journal.files import DISK, Files
 from ringbuf.journal.frame import HEADER_SIZE, FrameHeader, encode_segment_header, padding
 from ringbuf.journal.reader import MAX_PAYLOAD, RECORDS, SESSION, JournalReader, SegmentFile
 from ringbuf.journal.recovery import Recovered, SessionState, read_segment
-from ringbuf.journal.segment_appender import DISK, Files, SegmentAppender
+from ringbuf.journal.segment_appender import SegmentAppender
 from ringbuf.record.schema import Records
 from ringbuf.record.session import SessionInfo
 

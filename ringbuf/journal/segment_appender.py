@@ -1,49 +1,17 @@
-"""The segment file that is being appended to, and the system calls its disk can fail."""
+"""The segment file that is being appended to."""
 
-import errno
 import os
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final, Self
 
+from ringbuf.journal.files import Files
 from ringbuf.journal.frame import segment_file_name
-from ringbuf.journal.step import Step, reached
+from ringbuf.journal.step import Step
 
 NEW_SEGMENT: Final = "segment.new"
-MODE: Final = 0o600
 PIECE: Final = 1024 * 1024
-
-_MAX_VECTORS = os.sysconf("SC_IOV_MAX")
-
-
-@dataclass(frozen=True)
-class Files:
-    """The system calls a disk can fail; tests put others in their place."""
-
-    pwritev: Callable[[int, Sequence[memoryview], int], int] = os.pwritev
-    ftruncate: Callable[[int, int], None] = os.ftruncate
-    fdatasync: Callable[[int], None] = os.fdatasync
-    fsync: Callable[[int], None] = os.fsync
-
-    def make_directory(self, directory: Path) -> None:
-        """Make a directory (0700), and those above it, if need be; durable on return."""
-        if not directory.is_dir():
-            self.make_directory(directory.parent)
-            directory.mkdir(mode=0o700)
-            self.sync_directory(directory.parent)
-
-    def sync_directory(self, directory: Path) -> None:
-        """Make the names in a directory durable."""
-        fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            self.fsync(fd)
-        finally:
-            os.close(fd)
-
-
-DISK: Final = Files()
 
 
 class SegmentAppender:
@@ -68,21 +36,10 @@ class SegmentAppender:
 
     @classmethod
     def _make(cls, directory: Path, base: int, contents: Iterable[Sequence[memoryview]], files: Files) -> Self:
-        path = directory / NEW_SEGMENT
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, MODE)
-        segment = cls(directory / segment_file_name(base), fd, base, base, files)
-        try:
-            for content in contents:
-                segment.write(content)
-            files.fsync(fd)
-            reached(Step.SEGMENT_WRITTEN)
-            path.rename(segment._path)
-            reached(Step.SEGMENT_NAMED)
-            files.sync_directory(directory)
-        except OSError:
-            segment.close()
-            raise
-        return segment
+        path = directory / segment_file_name(base)
+        written, named = Step.SEGMENT_WRITTEN, Step.SEGMENT_NAMED
+        files.replace(path, contents, beside=directory / NEW_SEGMENT, written=written, named=named)
+        return cls.reopen(path, base, base + path.stat().st_size, files)
 
     @classmethod
     def reopen(cls, path: Path, base: int, end: int, files: Files) -> Self:
@@ -117,17 +74,7 @@ class SegmentAppender:
 
     def write(self, content: Sequence[memoryview]) -> None:
         """Write bytes at the end; if that fails, the end stays where it was, with a part of the bytes behind it."""
-        left, end = list(content), self.end
-        while left:
-            written = self._files.pwritev(self._fd, left[:_MAX_VECTORS], end - self.base)
-            if written <= 0:
-                raise OSError(errno.EIO, "the disk takes no bytes")
-            end += written
-            while left and written >= left[0].nbytes:
-                written -= left.pop(0).nbytes
-            if written:
-                left[0] = left[0][written:]
-        self.end = end
+        self.end = self.base + self._files.write(self._fd, content, self.end - self.base)
 
     def cut(self, end: int) -> None:
         """Cut off what is behind a journal offset."""

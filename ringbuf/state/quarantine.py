@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ringbuf.errors import JournalCorrupt, JournalFull
+from ringbuf.journal.files import DISK, MODE, Files
 from ringbuf.journal.reader import Damage
 from ringbuf.journal.step import Step, reached
 from ringbuf.record.schema import Schema
@@ -98,9 +99,10 @@ def read(path: Path) -> Iterator[Entry | JournalCorrupt]:
 class Quarantine:
     """The append side. Threads share it."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, files: Files = DISK) -> None:
         self._lock = threading.Lock()
         self._path = path
+        self._files = files
         self._records = SeqSet()
         self._added: list[Range] = []  # not yet in the set
         self.read_again()
@@ -154,14 +156,13 @@ class Quarantine:
 
     def _write(self, entry: Entry) -> None:
         try:
-            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, MODE)
             try:
                 size = os.fstat(descriptor).st_size
                 torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
                 line = (b"\n" if torn else b"") + encode(entry)
-                while line:
-                    line = line[os.write(descriptor, line) :]  # a disk may take a part before it is full
-                os.fsync(descriptor)
+                self._files.write(descriptor, [memoryview(line)], size)
+                self._files.fsync(descriptor)
             finally:
                 os.close(descriptor)
         except OSError as error:

@@ -1,10 +1,10 @@
 """What a running writer says about itself: one JSON file in its directory, never older than a second."""
 
-import errno
 import json
-import os
 from pathlib import Path
 from typing import Any, Final
+
+from ringbuf.journal.files import DISK, Files
 
 INTERVAL_SECONDS: Final = 0.5
 REFRESH_NS: Final = 900_000_000
@@ -14,8 +14,9 @@ REFRESH_NS: Final = 900_000_000
 class StatusFile:
     """The status file of a writer."""
 
-    def __init__(self, path: Path) -> None:
-        self._path, self._temporary = str(path), str(path.with_suffix(".tmp"))
+    def __init__(self, path: Path, files: Files = DISK) -> None:
+        self._path = path
+        self._files = files
         self._written: dict[str, Any] = {"updated_ns": 0}
 
     def show(self, status: dict[str, Any]) -> None:
@@ -30,18 +31,8 @@ class StatusFile:
         written_ns = self._written["updated_ns"]
         is_old = not written_ns <= status["updated_ns"] < written_ns + REFRESH_NS
         if is_old or status | {"updated_ns": written_ns} != self._written:
-            self._replace(json.dumps(status).encode())
+            self._files.replace(self._path, [[memoryview(json.dumps(status).encode())]], is_lasting=False)
             self._written = status
-
-    def _replace(self, content: bytes) -> None:
-        fd = os.open(self._temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        try:
-            written = os.write(fd, content)
-        finally:
-            os.close(fd)
-        if written < len(content):
-            raise OSError(errno.ENOSPC, f"{written} of {len(content)} bytes written")
-        os.replace(self._temporary, self._path)
 
 
 def read(path: Path) -> dict[str, Any] | None:

@@ -1,12 +1,14 @@
 """What a writer says about itself: the file in its directory, and the latencies in it."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from ringbuf.journal.files import Files
 from ringbuf.record.execution import EXECUTION
 from ringbuf.record.schema import Schema
 from ringbuf.record.seqs import Range
@@ -42,16 +44,20 @@ def test_a_status_is_replaced_when_it_changed_or_grew_old_and_at_no_other_time(t
     assert os.listdir(tmp_path) == ["status.json"]
 
 
-def test_a_status_that_the_disk_takes_in_part_leaves_the_old_one_and_is_written_the_next_time(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    file = StatusFile(tmp_path / "status.json")
+def test_a_status_that_the_disk_takes_in_part_leaves_the_old_one_and_is_written_the_next_time(tmp_path: Path) -> None:
+    room = [1_000]
+
+    def pwritev(fd: int, content: Sequence[memoryview], position: int) -> int:
+        taken = min(room[0], content[0].nbytes)
+        room[0] -= taken
+        return os.pwrite(fd, content[0][:taken], position)
+
+    file = StatusFile(tmp_path / "status.json", Files(pwritev=pwritev))
     file.show(status(NOW_NS))
-    write = os.write
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "write", lambda fd, content: write(fd, content[:10]))
-        with pytest.raises(OSError, match="10 of"):
-            file.show(status(NOW_NS + 1, captured=1))
+    room[0] = 10
+    with pytest.raises(OSError, match="takes no bytes"):
+        file.show(status(NOW_NS + 1, captured=1))
+    room[0] = 1_000
     assert status_file.read(tmp_path / "status.json") == status(NOW_NS)
     file.show(status(NOW_NS + 2, captured=1))
     assert status_file.read(tmp_path / "status.json") == status(NOW_NS + 2, captured=1)
