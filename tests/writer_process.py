@@ -16,7 +16,7 @@ from ringbuf.launch import writer_process
 from ringbuf.launch.child_process import module
 from ringbuf.tools.cli import main
 from ringbuf.writer.drain import drain
-from ringbuf.writer.load import batch, loader
+from ringbuf.writer.load import batch, batches, catch_up, loader
 
 DEADLINE_SECONDS = 60.0
 
@@ -54,8 +54,10 @@ def shrink_limits(batch_bytes: int = 512 * 1024) -> None:
     """Let a few records do what takes tens of thousands: batches of two inserts, and batches that are read ahead."""
     for limited, name, value in (
         (batch, "WORTH_DIVIDING", 16),
-        (loader, "MAX_BYTES", batch_bytes),
-        (loader, "PLENTY_BYTES", batch_bytes // 4),
+        (batches, "MAX_BYTES", batch_bytes),
+        (batches, "PLENTY_BYTES", batch_bytes // 4),
+        (catch_up, "CATCH_UP_BYTES", batch_bytes // 4),
+        (loader, "PATIENCE_SECONDS", 0.5),
         (drain, "CYCLE_BYTES", 96 * 1024),
     ):
         setattr(limited, name, value)

@@ -10,6 +10,7 @@ from ringbuf.audit.audit import COUNTS
 from ringbuf.audit.audit import audit as make_audit
 from ringbuf.audit.reconciliation import Account, LostRing, Reconciliation
 from ringbuf.record.seqs import SeqSet
+from ringbuf.state.checkpoint import Straggler
 from ringbuf.tools.options import data_dir_option, timeout_option
 from ringbuf.tools.output import ABSENT, json_option, print_json, print_table, styled, time_text
 
@@ -48,6 +49,8 @@ def _print(found: Reconciliation, totals: dict[str, int]) -> None:
             click.echo(f"lost of {name}, session {each.session:016x}: {_gaps(each.lost)}")
         if each.lost_ring is not None:
             click.echo(_possibly_lost(each, each.lost_ring))
+    for schema, straggler in found.behind.items():
+        click.echo(_behind(schema, straggler, found.pending_of(schema)))
     for problem in found.problems:
         click.echo(f"problem: {problem}")
     counted = ", ".join(f"{totals[name]:,} {name}" for name in COUNTS[1:-1])
@@ -67,6 +70,11 @@ def _possibly_lost(each: Account, ring: LostRing) -> str:
         f"{ring.end:,} records. Its ring is gone and nobody saw its end: {why}. The journal heard of it last at "
         f"{time_text(ring.written_ns)}"
     )
+
+
+def _behind(schema: str, straggler: Straggler, pending: int) -> str:
+    why = f"{straggler.reason}; {straggler.hint}" if straggler.hint else straggler.reason
+    return f"behind since {time_text(straggler.since_ns)}: schema {schema}, {pending:,} records pending: {why}"
 
 
 def _row(each: Account) -> list[str | Text]:

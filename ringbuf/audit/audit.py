@@ -44,6 +44,10 @@ class Audit:
             "proven": self.found.is_proven,
             "totals": self.totals,
             "sessions": [_session(each) for each in self.found.accounts],
+            "stragglers": [
+                straggler.described(schema) | {"records": self.found.pending_of(schema)}
+                for schema, straggler in self.found.behind.items()
+            ],
             "problems": self.found.problems,
         }
 

@@ -19,6 +19,7 @@ from ringbuf.sinks.clickhouse import presence
 from ringbuf.sinks.clickhouse.question import in_one_row, rows_in
 from ringbuf.sinks.clickhouse.table import SESSIONS, quoted
 from ringbuf.state import checkpoint, quarantine
+from ringbuf.state.checkpoint import Checkpoint, Straggler
 from ringbuf.state.data_directory import DataDirectory
 
 BUCKET: Final = 65_536
@@ -57,6 +58,7 @@ class JournalContent:
         ends: for each session the seq behind the last record it ever had, whether or not that is still there.
         written_ns: when its last frame of each session was written, ns since the epoch.
         pending: records that the loader has yet to verify in the database.
+        behind: schemas whose records the database does not take at the moment, by name.
         problems: what is damaged, and was not removed while it was read.
     """
 
@@ -64,6 +66,7 @@ class JournalContent:
     ends: dict[int, int] = field(default_factory=dict)
     written_ns: dict[int, int] = field(default_factory=dict)
     pending: dict[int, SeqSet] = field(default_factory=dict)
+    behind: dict[str, Straggler] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
 
 
@@ -122,8 +125,8 @@ def look_at_journal(directory: DataDirectory) -> JournalContent:
     found = JournalContent()
     if not directory.journal.is_dir():
         return found
-    state = checkpoint.load(directory.checkpoint)  # first: what the loader verifies meanwhile counts as pending
-    verified = state.offset if state else 0
+    # First: what the loader verifies meanwhile counts as pending.
+    state = checkpoint.load(directory.checkpoint) or Checkpoint("", 0)
     reader = JournalReader(directory.journal)
     pending: defaultdict[int, list[Range]] = defaultdict(list)
     damages: list[Damage] = []
@@ -132,7 +135,7 @@ def look_at_journal(directory: DataDirectory) -> JournalContent:
             break
         if isinstance(item, Damage):
             damages.append(item)
-        elif item.kind == RECORDS and item.end > verified:
+        elif item.kind == RECORDS and item.end > state.offset_of(reader.sessions[item.session].schema.name):
             pending[item.session].append(Range(item.session, item.first_seq, item.count))
         header = item.header if isinstance(item, Damage) else item
         if header is not None:
@@ -144,6 +147,7 @@ def look_at_journal(directory: DataDirectory) -> JournalContent:
         f"journal damaged from {each.offset} to {each.end}: {each.reason}" for each in damages if each.end > oldest
     ]
     found.sessions = reader.sessions
+    found.behind = state.behind
     found.pending = {session: SeqSet(ranges) for session, ranges in pending.items()}
     return found
 

@@ -12,7 +12,8 @@ quarantined, else pending, else lost. Only what a ring had when it was looked at
 """
 
 import time
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Final
@@ -29,6 +30,7 @@ from ringbuf.audit.places import (
 )
 from ringbuf.query.database import Database
 from ringbuf.record.seqs import Range, SeqSet
+from ringbuf.state.checkpoint import Straggler
 from ringbuf.state.data_directory import DataDirectory
 
 
@@ -110,11 +112,13 @@ class Reconciliation:
 
     Attributes:
         accounts: one for each session that ring, journal or database know of.
+        behind: schemas whose records the database does not take at the moment, by name; their records are pending.
         problems: what could not be read, one line each.
     """
 
     accounts: list[Account]
     problems: list[str]
+    behind: Mapping[str, Straggler] = field(default_factory=dict)
 
     @property
     def is_proven(self) -> bool:
@@ -122,6 +126,10 @@ class Reconciliation:
         return not self.problems and not any(
             each.lost.count or each.doubled or each.ending is Ending.LOST for each in self.accounts
         )
+
+    def pending_of(self, schema: str) -> int:
+        """How many records of a schema are pending."""
+        return sum(each.pending.count for each in self.accounts if each.origin.schema == schema)
 
 
 def reconcile(data_dir: Path, namespace: str, database: Database) -> Reconciliation:
@@ -172,10 +180,8 @@ def _reconcile(data_dir: Path, namespace: str, database: Database) -> Reconcilia
         )
         for session in {*rings.by_session, *journal.ends, *quarantined, *stored}
     ]
-    return Reconciliation(
-        sorted((with_ending(each, journal) for each in accounts), key=lambda each: (each.origin, each.session)),
-        rings.problems + journal.problems,
-    )
+    accounts = sorted((with_ending(each, journal) for each in accounts), key=lambda each: (each.origin, each.session))
+    return Reconciliation(accounts, rings.problems + journal.problems, journal.behind)
 
 
 def account(

@@ -31,10 +31,11 @@ crash. Only the writer cuts a tail off, when it starts.
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 from isal.isal_zlib import crc32
@@ -69,10 +70,12 @@ __all__ = [
     "SegmentFile",
     "SessionInfo",
     "Tail",
+    "Wanted",
 ]
 
 _SEGMENT_NAME = re.compile(r"([0-9]{20})\.journal")
 _MAX_BASE = 1 << 62
+Wanted: TypeAlias = Callable[[FrameHeader], bool]
 
 
 @dataclass(frozen=True)
@@ -150,11 +153,15 @@ class JournalReader:
         return sorted(found, key=lambda segment: segment.base)
 
     def frames(
-        self, begin: int | None = None, end: int | None = None, buffer: Buffer | None = None
+        self,
+        begin: int | None = None,
+        end: int | None = None,
+        buffer: Buffer | None = None,
+        wanted: Wanted | None = None,
     ) -> Iterator[Frame | Damage | Tail]:
         """Read frames in order.
 
-        Everything from `begin` on is covered, without overlap, by what comes out.
+        Everything from `begin` on is covered, without overlap, by what comes out and by what is not wanted.
 
         Args:
             begin: journal offset of a frame, the `end` of one, or a segment's base; the oldest there is if not given.
@@ -163,6 +170,7 @@ class JournalReader:
                 durable yet, and may be written again at another offset after a disk failure.
             buffer: the frames' payloads are views of it, valid until it is cleared. Reading ends before the first frame
                 that does not fit into what is free of it, unless that is the first of all.
+            wanted: says of each frame of records, by its header, whether it comes out; if not, its payload is not read.
 
         Raises:
             JournalError: the journal cannot be read, or ends before `begin`.
@@ -184,7 +192,7 @@ class JournalReader:
                 yield Damage(position, segment.base, f"no segment holds offsets {position} to {segment.base}")
                 position = segment.base
             known_end = min((limit for limit in (following, end) if limit is not None), default=None)
-            yield from self._segment_frames(segment, position, known_end, buffer)
+            yield from self._segment_frames(segment, position, known_end, buffer, wanted)
             if buffer is not None and buffer.is_full:
                 return
             position = known_end if known_end is not None else position
@@ -192,7 +200,7 @@ class JournalReader:
             yield Damage(position, end, f"no segment holds offsets {position} to {end}")
 
     def _segment_frames(
-        self, segment: SegmentFile, begin: int, end: int | None, buffer: Buffer | None
+        self, segment: SegmentFile, begin: int, end: int | None, buffer: Buffer | None, wanted: Wanted | None
     ) -> Iterator[Frame | Damage | Tail]:
         try:
             with open_segment(segment, buffer) as (window, file_end):
@@ -202,7 +210,7 @@ class JournalReader:
                         "its tail was cut off, or it is another journal",
                     )
                 stop = file_end if end is None else min(file_end, end)
-                yield from self._checked(window, begin, stop, is_open=end is None)
+                yield from self._checked(window, begin, stop, wanted, is_open=end is None)
             is_full = buffer is not None and buffer.is_full
             if end is not None and file_end < end and not is_full:
                 reason = f"segment {segment.path.name} ends at {file_end}, expected {end}"
@@ -211,13 +219,15 @@ class JournalReader:
             if end is not None:
                 yield Damage(begin, end, f"segment {segment.path.name} was removed before it was read")
 
-    def _checked(self, window: Window, begin: int, stop: int, *, is_open: bool) -> Iterator[Frame | Damage | Tail]:
+    def _checked(
+        self, window: Window, begin: int, stop: int, wanted: Wanted | None, *, is_open: bool
+    ) -> Iterator[Frame | Damage | Tail]:
         """Frames of one segment; `is_open` if a damaged region that reaches its end is a tail."""
         known = self._known[1] if self._known[0] == window.base else window.base
         self._learn_sessions(window.without_buffer(), known, begin)
         self._known = (window.base, max(known, begin))
         next_frame = begin
-        for item in _scan(window, begin, stop):
+        for item in _scan(window, begin, stop, wanted):
             if is_open and isinstance(item, Damage) and item.offset >= next_frame:
                 behind = (each.offset for each in _scan(window, item.end, stop) if isinstance(each, Frame))
                 next_frame = next(behind, stop)
@@ -245,7 +255,7 @@ class JournalReader:
         return frame
 
     def _learn_sessions(self, window: Window, begin: int, stop: int) -> None:
-        for item in _scan(window, begin, stop, records=False):
+        for item in _scan(window, begin, stop, lambda _: False):
             if isinstance(item, Frame):
                 self._understood(item)
 
@@ -258,24 +268,27 @@ class JournalReader:
                     self._learn_sessions(window, segment.base, file_end)
 
 
-def _scan(window: Window, offset: int, stop: int, *, records: bool = True) -> Iterator[Frame | Damage]:
-    """Frames and damaged regions of a segment; without `records` frames of records are passed over unchecked."""
+def _scan(window: Window, offset: int, stop: int, wanted: Wanted | None = None) -> Iterator[Frame | Damage]:
+    """Frames and damaged regions of a segment; frames of records that are not wanted are passed over unchecked."""
+    headers = window
+    if wanted is not None:
+        headers, window = window.without_buffer(), window.without_ahead()  # or both the same
     while offset < stop:
         try:
             if offset == window.base:
-                check_segment_header(window.read(offset, HEADER_SIZE, stop), window.base)
+                check_segment_header(headers.read(offset, HEADER_SIZE, stop), window.base)
                 offset += HEADER_SIZE
                 continue
-            header = decode_frame_header(window.read(offset, HEADER_SIZE, stop), offset)
+            header = decode_frame_header(headers.read(offset, HEADER_SIZE, stop), offset)
         except JournalCorrupt as error:
-            found = _next_header(window, offset + HEADER_SIZE, stop)
+            found = _next_header(headers, offset + HEADER_SIZE, stop)
             yield Damage(offset, found, error.what)
             offset = found
             continue
         if header.end > stop:
             yield Damage(offset, stop, f"{header} ends at {header.end}, the segment at {stop}", header)
             return
-        if records or header.kind == SESSION:
+        if wanted is None or header.kind == SESSION or wanted(header):
             if not window.has_room(header):
                 return
             payload = window.read(offset + HEADER_SIZE, header.length, stop)

@@ -59,16 +59,21 @@ class Window:
     their check.
     """
 
-    def __init__(self, fd: int, base: int, buffer: Buffer | None) -> None:
+    def __init__(self, fd: int, base: int, buffer: Buffer | None, *, ahead: bool = True) -> None:
         self.base = base
         self._fd = fd
         self._buffer = buffer
+        self._ahead = ahead
         self._begin = base
         self._bytes = memoryview(b"")
 
     def without_buffer(self) -> "Window":
         """The same file, to look at what is not given out."""
-        return Window(self._fd, self.base, None)
+        return self if self._buffer is None else Window(self._fd, self.base, None)
+
+    def without_ahead(self) -> "Window":
+        """The same file, of which nothing gets into the buffer but what is asked for."""
+        return self if self._buffer is None else Window(self._fd, self.base, self._buffer, ahead=False)
 
     def read(self, offset: int, length: int, stop: int) -> memoryview:
         """The bytes at an offset, fewer if the file ends before; `stop` is where reading ahead ends."""
@@ -96,7 +101,7 @@ class Window:
             return memoryview(os.pread(self._fd, min(ahead, stop - offset), position))
         if buffer.free < length:
             return memoryview(os.pread(self._fd, min(length, stop - offset), position))
-        return buffer.read(self._fd, stop - offset, position)
+        return buffer.read(self._fd, stop - offset if self._ahead else length, position)
 
 
 @contextmanager

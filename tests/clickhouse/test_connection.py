@@ -14,9 +14,10 @@ from ringbuf.sinks.clickhouse.sink import ClickHouseSink
 from ringbuf.state.data_directory import DataDirectory
 from ringbuf.state.quarantine import Quarantine
 from ringbuf.writer.load.batch import Insert, Piece
-from ringbuf.writer.load.connection import Connection, Tables
+from ringbuf.writer.load.connection import Connection, Shared
 from ringbuf.writer.load.latency import Latency
 from ringbuf.writer.load.resend import TOKENS, resend
+from ringbuf.writer.load.tables import Tables
 from ringbuf.writer.problems import Problems
 from tests.clickhouse.databases import executions, server_of
 
@@ -40,7 +41,8 @@ class Loading:
 
     def __init__(self, sink: ClickHouseSink, directory: Path) -> None:
         self.problems, self.quarantine = Problems(), Quarantine(DataDirectory(directory).quarantine)
-        self.connection = Connection(sink, Tables(), self.quarantine, Latency(), self.problems, threading.Event())
+        shared = Shared(Tables(), self.quarantine, Latency(), self.problems, threading.Event())
+        self.connection = Connection(sink, shared, patience=10.0, dividing_seconds=10.0)
 
     def deliver(self, insert: Insert) -> None:
         self.connection.deliver(insert, doubt=False)

@@ -10,8 +10,14 @@ from ringbuf.launch.clickhouse_server import ClickHouse
 from tests.recorded import Recorded, check_stored
 from tests.writer_process import WriterProcess
 
-ELSEWHERE = {Step.RECORD_QUARANTINED}
-"""Steps that need more than records coming in: test_quarantine.py."""
+ELSEWHERE = {
+    Step.RECORD_QUARANTINED,
+    Step.SCHEMA_SET_ASIDE,
+    Step.STRAGGLER_INTENDED,
+    Step.STRAGGLER_MOVED,
+    Step.SCHEMA_TAKEN_BACK,
+}
+"""Steps that need more than records coming in: test_quarantine.py, test_straggler_kills.py."""
 
 
 ONCE = {Step.TABLE_ENSURED, Step.SESSIONS_STORED, Step.SEGMENT_REMOVED}

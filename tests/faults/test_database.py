@@ -188,7 +188,7 @@ def test_a_dropped_column_is_added_again(
     check_stored(admin, database, ring)
 
 
-def test_a_column_of_another_type_holds_the_loader_up_until_it_is_mended(
+def test_a_column_of_another_type_keeps_its_records_waiting_until_it_is_mended(
     writer: WriterProcess, admin: Client, clickhouse_server: ClickHouse, database: str
 ) -> None:
     ring = Recorded("mm")

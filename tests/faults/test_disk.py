@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from ringbuf.errors import JournalFull
+from ringbuf.journal.files import Files
 from ringbuf.launch.clickhouse_server import ClickHouse
 from ringbuf.launch.waiting import wait_until
 from ringbuf.record.execution import EXECUTION
@@ -130,34 +131,32 @@ def test_a_journal_that_fills_its_disk_in_an_outage_empties_it_by_itself_afterwa
 def test_the_state_of_the_loader_is_on_the_disk_before_it_gets_its_name_and_its_name_before_anything_is_sent(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    calls = watch_disk(monkeypatch)
-    checkpoint.save(DataDirectory(tmp_path).checkpoint, Checkpoint("database", 64))
+    calls: list[str] = []
+    checkpoint.save(DataDirectory(tmp_path).checkpoint, Checkpoint("database", 64), noting(calls, monkeypatch))
     assert calls == ["fsync loader.tmp", "replace loader.json", f"fsync {tmp_path.name}"]
 
 
 def test_a_quarantined_record_is_on_the_disk_before_it_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    calls = watch_disk(monkeypatch)
-    kept = Quarantine(DataDirectory(tmp_path).quarantine)
+    calls: list[str] = []
+    kept = Quarantine(DataDirectory(tmp_path).quarantine, noting(calls, monkeypatch))
     kept.add_records(EXECUTION, Range(1, 0, 1), bytes(EXECUTION.record_size), "first")
     assert calls == ["fsync quarantine.jsonl"]
 
 
-def watch_disk(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Notes what is synced and renamed from now on, in order."""
-    calls: list[str] = []
-    fsync, replace = os.fsync, os.replace
+def noting(calls: list[str], monkeypatch: pytest.MonkeyPatch) -> Files:
+    """A disk that notes what is synced and renamed, in order."""
+    replace = os.replace
 
     def noting_fsync(fd: int) -> None:
         calls.append(f"fsync {Path(os.readlink(f'/proc/self/fd/{fd}')).name}")
-        fsync(fd)
+        os.fsync(fd)
 
     def noting_replace(source: Path, target: Path) -> None:
         calls.append(f"replace {target.name}")
         replace(source, target)
 
-    monkeypatch.setattr(os, "fsync", noting_fsync)
     monkeypatch.setattr(os, "replace", noting_replace)
-    return calls
+    return Files(fsync=noting_fsync)
 
 
 def test_a_damaged_state_of_the_loader_costs_time_and_no_record(
@@ -189,14 +188,14 @@ def test_a_damaged_state_of_the_loader_costs_time_and_no_record(
         check_stored(client, database, ring)
 
 
-def test_a_state_of_another_version_is_left_alone(clickhouse_server: ClickHouse, database: str, data_dir: Path) -> None:
+def test_a_state_of_a_later_version_is_left_alone(clickhouse_server: ClickHouse, database: str, data_dir: Path) -> None:
     with WriterProcess(data_dir, "--clickhouse", clickhouse_server.url, "--database", database) as writer:
         writer.wait_running().stop()
         state = DataDirectory(data_dir).checkpoint
-        content = state.read_bytes().replace(b'"version":1', b'"version":2')
+        content = state.read_bytes().replace(b'"version":2', b'"version":3')
         state.write_bytes(content)
         process = writer.start().process
         assert process is not None
         assert process.wait(20) == 1
-    assert "version 2, this release reads version 1" in writer.log
+    assert "version 3, this release reads versions 1 to 2" in writer.log
     assert state.read_bytes() == content

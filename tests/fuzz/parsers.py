@@ -148,7 +148,7 @@ def _journal(scratch: Path) -> tuple[bytes, Callable[[bytes], None]]:
 
 def _checkpoint() -> bytes:
     return checkpoint.encode(
-        checkpoint.Checkpoint("database x, embedded", 640, checkpoint.Intent(640, 1280, ("a", "b")))
+        checkpoint.Checkpoint("database x, embedded", 640, checkpoint.Intent(640, 1280, {"ticks": ("a", "b")}))
     )
 
 

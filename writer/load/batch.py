@@ -5,13 +5,13 @@ together again after a crash, byte for byte, with the same tokens.
 """
 
 import hashlib
-from collections import defaultdict
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from ringbuf.journal.frame import RECORDS
-from ringbuf.journal.reader import Buffer, Damage, Frame, JournalReader
+from ringbuf.journal.reader import Buffer, Damage, Frame, FrameHeader, JournalReader, Tail
 from ringbuf.record.schema import Schema
 from ringbuf.record.seqs import Range, SeqSet
 from ringbuf.sinks.sink import MOST_ROWS
@@ -22,6 +22,9 @@ CONNECTIONS: Final = 2
 """Inserts into which the many records of one schema are divided, to be sent at the same time."""
 WORTH_DIVIDING: Final = 8_192
 """Records from which on it is faster to send two inserts than one."""
+SCAN_BYTES: Final = 256 * 1024 * 1024
+"""Bytes of the journal after which a batch ends, even if it has found little in them."""
+_NOTHING: Mapping[str, int] = {}
 
 
 class Piece(NamedTuple):
@@ -98,12 +101,37 @@ class Insert:
 
 
 @dataclass(frozen=True)
+class Selection:
+    """Which schemas' records a batch takes.
+
+    Attributes:
+        only: the one schema whose records it takes; None if it takes those of all but the others.
+        others: schemas whose records below a journal offset are left to others; None stands for no end.
+    """
+
+    only: str | None = None
+    others: Mapping[str, int | None] = field(default_factory=dict)
+
+    def takes(self, schema: str, offset: int) -> bool:
+        """Whether it takes the records of a schema in the frame at a journal offset."""
+        if self.only is not None:
+            return schema == self.only
+        until = self.others.get(schema, 0)
+        return until is not None and offset >= until
+
+
+EVERYTHING: Final = Selection()
+
+
+@dataclass(frozen=True)
 class Batch:
     """A journal range [begin, end) and what of it goes to the database.
 
     Attributes:
         inserts: of each schema one or, if it has many records, `CONNECTIONS`. All records of a session are in the same
             one, so that they become visible in order whichever of the inserts is first.
+        selection: whose records these are.
+        left: how many records of each schema are left to others.
         sessions: sessions that have records or were described in the range, with the time of the last frame, ns.
         damages: regions that cannot be read.
     """
@@ -111,16 +139,89 @@ class Batch:
     begin: int
     end: int
     inserts: Sequence[Insert]
+    selection: Selection = EVERYTHING
+    left: Mapping[str, int] = field(default_factory=dict)
     sessions: dict[int, int] = field(default_factory=dict)
     damages: Sequence[Damage] = ()
 
     @property
-    def tokens(self) -> tuple[str, ...]:
-        """The tokens of the inserts, in their order."""
-        return tuple(insert.token for insert in self.inserts)
+    def tokens(self) -> dict[str, tuple[str, ...]]:
+        """The tokens of the inserts in their order, by schema."""
+        found: dict[str, tuple[str, ...]] = {}
+        for insert in self.inserts:
+            found[insert.schema.name] = (*found.get(insert.schema.name, ()), insert.token)
+        return found
+
+    def rows_of(self, schema: str) -> int:
+        """Number of records of a schema."""
+        return sum(insert.rows for insert in self.inserts if insert.schema.name == schema)
 
 
-def collect(reader: JournalReader, begin: int, end: int, buffer: Buffer) -> Batch:
+class _Collecting:
+    """What is read of a journal range, frame by frame."""
+
+    def __init__(self, reader: JournalReader, begin: int, selection: Selection, counted: Mapping[str, int]) -> None:
+        self._begin = self.end = begin
+        self.pieces: dict[int, list[Piece]] = defaultdict(list)
+        self.sessions: dict[int, int] = {}
+        self.damages: list[Damage] = []
+        self.left: Counter[str] = Counter()
+        self._reader = reader
+        self._selection = selection
+        self._counted = counted
+        self._rows = 0
+
+    def takes(self, header: FrameHeader) -> bool:
+        """Whether the batch takes a frame of records; if not, it is passed over."""
+        schema = self._reader.schemas.get(header.schema_id)
+        if schema is None:
+            return self._selection.only is None
+        if self._selection.takes(schema.name, header.offset) or header.offset > self._begin + SCAN_BYTES:
+            return True
+        if header.offset >= self._counted.get(schema.name, 0):
+            self.left[schema.name] += header.count
+        if header.session in self._reader.sessions:
+            self.sessions[header.session] = header.written_ns
+        self.end = header.end
+        return False
+
+    def add(self, item: Frame | Damage | Tail) -> bool:
+        """Take what was read; False if the batch ends before it."""
+        if isinstance(item, Frame):
+            if self._rows and self._rows + item.count > MOST_ROWS:
+                return False
+            if item.kind == RECORDS and not self._selection.takes(
+                self._reader.schemas[item.schema_id].name, item.offset
+            ):
+                return False  # it has passed over enough
+            self.sessions[item.session] = item.written_ns
+            if item.kind == RECORDS:
+                piece = Piece(Range(item.session, item.first_seq, item.count), item.payload)
+                self.pieces[item.schema_id].append(piece)
+                self._rows += item.count
+        elif isinstance(item, Tail):
+            return False
+        elif self._is_ours(item):
+            self.damages.append(item)
+        self.end = item.end
+        return True
+
+    def _is_ours(self, damage: Damage) -> bool:
+        """Whether a damaged region is to be told by us: if nothing says whose it is, it is by who takes the most."""
+        schema = self._reader.schemas.get(damage.header.schema_id) if damage.header else None
+        if schema is None:
+            return self._selection.only is None
+        return self._selection.takes(schema.name, damage.offset)
+
+
+def collect(
+    reader: JournalReader,
+    begin: int,
+    end: int,
+    buffer: Buffer,
+    selection: Selection = EVERYTHING,
+    counted: Mapping[str, int] = _NOTHING,
+) -> Batch:
     """Read the next batch.
 
     Args:
@@ -128,30 +229,20 @@ def collect(reader: JournalReader, begin: int, end: int, buffer: Buffer) -> Batc
         end: journal offset up to which the journal is durable.
         buffer: takes the records. The batch ends before the first frame that does not fit, or that would exceed
             `MOST_ROWS`; it has at least one. The batch is valid until the buffer is used again.
+        selection: whose records it takes.
+        counted: journal offset up to which the records of a schema that are left to others were counted before.
     """
-    pieces: dict[int, list[Piece]] = defaultdict(list)
-    sessions: dict[int, int] = {}
-    damages: list[Damage] = []
-    rows = 0
-    position = begin
+    found = _Collecting(reader, begin, selection, counted)
     buffer.clear()
-    for item in reader.frames(begin, end, buffer):
-        if isinstance(item, Frame):
-            if rows and rows + item.count > MOST_ROWS:
-                break
-            sessions[item.session] = item.written_ns
-            if item.kind == RECORDS:
-                pieces[item.schema_id].append(Piece(Range(item.session, item.first_seq, item.count), item.payload))
-                rows += item.count
-        elif isinstance(item, Damage):
-            damages.append(item)
-        else:
+    for item in reader.frames(begin, end, buffer, None if selection == EVERYTHING else found.takes):
+        if not found.add(item):
             break
-        position = item.end
     inserts = [
-        Insert(reader.schemas[schema_id], part) for schema_id in sorted(pieces) for part in divided(pieces[schema_id])
+        Insert(reader.schemas[schema_id], part)
+        for schema_id in sorted(found.pieces)
+        for part in divided(found.pieces[schema_id])
     ]
-    return Batch(begin, position, inserts, sessions, damages)
+    return Batch(begin, found.end, inserts, selection, found.left, found.sessions, found.damages)
 
 
 def divided(pieces: Sequence[Piece]) -> list[list[Piece]]:

@@ -1,21 +1,19 @@
 """One connection of the loader to the database: how an insert gets there with exactly one effect.
 
-An insert acknowledged at its first try counts as sent. Any doubt (an error, a restart) is settled by asking the
-database which sequence numbers it has, and sending what is missing. What was acknowledged in doubt is asked for again;
-if it is not there, its token was burnt by a crash of the server, and the next try carries another one. An insert that
-the database refuses for good is halved until the bad records stand alone; they go into quarantine, with the reason.
+An insert is in doubt if the database may have its records already, because it was sent before, by this run or another.
+What is in doubt is asked for, and only what is missing is sent; what was acknowledged after that is asked for again. If
+it is not there, its token was burnt by a crash of the server, and the next try carries another one. An insert that the
+database refuses for good is halved until the bad records stand alone; they go into quarantine, with the reason.
 """
 
-import logging
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
+from typing import TypeVar
 
-from ringbuf.errors import SinkRefused, SinkUnavailable
+from ringbuf.errors import SinkError, SinkRefused, SinkUnavailable, TableMismatch
 from ringbuf.journal.step import Step, reached
 from ringbuf.record.schema import Schema
 from ringbuf.record.seqs import SeqSet
@@ -24,60 +22,30 @@ from ringbuf.sinks.sink import Sink
 from ringbuf.state.quarantine import Quarantine
 from ringbuf.writer.load.batch import Insert
 from ringbuf.writer.load.latency import Latency
-from ringbuf.writer.load.retry import Retry
+from ringbuf.writer.load.retry import Retry, Stuck
+from ringbuf.writer.load.tables import Tables
 from ringbuf.writer.problems import Problems
 
-LOGGER: Final = logging.getLogger("ringbuf.writer")
+T = TypeVar("T")
 
 
-class Tables:
-    """The tables that are known to be as they should be; all connections share them."""
+@dataclass(frozen=True)
+class Shared:
+    """What all connections of a loader share."""
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._sound: dict[int, Schema] = {}
-
-    def ensure(self, sink: Sink, schema: Schema) -> None:
-        """Make sure of a table at its first use, and again after it was doubted.
-
-        Raises:
-            TableMismatch: there is something else of that name.
-            SinkUnavailable: the database cannot be reached, or does not allow it.
-        """
-        if schema.schema_id not in self._sound:
-            with self._lock:
-                _ensure(sink, schema)
-                self._sound[schema.schema_id] = schema
-            reached(Step.TABLE_ENSURED)
-
-    def doubt(self, schema: Schema) -> None:
-        """A call that needed this table failed: perhaps it is gone or was altered."""
-        self._sound.pop(schema.schema_id, None)
-
-    def check(self, sink: Sink) -> None:
-        """Look at all of them once more: no insert fails for want of a column that is computed."""
-        for schema in list(self._sound.values()):
-            with self._lock:
-                _ensure(sink, schema)
-
-
-def _ensure(sink: Sink, schema: Schema) -> None:
-    if sink.ensure(schema):
-        LOGGER.warning("table %s was created or altered", schema.name)
+    tables: Tables
+    quarantine: Quarantine
+    latency: Latency
+    problems: Problems
+    abandon: threading.Event
 
 
 @dataclass
 class Delivery:
-    """An insert on its way.
-
-    Attributes:
-        doubt: whether the database may have its records already.
-        revision: how often its token turned out to be burnt.
-    """
+    """An insert on its way: what of it is still to be sent, and whether the database may have it."""
 
     insert: Insert
     doubt: bool
-    revision: int = 0
 
 
 class Connection:
@@ -85,24 +53,23 @@ class Connection:
 
     Attributes:
         stored: records acknowledged over it.
+
+    Args:
+        patience: seconds that a call may fail while the database answers.
+        dividing_seconds: how long records that are refused are looked for in an insert.
+        is_prompt: whether its records come as they are captured, so that their latency tells something.
     """
 
     def __init__(
-        self,
-        sink: Sink,
-        tables: Tables,
-        quarantine: Quarantine,
-        latency: Latency,
-        problems: Problems,
-        abandon: threading.Event,
+        self, sink: Sink, shared: Shared, *, patience: float, dividing_seconds: float, is_prompt: bool = True
     ) -> None:
         self.stored = 0
         self._sink = sink
-        self._tables = tables
-        self._quarantine = quarantine
-        self._latency = latency
-        self._problems = problems
-        self._retry = Retry(problems, abandon)
+        self._shared = shared
+        self._dividing_seconds = dividing_seconds
+        self._is_prompt = is_prompt
+        self._retry = Retry(shared.problems, shared.abandon, patience)
+        self._burnt: dict[str, int] = {}  # how often a token turned out to be burnt
 
     @property
     def error(self) -> str | None:
@@ -117,84 +84,113 @@ class Connection:
         """See to it that the database has these records, or that they are in quarantine.
 
         Raises:
+            Stuck: the database answers, but does not take them, or refuses so many that it takes too long.
             Abandoned: the writer stops.
         """
         delivery = Delivery(insert, doubt)
         try:
-            self._retry.until_answered(partial(self._try, delivery))
+            self._with_table(insert.schema, partial(self._advance, delivery))
         except SinkRefused as error:
-            quarantined = self._quarantine.count
-            self._split(delivery.insert, error)
-            if self._quarantine.count == quarantined:
-                self._problems.report(error)  # all is stored; somebody should know all the same
+            if self._divide(delivery.insert, error, time.monotonic() + self._dividing_seconds) == 0:
+                self._shared.problems.report(error)  # all is stored; somebody should know all the same
 
-    def settle(self, sessions: Sequence[tuple[SessionInfo, int]], sent: Sequence[tuple[Schema, SeqSet]]) -> SeqSet:
-        """Store what is known of sessions, then ask for records that were sent.
-
-        Args:
-            sessions: each session and when it was last seen, ns since the epoch; may be none.
-            sent: records of each schema.
-
-        Returns:
-            what the database does not have, nor the quarantine.
+    def lacking(self, schema: Schema, records: SeqSet) -> SeqSet:
+        """Which of these records are neither in the database nor in quarantine.
 
         Raises:
-            Abandoned: the writer stops.
+            Stuck, Abandoned: see `deliver`.
         """
-        if sessions:
-            self._retry.until_answered(partial(self._sink.note_sessions, sessions))
-            reached(Step.SESSIONS_STORED)
-            self._retry.until_answered(partial(self._tables.check, self._sink))
-        lost = SeqSet()
-        for schema, records in sent:
-            lost |= self._retry.until_answered(partial(self._lacking, schema, records))
-        return lost
+        return self._with_table(schema, partial(self._lacking, schema, records))
 
-    def _try(self, delivery: Delivery) -> None:
-        doubt = delivery.doubt
-        if doubt:
+    def check(self, schema: Schema) -> None:
+        """Make sure that a table is as it should be.
+
+        Raises:
+            Stuck, Abandoned: see `deliver`.
+        """
+        self._retry.until_answered(partial(self._shared.tables.check, self._sink, schema), self._answers)
+
+    def note_sessions(self, sessions: Iterable[tuple[SessionInfo, int]]) -> None:
+        """Store what is known of sessions.
+
+        Raises:
+            Stuck, Abandoned: see `deliver`.
+        """
+        self._retry.until_answered(partial(self._sink.note_sessions, sessions), self._answers)
+        reached(Step.SESSIONS_STORED)
+
+    def _with_table(self, schema: Schema, call: Callable[[], T]) -> T:
+        def attempt() -> T:
+            self._shared.tables.ensure(self._sink, schema)
+            try:
+                return call()
+            except (SinkUnavailable, TableMismatch):
+                self._shared.tables.doubt(schema)
+                raise
+
+        return self._retry.until_answered(attempt, self._answers)
+
+    def _answers(self) -> bool:
+        """Whether the database does anything for us: if so, what fails is the trouble of one table."""
+        try:
+            self._sink.prepare()
+        except TableMismatch:
+            return True  # of the sessions' table, which has nothing to do with it
+        except SinkError:
+            return False
+        return True
+
+    def _advance(self, delivery: Delivery) -> None:
+        """Bring an insert one try further; it has arrived if this does not fail."""
+        was_in_doubt = delivery.doubt
+        if was_in_doubt:
             lacking = self._lacking(delivery.insert.schema, delivery.insert.records)
             if not lacking:
                 return
             delivery.insert = delivery.insert.only(lacking)
         delivery.doubt = True  # whatever happens from here on, the next try asks first
-        self._insert(delivery)
-        insert = delivery.insert
-        if doubt and self._lacking(insert.schema, insert.records):
-            delivery.revision += 1
-            raise SinkUnavailable(f"the database acknowledged {insert.rows} records and does not have them")
-        self.stored += insert.rows
-        self._latency.observe(insert, time.time_ns())
-
-    def _insert(self, delivery: Delivery) -> None:
-        insert = delivery.insert
-        token = insert.token + (f"/r{delivery.revision}" if delivery.revision else "")
-        with self._table(insert.schema):
-            self._sink.insert(insert.schema, insert.body, insert.rows, token)
+        insert, token = delivery.insert, delivery.insert.token
+        revision = self._burnt.get(token, 0)
+        self._sink.insert(insert.schema, insert.body, insert.rows, f"{token}/r{revision}" if revision else token)
         reached(Step.INSERT_SENT)
+        if was_in_doubt and self._lacking(insert.schema, insert.records):
+            self._burnt[token] = revision + 1
+            raise SinkUnavailable(f"the database acknowledged {insert.rows} records and does not have them")
+        self._burnt.pop(token, None)
+        self.stored += insert.rows
+        if self._is_prompt:
+            self._shared.latency.observe(insert, time.time_ns())
 
     def _lacking(self, schema: Schema, records: SeqSet) -> SeqSet:
-        """What of these records is neither in the database nor in quarantine."""
-        with self._table(schema):
-            return self._sink.missing(schema, records) - self._quarantine.records
+        return self._sink.missing(schema, records) - self._shared.quarantine.records
 
-    @contextmanager
-    def _table(self, schema: Schema) -> Iterator[None]:
-        self._tables.ensure(self._sink, schema)
+    def _deliver_half(self, insert: Insert, end: float) -> int:
+        """In doubt, since a view of the owner refuses only after the table has taken the records."""
+        delivery = Delivery(insert, doubt=True)
         try:
-            yield
-        except SinkUnavailable:
-            self._tables.doubt(schema)
-            raise
+            self._with_table(insert.schema, partial(self._advance, delivery))
+        except SinkRefused as error:
+            return self._divide(delivery.insert, error, end)
+        return 0
 
-    def _split(self, insert: Insert, error: SinkRefused) -> None:
-        """Deliver the halves; in doubt, since a view of the owner refuses only after the table has taken them."""
+    def _divide(self, insert: Insert, error: SinkRefused, end: float) -> int:
+        """Deliver the halves of what was refused, and so on; a record that is refused alone goes into quarantine.
+
+        Returns:
+            how many did.
+
+        Raises:
+            Stuck: the time `end` has come; what is in quarantine stays there.
+        """
         if insert.rows > 1:
-            for half in insert.halves():
-                self.deliver(half, doubt=True)
-            return
-        if not self._retry.until_answered(partial(self._lacking, insert.schema, insert.records)):
-            return
+            return sum(self._deliver_half(half, end) for half in insert.halves())
+        if not self.lacking(insert.schema, insert.records):
+            return 0
+        if time.monotonic() > end:
+            raise Stuck(error)
         (piece,) = insert.pieces
-        self._problems.report(error)
-        self._retry.until_written(partial(self._quarantine.add_records, insert.schema, *piece, error.what))
+        self._shared.problems.report(error)
+        self._retry.until_written(
+            partial(self._shared.quarantine.add_records, insert.schema, *piece, error.what),
+        )
+        return 1

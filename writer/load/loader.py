@@ -10,6 +10,9 @@ How:
 3. About once a second, on one more connection, the database is asked for everything sent since. Only what it really has
    moves the *checkpoint*, and only below the checkpoint may the journal delete. An acknowledgement alone never counts
    as stored. Sending goes on meanwhile.
+4. A schema whose records the database does not take, while it answers otherwise, becomes a *straggler*: it keeps its
+   place in the journal and is left out of the batches; `catch_up.py` goes on with it. When it has caught up, it is
+   loaded with the others again.
 
 Everything between checkpoint and journal end is doubtful after a restart: the database is asked first.
 """
@@ -17,54 +20,47 @@ Everything between checkpoint and journal end is doubtful after a restart: the d
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future, wait
+from collections.abc import Callable, Mapping
+from concurrent.futures import wait
 from dataclasses import replace
 from functools import partial
 from itertools import cycle
-from typing import Final, NamedTuple
+from typing import Final
 
-from ringbuf.errors import SinkUnavailable
+from ringbuf.errors import SinkError, SinkUnavailable
 from ringbuf.journal.appender import JournalAppender
-from ringbuf.journal.reader import Buffer, Damage, JournalReader
+from ringbuf.journal.reader import JournalReader
 from ringbuf.journal.step import Step, reached
-from ringbuf.record.schema import Schema
 from ringbuf.record.seqs import SeqSet
-from ringbuf.record.session import SessionInfo
 from ringbuf.sinks.sink import Sink
-from ringbuf.state import checkpoint as state_file
-from ringbuf.state.checkpoint import Checkpoint, Intent
+from ringbuf.state.checkpoint import Checkpoint, CheckpointFile, Intent
 from ringbuf.state.data_directory import DataDirectory
 from ringbuf.state.quarantine import Quarantine
-from ringbuf.writer.load.batch import CONNECTIONS, MAX_BYTES, Batch, collect
-from ringbuf.writer.load.connection import Connection, Tables
+from ringbuf.writer.load import batches
+from ringbuf.writer.load.batch import CONNECTIONS, Batch
+from ringbuf.writer.load.batches import Batches, selection_of
+from ringbuf.writer.load.catch_up import CatchUp
+from ringbuf.writer.load.connection import Connection, Shared
 from ringbuf.writer.load.latency import Latency
-from ringbuf.writer.load.retry import Abandoned, Retry
+from ringbuf.writer.load.retry import Abandoned, Retry, Stuck
+from ringbuf.writer.load.stragglers import counted, returned, set_aside, tidied
+from ringbuf.writer.load.tables import Tables
+from ringbuf.writer.load.verifier import VERIFY_SECONDS, Verdict, Verifier
 from ringbuf.writer.problems import Problems
 from ringbuf.writer.worker import Worker
 
 LOGGER: Final = logging.getLogger("ringbuf.writer")
-VERIFY_SECONDS: Final = 1.0
-VERIFY_ROWS: Final = 1_000_000
-SESSION_SECONDS: Final = 10.0
-DAMAGE_SECONDS: Final = 2.0
-PLENTY_BYTES: Final = MAX_BYTES // 4
-"""Bytes of the journal for which a batch is made at once, and ahead of time."""
-
-
-class Question(NamedTuple):
-    """What the database is being asked: everything below a journal offset that was sent since the last question."""
-
-    end: int
-    lost: Future[SeqSet]
+PATIENCE_SECONDS: Final = 2.0
+"""How long the others wait for a schema whose records the database does not take."""
+DIVIDING_SECONDS: Final = 10.0
+"""How long refused records of a straggler are looked for before it is another one's turn."""
 
 
 class Loader:
-    """Loads a journal into one database. `run` is the body of its thread.
+    """Loads a journal into one sink. `run` is the body of its thread.
 
     Attributes:
-        checkpoint: what the database has, for certain, and the batch on its way.
-        sent: journal offset below which everything was acknowledged or is quarantined.
+        sent: journal offset below which everything was acknowledged or is quarantined, but records of stragglers.
         latency: from a record's append to the acknowledgement of its insert.
         news: set by the drain when the journal has grown.
         finishing: set when the writer stops: load what is there, then end.
@@ -85,37 +81,36 @@ class Loader:
         *,
         flush_interval: float,
     ) -> None:
-        self.checkpoint = checkpoint
         self.sent = checkpoint.offset
         self.latency = Latency()
         self.quarantine = Quarantine(directory.quarantine)
         self.news = threading.Event()
         self.finishing = threading.Event()
         self.abandon = threading.Event()
-        self._directory = directory
+        self._file = CheckpointFile(directory.checkpoint, checkpoint)
         self._journal = journal
-        self._reader = reader
         self._problems = problems
         self._flush_interval = flush_interval
-        self._retry = Retry(problems, self.abandon)
-        shared = (Tables(), self.quarantine, self.latency, problems, self.abandon)
-        self._connections = [Connection(connect(), *shared) for _ in range(CONNECTIONS + 1)]
-        self._asking, *self._sending = self._connections
+        self._retry = Retry(problems, self.abandon, PATIENCE_SECONDS)
+        tables = Tables()
+        shared = Shared(tables, self.quarantine, self.latency, problems, self.abandon)
+        connections = [
+            Connection(connect(), shared, patience=PATIENCE_SECONDS, dividing_seconds=PATIENCE_SECONDS)
+            for _ in range(CONNECTIONS + 1)
+        ]
+        asking, *self._sending = connections
+        slow = Connection(connect(), shared, patience=0.0, dividing_seconds=DIVIDING_SECONDS, is_prompt=False)
+        self._connections = [*connections, slow]
         self._senders = [Worker(f"sender-{number}") for number in range(CONNECTIONS)]
-        self._asker = Worker("asker")
-        self._read_ahead = Worker("reader")
-        self._buffers = cycle([Buffer(MAX_BYTES), Buffer(MAX_BYTES)])
-        self._ahead: Future[Batch] | None = None
-        self._nothing_in = (0, 0)
-        self._damaged: tuple[list[tuple[int, int]], float] = [], 0.0  # and until when it is looked at again
+        self._batches = Batches(reader, lambda: journal.durable_end, self.finishing.is_set)
+        self._verifier = Verifier(asking, tables, reader.sessions, self.news.set)
+        self._catch_up = CatchUp(self._file, journal, slow, shared, self._has_much, self.news.set)
         self._doubtful_until = 0
-        self._unverified: dict[int, tuple[Schema, SeqSet]] = {}
-        self._unverified_rows = 0
-        self._question: Question | None = None
-        self._verify_at = 0.0
-        self._noted: set[int] = set()
-        self._note_at = 0.0
-        self._last_seen: dict[int, int] = {}
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """What the database has, for certain, and what is on its way."""
+        return self._file.current
 
     @property
     def stored(self) -> int:
@@ -128,9 +123,19 @@ class Loader:
         return next((each.error for each in self._connections if each.error is not None), None)
 
     @property
+    def trouble(self) -> str | None:
+        """What the database does not do although it answers: the records of a schema, or the table of sessions."""
+        behind = self.checkpoint.behind.items()
+        reasons = (f"schema {name} is behind: {each.reason}; {each.hint}" for name, each in behind)
+        return next(reasons, self._verifier.sessions_error)
+
+    @property
     def backlog(self) -> int:
         """Bytes of the journal that are not yet sent."""
         return self._journal.durable_end - self.sent
+
+    def _has_much(self) -> bool:
+        return self.backlog >= batches.PLENTY_BYTES
 
     # The thread
 
@@ -141,12 +146,14 @@ class Loader:
         """
         try:
             self._recover()
+            self._catch_up.start()
             while not self.abandon.is_set():
                 started = time.monotonic()
-                batch = self._next_batch()
+                self._take_back()
+                batch = self._batches.next(self.sent, self.checkpoint)
                 if batch is not None:
                     self._load(batch)
-                elif self.finishing.is_set():
+                elif self.finishing.is_set() and not self._catch_up.has_work():
                     break
                 self._verify()
                 self._wait(started, idle=batch is None)
@@ -155,6 +162,7 @@ class Loader:
             LOGGER.warning(
                 "stopped without the database: %d bytes of the journal wait for the next start", self.backlog
             )
+        self._catch_up.stop()
 
     def close(self) -> None:
         """Close all connections."""
@@ -163,120 +171,102 @@ class Loader:
 
     def _wait(self, started: float, *, idle: bool) -> None:
         """Let records gather for a while, so that a quiet stream does not become a hail of tiny inserts."""
-        if self.finishing.is_set() or self.backlog >= PLENTY_BYTES:
-            return
         if idle:
-            self.news.wait(VERIFY_SECONDS)
+            self.news.wait(self._flush_interval if self.finishing.is_set() else VERIFY_SECONDS)
             self.news.clear()
-        else:
+        elif not self.finishing.is_set() and not self._has_much():
             self.finishing.wait(max(0.0, started + self._flush_interval - time.monotonic()))
 
     def _recover(self) -> None:
         """Settle the batch that was on its way when an earlier run ended, with its own tokens."""
-        if self._ahead is not None:
-            wait([self._ahead])  # it uses the reader
-        if self._question is not None:
-            wait([self._question.lost])
-        self._ahead = self._question = None
-        self._note_at = 0.0  # whether sessions were stored is not known
+        self._batches.reset()
+        self._verifier.reset()
         self.sent = self.checkpoint.offset
         self._doubtful_until = self._journal.durable_end
-        self._forget_unverified()
         intent = self.checkpoint.intent
         if intent is None:
             return
         LOGGER.info("settling the batch that was on its way, journal %d to %d", intent.begin, intent.end)
-        batch = collect(self._reader, intent.begin, intent.end, next(self._buffers))
-        if (batch.end, batch.tokens) == (intent.end, intent.tokens):
-            self._deliver(batch, doubt=True)
+        batch = self._batches.between(intent.begin, intent.end, selection_of(self.checkpoint))
+        if intent.is_of(batch.begin, batch.end, batch.tokens):
+            for schema, error in self._deliver(batch, doubt=True).items():
+                self._set_aside(schema, error, batch.tokens, 0, self.sent)
         # Else the journal was damaged meanwhile. What of it is readable is doubtful like all behind the checkpoint.
 
     # One batch
 
-    def _next_batch(self) -> Batch | None:
-        ahead, self._ahead = self._ahead, None
-        if ahead is not None and (batch := ahead.result()).begin == self.sent:
-            return batch if self._is_lasting(batch.damages) else None
-        end = self._journal.durable_end
-        if self.sent >= end or (self.sent, end) == self._nothing_in:
-            return None
-        batch = collect(self._reader, self.sent, end, next(self._buffers))
-        if batch.end > batch.begin:
-            return batch if self._is_lasting(batch.damages) else None
-        self._nothing_in = self.sent, end
-        return None
-
-    def _is_lasting(self, damages: Sequence[Damage]) -> bool:
-        """Whether damage is still there after a while: a segment that lost its name is put back by the drain."""
-        found = [(each.offset, each.end) for each in damages]
-        if found != self._damaged[0]:
-            self._damaged = found, time.monotonic() + DAMAGE_SECONDS
-        return not found or self.finishing.is_set() or time.monotonic() >= self._damaged[1]
-
     def _load(self, batch: Batch) -> None:
-        self._save(replace(self.checkpoint, intent=Intent(batch.begin, batch.end, batch.tokens)))
+        intent = Intent(batch.begin, batch.end, batch.tokens)
+        self._save(lambda now: replace(counted(now, batch), intent=intent))
         reached(Step.BATCH_INTENDED)
         for damage in batch.damages:
             LOGGER.error("journal damaged from %d to %d: %s", damage.offset, damage.end, damage.reason)
             self._retry.until_written(partial(self.quarantine.add_damage, damage))
-        self._deliver(batch, doubt=batch.begin < self._doubtful_until)
+        stuck = self._deliver(batch, doubt=batch.begin < self._doubtful_until)
         reached(Step.BATCH_SENT)
-        for insert in batch.inserts:
-            _, sent = self._unverified.get(insert.schema.schema_id, (insert.schema, SeqSet()))
-            self._unverified[insert.schema.schema_id] = insert.schema, sent | insert.records
-            self._unverified_rows += insert.rows
-        self._last_seen |= batch.sessions
+        self._verifier.note(batch)
         self.sent = batch.end
+        for schema, error in stuck.items():
+            self._set_aside(schema, error, batch.tokens, self._verifier.rows_of(schema), self.sent)
 
-    def _deliver(self, batch: Batch, *, doubt: bool) -> None:
-        """Send all inserts of a batch; meanwhile, if there is plenty, read the next one."""
+    def _deliver(self, batch: Batch, *, doubt: bool) -> dict[str, SinkError]:
+        """Send all inserts of a batch; meanwhile, if there is plenty, read the next one.
+
+        Returns:
+            the schemas, by name, whose records the database does not take, and what it says.
+        """
         lanes = cycle(zip(self._senders, self._sending, strict=True))
         under_way = [
-            sender.submit(partial(connection.deliver, insert, doubt=doubt))
+            (insert.schema.name, sender.submit(partial(connection.deliver, insert, doubt=doubt)))
             for insert, (sender, connection) in zip(batch.inserts, lanes, strict=False)
         ]
-        end = self._journal.durable_end
-        if end - batch.end >= PLENTY_BYTES:
-            read = partial(collect, self._reader, batch.end, end, next(self._buffers))
-            self._ahead = self._read_ahead.submit(read)
-        wait(under_way)
-        for each in under_way:
-            each.result()
+        self._batches.read_ahead(batch.end, self.checkpoint)
+        wait([delivered for _, delivered in under_way])
+        stuck = {}
+        for schema, delivered in under_way:
+            try:
+                delivered.result()
+            except Stuck as found:
+                stuck[schema] = found.error
+        return stuck
 
     # What was acknowledged, and what is really there
 
     def _verify(self) -> None:
         """Ask for what was sent when it is time, and take the answer when it is there."""
-        if self._question is not None:
-            if self._question.lost.done() or self._unverified_rows >= 2 * VERIFY_ROWS:
-                self._conclude(self._question)
-            return
-        is_time = self._unverified_rows >= VERIFY_ROWS or time.monotonic() >= self._verify_at
-        if is_time and (self.sent > self.checkpoint.offset or self.checkpoint.intent is not None):
-            self._question = self._ask()
+        if self._verifier.is_asking:
+            self._conclude(self._verifier.verdict(patient=self._verifier.is_overrun))
+        elif self._verifier.is_due and self._has_to_ask:
+            self._verifier.ask(self.sent)
+
+    @property
+    def _has_to_ask(self) -> bool:
+        is_anything_sent = self.sent > self.checkpoint.offset or self.checkpoint.intent is not None
+        return is_anything_sent or self._verifier.sessions_error is not None
 
     def _verify_rest(self) -> None:
         """Wait for the answer, then ask for what was sent since."""
-        self._note_at = 0.0
+        self._verifier.hurry()
         for _ in range(2):
-            self._conclude(self._question or self._ask())
+            if not self._verifier.is_asking:
+                self._verifier.ask(self.sent)
+            self._conclude(self._verifier.verdict(patient=True))
 
-    def _ask(self) -> Question:
-        self._verify_at = time.monotonic() + VERIFY_SECONDS
-        sent = list(self._unverified.values())
-        self._forget_unverified()
-        lost = self._asker.submit(partial(self._asking.settle, self._sessions_to_note(), sent))
-        lost.add_done_callback(lambda _: self.news.set())
-        return Question(self.sent, lost)
-
-    def _conclude(self, question: Question) -> None:
+    def _conclude(self, verdict: Verdict | None) -> None:
         """Move the checkpoint, if the database really has what it was asked for."""
-        self._question = None
-        if lost := question.lost.result():
+        if verdict is None:
+            return
+        for schema, error in verdict.stuck.items():
+            records = self._verifier.rows_of(schema) + verdict.sent.rows_of(schema)
+            self._set_aside(schema, error, {}, records, self.sent)
+        for schema in self.checkpoint.behind:
+            verdict.lost.pop(schema, None)
+        lost = SeqSet(each for found in verdict.lost.values() for each in found.ranges)
+        if lost:
             self._go_back(lost)
             return
         reached(Step.BATCH_VERIFIED)
-        self._save(replace(self.checkpoint, offset=question.end, intent=None))
+        self._save(lambda now: tidied(replace(now, offset=verdict.end, intent=None)))
         reached(Step.CHECKPOINT_MOVED)
 
     def _go_back(self, lost: SeqSet) -> None:
@@ -285,22 +275,39 @@ class Loader:
         )
         self._doubtful_until = max(self._doubtful_until, self.sent)
         self.sent = self.checkpoint.offset
-        self._forget_unverified()
+        self._verifier.forget()
 
-    def _forget_unverified(self) -> None:
-        self._unverified.clear()
-        self._unverified_rows = 0
+    # Stragglers
 
-    def _sessions_to_note(self) -> list[tuple[SessionInfo, int]]:
-        """All sessions there are news of, if one of them is new or the last time was a while ago."""
-        if self._last_seen.keys() <= self._noted and time.monotonic() < self._note_at:
-            return []
-        self._note_at = time.monotonic() + SESSION_SECONDS
-        self._noted |= self._last_seen.keys()
-        return [(self._reader.sessions[session], seen) for session, seen in self._last_seen.items()]
+    def _set_aside(
+        self, schema: str, error: SinkError, tokens: Mapping[str, tuple[str, ...]], records: int, end: int
+    ) -> None:
+        """Let a schema keep its place alone.
 
-    def _save(self, checkpoint: Checkpoint) -> None:
+        Args:
+            tokens: those of the batch that was on its way; none if none was.
+            records: how many of its records wait below `end`, the journal offset up to which they are counted.
+        """
+        if schema in self.checkpoint.behind:
+            return
+        LOGGER.warning("schema %s falls behind, the others go on: %s", schema, error)
+        self._verifier.drop(schema)
+        own = tokens.get(schema)
+        now_ns = time.time_ns()
+        self._save(lambda now: set_aside(now, schema, error, own, records, end, now_ns))
+        reached(Step.SCHEMA_SET_ASIDE)
+        self._catch_up.begin(schema)
+
+    def _take_back(self) -> None:
+        """Load schemas that have caught up with the others again."""
+        for schema in self.checkpoint.behind:
+            if self._catch_up.has_reached(schema, self.sent):
+                self._save(partial(returned, schema=schema, sent=self.sent))
+                if schema not in self.checkpoint.behind:
+                    LOGGER.info("schema %s has caught up", schema)
+                    reached(Step.SCHEMA_TAKEN_BACK)
+
+    def _save(self, changed: Callable[[Checkpoint], Checkpoint]) -> None:
         """Nothing may be sent whose intent is not durable."""
         self._journal.check_owner()
-        self._retry.until_written(partial(state_file.save, self._directory.checkpoint, checkpoint))
-        self.checkpoint = checkpoint
+        self._retry.until_written(partial(self._file.change, changed))

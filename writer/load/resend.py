@@ -1,11 +1,11 @@
 """Sends quarantined records to the database once more, after somebody has mended what refused them."""
 
-import os
 from collections import defaultdict
 from pathlib import Path
 from typing import Final
 
 from ringbuf.errors import JournalCorrupt, SinkRefused, SinkUnavailable
+from ringbuf.journal.files import DISK
 from ringbuf.record.schema import Schema
 from ringbuf.record.seqs import Range
 from ringbuf.sinks.sink import Sink
@@ -83,14 +83,8 @@ def _keep(path: Path, refused: dict[Range, str]) -> None:
     """Replace the quarantine by what still belongs there: refused records, damaged regions, lines nobody can read."""
     if not path.exists():
         return
-    temporary = path.with_suffix(".tmp")
-    with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        for line in path.read_bytes().splitlines(keepends=True):
-            if _belongs(line, refused):
-                file.write(line)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
+    lines = path.read_bytes().splitlines(keepends=True)
+    DISK.replace(path, ([memoryview(line)] for line in lines if _belongs(line, refused)))
 
 
 def _belongs(line: bytes, refused: dict[Range, str]) -> bool:

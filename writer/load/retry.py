@@ -1,59 +1,87 @@
-"""What must not fail is tried until it succeeds, or until the writer stops."""
+"""What must not fail is tried until it succeeds, or turns out to be the trouble of one schema, or the writer stops."""
 
+import random
 import threading
-from collections.abc import Callable
-from typing import TypeVar
-
-import tenacity
+import time
+from collections.abc import Callable, Iterator
+from typing import Final, TypeVar
 
 from ringbuf.errors import JournalFull, SinkError, SinkRefused, SinkUnavailable, TableMismatch
 from ringbuf.writer.problems import Problems
 
 T = TypeVar("T")
 
-DISK_SECONDS = 0.5
+DISK_SECONDS: Final = 0.5
+FIRST_PAUSE: Final = 0.1
+LONGEST_PAUSE: Final = 5.0
 
 
 class Abandoned(Exception):
     """The writer is stopping and does not wait any longer."""
 
 
+class Stuck(Exception):
+    """The database answers, but does not do this.
+
+    Attributes:
+        error: what it says.
+    """
+
+    def __init__(self, error: SinkError) -> None:
+        super().__init__(error)
+        self.error = error
+
+
 class Retry:
     """Repeats calls of one connection, or of the disk. For one thread at a time.
 
     Attributes:
-        error: what the last call of the database failed with, None if it succeeded.
+        error: what the last call of the database failed with; None if it succeeded, or if the database answers.
+
+    Args:
+        patience: seconds that a call may fail while the database answers.
     """
 
-    def __init__(self, problems: Problems, abandon: threading.Event) -> None:
+    def __init__(self, problems: Problems, abandon: threading.Event, patience: float) -> None:
         self.error: str | None = None
         self._problems = problems
         self._abandon = abandon
-        self._retrying = tenacity.Retrying(
-            retry=tenacity.retry_if_exception_type((SinkUnavailable, TableMismatch)),
-            wait=tenacity.wait_exponential(multiplier=0.1, max=5.0) + tenacity.wait_random(0, 0.1),
-            stop=tenacity.stop_when_event_set(abandon),
-            sleep=tenacity.sleep_using_event(abandon),
-            before_sleep=self._report,
-            reraise=True,
-        )
+        self._patience = patience
 
-    def until_answered(self, call: Callable[[], T]) -> T:
+    def until_answered(self, call: Callable[[], T], answers: Callable[[], bool]) -> T:
         """Repeat a call of the database until it succeeds.
+
+        Args:
+            answers: whether the database does anything for us.
 
         Raises:
             SinkRefused: the database refuses the data for good.
+            Stuck: the call fails again and again though the database answers.
             Abandoned: the writer stops.
         """
-        try:
-            answer = self._retrying(call)
-        except SinkRefused:
-            self.error = None  # it has answered
-            raise
-        except (SinkUnavailable, TableMismatch) as error:
-            raise Abandoned from error
-        self.error = None
-        return answer
+        since: float | None = None
+        waits = pauses()
+        while True:
+            try:
+                answer = call()
+            except SinkRefused:
+                self.error = None  # it has answered
+                raise
+            except (SinkUnavailable, TableMismatch) as error:
+                self.error = str(error)
+                self._problems.report(error)
+                failed = time.monotonic()
+                if self._abandon.is_set():
+                    raise Abandoned from error
+                since = (failed if since is None else since) if answers() else None
+                if since is not None and failed - since >= self._patience:
+                    self.error = None
+                    raise Stuck(error) from error
+                if self._abandon.wait(next(waits)):
+                    raise Abandoned from error
+            else:
+                self.error = None
+                return answer
 
     def until_written(self, write: Callable[[], None]) -> None:
         """Repeat a write until the disk takes it.
@@ -69,8 +97,10 @@ class Retry:
                 if self._abandon.wait(DISK_SECONDS):
                     raise Abandoned from error
 
-    def _report(self, state: tenacity.RetryCallState) -> None:
-        error = state.outcome.exception() if state.outcome else None
-        if isinstance(error, SinkError):
-            self.error = str(error)
-            self._problems.report(error)
+
+def pauses() -> Iterator[float]:
+    """Seconds to wait before each try but the first: ever longer, and a little different each time."""
+    pause = FIRST_PAUSE
+    while True:
+        yield pause + random.uniform(0, FIRST_PAUSE)
+        pause = min(2 * pause, LONGEST_PAUSE)

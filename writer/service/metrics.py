@@ -32,6 +32,7 @@ class StatusCollector(Collector):
         backlog = journal["durable"] - journal["checkpoint"]
         yield GaugeMetricFamily(f"{_PREFIX}_backlog_bytes", "Journaled and not yet known to be stored", backlog)
         yield GaugeMetricFamily(f"{_PREFIX}_database_reachable", "1 if it is", float(status["sink"]["reachable"]))
+        yield from _of_stragglers(status["stragglers"])
         family = GaugeMetricFamily(f"{_PREFIX}_latency_seconds", "Append to stored", labels=["quantile"])
         for name, quantile in (("p50", "0.5"), ("p99", "0.99")):
             if latency[name] is not None:
@@ -41,6 +42,16 @@ class StatusCollector(Collector):
         for kind, count in status["errors"].items():
             errors.add_metric([kind], count)
         yield errors
+
+
+def _of_stragglers(stragglers: list[dict[str, Any]]) -> Iterator[Metric]:
+    records = GaugeMetricFamily(f"{_PREFIX}_straggler_records", "Records of a schema that is behind", labels=["schema"])
+    since = GaugeMetricFamily(f"{_PREFIX}_straggler_since_seconds", "Unix time it fell behind", labels=["schema"])
+    for each in stragglers:
+        records.add_metric([each["schema"]], each["records"])
+        since.add_metric([each["schema"]], each["since_ns"] / 1e9)
+    yield records
+    yield since
 
 
 def serve_metrics(port: int, status: Callable[[], dict[str, Any]]) -> None:

@@ -105,7 +105,7 @@ class Writer:
         checkpoint = self._load_checkpoint()
         self._journal = JournalAppender.open(
             directory.journal,
-            not_below=checkpoint.offset,
+            not_below=checkpoint.highest,
             segment_size=settings.segment_bytes,
             check_owner=self._check_owner,
         )
@@ -157,7 +157,7 @@ class Writer:
 
     def _loaded(self) -> int:
         """Journal offset below which the database has everything."""
-        return self._loader.checkpoint.offset
+        return self._loader.checkpoint.lowest
 
     def stop(self) -> None:
         """Begin to stop, as SIGTERM does."""
@@ -179,7 +179,7 @@ class Writer:
                 **described(self._engine),
                 "database": self._database,
                 "reachable": error is None,
-                "error": error,
+                "error": error or loader.trouble,
             },
             "rings": len(self._rings.listed),
             "removed_rings": self._dead_rings.removed,
@@ -191,10 +191,11 @@ class Writer:
                 "begin": segments[0].base if segments else 0,
                 "end": journal.durable_end,
                 "durable": journal.durable_end,
-                "checkpoint": loader.checkpoint.offset,
+                "checkpoint": loader.checkpoint.lowest,
                 "segments": len(segments),
                 "bytes": sum(segment.size for segment in segments),
             },
+            "stragglers": [each.described(name) for name, each in loader.checkpoint.behind.items()],
             "latency_ms": loader.latency.summary(),
             "errors": self._problems.counts(),
         }
