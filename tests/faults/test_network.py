@@ -64,8 +64,13 @@ GARBAGE: list[bytes] = [
 ]
 
 
+@pytest.fixture
+def database(emptied_database: str) -> str:
+    return emptied_database
+
+
 class ImpatientWriter(PatchedWriter):
-    """A writer that waits for an answer for a second, and not for a minute."""
+    """A writer that waits for an answer for a second, and not for a minute; too short for making a database."""
 
     patch = """
         from ringbuf.sinks.clickhouse.engine import Server
@@ -131,11 +136,13 @@ def test_a_server_that_answers_garbage_neither_loses_nor_doubles(
 
 
 def test_a_server_that_hangs_is_given_up_and_asked_again(
-    proxy: Proxy, data_dir: Path, clickhouse_server: ClickHouse, database: str
+    writer: WriterProcess, proxy: Proxy, data_dir: Path, clickhouse_server: ClickHouse, database: str
 ) -> None:
     """Before it has inserted, after it has, and when it is asked what is missing; longer than the writer waits."""
     ring = Recorded("mm")
-    with ImpatientWriter(data_dir, "--clickhouse", proxy.url, "--database", database, "--flush-ms", "10") as writer:
+    writer.stop()  # it has made the database
+    arguments = ["--clickhouse", proxy.url, "--database", database, "--flush-ms", "10"]
+    with ImpatientWriter(data_dir, *arguments) as writer:
         writer.wait_running()
         for fault in (hang, hang_after_forwarding):
             proxy.play(fault, times=1)
@@ -171,8 +178,8 @@ def test_a_writer_told_to_stop_while_the_database_hangs_ends_and_the_next_one_st
     proxy: Proxy, data_dir: Path, clickhouse_server: ClickHouse, database: str
 ) -> None:
     ring = Recorded("mm")
-    arguments = ["--clickhouse", proxy.url, "--database", database, "--stop-timeout", "0.5"]
-    with WriterProcess(data_dir, *arguments) as writer:
+    target = ["--clickhouse", proxy.url, "--database", database]
+    with WriterProcess(data_dir, *target, "--stop-timeout", "0.5") as writer:
         writer.wait_running()
         ring.record(10)
         wait_stored(clickhouse_server, database, ring)
@@ -182,8 +189,9 @@ def test_a_writer_told_to_stop_while_the_database_hangs_ends_and_the_next_one_st
         ring.record(10)
         writer.stop()
         assert ring.recorder.producer.lag == 0
-        proxy.behave()
-        writer.start().wait_running().stop()
+    proxy.behave()
+    with WriterProcess(data_dir, *target) as next_writer:
+        next_writer.wait_running().stop()
     with clickhouse_server.client() as client:
         check_stored(client, database, ring)
 

@@ -13,7 +13,7 @@ from ringbuf.launch.waiting import wait_until
 from ringbuf.record.execution import EXECUTION
 from ringbuf.sinks.clickhouse.table import header
 from ringbuf.writer.load.batch import CONNECTIONS, WORTH_DIVIDING
-from ringbuf.writer.load.loader import VERIFY_SECONDS
+from ringbuf.writer.load.verifier import VERIFY_SECONDS
 from tests.proxy import (
     Exchange,
     Fault,
@@ -30,6 +30,11 @@ from tests.writer_process import WriterProcess
 
 PER_RING = WORTH_DIVIDING // 4 + 100
 RINGS = 6
+
+
+@pytest.fixture
+def database(emptied_database: str) -> str:
+    return emptied_database
 
 
 def is_large(exchange: Exchange) -> bool:

@@ -14,7 +14,8 @@ How:
    place in the journal and is left out of the batches; `catch_up.py` goes on with it. When it has caught up, it is
    loaded with the others again.
 
-Everything between checkpoint and journal end is doubtful after a restart: the database is asked first.
+What the journal had behind the checkpoint at the start is doubtful, since an earlier run may have sent it: the database
+is asked first. What is journaled later is not.
 """
 
 import logging
@@ -105,7 +106,7 @@ class Loader:
         self._batches = Batches(reader, lambda: journal.durable_end, self.finishing.is_set)
         self._verifier = Verifier(asking, tables, reader.sessions, self.news.set)
         self._catch_up = CatchUp(self._file, journal, slow, shared, self._has_much, self.news.set)
-        self._doubtful_until = 0
+        self._doubtful_until = journal.durable_end  # an earlier run may have sent it
 
     @property
     def checkpoint(self) -> Checkpoint:
@@ -181,9 +182,9 @@ class Loader:
         """Settle the batch that was on its way when an earlier run ended, with its own tokens."""
         self._batches.reset()
         self._verifier.reset()
-        self.sent = self.checkpoint.offset
-        self._doubtful_until = self._journal.durable_end
         intent = self.checkpoint.intent
+        self._doubtful_until = max(self._doubtful_until, self.sent, 0 if intent is None else intent.end)
+        self.sent = self.checkpoint.offset
         if intent is None:
             return
         LOGGER.info("settling the batch that was on its way, journal %d to %d", intent.begin, intent.end)
