@@ -10,6 +10,7 @@ import sysconfig
 import tomllib
 import zipfile
 from collections.abc import Iterator
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -179,6 +180,7 @@ def module_of(imported: str) -> str:
     return imported if imported in MODULES else imported.rpartition(".")[0]
 
 
+@cache
 def arrows() -> dict[str, set[str]]:
     """For each module the modules of the package that it imports, also under TYPE_CHECKING and inside functions."""
     return {
