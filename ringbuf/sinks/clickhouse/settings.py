@@ -86,9 +86,12 @@ READING: Final[Needs] = {
 }
 """A question changes nothing but settings, and every answer is written in the same way."""
 
+PLANNING: Final[Needs] = {"optimize_and_compare_chain": Need(0, is_optional=True)}
+"""Views bring it themselves: it looks through all of a statement at each AND, which takes seconds for ours."""
+
 NOW: Final = {"use_query_cache": 0}
 """The question below sets it unseen, for with the cache it would fail; to set what is so already is always allowed."""
-_NAMES: Final = sorted({"readonly", *ONE_BLOCK, *AT_ONCE, *DEFINING, *ASKING, *READING})
+_NAMES: Final = sorted({"readonly", *ONE_BLOCK, *AT_ONCE, *DEFINING, *ASKING, *READING, *PLANNING})
 QUESTION: Final = (
     "SELECT name, value, readonly = 1, ifNull(min, ''), ifNull(max, '') FROM system.settings"
     f" WHERE name IN ({', '.join(map(repr, _NAMES))})"

@@ -33,6 +33,7 @@ from ringbuf.sinks.clickhouse.settings import (
     DEFINING,
     NOW,
     ONE_BLOCK,
+    PLANNING,
     QUESTION,
     READING,
     Needs,
@@ -136,7 +137,8 @@ class ClickHouseSink:
 
     def _ensure_views(self) -> None:
         """Create the views, or replace those of an earlier version."""
-        for name, view in views.create_views(self.database).items():
+        self._connected()
+        for name, view in views.create_views(self.database, self._sent_with(PLANNING, writes=False)).items():
             with self._errors(f"looking for view {name}"):
                 found = self._rows(f"SELECT engine, comment FROM system.tables WHERE {self._is(name, 'name')}")
                 engine, comment = found[0] if found else ("View", views.MARK)
