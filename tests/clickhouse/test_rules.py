@@ -12,6 +12,7 @@ from ringbuf.errors import RecordError
 from ringbuf.strategies.inventory import Inventory
 from tests.clickhouse.databases import Database, executions
 from tests.clickhouse.test_views import FILL, fills, positions, record
+from tests.model.venue import random_venue
 from tests.unit.trading.histories import BEGIN_NS, Fields, histories
 
 Comparable = dict[Any, Any]
@@ -109,6 +110,16 @@ def test_in_any_order_of_arrival_with_any_copies_strategy_and_views_agree(views:
     draw = random.Random(seed)
     known = histories()
     compare(views, [shuffled(draw, each.records) for each in known.values()], list(known))
+
+
+def test_whatever_a_venue_does_and_however_it_tells_it_strategy_and_views_agree(views: Database) -> None:
+    seeds = [f"views {number}" for number in range(200)]
+    compare(views, [[*map(given, random_venue(seed).arrivals())] for seed in seeds], seeds)
+
+
+def given(fields: Fields) -> Fields:
+    """What a report gives."""
+    return {name: value for name, value in fields.items() if value != ""}
 
 
 UNPRICED_FILLS: list[dict[str, Any]] = [

@@ -342,3 +342,11 @@ def test_names_are_quoted_whatever_they_hold() -> None:
 def test_a_name_that_cannot_be_one_is_refused(name: str) -> None:
     with pytest.raises(InvalidName):
         table.quoted(name)
+
+
+@pytest.mark.parametrize("name", ["fills", "orders", "positions"])
+def test_a_view_has_the_columns_of_its_query(views: Database, name: str) -> None:
+    told = f"database = '{views.name()}' AND"
+    ((query,),) = views.rows(f"SELECT as_select FROM system.tables WHERE {told} name = '{name}'")
+    columns = views.rows(f"SELECT name, type FROM system.columns WHERE {told} table = '{name}' ORDER BY position")
+    assert [tuple(row) for row in columns] == [tuple(row[:2]) for row in views.rows(f"DESCRIBE ({query})")]

@@ -21,8 +21,8 @@ from typing import Final, NamedTuple
 
 from ringbuf.record.execution import EXECUTION
 from ringbuf.sinks.clickhouse.table import literal, quoted, table_name
-from ringbuf.sinks.clickhouse.views.orders import orders
-from ringbuf.sinks.clickhouse.views.positions import fills, positions
+from ringbuf.sinks.clickhouse.views.orders import ORDERS, orders
+from ringbuf.sinks.clickhouse.views.positions import FILLS, POSITIONS, fills, positions
 
 MARK: Final = "ringbuf: "
 """What the comment of each view begins with."""
@@ -47,16 +47,20 @@ def create_views(database: str, settings: Mapping[str, int | str]) -> dict[str, 
         settings: under which their queries are planned.
     """
     table = table_name(EXECUTION, database)
-    queries = {
-        "fills": (fills(table), "one row per fill of a venue"),
-        "orders": (orders(table), "one row per order, its state now"),
+    end = "".join(f"\nSETTINGS {name} = {value}" for name, value in settings.items())
+    found = {
+        "fills": (FILLS, fills(table), "one row per fill of a venue"),
+        "orders": (ORDERS, orders(table), "one row per order, its state now"),
         "positions": (
+            POSITIONS,
             positions(table, f"{quoted(database)}.{quoted('orders')}"),
             "exact sums of fills, and what is open",
         ),
     }
-    end = "".join(f"\nSETTINGS {name} = {value}" for name, value in settings.items())
-    return {name: _view(database, name, _planned(query), end, about) for name, (query, about) in queries.items()}
+    return {
+        name: _view(f"{quoted(database)}.{quoted(name)}", columns, _planned(query), end, about)
+        for name, (columns, query, about) in found.items()
+    }
 
 
 def _planned(query: str) -> str:
@@ -69,7 +73,7 @@ def _planned(query: str) -> str:
     )
 
 
-def _view(database: str, name: str, query: str, end: str, about: str) -> View:
+def _view(name: str, columns: Mapping[str, str], query: str, end: str, about: str) -> View:
     comment = f"{MARK}{about} [{zlib.crc32(query.encode()):08x}]"
-    name = f"{quoted(database)}.{quoted(name)}"
-    return View(comment, f"CREATE OR REPLACE VIEW {name} AS {query}{end}\nCOMMENT {literal(comment)}")
+    typed = ", ".join(f"{quoted(column)} {kind}" for column, kind in columns.items())
+    return View(comment, f"CREATE OR REPLACE VIEW {name} ({typed}) AS {query}{end}\nCOMMENT {literal(comment)}")

@@ -4,6 +4,7 @@ from typing import Final
 
 from ringbuf.record.execution import EXECUTION
 from ringbuf.record.fields import BY_NAME
+from ringbuf.sinks.clickhouse.views.columns import COUNT, EXACT, TIME, of_execution
 from ringbuf.sinks.clickhouse.views.expression import INSTRUMENT, SO_FAR, ZERO, listed
 from ringbuf.sinks.clickhouse.views.placed import placed
 from ringbuf.sinks.clickhouse.views.reports import RECORD, words
@@ -27,6 +28,17 @@ _OF_ORDER: Final = ("position_side", "position_id")
 _OTHERS: Final = tuple(
     name for name in EXECUTION.names if name not in (*_OWN, *_OF_ORDER) and not BY_NAME[name].of_fill
 )
+
+ORDERS: Final = {
+    **of_execution(KEY),
+    "simulated": "Bool",
+    **of_execution(("side", *_OF_ORDER, *OF_RECORD, "exec_type", "order_id", "client_order_id", "price", "quantity")),
+    **of_execution((*_OTHERS, "flags", "order_status")),
+    **dict.fromkeys(("executed_quantity", "awaited_quantity", "open_quantity"), EXACT),
+    "records": COUNT,
+    "first_captured_ns": TIME,
+}
+"""The columns of `orders`, with their types."""
 
 
 def orders(table: str) -> str:

@@ -3,12 +3,36 @@
 from typing import Final
 
 from ringbuf.record.execution import EXECUTION
+from ringbuf.sinks.clickhouse.views.columns import COUNT, EXACT, QUOTE, TIME, of_execution
 from ringbuf.sinks.clickhouse.views.expression import EPOCH, ZERO
 from ringbuf.sinks.clickhouse.views.trades import trades
 from ringbuf.trading.number import LEAST, MOST, MOST_QUOTE, PRODUCT_DECIMALS
 
 _KEY: Final = ("exchange", "account", "symbol", "position_side", "position_id", "strategy")
 _QUOTE_ZERO: Final = "toDecimal256(0, 52)"
+_OF_EXECUTION: Final = tuple(name for name in EXECUTION.names if name != "exec_type")
+_COUNTS: Final = ("fills", "unpriced", "ignored", "ignored_commissions")
+_OPEN: Final = ("open_buy", "open_sell", "awaited_buy", "awaited_sell")
+
+FILLS: Final = {
+    **of_execution(_OF_EXECUTION),
+    "simulated": "Bool",
+    "corrected": "UInt8",
+    "copies": COUNT,
+    **dict.fromkeys(("counted", "priced"), "Bool"),
+}
+"""The columns of `fills`, with their types."""
+
+POSITIONS: Final = {
+    **of_execution(_KEY),
+    **dict.fromkeys(("quantity", "bought_quantity", "sold_quantity"), EXACT),
+    **dict.fromkeys(("bought_quote", "sold_quote"), QUOTE),
+    **dict.fromkeys(_COUNTS, COUNT),
+    **dict.fromkeys(_OPEN, EXACT),
+    "commissions": f"Map(String, {EXACT})",
+    **dict.fromkeys(("last_exchange_ns", "last_captured_ns"), TIME),
+}
+"""Those of `positions`."""
 
 
 def fills(table: str) -> str:
@@ -17,9 +41,8 @@ def fills(table: str) -> str:
     - counted, priced: whether quantity, and price x quantity, can be summed
     - corrected, copies: whether the venue corrected it, and how many records told of it
     """
-    names = [name for name in EXECUTION.names if name != "exec_type"]
     return f"""
-SELECT {", ".join(names)}, simulated, corrected, copies, CAST({_COUNTED}, 'Bool') AS counted,
+SELECT {", ".join(_OF_EXECUTION)}, simulated, corrected, copies, CAST({_COUNTED}, 'Bool') AS counted,
     CAST({_COUNTED} AND {_priced()}, 'Bool') AS priced
 FROM ({trades(table)})"""
 
@@ -28,9 +51,7 @@ def positions(table: str, orders: str) -> str:
     """The view `positions`: sums over the fills that are not simulated, and what open orders may still change."""
     key = ", ".join(_KEY)
     sides = ("buy", "sell")
-    counts = ("fills", "unpriced", "ignored", "ignored_commissions")
-    opens = ("open_buy", "open_sell", "awaited_buy", "awaited_sell")
-    sums = ("bought_quantity", "sold_quantity", "bought_quote", "sold_quote", *counts, *opens)
+    sums = ("bought_quantity", "sold_quantity", "bought_quote", "sold_quote", *_COUNTS, *_OPEN)
     of_orders = [
         f"ifNull(sumIf({column}, side = '{side}'), {ZERO}) AS {name}_{side}"
         for name, column in (("open", "open_quantity"), ("awaited", "awaited_quantity"))
@@ -52,7 +73,7 @@ def positions(table: str, orders: str) -> str:
         f"countIf(counted AND {name}_paid IS NULL AND {name} != 0 AND NOT isNaN({name}))"
         for name in ("commission", "other_commission")
     ]
-    nothing = {name: "toUInt64(0)" if name in counts else ZERO for name in sums} | {
+    nothing = {name: "toUInt64(0)" if name in _COUNTS else ZERO for name in sums} | {
         "bought_quote": _QUOTE_ZERO,
         "sold_quote": _QUOTE_ZERO,
     }
