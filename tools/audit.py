@@ -73,8 +73,8 @@ def _possibly_lost(each: Account, ring: LostRing) -> str:
 
 
 def _behind(schema: str, straggler: Straggler, pending: int) -> str:
-    why = f"{straggler.reason}; {straggler.hint}" if straggler.hint else straggler.reason
-    return f"behind since {time_text(straggler.since_ns)}: schema {schema}, {pending:,} records pending: {why}"
+    since = time_text(straggler.since_ns)
+    return f"behind since {since}: schema {schema}, {pending:,} records pending: {straggler.why}"
 
 
 def _row(each: Account) -> list[str | Text]:

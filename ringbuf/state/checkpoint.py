@@ -69,6 +69,11 @@ class Straggler:
     counted: int
     until: int | None = None
 
+    @property
+    def why(self) -> str:
+        """Why it is behind, and what to do about it; one line."""
+        return f"{self.reason}; {self.hint}" if self.hint else self.reason
+
     def described(self, schema: str) -> dict[str, Any]:
         """What people want to know of it, as JSON."""
         about = {"since_ns": self.since_ns, "records": self.records, "reason": self.reason, "hint": self.hint}

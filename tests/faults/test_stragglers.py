@@ -57,6 +57,7 @@ def test_a_schema_in_trouble_is_named_and_the_others_go_on(
     writer.wait_until(lambda: stragglers(writer)["ticks"]["records"] == 1_200, "count what waits")
     straggler = stragglers(writer)["ticks"]
     assert "column number is UInt32, expected UInt64" in straggler["reason"]
+    assert f"ALTER TABLE {ticks.table} MODIFY COLUMN number UInt64" in straggler["hint"]
     assert "RENAME TABLE" in straggler["hint"]
     assert before_ns < straggler["since_ns"] < time.time_ns()
     assert writer.status()["sink"]["reachable"]
@@ -221,6 +222,7 @@ def test_a_schema_whose_records_are_all_refused_keeps_nobody_waiting(
     ticks.record(500)
     wait_behind(writer, "ticks")
     assert "VIOLATED_CONSTRAINT" in stragglers(writer)["ticks"]["reason"]
+    assert "ringbuf resend" in stragglers(writer)["ticks"]["hint"]
     ring.record(100)
     wait_stored(clickhouse_server, database, ring)
     client.command(f"ALTER TABLE {ticks.table} DROP CONSTRAINT none")

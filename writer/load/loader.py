@@ -126,8 +126,7 @@ class Loader:
     @property
     def trouble(self) -> str | None:
         """What the database does not do although it answers: the records of a schema, or the table of sessions."""
-        behind = self.checkpoint.behind.items()
-        reasons = (f"schema {name} is behind: {each.reason}; {each.hint}" for name, each in behind)
+        reasons = (f"schema {name} is behind: {each.why}" for name, each in self.checkpoint.behind.items())
         return next(reasons, self._verifier.sessions_error)
 
     @property

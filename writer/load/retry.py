@@ -36,7 +36,7 @@ class Retry:
     """Repeats calls of one connection, or of the disk. For one thread at a time.
 
     Attributes:
-        error: what the last call of the database failed with; None if it succeeded, or if the database answers.
+        error: what the last call of the database failed with; None if it succeeded, or if the database answers others.
 
     Args:
         patience: seconds that a call may fail while the database answers.
@@ -68,14 +68,14 @@ class Retry:
                 self.error = None  # it has answered
                 raise
             except (SinkUnavailable, TableMismatch) as error:
-                self.error = str(error)
                 self._problems.report(error)
                 failed = time.monotonic()
                 if self._abandon.is_set():
                     raise Abandoned from error
-                since = (failed if since is None else since) if answers() else None
+                does_answer = answers()
+                self.error = None if does_answer else str(error)
+                since = (failed if since is None else since) if does_answer else None
                 if since is not None and failed - since >= self._patience:
-                    self.error = None
                     raise Stuck(error) from error
                 if self._abandon.wait(next(waits)):
                     raise Abandoned from error

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from typing import Final
 
-from ringbuf.errors import JournalFull, JournalInUse, RingbufError
+from ringbuf.errors import JournalFull, JournalInUse, RingbufError, TableMismatch
 from ringbuf.record.execution import EXECUTION
 from ringbuf.sinks.clickhouse.engine import Engine
 from ringbuf.sinks.clickhouse.sink import ClickHouseSink
@@ -128,6 +128,8 @@ class DatabaseAccess:
     def _make_tables_if_possible(self) -> None:
         try:
             self._make_tables()
+        except TableMismatch as error:
+            self._problems.report(error)  # a trouble of one table, of which the loader tells more
         except RingbufError as error:
             self._problems.report(error)
             LOGGER.warning("started without the database: records are journaled and wait there")

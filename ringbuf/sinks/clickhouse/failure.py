@@ -30,6 +30,7 @@ Not 33, CANNOT_READ_ALL_DATA: what is sent is whole records, so if some are cut,
 """
 
 _CREDENTIALS = f"check user and password ({USER_VARIABLE}, {PASSWORD_VARIABLE})"
+_REFUSED = "if a constraint or a view refuses them wrongly, mend it, then run ringbuf resend"
 _HINTS = {
     81: "a writer creates it",
     193: _CREDENTIALS,
@@ -61,7 +62,9 @@ def translated(
     name = getattr(error, "name", None) or refusals.get(code or 0, "")
     said = without_secrets(_message(error))
     what = f"{doing}: " + (f"code {code} {name}: {said}" if code else said)
-    return (SinkRefused if code in refusals else SinkUnavailable)(what, _HINTS.get(code or 0, ""))
+    if code in refusals:
+        return SinkRefused(what, _REFUSED)
+    return SinkUnavailable(what, _HINTS.get(code or 0, ""))
 
 
 def _message(error: Exception) -> str:

@@ -236,10 +236,12 @@ def _varint(number: int) -> bytes:
     return low if number < 128 else bytes([low[0] | 128]) + _varint(number // 128)
 
 
-def _mismatch(table: str, found: str, expected: str) -> TableMismatch:
+def _mismatch(
+    table: str, found: str, expected: str, otherwise: str = "choose another database or name of the schema"
+) -> TableMismatch:
     return TableMismatch(
         f"table {table}: {found}, expected {expected}",
-        f"choose another database or name of the schema, or move it away: RENAME TABLE {table} TO {table}_old",
+        f"{otherwise}, or move the table away: RENAME TABLE {table} TO {table}_old",
     )
 
 
@@ -329,7 +331,8 @@ def _index(column: _Column, condition: str = "") -> str:
 
 def _alter_column(table: str, column: _Column, found: FoundColumn) -> list[str]:
     if _plain(found.type) != _plain(column.type):
-        raise _mismatch(table, f"column {column.name} is {found.type}", column.type)
+        back = f"change it back: ALTER TABLE {table} MODIFY COLUMN {column.name} {column.type}"
+        raise _mismatch(table, f"column {column.name} is {found.type}", column.type, back)
     if column.kind == "EPHEMERAL" or column.source:
         if found.default_kind != column.kind or column.source not in found.default_expression:
             shape = f"{found.default_kind} {found.default_expression}".strip() or "without a default"

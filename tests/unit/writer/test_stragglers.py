@@ -42,7 +42,8 @@ def test_its_place_moves_and_fewer_wait() -> None:
     assert found.stragglers["ticks"] == Straggler(256, None, 99, "the table is another", "move it away", 4, 512)
     assert (found.offset, found.lowest, found.highest) == (128, 128, 256)
     assert moved(found, "ticks", 512, 0).stragglers["ticks"].records == 0, "nothing is left of what was counted"
-    assert renamed(found, "ticks", TableMismatch("why")).stragglers["ticks"].reason == "why"
+    assert found.stragglers["ticks"].why == "the table is another; move it away"
+    assert renamed(found, "ticks", TableMismatch("another")).stragglers["ticks"].why == "another"
 
 
 def test_it_returns_when_nothing_of_it_is_left_or_on_its_way() -> None:
