@@ -91,7 +91,7 @@ def test_a_straggler_catches_up_under_load_and_in_order(
     seen: list[tuple[int, int]] = []
     counted = f"SELECT count(), max(seq) + 1 FROM {ticks.table}"
     with recording(ring):
-        for _ in range(100):
+        for _ in range(40):
             ticks.record(100)
             time.sleep(0.01)
         wait_behind(writer, "ticks")

@@ -179,6 +179,7 @@ class CatchUp:
 
     def _try(self, schema: str, lane: Lane) -> None:
         began = time.monotonic()
+        is_last = self._last_tries is not None
         try:
             has_more = self._go_on(schema, lane)
         except Gone:
@@ -200,7 +201,10 @@ class CatchUp:
             self._on_progress()
         finally:
             if self._last_tries is not None:
-                self._last_tries.discard(schema)
+                if is_last:
+                    self._last_tries.discard(schema)
+                else:
+                    lane.due = 0.0  # it began before the writer was told to end: what was mended since is not seen yet
 
     def _go_on(self, schema: str, lane: Lane) -> bool:
         """Bring one batch of a straggler to the database, and move its place; False if there was nothing to bring."""
