@@ -136,7 +136,7 @@ def test_no_bytes_of_a_record_make_an_insert_or_a_query_fail(store: Database) ->
 
 
 def test_any_single_bit_pattern_of_a_number_is_harmless_in_every_view(store: Database) -> None:
-    """Each number in turn has each extreme value, in a record that is a good fill but for that."""
+    """Each number in turn has each extreme value, in a good fill but for that; one of 0 is a status."""
     store.set_up()
     good = {"exec_type": "fill", "side": "buy", "last_price": 2.0, "last_quantity": 3.0, "order_id": "o"}
     rows = [
@@ -145,7 +145,7 @@ def test_any_single_bit_pattern_of_a_number_is_harmless_in_every_view(store: Dat
         for value in (FLOATS if dtype.kind == "f" else I64 if dtype.str == "<i8" else ())
     ]
     store.insert(executions(rows))
-    assert len(store.rows(f"SELECT * FROM {store.name()}.fills")) == len(rows)
+    assert len(store.rows(f"SELECT * FROM {store.name()}.fills")) == sum(row["last_quantity"] != 0 for row in rows)
     for view in ("orders", "positions"):
         assert len(store.json(f"SELECT * FROM {store.name()}.{view}")) == 1
 

@@ -298,7 +298,7 @@ def test_behind_a_writer_that_is_stopped_a_reader_says_who_hangs_and_since_when(
     command: tuple[str, ...], writer: WriterProcess, data_dir: Path
 ) -> None:
     writer.start().wait_running()
-    wait_until(DataDirectory(data_dir).query_socket.exists, "it answers")
+    assert Reader(data_dir, "SELECT 1 AS x").answer() == (0, '{"x":1}\n', "")
     os.kill(writer.pid, signal.SIGSTOP)
     asked = ringbuf(*command, "--data-dir", str(data_dir), "--timeout", "0.5")
     assert (asked.returncode, asked.stdout, asked.stderr.count("\n")) == (1, "", 1)
