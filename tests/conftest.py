@@ -2,6 +2,7 @@
 
 import os
 import platform
+import signal
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -17,6 +18,7 @@ from ringbuf.ring.segment import IN_ORDER
 from tests.clickhouse_server import NO_ENGINE, ClickHouseServer
 
 pytest_plugins = ["tests.journals"]
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell has processes in the background ignore it
 NO_SKIP_VARIABLE = "RINGBUF_TEST_NO_SKIP"
 HAS_PURE = native.CORE is None or platform.machine() in IN_ORDER
 # No time decides about a test, nor do the characters hypothesis tabulates when it runs for the first time.

@@ -237,8 +237,9 @@ def test_a_writer_says_which_setting_is_wrong_and_goes_on_when_the_owner_has_men
         for value in ("1", "0"):
             server.kill()
             users.write_text(users_file(profile("desk", {"async_insert": value})))
-            server.start()
             ring.record(10)
+            writer.wait_until(lambda: writer.status()["sink"]["error"] is not None, "notice that the server is gone")
+            server.start()
             if value == "1":
                 writer.wait_until(lambda: MESSAGE in str(writer.status()["sink"]["error"]), "say what is wrong")
         wait_stored(server, "db", ring)

@@ -79,3 +79,8 @@ def _message(error: Exception) -> str:
         text = text.partition("): ")[2] or text  # without the address, which is named already
     text = " ".join(text.split()) or type(cause).__name__
     return text if len(text) <= _MAX_MESSAGE else text[:_MAX_MESSAGE] + "…"
+
+
+def is_cut(error: Exception) -> bool:
+    """Whether the connection failed, and not what was asked."""
+    return isinstance(error, HTTPError | OSError) or isinstance(error.__cause__, HTTPError | OSError)

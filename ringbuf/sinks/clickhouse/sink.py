@@ -296,8 +296,8 @@ class ClickHouseSink:
             raise self._translated(error, doing, refusals) from error
 
     def _translated(self, error: Exception, doing: str, refusals: Mapping[int, str] = _NONE) -> SinkError:
-        if failure.code_of(error) in failure.MAY_NOT_SET:
-            self.close()  # the owner has changed something since our user's settings were asked for
+        if failure.is_cut(error) or failure.code_of(error) in failure.MAY_NOT_SET:
+            self.close()  # the owner may have changed something since our user's settings were asked for
         return failure.translated(error, f"{self.where}: {doing}", self._engine.without_secrets, refusals)
 
 
