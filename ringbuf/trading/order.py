@@ -23,6 +23,7 @@ ITS_REQUEST: Final = REQUESTS | {ExecType.CANCELED, ExecType.CANCEL_REJECTED}
 LAST: Final = 1 << 62
 """More changes of trades than any order has: what has it is stronger than all that was said by then."""
 _MOMENT: Final = attrgetter("moment")
+_LASTING: Final = ("side", "position_side", "position_id")
 _TOLD: Final = ("_status", "_settled", "_refused", "_named", "_total", "_quantity", "_leaves", "_price")
 
 
@@ -83,6 +84,7 @@ class Order:
     heard_ns: int = 0
     entry: Any = None
     is_absorbed: bool = False
+    _asked: frozenset[str] = frozenset()  # what never changes, as far as only reports without its order id told it
     _changes: int = 0
     _reached: Decimal = ZERO
     _word: Word | None = None
@@ -164,10 +166,19 @@ class Order:
         self.order_id = self.order_id or report.order_id
         self.heard_ns = max(self.heard_ns, report.heard_ns)
         known = self.side, self.position_side, self.position_id
+        if report.order_id and self._asked:  # the venue knows it better than our request
+            for name in [each for each in self._asked if getattr(report, each)]:
+                setattr(self, name, getattr(report, name))
+                self._asked -= {name}
         self.side = self.side or report.side
         self.position_side = self.position_side or report.position_side
         self.position_id = self.position_id or report.position_id
-        return known != (self.side, self.position_side, self.position_id)
+        is_news = known != (self.side, self.position_side, self.position_id)
+        if is_news and not report.order_id:
+            self._asked |= {
+                name for name, value in zip(_LASTING, known, strict=True) if not value and getattr(self, name)
+            }
+        return is_news
 
     def book(self, fill: Executed) -> None:
         """It has a fill more; what that counts comes later."""
@@ -226,7 +237,8 @@ class Order:
 
     def absorb(self, other: "Order") -> None:
         """Take what was known under a client order id before the venue's order id was."""
-        for name in ("order_id", "client_order_id", "side", "position_side", "position_id"):
+        self._asked |= {name for name in other._asked if not getattr(self, name)}
+        for name in ("order_id", "client_order_id", *_LASTING):
             setattr(self, name, getattr(self, name) or getattr(other, name))
         for name in _TOLD:
             mine, its = getattr(self, name), getattr(other, name)

@@ -1,9 +1,11 @@
 """The views and the inventory of a strategy follow the same rules, to the last digit, whatever the venues report."""
 
+import json
 import math
 import random
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +17,7 @@ from tests.clickhouse.test_views import FILL, fills, positions, record
 from tests.model.venue import random_venue
 from tests.unit.trading.histories import BEGIN_NS, Fields, histories
 
+CONTRADICTIONS = Path(__file__).parent.parent / "histories" / "contradictions.json"
 Comparable = dict[Any, Any]
 SUMS = "bought_quantity, sold_quantity, bought_quote, sold_quote, fills, unpriced"
 OPEN = "quantity, open_buy, open_sell, awaited_buy, awaited_sell"
@@ -103,6 +106,11 @@ def compare(views: Database, all_records: Sequence[Sequence[Fields]], names: Seq
 def test_every_history_ends_the_same_in_the_strategy_and_in_the_views(views: Database) -> None:
     known = histories()
     compare(views, [each.records for each in known.values()], list(known))
+
+
+def test_records_that_contradict_each_other_end_the_same_in_the_strategy_and_in_the_views(views: Database) -> None:
+    known: list[list[Fields]] = json.loads(CONTRADICTIONS.read_text())
+    compare(views, known, [str(number) for number in range(len(known))])
 
 
 @pytest.mark.parametrize("seed", range(2))

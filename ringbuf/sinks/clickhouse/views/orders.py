@@ -102,6 +102,7 @@ def _pages(table: str) -> str:
     """For each order the latest of each thing that its reports tell."""
     told, own = "report.is_told", "report.is_granted"
     named = f"record.client_order_id != '' AND report.is_state AND report.exec_type NOT IN ({words(ITS_REQUEST)})"
+    given_up = "record.client_order_id != '' AND report.role = 'report' AND report.is_own_end AND NOT report.is_copy"
     working = "report.is_state AND report.status != 'unknown' AND NOT report.says_over"
     moment = "(report.rank.1, report.rank.4)"
     since = "(report.strength.1, report.strength.2)"
@@ -114,7 +115,10 @@ SELECT
     any(if(report.order_position_side = '', 'unknown', report.order_position_side)) AS order_position_side,
     any(report.order_position_id) AS order_position_id,
     argMaxIf(({last}), (report.is_state, report.rank), report.role = 'report') AS last,
-    ifNull(argMaxIf(record.client_order_id, report.rank, {named}), '') AS own_client_order_id,
+    coalesce(
+        nullIf(argMaxIf(record.client_order_id, report.rank, {named}), ''),
+        argMinIf(record.client_order_id, report.arrival, {given_up}), ''
+    ) AS own_client_order_id,
     {", ".join(_latest(name, own) for name in ("price", "quantity"))},
     {", ".join(_latest(name, told) for name in _OTHERS)},
     groupBitOrIf(record.flags, report.role = 'report') AS flags,
@@ -196,23 +200,34 @@ FROM (
     FROM (
         SELECT
             *,
-            max(multiIf(
-                NOT is_state OR is_request, {ZERO},
-                total IS NOT NULL, assumeNotNull(total),
-                status = 'filled', ifNull(quantity_told, {ZERO}),
-                {ZERO}
-            )) OVER ({key}, trade_changes ORDER BY arrival {SO_FAR}) AS reached
+            if(
+                is_apart,
+                max(total_said) OVER ({key}, trade_changes, joined_at > 0 ORDER BY arrival {SO_FAR}),
+                max(total_said) OVER ({key}, trade_changes ORDER BY arrival {SO_FAR})
+            ) AS reached
         FROM (
             SELECT
                 *,
-                arrayCount(each -> each <= arrival, groupUniqArrayArray(multiIf(
+                multiIf(
+                    NOT is_state OR is_request, {ZERO},
+                    total IS NOT NULL, assumeNotNull(total),
+                    status = 'filled', ifNull(quantity_told, {ZERO}),
+                    {ZERO}
+                ) AS total_said,
+                multiIf(
                     is_fill, arrayConcat(
                         arrayFilter(each -> each > arrival, change_arrivals),
                         if(is_first_of_order AND arrayExists(each -> each < arrival, change_arrivals), [arrival], [])
                     ),
                     is_change, arrayFilter(each -> each = arrival, change_arrivals),
                     []
-                )) OVER ({key})) AS trade_changes,
+                ) AS changes_said,
+                arrival < max(joined_at) OVER ({key}) AS is_apart,
+                arrayCount(each -> each <= arrival, if(
+                    is_apart,
+                    groupUniqArrayArray(changes_said) OVER ({key}, joined_at > 0),
+                    groupUniqArrayArray(changes_said) OVER ({key})
+                )) AS trade_changes,
                 max(exec_type = 'restated') OVER ({key}) AS was_restated
             FROM (
                 SELECT

@@ -15,6 +15,7 @@ def placed(table: str) -> str:
     - role: `report`. A row more says `replaced`: its report ended the order of this key by taking its place; or
       `carried`: the totals of the order of this key go on from those of another one.
     - order_key: its order, empty if it names none; is_named: whether the venue's id of the order is known
+    - joined_at: if it was known only later that the report is about that order, the arrival of who said so; else 0
     - order_side, order_position_side, order_position_id: those of its order
     - is_canceled, is_corrected, change_arrivals, latest_change: what the venue changed about its trade
     - is_fill: whether it is a fill that `fills` shows; identity: what tells the fill from others; is_kept: whether it
@@ -60,7 +61,7 @@ FROM (
             if(change.1, change.2, change.5.5) AS latest_change,
             change.4.2 != '' OR change.5.2 != '' AS is_corrected,
             if(change.4.2 != '', change.4.4, traded_price) AS price_now,
-            if(change.5.2 != '', change.5.4, traded_quantity) AS quantity_now,
+            if(change.5.2 != '' AND is_trade, change.5.4, traded_quantity) AS quantity_now,
             if(change.4.2 != '', change.4.2, last_price_text) AS fill_price_text,
             if(change.5.2 != '', change.5.2, last_quantity_text) AS fill_quantity_text,
             if(change.4.2 != '', change.4.3, last_price) AS last_price_now,
@@ -101,7 +102,7 @@ FROM (
     SELECT
         {", ".join(_NAMING)},
         {", ".join(f"packed.{place} AS {name}" for place, name in enumerate(_PACKED, 1))},
-        key.1 AS order_key, key.2 AS role
+        key.1 AS order_key, key.2 AS role, joined_at
     FROM ({_keyed(table)})
     ARRAY JOIN keys AS key
 )"""
@@ -115,7 +116,7 @@ _NAMING: Final = (
 )  # fmt: skip
 """The columns of a report that say which order it is about."""
 _OWNED: Final = (
-    "order_key", "role", "is_named", "is_fill", "order_side", "order_position_side", "order_position_id"
+    "order_key", "role", "joined_at", "is_named", "is_fill", "order_side", "order_position_side", "order_position_id",
 )  # fmt: skip
 _PACKED: Final = (
     "origin", "side", "position_side", "position_id", "last_price", "last_quantity", "last_price_text",
@@ -152,7 +153,9 @@ SELECT
             if(exec_type = 'replaced' AND total IS NOT NULL, [(concat('id:', oid), 'carried')], [])
         ),
         []
-    ) AS keys
+    ) AS keys,
+    if(purpose = 'report' AND oid = '' AND name != '' AND number > named_before, ifNull(next_named_at, 0), 0)
+        AS joined_at
 FROM (
     SELECT
         *,
@@ -166,6 +169,7 @@ FROM (
             ifNull(sum(is_first_naming) OVER (PARTITION BY {INSTRUMENT}, name), 0) AS named_in_all,
             anyLast(if(is_first_naming, oid, NULL)) OVER named AS last_named,
             anyLast(if(is_first_naming, oid, NULL)) OVER backwards AS next_named,
+            anyLast(if(is_first_naming, arrival, NULL)) OVER backwards AS next_named_at,
             if(last_named = oid, {_OTHER.format("named")}, last_named) AS former,
             if(next_named = oid, {_OTHER.format("backwards")}, next_named) AS following
         FROM (
@@ -194,14 +198,17 @@ def _named(table: str) -> str:
 SELECT
     * EXCEPT (order_names),
     named.1 AS name_told, named.2 AS purpose,
-    if(mapContains(order_names, name_told), order_names[name_told], name_told) AS name,
+    min(if(is_new_request AND purpose = 'report', arrival, NULL)) OVER (PARTITION BY {INSTRUMENT}, name_told)
+        AS requested_at,
+    if(mapContains(order_names, name_told) AND ifNull(arrival < requested_at, 1), order_names[name_told], name_told)
+        AS name,
     oid != '' AND name_told != '' AND purpose != 'successor' AS is_naming
 FROM (
     SELECT
         {", ".join(f"report.{name} AS {name}" for name in _NAMING)},
         ({", ".join(f"report.{name}" for name in _PACKED)}) AS packed,
         first.order_names AS order_names
-    FROM (SELECT *, {IDS} AS trade_ids FROM ({reports(table)})) AS report
+    FROM (SELECT *, {IDS} AS trade_ids FROM ({_with_trade_ids(table)})) AS report
     LEFT JOIN ({order_names(table)}) AS first USING ({INSTRUMENT})
 )
 ARRAY JOIN arrayConcat(
@@ -212,3 +219,12 @@ ARRAY JOIN arrayConcat(
     ),
     if({others} AND NOT {names_itself}, [(orig_client_order_id, 'successor')], [])
 ) AS named"""
+
+
+def _with_trade_ids(table: str) -> str:
+    """All reports; one of a trade that tells only its own id has the id of its trade from another of the same id."""
+    told = f"PARTITION BY {INSTRUMENT}, rid, is_trade AND rid != ''"
+    return f"""
+SELECT
+    * EXCEPT (tid), if(is_trade AND tid = '' AND rid != '', max(tid) OVER ({told}), tid) AS tid
+FROM ({reports(table)})"""

@@ -122,19 +122,32 @@ FROM (
 def order_names(table: str) -> str:
     """For each instrument `order_names`: of client ids of requests, to that of the first order they are about.
 
-    A client id under which the venue had named an order before is that order's.
+    A client id under which something was known before is no other name.
     """
     pairs = _in_order("groupArray((arrival, (client_order_id, orig_client_order_id)))")
     first = "if(mapContains(names, pair.2), names[pair.2], pair.2)"
     names = f"arrayFold((names, pair) -> mapUpdate(names, map(pair.1, {first})), {pairs}, {_NO_NAMES})"
+    is_pair = (
+        "oid = '' AND NOT is_new_request AND client_order_id != '' AND orig_client_order_id != ''"
+        " AND client_order_id != orig_client_order_id"
+    )
+    known = (
+        "if(oid = '' AND orig_client_order_id != '', [orig_client_order_id], [client_order_id, orig_client_order_id])"
+    )
     return f"""
 SELECT {INSTRUMENT}, mapFilter((own, first) -> own != first, {names}) AS order_names
 FROM (
-    SELECT *, min(if(oid != '', arrival, NULL)) OVER (PARTITION BY {INSTRUMENT}, client_order_id) AS named_at
-    FROM ({reports(table)})
+    SELECT *, min(if(told.2, NULL, arrival)) OVER (PARTITION BY {INSTRUMENT}, told.1) AS known_at
+    FROM (
+        SELECT
+            {INSTRUMENT}, arrival, client_order_id, orig_client_order_id,
+            arrayJoin(arrayConcat(
+                arrayMap(each -> (each, 0), {known}), if({is_pair}, [(client_order_id, 1)], [])
+            )) AS told
+        FROM ({reports(table)})
+    )
 )
-WHERE oid = '' AND client_order_id != '' AND orig_client_order_id != '' AND client_order_id != orig_client_order_id
-    AND ifNull(named_at > arrival, 1)
+WHERE told.2 AND ifNull(known_at > arrival, 1)
 GROUP BY {INSTRUMENT}"""
 
 
