@@ -47,7 +47,7 @@ def create_views(database: str, settings: Mapping[str, int | str]) -> dict[str, 
         settings: under which their queries are planned.
     """
     table = table_name(EXECUTION, database)
-    end = "".join(f"\nSETTINGS {name} = {value}" for name, value in settings.items())
+    end = "\nSETTINGS " * bool(settings) + ", ".join(f"{name} = {value}" for name, value in settings.items())
     found = {
         "fills": (FILLS, fills(table), "one row per fill of a venue"),
         "orders": (ORDERS, orders(table), "one row per order, its state now"),
