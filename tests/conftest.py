@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, settings
 
 from ringbuf.launch.clickhouse_server import URL_VARIABLE, ClickHouse, find_engine
 from ringbuf.ring import name_watch, native
+from ringbuf.ring.producer import Producer
 from ringbuf.ring.registry import NAMESPACE_VARIABLE, SHARED_MEMORY
 from ringbuf.ring.segment import IN_ORDER
 from tests.clickhouse_server import NO_ENGINE, ClickHouseServer
@@ -33,8 +34,10 @@ def namespace(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     name = f"test-{uuid4().hex[:16]}"
     monkeypatch.setenv(NAMESPACE_VARIABLE, name)
     yield name
-    for producer in list(name_watch.watched):  # one that a test left open would make its ring anew
-        name_watch.unwatch(producer)
+    for named in list(name_watch.watched):  # one that a test left open would make its ring anew
+        name_watch.unwatch(named)
+        if isinstance(named, Producer):
+            named.close()
     for segment in SHARED_MEMORY.glob(f"ringbuf.{name}.*"):
         segment.unlink()
 
