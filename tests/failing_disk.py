@@ -2,6 +2,7 @@
 
 import errno
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 from ringbuf.journal.files import Files
@@ -11,7 +12,7 @@ class Killed(BaseException):
     """In place of a SIGKILL, at a call of the system."""
 
 
-class FailingDisk:
+class FailingDisk(ABC):
     """Asks `failure` before each call, by its name, and raises what it gives. It never waits for a real sync.
 
     Attributes:
@@ -25,9 +26,9 @@ class FailingDisk:
         self.unsynced = 0
         self.files = Files(self._pwritev, self._ftruncate, self._fdatasync, self._fsync)
 
+    @abstractmethod
     def failure(self, call: str) -> BaseException | None:
         """What `pwritev`, `ftruncate`, `fdatasync` or `fsync` fails with now; None if it succeeds."""
-        raise NotImplementedError
 
     def _pwritev(self, fd: int, content: Sequence[memoryview], position: int) -> int:
         self.unsynced += 1

@@ -19,6 +19,8 @@ from ringbuf.writer.drain import drain
 from ringbuf.writer.load import batch, batches, catch_up, loader
 
 DEADLINE_SECONDS = 60.0
+QUICK = ["--segment-mb", "0.1", "--flush-ms", "10", "--retain-gb", "0"]
+"""Options for small segments that are removed as soon as the database has them."""
 
 
 class WriterProcess(writer_process.WriterProcess):

@@ -6,7 +6,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from multiprocessing.process import BaseProcess
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, Protocol, runtime_checkable
 
 from ringbuf.bench.fills import MODULUS, Fill, Tally
 from ringbuf.bench.spawn import SPAWN
@@ -28,6 +28,14 @@ class Absent(RingbufError):
 
 class CheckFailed(RingbufError):
     """A consumer did not get what was sent, each fill once."""
+
+
+@runtime_checkable
+class Buffering(Protocol):
+    """A contender whose client keeps fills for a while."""
+
+    def finish_slice(self) -> None:
+        """Send what is still kept, after a slice and not for every fill; it is not timed."""
 
 
 class Contender(ABC):
@@ -66,9 +74,6 @@ class Contender(ABC):
     def prepare(self, fills: list[Fill]) -> Sequence[Any]:
         """The fills as `call` takes them."""
         return fills
-
-    def finish_slice(self) -> None:  # noqa: B027  most have nothing to do
-        """What has to be done after a slice, and not for every fill; it is not timed."""
 
     @abstractmethod
     def received(self) -> Tally | None:

@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from ringbuf.bench.contender import Contender, Services, check, pin
+from ringbuf.bench.contender import Buffering, Contender, Services, check, pin
 from ringbuf.bench.distribution import Samples
 from ringbuf.bench.fills import NOTHING, Fill, FillStream
 from ringbuf.bench.machine import cores
@@ -89,7 +89,8 @@ class Lane:
         fills: list[Fill] = self._fills.take(count)
         prepared = self.contender.prepare(fills)
         timed = measure(self.contender.style, self.contender.call, prepared, gap_ns)
-        self.contender.finish_slice()
+        if isinstance(self.contender, Buffering):
+            self.contender.finish_slice()
         self._sent = self._sent.plus([fill.exchange_seq for fill in fills])
         check(self.contender, self._sent)
         return timed

@@ -186,7 +186,7 @@ def rows(found: dict[Case, list[Measured]]) -> list[dict[str, Any]]:
                     "cpu_percent": spent.share * 100,
                     "wakeups_per_s": spent.wakeups / spent.seconds,
                     "rss_own_mb": spent.last.own_mb,
-                    "rss_libraries_mb": spent.last.library_mb,
+                    "rss_libraries_mb": spent.last.libraries_mb,
                     "rss_rings_mb": spent.last.shared_mb,
                     "files": spent.last.files,
                     "cpu_us_per_record": cpu_us,

@@ -19,7 +19,7 @@ class Usage:
         at: when this was read, seconds on the monotonic clock.
         cpu: seconds on a processor.
         wakeups: voluntary context switches of the threads that still run: how often they slept and were woken.
-        own_mb, library_mb, shared_mb: resident memory in MB: its own (RssAnon), of files such as libraries (RssFile),
+        own_mb, libraries_mb, shared_mb: resident memory in MB: its own (RssAnon), of files such as libraries (RssFile),
             shared, which is that of rings (RssShmem).
         files: open file descriptors.
     """
@@ -28,7 +28,7 @@ class Usage:
     cpu: float
     wakeups: int
     own_mb: float
-    library_mb: float
+    libraries_mb: float
     shared_mb: float
     files: int
 

@@ -22,6 +22,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from ringbuf.errors import RecordError
+from ringbuf.record.attempt import attempt
 from ringbuf.record.fields import BY_NAME, Kind, names
 from ringbuf.record.value import shown
 
@@ -82,10 +83,7 @@ def read_number(value: object) -> Number:
     """
     if type(value) is float:
         return Number(value)
-    try:
-        found = _read(value)
-    except Exception:  # noqa: BLE001  a value's own __float__ runs here and may raise anything
-        found = None
+    found = attempt(None, _read, value)
     if found is None:
         raise RecordError(f"{shown(value)} is no number that can be stored", "give a float, Decimal or decimal text")
     return found
@@ -152,12 +150,13 @@ def without_room(fields: Mapping[str, Any]) -> frozenset[str]:
 
 
 def _kept(exact: object, name: str) -> Decimal | None:
-    try:
-        text = bytes.decode(exact) if isinstance(exact, bytes) else exact
-        found = _PARTS[name].search(text) if text and isinstance(text, str) else None
-    except Exception:  # noqa: BLE001  no UTF-8, which the table shows in hexadecimal, or a value whose methods raise
-        return None
+    found = attempt(None, _search, exact, name)  # what is no UTF-8, the table shows in hexadecimal
     return Decimal(found[1]) if found else None
+
+
+def _search(exact: object, name: str) -> re.Match[str] | None:
+    text = bytes.decode(exact) if isinstance(exact, bytes) else exact
+    return _PARTS[name].search(text) if text and isinstance(text, str) else None
 
 
 def _whole(fields: Mapping[str, Any]) -> dict[str, str]:

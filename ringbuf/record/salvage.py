@@ -8,9 +8,10 @@ will have of given fields (an inventory, the rules of orders) asks here too.
 import hashlib
 import math
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
+from ringbuf.record.attempt import attempt
 from ringbuf.record.enumerations import Flag, Origin
 from ringbuf.record.fields import BY_NAME, Field, Kind
 from ringbuf.record.number import EXACT, pack, read_number
@@ -51,7 +52,7 @@ def text(value: object, width: int) -> Kept:
     """UTF-8 of at most `width` bytes; of what is longer a prefix, `#` and 8 hexadecimal digits of its SHA-256."""
     if value is None:
         return b"", Flag(0)
-    return _attempt(_text, value, width, absent=(b"", Flag.TEXT_INVALID))
+    return attempt((b"", Flag.TEXT_INVALID), _text, value, width)
 
 
 def _kept(field: Field, value: object, whole: dict[str, str], simulated: bool) -> Kept:
@@ -62,19 +63,11 @@ def _kept(field: Field, value: object, whole: dict[str, str], simulated: bool) -
             found = look_up(field.name, value)
             return (0, Flag.WORD_UNKNOWN) if found is None else (found, Flag(0))
         case Kind.NUMBER:
-            return _attempt(_number, field.name, value, whole, absent=(math.nan, Flag.NUMBER_INVALID))
+            return attempt((math.nan, Flag.NUMBER_INVALID), _number, field.name, value, whole)
         case Kind.TIME:
-            return _attempt(_time, value, simulated, absent=(0, Flag.TIME_INVALID))
+            return attempt((0, Flag.TIME_INVALID), _time, value, simulated)
         case _:
-            return _attempt(_integer, value, absent=(0, Flag.NUMBER_INVALID))
-
-
-def _attempt(keep: Callable[..., Kept], *given: Any, absent: Kept) -> Kept:
-    """What `keep` makes of a value, or `absent` if the value does not let itself be read."""
-    try:
-        return keep(*given)
-    except Exception:  # noqa: BLE001  a value's own __str__ or __index__ runs here and may raise anything
-        return absent
+            return attempt((0, Flag.NUMBER_INVALID), _integer, value)
 
 
 def _text(value: object, width: int) -> Kept:

@@ -22,6 +22,7 @@ from typing import Any, Final
 import numpy as np
 
 from ringbuf.errors import RecordError
+from ringbuf.record.attempt import attempt
 from ringbuf.record.enumerations import Flag, Origin
 from ringbuf.record.value import shown
 from ringbuf.record.words import look_up
@@ -57,10 +58,7 @@ def read_time(value: object, *, simulated: bool = False) -> tuple[int, Flag]:
     Raises:
         RecordError: it is no time, or further from the epoch than 292 years.
     """
-    try:
-        found = _read(value, simulated)
-    except Exception:  # noqa: BLE001  a value's own methods run here and may raise anything
-        found = None
+    found = attempt(None, _read, value, simulated)
     if found is None or not _LIMITS[0] <= found[0] <= _LIMITS[1]:
         raise RecordError(f"{shown(value)} is no time that can be stored", "give a datetime, or ns since the epoch")
     return found

@@ -9,6 +9,7 @@ from typing import Any, Final
 import numpy as np
 
 from ringbuf.errors import RecordError
+from ringbuf.record.attempt import attempt
 from ringbuf.record.schema import Schema
 
 _SHOWN: Final = 100
@@ -128,8 +129,11 @@ def _word(schema: Schema, name: str, word: str) -> int:
 
 def shown(value: object) -> str:
     """A value on one short line, whatever its own methods do."""
-    try:
-        text = str.__str__(repr(value))
-    except Exception:  # noqa: BLE001  its __repr__ may raise anything; Python does not write ints of 4300 digits
+    text = attempt(None, _written, value)
+    if text is None:  # Python does not write ints of 4300 digits
         return f"a huge {type(value).__name__}" if isinstance(value, int) else f"a {type(value).__name__}"
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+
+
+def _written(value: object) -> str:
+    return str.__str__(repr(value))

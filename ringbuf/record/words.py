@@ -5,6 +5,7 @@ from enum import Enum, IntEnum
 from numbers import Integral
 from typing import Final
 
+from ringbuf.record.attempt import attempt
 from ringbuf.record.enumerations import (
     ExecType,
     Liquidity,
@@ -123,10 +124,7 @@ def look_up(name: str, given: object) -> int | None:
 
     Of a member of another enumeration the name counts, not its number there. A bool is neither word nor number.
     """
-    try:
-        return _found(name, given)
-    except Exception:  # noqa: BLE001  a value's own methods run here and may raise anything
-        return None
+    return attempt(None, _found, name, given)
 
 
 def _found(name: str, given: object) -> int | None:

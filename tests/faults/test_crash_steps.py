@@ -8,7 +8,7 @@ import pytest
 from ringbuf.journal.step import Step
 from ringbuf.launch.clickhouse_server import ClickHouse
 from tests.recorded import Recorded, check_stored
-from tests.writer_process import WriterProcess
+from tests.writer_process import QUICK, WriterProcess
 
 ELSEWHERE = {
     Step.RECORD_QUARANTINED,
@@ -17,7 +17,7 @@ ELSEWHERE = {
     Step.STRAGGLER_MOVED,
     Step.SCHEMA_TAKEN_BACK,
 }
-"""Steps that need more than records coming in: test_quarantine.py, test_straggler_kills.py."""
+"""Steps that need more than records coming in: test_quarantine.py, stragglers."""
 
 
 ONCE = {Step.TABLE_ENSURED, Step.SESSIONS_STORED, Step.SEGMENT_REMOVED}
@@ -37,8 +37,7 @@ def test_a_writer_killed_at_this_step_neither_loses_nor_doubles(
 ) -> None:
     rings = [Recorded(f"ring-{number}") for number in range(3)]
     target = ["--clickhouse", clickhouse_server.url, "--database", database]
-    quick = ["--segment-mb", "0.1", "--flush-ms", "20", "--retain-gb", "0"]
-    with WriterProcess(data_dir, *target, *quick).start(kill_at=(step, occurrence)) as writer:
+    with WriterProcess(data_dir, *target, *QUICK).start(kill_at=(step, occurrence)) as writer:
         while writer.is_alive:
             for ring in rings:
                 ring.record(20)

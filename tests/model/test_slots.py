@@ -5,7 +5,7 @@ processes must leave the same bytes as a ring on which pure Python alone has wri
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import pytest
@@ -28,6 +28,15 @@ SLOT_BYTES = slice(16 + 8, EXECUTION.record_size)  # without session, seq and ti
 BETWEEN_FIELDS = [(62, 64), (696, 704)]
 FULL_OF_ONES = np.full(EXECUTION.record_size, 1, np.uint8).view(EXECUTION.dtype)
 
+
+def _interrupted(*_: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+RAISING: type[str] = type(
+    "Raising", (str,), dict.fromkeys(("__hash__", "__str__", "__repr__", "encode", "strip"), _interrupted)
+)
+"""A text that cannot be read without an end to the append that it is given to."""
 FRONT: dict[str, Any] = {"side": "sell", "last_price": 1.5, "last_quantity": "2", "order_id": "o-1"}
 GIVEN = st.fixed_dictionaries(
     {}, optional={name: st.sampled_from(["", "x", "y" * 16]) for name in IN_REAR}
@@ -95,17 +104,9 @@ class Slots(RuleBasedStateMachine):
 
     @rule(name=st.sampled_from(IN_REAR))
     def give_up_in_the_middle(self, name: str) -> None:
-        class Raising(str):
-            __slots__ = ()
-
-            def __hash__(self) -> int:
-                raise KeyboardInterrupt
-
-            __str__ = __repr__ = encode = strip = __hash__  # type: ignore[assignment]
-
         def step(ring: Ring) -> None:
             with pytest.raises(KeyboardInterrupt):
-                ring.bound.fill(**FRONT | {name: "left behind", "side": Raising("buy")})
+                ring.bound.fill(**FRONT | {name: "left behind", "side": RAISING("buy")})
 
         self.both(step)
 

@@ -3,6 +3,7 @@
 import socket
 import threading
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -80,23 +81,29 @@ def asking(path: Path, timeout: float) -> bytes:
     return b"".join(query_client.ask(path, "SELECT", timeout))
 
 
-@pytest.mark.parametrize("timeout", [0.3, 1.5])
-def test_a_process_that_takes_long_is_no_process_that_hangs(timeout: float, tmp_path: Path) -> None:
-    path = DataDirectory(tmp_path).query_socket
-    answering = threading.Event()
+@contextmanager
+def answered_after(event: threading.Event, path: Path) -> Iterator[QueryServer]:
+    """A server whose answers wait for an event."""
 
     def slow(_: str, __: float) -> Iterator[bytes]:
-        answering.wait()
+        event.wait()
         yield b"{}\n"
 
     server = QueryServer(path, slow)
     try:
+        yield server
+    finally:
+        server.close()
+
+
+@pytest.mark.parametrize("timeout", [0.3, 1.5])
+def test_a_process_that_takes_long_is_no_process_that_hangs(timeout: float, tmp_path: Path) -> None:
+    path, answering = DataDirectory(tmp_path).query_socket, threading.Event()
+    with answered_after(answering, path):
         with pytest.raises(query_client.Busy):
             asking(path, timeout)
         answering.set()
         assert asking(path, 30.0) == b"{}\n"
-    finally:
-        server.close()
 
 
 def test_a_process_that_gives_no_sign_of_life_hangs(tmp_path: Path) -> None:
@@ -124,23 +131,14 @@ def test_an_answer_that_breaks_off_is_none(tmp_path: Path) -> None:
 
 
 def test_a_query_whose_client_has_gone_is_awaited_by_nobody(tmp_path: Path) -> None:
-    path = DataDirectory(tmp_path).query_socket
-    ending = threading.Event()
-
-    def slow(_: str, __: float) -> Iterator[bytes]:
-        ending.wait()
-        yield b"{}\n"
-
-    server = QueryServer(path, slow)
-    try:
+    path, ending = DataDirectory(tmp_path).query_socket, threading.Event()
+    with answered_after(ending, path) as server:
         with pytest.raises(query_client.Busy):
             asking(path, 0.5)
         server.wait_until_answered()
         assert not server.is_idle
         ending.set()
         wait_until(lambda: server.is_idle, "the query has ended")
-    finally:
-        server.close()
 
 
 @pytest.mark.parametrize("request_bytes", [b"", b"SELECT 1", b"[]", b'{"statement": "SELECT 1"}', b"\xff" * 100])

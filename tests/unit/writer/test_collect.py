@@ -21,25 +21,7 @@ from tests.journals import (
     segments,
     ticks,
 )
-
-
-def collected(directory: Path, buffer: Buffer) -> list[Batch]:
-    """All of a journal as batches; what they hold is looked at before the buffer is used again."""
-    journal = reopen(directory)
-    reader = JournalReader(directory)
-    begin = reader.segments()[0].base
-    found: list[Batch] = []
-    while begin < journal.durable_end:
-        each = collect(reader, begin, journal.durable_end, buffer)
-        assert each.begin == begin < each.end
-        for insert in each.inserts:
-            for piece in insert.pieces:
-                whole = piece.range
-                assert bytes(piece.payload) == ticks(whole.session, whole.first_seq, whole.count).tobytes()
-        found.append(each)
-        begin = each.end
-    journal.close()
-    return found
+from tests.unit.writer.batches import collected
 
 
 def seqs(batches: list[Batch]) -> list[int]:

@@ -51,6 +51,12 @@ def append(producer: Producer, count: int) -> None:
         assert producer.append(value=producer.head) >= 0
 
 
+def kill(producer: Producer) -> None:
+    """Its process is no more."""
+    assert producer._segment is not None
+    producer._segment.close()
+
+
 def journaled(directory: Path) -> dict[int, list[int]]:
     """Seqs by session in the order of the journal."""
     found: dict[int, list[int]] = {}
@@ -193,8 +199,7 @@ def test_a_ring_that_loses_its_name_while_it_is_drained_ends_with_its_process(
     drain.rings.discover()
     ring_path("ticks").unlink()
     append(producer, 2)
-    assert producer._segment is not None
-    producer._segment.close()  # as if the process were killed before it could look
+    kill(producer)  # before it could look
     for _ in range(2):
         drain.cycle()
         drain.rings.discover()
@@ -244,9 +249,8 @@ def test_a_producer_that_died_while_its_ring_was_made_anew_left_nothing_unread(
     append(producer, 2)
     drain.rings.discover()
     ring_path("ticks").unlink()
-    producer.cursors[layout.MOVED_NS // 8] = 1  # and then it was killed
-    assert producer._segment is not None
-    producer._segment.close()
+    producer.cursors[layout.MOVED_NS // 8] = 1
+    kill(producer)
     assert drain.cycle() == 2
     for _ in range(3):
         drain.rings.discover()

@@ -1,7 +1,6 @@
 """Batches that leave the records of some schemas to others."""
 
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +11,8 @@ from ringbuf.journal.reader import Buffer, Frame, JournalReader
 from ringbuf.record.schema import Schema
 from ringbuf.writer.load import batch
 from ringbuf.writer.load.batch import EVERYTHING, Batch, Selection, collect
-from tests.journals import FRAME_SIZE, append, flip, info, make_three_segments, reopen, segments, ticks
+from tests.journals import FRAME_SIZE, append, flip, info, make_three_segments, reopen, segments
+from tests.unit.writer.batches import collected
 
 SCHEMAS = {7: "tick", 8: "quote", 9: "news"}
 """The schema of each session: records of all of them look the same."""
@@ -33,24 +33,6 @@ def journal(tmp_path: Path) -> Path:
     opened.close()
     assert len(segments(directory)) > 3
     return directory
-
-
-def all_of(
-    directory: Path, buffer: Buffer, selection: Selection, counted: Mapping[str, int] | None = None
-) -> list[Batch]:
-    """A whole journal as batches; their bytes are looked at before the buffer is used again."""
-    reader, end = JournalReader(directory), reopen(directory).durable_end
-    begin, found = 0, []
-    while begin < end:
-        each = collect(reader, begin, end, buffer, selection, counted or {})
-        assert each.begin == begin < each.end
-        for insert in each.inserts:
-            for piece in insert.pieces:
-                whole = piece.range
-                assert bytes(piece.payload) == ticks(whole.session, whole.first_seq, whole.count).tobytes()
-        found.append(each)
-        begin = each.end
-    return found
 
 
 def rows(batches: list[Batch]) -> dict[str, list[int]]:
@@ -74,8 +56,8 @@ def frames_of(directory: Path, session: int) -> list[Frame]:
 @pytest.mark.parametrize("size", [1, 64, FRAME_SIZE, 3 * FRAME_SIZE, 1_000, 1 << 20])
 def test_what_is_left_to_others_is_passed_over_and_counted(journal: Path, size: int) -> None:
     every = list(range(24))
-    assert rows(all_of(journal, Buffer(size), Selection(only="quote"))) == {"quote": every}
-    without = all_of(journal, Buffer(size), Selection(others={"quote": None}))
+    assert rows(collected(journal, Buffer(size), Selection(only="quote"))) == {"quote": every}
+    without = collected(journal, Buffer(size), Selection(others={"quote": None}))
     assert rows(without) == {"tick": every, "news": every}
     assert left(without) == {"quote": 24}
 
@@ -83,14 +65,14 @@ def test_what_is_left_to_others_is_passed_over_and_counted(journal: Path, size: 
 @pytest.mark.parametrize("size", [64, 1_000, 1 << 20])
 def test_a_schema_is_taken_back_from_an_offset_on(journal: Path, size: int) -> None:
     frames = frames_of(journal, 8)
-    batches = all_of(journal, Buffer(size), Selection(others={"quote": frames[5].offset}))
+    batches = collected(journal, Buffer(size), Selection(others={"quote": frames[5].offset}))
     assert rows(batches)["quote"] == list(range(10, 24))
     assert left(batches) == {"quote": 10}
 
 
 def test_what_was_counted_before_is_not_counted_again(journal: Path) -> None:
     frames = frames_of(journal, 8)
-    batches = all_of(journal, Buffer(1_000), Selection(others={"quote": None}), {"quote": frames[5].offset})
+    batches = collected(journal, Buffer(1_000), Selection(others={"quote": None}), {"quote": frames[5].offset})
     assert left(batches) == {"quote": 14}
 
 
@@ -111,7 +93,7 @@ def test_a_batch_that_finds_little_ends_all_the_same(journal: Path, monkeypatch:
         (Selection(only="quote"), {"quote": list(range(24))}),
         (Selection(others={"quote": None, "tick": None, "news": None}), {}),
     ):
-        batches = all_of(journal, Buffer(1 << 20), selection)
+        batches = collected(journal, Buffer(1 << 20), selection)
         assert len(batches) > 5
         assert rows(batches) == expected
 
@@ -123,8 +105,8 @@ def test_damage_is_told_by_whom_it_concerns(tmp_path: Path) -> None:
     end = middle.stat().st_size
     flip(middle, end - FRAME_SIZE + HEADER_SIZE + 3)  # a payload
     tick, others = Selection(only="tick"), Selection(others={"tick": None})
-    assert [len(each.damages) for each in all_of(tmp_path, Buffer(1 << 20), tick)] == [1]
-    assert [len(each.damages) for each in all_of(tmp_path, Buffer(1 << 20), others)] == [0]
+    assert [len(each.damages) for each in collected(tmp_path, Buffer(1 << 20), tick)] == [1]
+    assert [len(each.damages) for each in collected(tmp_path, Buffer(1 << 20), others)] == [0]
     flip(middle, end - FRAME_SIZE + 3)  # and its header
-    assert [len(each.damages) for each in all_of(tmp_path, Buffer(1 << 20), tick)] == [0]
-    assert [len(each.damages) for each in all_of(tmp_path, Buffer(1 << 20), others)] == [1]
+    assert [len(each.damages) for each in collected(tmp_path, Buffer(1 << 20), tick)] == [0]
+    assert [len(each.damages) for each in collected(tmp_path, Buffer(1 << 20), others)] == [1]

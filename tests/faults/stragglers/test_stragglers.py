@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,22 +14,7 @@ from tests.clickhouse_server import NO_ENGINE, ClickHouseServer
 from tests.command import ringbuf
 from tests.numbered import Numbered, is_all_verified, stragglers, wait_behind, wait_caught_up
 from tests.recorded import Recorded, check_stored, recording, wait_stored
-from tests.writer_process import WriterProcess
-
-QUICK = ["--segment-mb", "0.1", "--flush-ms", "10", "--retain-gb", "0"]
-
-
-@pytest.fixture
-def database(emptied_database: str) -> str:
-    return emptied_database
-
-
-@pytest.fixture
-def writer(clickhouse_server: ClickHouse, database: str, data_dir: Path) -> Iterator[WriterProcess]:
-    """A writer with small segments, which are removed at once; not yet started."""
-    made = WriterProcess(data_dir, "--clickhouse", clickhouse_server.url, "--database", database, *QUICK)
-    yield made
-    made.kill()
+from tests.writer_process import QUICK, WriterProcess
 
 
 def test_a_schema_in_trouble_is_named_and_the_others_go_on(

@@ -1,33 +1,15 @@
 """The writer dies at any step while a schema is behind or catches up."""
 
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 from clickhouse_connect.driver.client import Client
 
 from ringbuf.journal.step import Step
-from ringbuf.launch.clickhouse_server import ClickHouse
 from tests.numbered import Numbered, stragglers, wait_behind, wait_caught_up
 from tests.recorded import Recorded, check_stored
 from tests.writer_process import WriterProcess
-
-QUICK = ["--segment-mb", "0.1", "--flush-ms", "10", "--retain-gb", "0"]
-
-
-@pytest.fixture
-def database(emptied_database: str) -> str:
-    return emptied_database
-
-
-@pytest.fixture
-def writer(clickhouse_server: ClickHouse, database: str, data_dir: Path) -> Iterator[WriterProcess]:
-    """A writer with small segments, which are removed at once; not yet started."""
-    made = WriterProcess(data_dir, "--clickhouse", clickhouse_server.url, "--database", database, *QUICK)
-    yield made
-    made.kill()
-
 
 CASES = [
     pytest.param(step, occurrence, id=f"{step.name.lower()}-{occurrence}")
