@@ -1,4 +1,4 @@
 """Proves that every record is somewhere: in a ring, the journal, the database, or in quarantine.
 
-A namespace, a data directory and a database come in, a reconciliation goes out. May import everything below the tools.
+A data directory comes in, an audit goes out. May import query, ring and journal, and what is below them.
 """

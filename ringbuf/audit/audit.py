@@ -1,5 +1,6 @@
 """The audit of a data directory in one call, and as JSON."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -32,18 +33,18 @@ class Audit:
     @property
     def totals(self) -> dict[str, int]:
         """Sums over all sessions, by the names in `COUNTS` and `RING_COUNTS`."""
-        sessions = [_session(each) for each in self.found.accounts]
-        return {name: sum(each[name] or 0 for each in sessions) for name in (*COUNTS, *RING_COUNTS)}
+        return _totals([_session(each) for each in self.found.accounts])
 
     def described(self) -> dict[str, Any]:
         """As `ringbuf audit --json` shows it."""
+        sessions = [_session(each) for each in self.found.accounts]
         return {
             "namespace": self.namespace,
             "data_dir": str(self.data_dir),
             "database": self.database,
             "proven": self.found.is_proven,
-            "totals": self.totals,
-            "sessions": [_session(each) for each in self.found.accounts],
+            "totals": _totals(sessions),
+            "sessions": sessions,
             "stragglers": [
                 straggler.described(schema) | {"records": self.found.pending_of(schema)}
                 for schema, straggler in self.found.behind.items()
@@ -66,6 +67,10 @@ def audit(data_dir: Path, timeout: float = ANSWER_SECONDS) -> Audit:
     namespace = registry.resolve_namespace(writer_status(data_dir).get("namespace"))
     with open_database(data_dir, timeout) as database:
         return Audit(namespace, data_dir, database.name, reconcile(data_dir, namespace, database))
+
+
+def _totals(sessions: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    return {name: sum(each[name] or 0 for each in sessions) for name in (*COUNTS, *RING_COUNTS)}
 
 
 def _session(each: Account) -> dict[str, Any]:

@@ -1,4 +1,5 @@
 """Records on disk: frames in segment files, appended and read.
 
-Records come in with their session and go out as they were. May import `ringbuf.record`.
+Records come in with their session and go out as they were. `files.py` is how any file of a data directory is replaced.
+May import `ringbuf.record`.
 """

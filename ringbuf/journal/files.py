@@ -60,7 +60,7 @@ class Files:
         beside: Path | None = None,
         written: Step | None = None,
         named: Step | None = None,
-        is_lasting: bool = True,
+        is_durable: bool = True,
     ) -> None:
         """Replace a file as a whole, or make it: whoever reads it finds the old one or the new one.
 
@@ -71,7 +71,7 @@ class Files:
             beside: what the new one is called until it is complete; `path` with the suffix `.tmp` if not given.
             written: step reached when it is complete under that name.
             named: step reached when it has its own.
-            is_lasting: whether the new one, and no other, is on the disk on return. If not, losing the host may leave
+            is_durable: whether the new one, and no other, is on the disk on return. If not, losing the host may leave
                 either, or nothing.
         """
         temporary = beside or path.with_suffix(".tmp")
@@ -80,14 +80,14 @@ class Files:
             position = 0
             for content in contents:
                 position = self.write(fd, content, position)
-            if is_lasting:
+            if is_durable:
                 self.fsync(fd)
         finally:
             os.close(fd)
         _tell(written)
         os.replace(temporary, path)
         _tell(named)
-        if is_lasting:
+        if is_durable:
             self.sync_directory(path.parent)
 
 

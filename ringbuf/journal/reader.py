@@ -70,7 +70,6 @@ __all__ = [
     "SegmentFile",
     "SessionInfo",
     "Tail",
-    "Wanted",
 ]
 
 _SEGMENT_NAME = re.compile(r"([0-9]{20})\.journal")

@@ -25,10 +25,10 @@ class Step(StrEnum):
     CHECKPOINT_MOVED = "checkpoint moved"
     SESSIONS_STORED = "sessions stored"
     RECORD_QUARANTINED = "a refused record is in quarantine"
-    SCHEMA_SET_ASIDE = "a schema that fell behind has a place of its own"
+    SCHEMA_FELL_BEHIND = "a schema that fell behind has a place of its own"
     STRAGGLER_INTENDED = "intent of a straggler durable, nothing sent"
     STRAGGLER_MOVED = "the place of a straggler has moved"
-    SCHEMA_TAKEN_BACK = "a schema that has caught up is loaded with the others again"
+    SCHEMA_RETURNED = "a schema that has caught up is loaded with the others again"
     SEGMENT_REMOVED = "a loaded segment is removed"
 
 

@@ -32,10 +32,6 @@ class Intent:
     end: int
     tokens: Mapping[str, tuple[str, ...]]
 
-    def of(self, schema: str) -> Self | None:
-        """What of it is on its way for one schema, None if nothing is."""
-        return replace(self, tokens={schema: self.tokens[schema]}) if schema in self.tokens else None
-
     def without(self, schema: str) -> Self:
         """The same without one schema."""
         return replace(self, tokens={name: tokens for name, tokens in self.tokens.items() if name != schema})

@@ -31,7 +31,7 @@ class StatusFile:
         written_ns = self._written["updated_ns"]
         is_old = not written_ns <= status["updated_ns"] < written_ns + REFRESH_NS
         if is_old or status | {"updated_ns": written_ns} != self._written:
-            self._files.replace(self._path, [[memoryview(json.dumps(status).encode())]], is_lasting=False)
+            self._files.replace(self._path, [[memoryview(json.dumps(status).encode())]], is_durable=False)
             self._written = status
 
 

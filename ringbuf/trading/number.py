@@ -14,6 +14,8 @@ DECIMALS: Final = 38
 """So many decimals it has at most. The database's sums hold every such number to the last digit."""
 PRODUCT_DECIMALS: Final = ((26, 26), (38, 14), (14, 38))
 """Decimals of price and quantity of which the database has the exact product: one of these pairs, or fewer."""
+QUOTE_DECIMALS: Final = 52
+"""Decimals of a sum of products: those of each pair."""
 MOST_QUOTE: Final = 1e18
 """Products are summed if they are below it, whatever their sign."""
 

@@ -12,10 +12,10 @@ from tests.writer_process import QUICK, WriterProcess
 
 ELSEWHERE = {
     Step.RECORD_QUARANTINED,
-    Step.SCHEMA_SET_ASIDE,
+    Step.SCHEMA_FELL_BEHIND,
     Step.STRAGGLER_INTENDED,
     Step.STRAGGLER_MOVED,
-    Step.SCHEMA_TAKEN_BACK,
+    Step.SCHEMA_RETURNED,
 }
 """Steps that need more than records coming in: test_quarantine.py, stragglers."""
 

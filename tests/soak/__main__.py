@@ -70,8 +70,9 @@ class Soak:
         sessions = {ring.session: ring for ring in self._rings.values()}
         self._recovery = RecoveryTimes(self._database, DATABASE, sessions)
         stack.callback(self._recovery.close)
-        chaos = (self._strategies, self._rings, self._writer, self._database, self._proxy, self._disk, rows_inserted)
-        self._chaos = Chaos(*chaos)
+        self._chaos = Chaos(
+            self._strategies, self._rings, self._writer, self._database, self._proxy, self._disk, rows_inserted
+        )
 
     def run(self, minutes: float, *, calm: bool) -> bool:
         """Disturb everything for a while, then compare. Returns whether all is well."""

@@ -225,19 +225,22 @@ class AttachedRings:
         for session in missing:
             info = self._journal.info(session)
             if info is None or info.ended is not False:
-                self._journal.drop_session(session)
-                del self._missing[session]
+                self._forget(session)
             elif info.namespace != self._namespace:
                 del self._missing[session]  # not of these rings: this writer had another namespace before
             elif time.monotonic() > self._missing[session] + LOST_SECONDS:
                 self._give_up_missing(info)
 
+    def _forget(self, session: int) -> None:
+        self._journal.drop_session(session)
+        self._read.discard(session)
+        del self._missing[session]
+
     def _give_up_missing(self, info: SessionInfo) -> None:
         session, end = info.session, self._journal.next_seq(info.session) or 0
         if session in self._read:  # its producer died before the file that was to take its place was one
             if self._note(replace(info, ended=True), end):
-                self._journal.drop_session(session)
-                del self._missing[session]
+                self._forget(session)
             return
         self.lost.add(session)
         del self._missing[session]

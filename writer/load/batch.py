@@ -1,7 +1,7 @@
 """A batch: a journal range that is sent at once, in as few inserts as keep the database busy.
 
-What a batch and its inserts hold follows from the journal and the batch's bounds alone, so that they can be put
-together again after a crash, byte for byte, with the same tokens.
+What a batch and its inserts hold follows from the journal, the batch's bounds and its selection alone, so that they can
+be put together again after a crash, byte for byte, with the same tokens.
 """
 
 import hashlib
@@ -105,18 +105,18 @@ class Selection:
     """Which schemas' records a batch takes.
 
     Attributes:
-        only: the one schema whose records it takes; None if it takes those of all but the others.
-        others: schemas whose records below a journal offset are left to others; None stands for no end.
+        only: the one schema whose records it takes; None if it takes those of all, but of some.
+        without: schemas whose records below a journal offset it leaves out; None stands for no end.
     """
 
     only: str | None = None
-    others: Mapping[str, int | None] = field(default_factory=dict)
+    without: Mapping[str, int | None] = field(default_factory=dict)
 
     def takes(self, schema: str, offset: int) -> bool:
         """Whether it takes the records of a schema in the frame at a journal offset."""
         if self.only is not None:
             return schema == self.only
-        until = self.others.get(schema, 0)
+        until = self.without.get(schema, 0)
         return until is not None and offset >= until
 
 
@@ -131,7 +131,7 @@ class Batch:
         inserts: of each schema one or, if it has many records, `CONNECTIONS`. All records of a session are in the same
             one, so that they become visible in order whichever of the inserts is first.
         selection: whose records these are.
-        left: how many records of each schema are left to others.
+        left: how many records of each schema are left to stragglers.
         sessions: sessions that have records or were described in the range, with the time of the last frame, ns.
         damages: regions that cannot be read.
     """
@@ -230,7 +230,7 @@ def collect(
         buffer: takes the records. The batch ends before the first frame that does not fit, or that would exceed
             `MOST_ROWS`; it has at least one. The batch is valid until the buffer is used again.
         selection: whose records it takes.
-        counted: journal offset up to which the records of a schema that are left to others were counted before.
+        counted: journal offset up to which the records of a schema that are left to stragglers were counted before.
     """
     found = _Collecting(reader, begin, selection, counted)
     buffer.clear()

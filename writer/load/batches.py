@@ -78,18 +78,21 @@ class Batches:
     def _if_lasting(self, batch: Batch) -> Batch | None:
         return batch if self._watch.is_lasting(batch.damages) or self._is_ending() else None
 
+    def has_plenty(self, begin: int) -> bool:
+        """Whether so much of the journal is to be sent that it need not gather first."""
+        return self._durable_end() - begin >= PLENTY_BYTES
+
     def read_ahead(self, begin: int, checkpoint: Checkpoint) -> None:
         """Begin to read the batch behind the one that is being sent, if there is plenty."""
-        end = self._durable_end()
-        if end - begin >= PLENTY_BYTES:
+        if self.has_plenty(begin):
             selection, counted = selection_of(checkpoint), _counted(checkpoint)
-            read = partial(collect, self._reader, begin, end, next(self._buffers), selection, counted)
+            read = partial(collect, self._reader, begin, self._durable_end(), next(self._buffers), selection, counted)
             self._ahead = self._worker.submit(read)
 
 
 def selection_of(checkpoint: Checkpoint) -> Selection:
     """All schemas but those that have a place of their own."""
-    return Selection(others={name: each.until for name, each in checkpoint.stragglers.items()})
+    return Selection(without={name: each.until for name, each in checkpoint.stragglers.items()})
 
 
 def _counted(checkpoint: Checkpoint) -> Mapping[str, int]:

@@ -24,7 +24,7 @@ from ringbuf.writer.load.batch import MAX_BYTES, Batch, Selection, collect
 from ringbuf.writer.load.batches import DamageWatch
 from ringbuf.writer.load.connection import Connection, Shared
 from ringbuf.writer.load.retry import Abandoned, Retry, Stuck, pauses
-from ringbuf.writer.load.stragglers import intended, moved, renamed
+from ringbuf.writer.load.stragglers import explained, intended, moved
 
 LOGGER: Final = logging.getLogger("ringbuf.writer")
 CATCH_UP_BYTES: Final = 8 * 1024 * 1024
@@ -78,7 +78,7 @@ class CatchUp:
 
     Args:
         connection: its own.
-        has_much: whether the others have much to send.
+        has_plenty: whether the others have much to send.
         on_progress: called, in the thread of this, when a straggler got on.
     """
 
@@ -88,16 +88,16 @@ class CatchUp:
         journal: JournalAppender,
         connection: Connection,
         shared: Shared,
-        has_much: Callable[[], bool],
+        has_plenty: Callable[[], bool],
         on_progress: Callable[[], None],
     ) -> None:
         self._file = file
         self._journal = journal
         self._connection = connection
         self._shared = shared
-        self._has_much = has_much
+        self._has_plenty = has_plenty
         self._on_progress = on_progress
-        self._retry = Retry(shared.problems, shared.abandon, patience=0.0)
+        self._retry = Retry(shared.problems, shared.abandon)
         self._buffer = Buffer(CATCH_UP_BYTES)
         self._lanes: dict[str, Lane] = {}
         self._last_tries: set[str] | None = None
@@ -173,9 +173,10 @@ class CatchUp:
         return schema
 
     def _lane(self, schema: str) -> Lane:
-        if schema not in self._lanes:
-            self._lanes[schema] = Lane(JournalReader(self._journal.directory), self._journal.durable_end)
-        return self._lanes[schema]
+        lane = self._lanes.get(schema)  # two threads ask, and must have the same one
+        return lane or self._lanes.setdefault(
+            schema, Lane(JournalReader(self._journal.directory), self._journal.durable_end)
+        )
 
     def _try(self, schema: str, lane: Lane) -> None:
         began = time.monotonic()
@@ -197,7 +198,7 @@ class CatchUp:
             lane.fail(time.monotonic() - began)
         else:
             took = time.monotonic() - began
-            lane.due = time.monotonic() + (took if self._has_much() else 0.0 if has_more else LOOK_AGAIN_SECONDS)
+            lane.due = time.monotonic() + (took if self._has_plenty() else 0.0 if has_more else LOOK_AGAIN_SECONDS)
             self._on_progress()
         finally:
             if self._last_tries is not None:
@@ -209,17 +210,11 @@ class CatchUp:
     def _go_on(self, schema: str, lane: Lane) -> bool:
         """Bring one batch of a straggler to the database, and move its place; False if there was nothing to bring."""
         now = self._straggler(self._file.current, schema)
-        selection = Selection(only=schema)
         if now.intent is not None:
-            intent = now.intent
-            batch = collect(lane.reader, intent.begin, intent.end, Buffer(MAX_BYTES), selection)
-            if intent.is_of(batch.begin, batch.end, batch.tokens):
-                self._bring(batch, doubt=True)
-            lane.doubtful_until = max(lane.doubtful_until, intent.end)  # what was sent before is asked for below
-            self._change(schema, now, lambda checkpoint: moved(checkpoint, schema, now.offset, 0))
+            self._settle(schema, lane, now, now.intent)
             lane.succeed()
             return True
-        batch = collect(lane.reader, now.offset, self._journal.durable_end, self._buffer, selection)
+        batch = collect(lane.reader, now.offset, self._journal.durable_end, self._buffer, Selection(only=schema))
         if not lane.damage.is_lasting(batch.damages):
             return False  # it may go away
         if batch.inserts:
@@ -230,14 +225,22 @@ class CatchUp:
             now = self._straggler(self._file.current, schema)
         else:
             self._check_table(schema, lane)
-        for damage in batch.damages:
-            self._retry.until_written(partial(self._shared.quarantine.add_damage, damage))
+        self._shared.note_damages(batch, self._retry)
         if batch.end > now.offset:
             rows = batch.rows_of(schema)
             self._change(schema, now, lambda checkpoint: moved(checkpoint, schema, batch.end, rows))
             reached(Step.STRAGGLER_MOVED)
         lane.succeed()
         return bool(batch.inserts)
+
+    def _settle(self, schema: str, lane: Lane, now: Straggler, intent: Intent) -> None:
+        """Settle a batch that was on its way when this ended or the schema fell behind, with its own tokens."""
+        buffer = Buffer(MAX_BYTES)  # taken over from the others, it may be larger than ours
+        batch = collect(lane.reader, intent.begin, intent.end, buffer, Selection(only=schema))
+        if intent.is_of(batch.begin, batch.end, batch.tokens):
+            self._bring(batch, doubt=True)
+        lane.doubtful_until = max(lane.doubtful_until, intent.end)  # what was sent before is asked for next
+        self._change(schema, now, lambda checkpoint: moved(checkpoint, schema, now.offset, 0))
 
     def _bring(self, batch: Batch, *, doubt: bool) -> None:
         """Send a batch; on return the database has been asked and has it."""
@@ -256,7 +259,7 @@ class CatchUp:
         """Keep the reason, if it is a new one."""
 
         def changed(checkpoint: Checkpoint) -> Checkpoint:
-            return renamed(checkpoint, schema, error) if schema in checkpoint.behind else checkpoint
+            return explained(checkpoint, schema, error) if schema in checkpoint.behind else checkpoint
 
         self._retry.until_written(partial(self._file.change, changed))
 
@@ -269,7 +272,7 @@ class CatchUp:
 
         def changed(checkpoint: Checkpoint) -> Checkpoint:
             now = self._straggler(checkpoint, schema)
-            if (now.offset, now.intent) != (seen.offset, seen.intent):
+            if (now.since_ns, now.offset, now.intent) != (seen.since_ns, seen.offset, seen.intent):
                 raise Gone
             return change(checkpoint)
 

@@ -6,12 +6,13 @@ it is not there, its token was burnt by a crash of the server, and the next try 
 database refuses for good is halved until the bad records stand alone; they go into quarantine, with the reason.
 """
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from ringbuf.errors import SinkError, SinkRefused, SinkUnavailable, TableMismatch
 from ringbuf.journal.step import Step, reached
@@ -20,12 +21,13 @@ from ringbuf.record.seqs import SeqSet
 from ringbuf.record.session import SessionInfo
 from ringbuf.sinks.sink import Sink
 from ringbuf.state.quarantine import Quarantine
-from ringbuf.writer.load.batch import Insert
+from ringbuf.writer.load.batch import Batch, Insert
 from ringbuf.writer.load.latency import Latency
 from ringbuf.writer.load.retry import Retry, Stuck
 from ringbuf.writer.load.tables import Tables
 from ringbuf.writer.problems import Problems
 
+LOGGER: Final = logging.getLogger("ringbuf.writer")
 T = TypeVar("T")
 
 
@@ -38,6 +40,16 @@ class Shared:
     latency: Latency
     problems: Problems
     abandon: threading.Event
+
+    def note_damages(self, batch: Batch, retry: Retry) -> None:
+        """Say what of a batch cannot be read, and put it into quarantine.
+
+        Raises:
+            Abandoned: the writer stops.
+        """
+        for damage in batch.damages:
+            LOGGER.error("journal damaged from %d to %d: %s", damage.offset, damage.end, damage.reason)
+            retry.until_written(partial(self.quarantine.add_damage, damage))
 
 
 @dataclass
@@ -68,12 +80,13 @@ class Connection:
         self._shared = shared
         self._dividing_seconds = dividing_seconds
         self._is_prompt = is_prompt
-        self._retry = Retry(shared.problems, shared.abandon, patience)
+        self._retry = Retry(shared.problems, shared.abandon)
+        self._patience = patience
         self._burnt: dict[str, int] = {}  # how often a token turned out to be burnt
 
     @property
     def error(self) -> str | None:
-        """What its last call failed with, None if it succeeded."""
+        """What its last call failed with; None if it succeeded, or if the database answers others."""
         return self._retry.error
 
     def close(self) -> None:
@@ -108,7 +121,9 @@ class Connection:
         Raises:
             Stuck, Abandoned: see `deliver`.
         """
-        self._retry.until_answered(partial(self._shared.tables.check, self._sink, schema), self._answers)
+        self._retry.until_answered(
+            partial(self._shared.tables.check, self._sink, schema), self._answers, self._patience
+        )
 
     def note_sessions(self, sessions: Iterable[tuple[SessionInfo, int]]) -> None:
         """Store what is known of sessions.
@@ -116,7 +131,7 @@ class Connection:
         Raises:
             Stuck, Abandoned: see `deliver`.
         """
-        self._retry.until_answered(partial(self._sink.note_sessions, sessions), self._answers)
+        self._retry.until_answered(partial(self._sink.note_sessions, sessions), self._answers, self._patience)
         reached(Step.SESSIONS_STORED)
 
     def _with_table(self, schema: Schema, call: Callable[[], T]) -> T:
@@ -128,7 +143,7 @@ class Connection:
                 self._shared.tables.doubt(schema)
                 raise
 
-        return self._retry.until_answered(attempt, self._answers)
+        return self._retry.until_answered(attempt, self._answers, self._patience)
 
     def _answers(self) -> bool:
         """Whether the database does anything for us: if so, what fails is the trouble of one table."""

@@ -37,14 +37,13 @@ from ringbuf.sinks.sink import Sink
 from ringbuf.state.checkpoint import Checkpoint, CheckpointFile, Intent
 from ringbuf.state.data_directory import DataDirectory
 from ringbuf.state.quarantine import Quarantine
-from ringbuf.writer.load import batches
 from ringbuf.writer.load.batch import CONNECTIONS, Batch
 from ringbuf.writer.load.batches import Batches, selection_of
 from ringbuf.writer.load.catch_up import CatchUp
 from ringbuf.writer.load.connection import Connection, Shared
 from ringbuf.writer.load.latency import Latency
 from ringbuf.writer.load.retry import Abandoned, Retry, Stuck
-from ringbuf.writer.load.stragglers import counted, returned, set_aside, tidied
+from ringbuf.writer.load.stragglers import counted, fallen_behind, returned, tidied
 from ringbuf.writer.load.tables import Tables
 from ringbuf.writer.load.verifier import VERIFY_SECONDS, Verdict, Verifier
 from ringbuf.writer.problems import Problems
@@ -92,9 +91,9 @@ class Loader:
         self._journal = journal
         self._problems = problems
         self._flush_interval = flush_interval
-        self._retry = Retry(problems, self.abandon, PATIENCE_SECONDS)
+        self._retry = Retry(problems, self.abandon)
         tables = Tables()
-        shared = Shared(tables, self.quarantine, self.latency, problems, self.abandon)
+        self._shared = shared = Shared(tables, self.quarantine, self.latency, problems, self.abandon)
         connections = [
             Connection(connect(), shared, patience=PATIENCE_SECONDS, dividing_seconds=PATIENCE_SECONDS)
             for _ in range(CONNECTIONS + 1)
@@ -105,7 +104,7 @@ class Loader:
         self._senders = [Worker(f"sender-{number}") for number in range(CONNECTIONS)]
         self._batches = Batches(reader, lambda: journal.durable_end, self.finishing.is_set)
         self._verifier = Verifier(asking, tables, reader.sessions, self.news.set)
-        self._catch_up = CatchUp(self._file, journal, slow, shared, self._has_much, self.news.set)
+        self._catch_up = CatchUp(self._file, journal, slow, shared, self._has_plenty, self.news.set)
         self._doubtful_until = journal.durable_end  # an earlier run may have sent it
 
     @property
@@ -134,8 +133,8 @@ class Loader:
         """Bytes of the journal that are not yet sent."""
         return self._journal.durable_end - self.sent
 
-    def _has_much(self) -> bool:
-        return self.backlog >= batches.PLENTY_BYTES
+    def _has_plenty(self) -> bool:
+        return self._batches.has_plenty(self.sent)
 
     # The thread
 
@@ -149,7 +148,7 @@ class Loader:
             self._catch_up.start()
             while not self.abandon.is_set():
                 started = time.monotonic()
-                self._take_back()
+                self._return_who_caught_up()
                 batch = self._batches.next(self.sent, self.checkpoint)
                 if batch is not None:
                     self._load(batch)
@@ -174,7 +173,7 @@ class Loader:
         if idle:
             self.news.wait(self._flush_interval if self.finishing.is_set() else VERIFY_SECONDS)
             self.news.clear()
-        elif not self.finishing.is_set() and not self._has_much():
+        elif not self.finishing.is_set() and not self._has_plenty():
             self.finishing.wait(max(0.0, started + self._flush_interval - time.monotonic()))
 
     def _recover(self) -> None:
@@ -190,7 +189,7 @@ class Loader:
         batch = self._batches.between(intent.begin, intent.end, selection_of(self.checkpoint))
         if intent.is_of(batch.begin, batch.end, batch.tokens):
             for schema, error in self._deliver(batch, doubt=True).items():
-                self._set_aside(schema, error, batch.tokens, 0, self.sent)
+                self._fall_behind(schema, error, batch.tokens, 0, self.sent)
         # Else the journal was damaged meanwhile. What of it is readable is doubtful like all behind the checkpoint.
 
     # One batch
@@ -199,15 +198,13 @@ class Loader:
         intent = Intent(batch.begin, batch.end, batch.tokens)
         self._save(lambda now: replace(counted(now, batch), intent=intent))
         reached(Step.BATCH_INTENDED)
-        for damage in batch.damages:
-            LOGGER.error("journal damaged from %d to %d: %s", damage.offset, damage.end, damage.reason)
-            self._retry.until_written(partial(self.quarantine.add_damage, damage))
+        self._shared.note_damages(batch, self._retry)
         stuck = self._deliver(batch, doubt=batch.begin < self._doubtful_until)
         reached(Step.BATCH_SENT)
-        self._verifier.note(batch)
+        self._verifier.add(batch)
         self.sent = batch.end
         for schema, error in stuck.items():
-            self._set_aside(schema, error, batch.tokens, self._verifier.rows_of(schema), self.sent)
+            self._fall_behind(schema, error, batch.tokens, self._verifier.rows_of(schema), self.sent)
 
     def _deliver(self, batch: Batch, *, doubt: bool) -> dict[str, SinkError]:
         """Send all inserts of a batch; meanwhile, if there is plenty, read the next one.
@@ -215,10 +212,10 @@ class Loader:
         Returns:
             the schemas, by name, whose records the database does not take, and what it says.
         """
-        lanes = cycle(zip(self._senders, self._sending, strict=True))
+        senders = cycle(zip(self._senders, self._sending, strict=True))
         under_way = [
             (insert.schema.name, sender.submit(partial(connection.deliver, insert, doubt=doubt)))
-            for insert, (sender, connection) in zip(batch.inserts, lanes, strict=False)
+            for insert, (sender, connection) in zip(batch.inserts, senders, strict=False)
         ]
         self._batches.read_ahead(batch.end, self.checkpoint)
         wait([delivered for _, delivered in under_way])
@@ -246,7 +243,7 @@ class Loader:
 
     def _verify_rest(self) -> None:
         """Wait for the answer, then ask for what was sent since."""
-        self._verifier.hurry()
+        self._verifier.store_sessions_next()
         for _ in range(2):
             if not self._verifier.is_asking:
                 self._verifier.ask(self.sent)
@@ -258,7 +255,7 @@ class Loader:
             return
         for schema, error in verdict.stuck.items():
             records = self._verifier.rows_of(schema) + verdict.sent.rows_of(schema)
-            self._set_aside(schema, error, {}, records, self.sent)
+            self._fall_behind(schema, error, {}, records, self.sent)
         for schema in self.checkpoint.behind:
             verdict.lost.pop(schema, None)
         lost = SeqSet(each for found in verdict.lost.values() for each in found.ranges)
@@ -279,7 +276,7 @@ class Loader:
 
     # Stragglers
 
-    def _set_aside(
+    def _fall_behind(
         self, schema: str, error: SinkError, tokens: Mapping[str, tuple[str, ...]], records: int, end: int
     ) -> None:
         """Let a schema keep its place alone.
@@ -294,18 +291,18 @@ class Loader:
         self._verifier.drop(schema)
         own = tokens.get(schema)
         now_ns = time.time_ns()
-        self._save(lambda now: set_aside(now, schema, error, own, records, end, now_ns))
-        reached(Step.SCHEMA_SET_ASIDE)
+        self._save(lambda now: fallen_behind(now, schema, error, own, records, end, now_ns))
+        reached(Step.SCHEMA_FELL_BEHIND)
         self._catch_up.begin(schema)
 
-    def _take_back(self) -> None:
+    def _return_who_caught_up(self) -> None:
         """Load schemas that have caught up with the others again."""
         for schema in self.checkpoint.behind:
             if self._catch_up.has_reached(schema, self.sent):
                 self._save(partial(returned, schema=schema, sent=self.sent))
                 if schema not in self.checkpoint.behind:
                     LOGGER.info("schema %s has caught up", schema)
-                    reached(Step.SCHEMA_TAKEN_BACK)
+                    reached(Step.SCHEMA_RETURNED)
 
     def _save(self, changed: Callable[[Checkpoint], Checkpoint]) -> None:
         """Nothing may be sent whose intent is not durable."""

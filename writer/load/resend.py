@@ -84,7 +84,7 @@ def _keep(path: Path, refused: dict[Range, str]) -> None:
     if not path.exists():
         return
     lines = path.read_bytes().splitlines(keepends=True)
-    DISK.replace(path, ([memoryview(line)] for line in lines if _belongs(line, refused)))
+    DISK.replace(path, [[memoryview(line) for line in lines if _belongs(line, refused)]])
 
 
 def _belongs(line: bytes, refused: dict[Range, str]) -> bool:

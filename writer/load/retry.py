@@ -37,22 +37,19 @@ class Retry:
 
     Attributes:
         error: what the last call of the database failed with; None if it succeeded, or if the database answers others.
-
-    Args:
-        patience: seconds that a call may fail while the database answers.
     """
 
-    def __init__(self, problems: Problems, abandon: threading.Event, patience: float) -> None:
+    def __init__(self, problems: Problems, abandon: threading.Event) -> None:
         self.error: str | None = None
         self._problems = problems
         self._abandon = abandon
-        self._patience = patience
 
-    def until_answered(self, call: Callable[[], T], answers: Callable[[], bool]) -> T:
+    def until_answered(self, call: Callable[[], T], answers: Callable[[], bool], patience: float) -> T:
         """Repeat a call of the database until it succeeds.
 
         Args:
             answers: whether the database does anything for us.
+            patience: seconds that the call may fail while it does.
 
         Raises:
             SinkRefused: the database refuses the data for good.
@@ -75,7 +72,7 @@ class Retry:
                 does_answer = answers()
                 self.error = None if does_answer else str(error)
                 since = (failed if since is None else since) if does_answer else None
-                if since is not None and failed - since >= self._patience:
+                if since is not None and failed - since >= patience:
                     raise Stuck(error) from error
                 if self._abandon.wait(next(waits)):
                     raise Abandoned from error

@@ -8,7 +8,7 @@ from ringbuf.state.checkpoint import Checkpoint, Intent, Straggler
 from ringbuf.writer.load.batch import Batch
 
 
-def set_aside(
+def fallen_behind(
     checkpoint: Checkpoint,
     schema: str,
     error: SinkError,
@@ -54,7 +54,7 @@ def moved(checkpoint: Checkpoint, schema: str, offset: int, rows: int) -> Checkp
     return checkpoint.with_straggler(schema, there)
 
 
-def renamed(checkpoint: Checkpoint, schema: str, error: SinkError) -> Checkpoint:
+def explained(checkpoint: Checkpoint, schema: str, error: SinkError) -> Checkpoint:
     """Another reason keeps a straggler behind."""
     return checkpoint.with_straggler(schema, replace(checkpoint.stragglers[schema], reason=error.what, hint=error.hint))
 

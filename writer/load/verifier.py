@@ -104,14 +104,9 @@ class Verifier:
         self._sent = Sent()
         self._question: Question | None = None
         self._ask_at = 0.0
-        self._note_at = 0.0
+        self._store_at = 0.0
         self._last_seen: dict[int, int] = {}
-        self._noted: set[int] = set()
-
-    @property
-    def rows(self) -> int:
-        """Records that were sent and not yet asked for."""
-        return self._sent.rows
+        self._stored: set[int] = set()
 
     @property
     def is_overrun(self) -> bool:
@@ -128,7 +123,7 @@ class Verifier:
         """Whether it is time for the next question."""
         return self._sent.rows >= VERIFY_ROWS or time.monotonic() >= self._ask_at
 
-    def note(self, batch: Batch) -> None:
+    def add(self, batch: Batch) -> None:
         """Take note of what was acknowledged, and of when sessions were seen."""
         for insert in batch.inserts:
             self._sent.add(insert.schema, insert.records)
@@ -152,17 +147,17 @@ class Verifier:
             wait([self._question.verdict])
             self._question = None
         self.forget()
-        self.hurry()  # whether sessions were stored is not known
+        self.store_sessions_next()  # whether sessions were stored is not known
 
-    def hurry(self) -> None:
+    def store_sessions_next(self) -> None:
         """Store sessions with the next question, however long ago that was done last."""
-        self._note_at = 0.0
+        self._store_at = 0.0
 
     def ask(self, end: int) -> None:
         """Ask for everything that was sent since the last question; `end`: journal offset below which all was sent."""
         self._ask_at = time.monotonic() + VERIFY_SECONDS
         sent, self._sent = self._sent, Sent()
-        verdict = self._worker.submit(partial(self._find_out, Verdict(end, sent), self._sessions_to_note()))
+        verdict = self._worker.submit(partial(self._find_out, Verdict(end, sent), self._sessions_to_store()))
         verdict.add_done_callback(lambda _: self._on_answer())
         self._question = Question(sent, verdict)
 
@@ -180,14 +175,14 @@ class Verifier:
 
     def _find_out(self, found: Verdict, sessions: list[tuple[SessionInfo, int]]) -> Verdict:
         if sessions:
-            self._note(sessions)
+            self._store_sessions(sessions)
             for schema in self._tables.sound:
                 self._unless_stuck(found, schema, partial(self._connection.check, schema))
         for schema, records in found.sent.by_schema():
             self._unless_stuck(found, schema, partial(self._add_lost, found, schema, records))
         return found
 
-    def _note(self, sessions: list[tuple[SessionInfo, int]]) -> None:
+    def _store_sessions(self, sessions: list[tuple[SessionInfo, int]]) -> None:
         """Store sessions; no record has to wait if that cannot be done."""
         try:
             self._connection.note_sessions(sessions)
@@ -195,7 +190,7 @@ class Verifier:
             self.sessions_error = str(stuck.error)
         else:
             self.sessions_error = None
-            self._noted |= {info.session for info, _ in sessions}
+            self._stored |= {info.session for info, _ in sessions}
 
     def _add_lost(self, found: Verdict, schema: Schema, records: SeqSet) -> None:
         if lacking := self._connection.lacking(schema, records):
@@ -208,10 +203,10 @@ class Verifier:
             except Stuck as stuck:
                 found.stuck[schema.name] = stuck.error
 
-    def _sessions_to_note(self) -> list[tuple[SessionInfo, int]]:
+    def _sessions_to_store(self) -> list[tuple[SessionInfo, int]]:
         """All sessions there are news of, if one of them is new or the last time was a while ago."""
-        is_old_news = self._last_seen.keys() <= self._noted or self.sessions_error is not None
-        if is_old_news and time.monotonic() < self._note_at:
+        is_old_news = self._last_seen.keys() <= self._stored or self.sessions_error is not None
+        if is_old_news and time.monotonic() < self._store_at:
             return []
-        self._note_at = time.monotonic() + SESSION_SECONDS
+        self._store_at = time.monotonic() + SESSION_SECONDS
         return [(self._described[session], seen) for session, seen in self._last_seen.items()]

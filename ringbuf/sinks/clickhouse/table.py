@@ -60,7 +60,7 @@ _NUMBERS = {
     **{f"i{size}": f"Int{8 * size}" for size in (1, 2, 4, 8)},
     **{f"f{size}": f"Float{8 * size}" for size in (4, 8)},
 }
-_TIME = "DateTime64(9, 'UTC')"
+TIME: Final = "DateTime64(9, 'UTC')"
 _WORD = "LowCardinality(String)"
 _NARROW = 64
 _MAX_NAME = 200
@@ -154,6 +154,19 @@ def header(schema: Schema) -> bytes:
     named = [group[0] for group in _columns(schema)]
     texts = [column.name for column in named] + [column.type for column in named]
     return _varint(len(named)) + b"".join(_varint(len(text)) + text.encode() for text in texts)
+
+
+def column_type(schema: Schema, name: str) -> str:
+    """The type of the column of a field, as who reads it has it."""
+    dtype = schema.dtype[name]
+    if name in schema.words:
+        return _WORD
+    if dtype.kind == "S":
+        is_narrow = dtype.itemsize <= _NARROW and not name.endswith("_id") and name != "text"
+        return _WORD if is_narrow else "String"
+    if dtype.kind == "b":
+        return "Bool"
+    return TIME if schema.is_time(name) else _NUMBERS.get(dtype.str[1:], f"FixedString({dtype.itemsize})")
 
 
 def create_database(database: str) -> str:
@@ -263,17 +276,15 @@ def _gap(offset: int, size: int) -> _Column:
 
 
 def _field(schema: Schema, name: str, dtype: np.dtype[Any]) -> list[_Column]:
+    type_ = column_type(schema, name)
     if name in schema.words:
         words = {0: "unknown", **schema.words[name]}
-        return _derived(name, "UInt8", _WORD, _word(_raw(name), words), words=words)
+        return _derived(name, "UInt8", type_, _word(_raw(name), words), words=words)
     if dtype.kind == "S":
-        narrow = dtype.itemsize <= _NARROW and not name.endswith("_id") and name != "text"
-        type_ = _WORD if narrow else "String"
         index = _skip_index(schema, name)
         return _derived(name, f"FixedString({dtype.itemsize})", type_, _text(_raw(name)), index=index)
     if dtype.kind == "b":
-        return _derived(name, "UInt8", "Bool", f"{quoted(_raw(name))} != 0")
-    type_ = _TIME if schema.is_time(name) else _NUMBERS.get(dtype.str[1:], f"FixedString({dtype.itemsize})")
+        return _derived(name, "UInt8", type_, f"{quoted(_raw(name))} != 0")
     absent = ("DEFAULT", "nan") if dtype.kind == "f" else ("", "")
     return [_Column(name, type_, *absent, codec=_codec(schema, name, dtype), index=_skip_index(schema, name))]
 
@@ -330,7 +341,7 @@ def _index(column: _Column, condition: str = "") -> str:
 
 
 def _alter_column(table: str, column: _Column, found: FoundColumn) -> list[str]:
-    if _plain(found.type) != _plain(column.type):
+    if plain(found.type) != plain(column.type):
         back = f"change it back: ALTER TABLE {table} MODIFY COLUMN {column.name} {column.type}"
         raise _mismatch(table, f"column {column.name} is {found.type}", column.type, back)
     if column.kind == "EPHEMERAL" or column.source:
@@ -347,7 +358,7 @@ def _alter_column(table: str, column: _Column, found: FoundColumn) -> list[str]:
     return [f"MODIFY COLUMN {replace(column, expression=_word(column.source, merged), words=merged, codec='')}"]
 
 
-def _plain(type_: str) -> str:
+def plain(type_: str) -> str:
     """Whether a text is stored with a dictionary is the owner's choice."""
     return "String" if type_ == _WORD else type_
 

@@ -35,7 +35,7 @@ def test_a_writer_killed_at_this_step_while_a_schema_is_behind_or_catches_up_nei
     ticks.spoil()
     ticks.record(100)
     wait_behind(writer, "ticks")
-    if step in (Step.SCHEMA_SET_ASIDE, Step.STRAGGLER_INTENDED):
+    if step in (Step.SCHEMA_FELL_BEHIND, Step.STRAGGLER_INTENDED):
         ticks.mend()
         wait_caught_up(writer)
     writer.stop()

@@ -57,7 +57,7 @@ def frames_of(directory: Path, session: int) -> list[Frame]:
 def test_what_is_left_to_others_is_passed_over_and_counted(journal: Path, size: int) -> None:
     every = list(range(24))
     assert rows(collected(journal, Buffer(size), Selection(only="quote"))) == {"quote": every}
-    without = collected(journal, Buffer(size), Selection(others={"quote": None}))
+    without = collected(journal, Buffer(size), Selection(without={"quote": None}))
     assert rows(without) == {"tick": every, "news": every}
     assert left(without) == {"quote": 24}
 
@@ -65,14 +65,14 @@ def test_what_is_left_to_others_is_passed_over_and_counted(journal: Path, size: 
 @pytest.mark.parametrize("size", [64, 1_000, 1 << 20])
 def test_a_schema_is_taken_back_from_an_offset_on(journal: Path, size: int) -> None:
     frames = frames_of(journal, 8)
-    batches = collected(journal, Buffer(size), Selection(others={"quote": frames[5].offset}))
+    batches = collected(journal, Buffer(size), Selection(without={"quote": frames[5].offset}))
     assert rows(batches)["quote"] == list(range(10, 24))
     assert left(batches) == {"quote": 10}
 
 
 def test_what_was_counted_before_is_not_counted_again(journal: Path) -> None:
     frames = frames_of(journal, 8)
-    batches = collected(journal, Buffer(1_000), Selection(others={"quote": None}), {"quote": frames[5].offset})
+    batches = collected(journal, Buffer(1_000), Selection(without={"quote": None}), {"quote": frames[5].offset})
     assert left(batches) == {"quote": 14}
 
 
@@ -83,7 +83,7 @@ def test_the_same_bounds_give_the_same_batch_again_in_any_buffer_that_holds_it(j
     alone = collect(JournalReader(journal), whole.begin, whole.end, Buffer(3_000), Selection(only="quote"))
     assert (alone.begin, alone.end) == (whole.begin, whole.end)
     assert alone.tokens == {"quote": whole.tokens["quote"]}
-    others = collect(JournalReader(journal), whole.begin, whole.end, Buffer(3_000), Selection(others={"quote": None}))
+    others = collect(JournalReader(journal), whole.begin, whole.end, Buffer(3_000), Selection(without={"quote": None}))
     assert others.tokens | alone.tokens == whole.tokens
 
 
@@ -91,7 +91,7 @@ def test_a_batch_that_finds_little_ends_all_the_same(journal: Path, monkeypatch:
     monkeypatch.setattr(batch, "SCAN_BYTES", 1_000)
     for selection, expected in (
         (Selection(only="quote"), {"quote": list(range(24))}),
-        (Selection(others={"quote": None, "tick": None, "news": None}), {}),
+        (Selection(without={"quote": None, "tick": None, "news": None}), {}),
     ):
         batches = collected(journal, Buffer(1 << 20), selection)
         assert len(batches) > 5
@@ -104,7 +104,7 @@ def test_damage_is_told_by_whom_it_concerns(tmp_path: Path) -> None:
     _, middle, _ = segments(tmp_path)
     end = middle.stat().st_size
     flip(middle, end - FRAME_SIZE + HEADER_SIZE + 3)  # a payload
-    tick, others = Selection(only="tick"), Selection(others={"tick": None})
+    tick, others = Selection(only="tick"), Selection(without={"tick": None})
     assert [len(each.damages) for each in collected(tmp_path, Buffer(1 << 20), tick)] == [1]
     assert [len(each.damages) for each in collected(tmp_path, Buffer(1 << 20), others)] == [0]
     flip(middle, end - FRAME_SIZE + 3)  # and its header

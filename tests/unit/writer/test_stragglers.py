@@ -5,14 +5,14 @@ from dataclasses import replace
 from ringbuf.errors import TableMismatch
 from ringbuf.state.checkpoint import Checkpoint, Intent, Straggler
 from ringbuf.writer.load.batch import Batch
-from ringbuf.writer.load.stragglers import counted, intended, moved, renamed, returned, set_aside, tidied
+from ringbuf.writer.load.stragglers import counted, explained, fallen_behind, intended, moved, returned, tidied
 
 ERROR = TableMismatch("the table is another", "move it away")
 START = Checkpoint("db", 128, Intent(256, 512, {"ticks": ("a", "b"), "quotes": ("c",)}))
 
 
 def behind(records: int = 7, end: int = 512) -> Checkpoint:
-    return set_aside(START, "ticks", ERROR, ("a", "b"), records, end, 99)
+    return fallen_behind(START, "ticks", ERROR, ("a", "b"), records, end, 99)
 
 
 def batch(begin: int, end: int, **left: int) -> Batch:
@@ -25,7 +25,7 @@ def test_a_schema_falls_behind_with_its_own_part_of_what_was_on_its_way() -> Non
     own = Intent(256, 512, {"ticks": ("a", "b")})
     assert found.stragglers == {"ticks": Straggler(128, own, 99, "the table is another", "move it away", 7, 512)}
     assert (found.offset, found.offset_of("ticks"), found.offset_of("quotes")) == (128, 128, 128)
-    idle = set_aside(replace(START, intent=None), "ticks", ERROR, None, 7, 512, 99)
+    idle = fallen_behind(replace(START, intent=None), "ticks", ERROR, None, 7, 512, 99)
     assert (idle.intent, idle.stragglers["ticks"].intent) == (None, None)
 
 
@@ -43,7 +43,7 @@ def test_its_place_moves_and_fewer_wait() -> None:
     assert (found.offset, found.lowest, found.highest) == (128, 128, 256)
     assert moved(found, "ticks", 512, 0).stragglers["ticks"].records == 0, "nothing is left of what was counted"
     assert found.stragglers["ticks"].why == "the table is another; move it away"
-    assert renamed(found, "ticks", TableMismatch("another")).stragglers["ticks"].why == "another"
+    assert explained(found, "ticks", TableMismatch("another")).stragglers["ticks"].why == "another"
 
 
 def test_it_returns_when_nothing_of_it_is_left_or_on_its_way() -> None:
@@ -64,5 +64,5 @@ def test_it_returns_when_nothing_of_it_is_left_or_on_its_way() -> None:
 
 def test_one_that_returned_a_moment_ago_falls_behind_from_where_it_was_taken_back() -> None:
     back = returned(moved(behind(), "ticks", 512, 7), "ticks", 512)
-    again = set_aside(back, "ticks", ERROR, None, 1, 640, 100)
+    again = fallen_behind(back, "ticks", ERROR, None, 1, 640, 100)
     assert again.behind["ticks"] == Straggler(512, None, 100, "the table is another", "move it away", 1, 640)

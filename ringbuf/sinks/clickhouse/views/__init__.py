@@ -74,6 +74,7 @@ def _planned(query: str) -> str:
 
 
 def _view(name: str, columns: Mapping[str, str], query: str, end: str, about: str) -> View:
-    comment = f"{MARK}{about} [{zlib.crc32(query.encode()):08x}]"
     typed = ", ".join(f"{quoted(column)} {kind}" for column, kind in columns.items())
+    mark = zlib.crc32(f"({typed}) {query}".encode())  # without the end, which is another one for each user
+    comment = f"{MARK}{about} [{mark:08x}]"
     return View(comment, f"CREATE OR REPLACE VIEW {name} ({typed}) AS {query}{end}\nCOMMENT {literal(comment)}")

@@ -7,13 +7,14 @@ from collections.abc import Iterable
 from typing import Final
 
 from ringbuf.record.execution import EXECUTION
-from ringbuf.trading.number import DECIMALS
+from ringbuf.sinks.clickhouse.table import TIME, column_type, plain
+from ringbuf.trading.number import DECIMALS, QUOTE_DECIMALS
+
+__all__ = ["COUNT", "EXACT", "QUOTE", "TIME", "of_execution"]
 
 COUNT: Final = "UInt64"
 EXACT: Final = f"Decimal(76, {DECIMALS})"
-QUOTE: Final = "Decimal(76, 52)"
-TIME: Final = "DateTime64(9, 'UTC')"
-_NUMBERS: Final = {"f8": "Float64", "u8": "UInt64", "u2": "UInt16"}
+QUOTE: Final = f"Decimal(76, {QUOTE_DECIMALS})"
 
 
 def of_execution(names: Iterable[str]) -> dict[str, str]:
@@ -22,8 +23,5 @@ def of_execution(names: Iterable[str]) -> dict[str, str]:
 
 
 def _type(name: str) -> str:
-    if name in ("exchange", "account", "symbol"):
-        return "LowCardinality(String)"
-    if name in EXECUTION.words:
-        return "String"
-    return TIME if EXECUTION.is_time(name) else _NUMBERS.get(EXECUTION.dtype[name].str[1:], "String")
+    type_ = column_type(EXECUTION, name)
+    return type_ if name in ("exchange", "account", "symbol") else plain(type_)  # others go through functions of texts

@@ -6,10 +6,10 @@ from ringbuf.record.execution import EXECUTION
 from ringbuf.sinks.clickhouse.views.columns import COUNT, EXACT, QUOTE, TIME, of_execution
 from ringbuf.sinks.clickhouse.views.expression import EPOCH, ZERO
 from ringbuf.sinks.clickhouse.views.trades import trades
-from ringbuf.trading.number import LEAST, MOST, MOST_QUOTE, PRODUCT_DECIMALS
+from ringbuf.trading.number import LEAST, MOST, MOST_QUOTE, PRODUCT_DECIMALS, QUOTE_DECIMALS
 
 _KEY: Final = ("exchange", "account", "symbol", "position_side", "position_id", "strategy")
-_QUOTE_ZERO: Final = "toDecimal256(0, 52)"
+_QUOTE_ZERO: Final = f"toDecimal256(0, {QUOTE_DECIMALS})"
 _OF_EXECUTION: Final = tuple(name for name in EXECUTION.names if name != "exec_type")
 _COUNTS: Final = ("fills", "unpriced", "ignored", "ignored_commissions")
 _OPEN: Final = ("open_buy", "open_sell", "awaited_buy", "awaited_sell")
