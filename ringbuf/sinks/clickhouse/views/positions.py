@@ -20,6 +20,9 @@ FILLS: Final = {
     "corrected": "UInt8",
     "copies": COUNT,
     **dict.fromkeys(("counted", "priced"), "Bool"),
+    **dict.fromkeys(("traded_price", "traded_quantity"), f"Nullable({EXACT})"),
+    "traded_quote": f"Nullable({QUOTE})",
+    **dict.fromkeys(("commission_paid", "other_commission_paid"), f"Nullable({EXACT})"),
 }
 """The columns of `fills`, with their types."""
 
@@ -40,10 +43,13 @@ def fills(table: str) -> str:
 
     - counted, priced: whether quantity, and price x quantity, can be summed
     - corrected, copies: whether the venue corrected it, and how many records told of it
+    - traded_price, traded_quantity, traded_quote, commission_paid, other_commission_paid: the exact decimals that are
+      summed; NULL if they are not countable, traded_quote if it is not priced
     """
     return f"""
 SELECT {", ".join(_OF_EXECUTION)}, simulated, corrected, copies, CAST({_COUNTED}, 'Bool') AS counted,
-    CAST({_COUNTED} AND {_priced()}, 'Bool') AS priced
+    CAST({_COUNTED} AND {_priced()}, 'Bool') AS priced, traded_price, traded_quantity,
+    if(priced, {_quote()}, NULL) AS traded_quote, commission_paid, other_commission_paid
 FROM ({trades(table)})"""
 
 
