@@ -25,8 +25,8 @@ def test_each_number_is_exact_that_any_copy_tells_whole(views: Database) -> None
     record(views, {**FILL, "last_quantity": float(amount), "exact": f"q={amount}"})
     look_back = {**FILL, "origin": "lookback", "last_quantity": float(amount)}
     record(views, {**look_back, "commission": float(amount), "exact": f"q={amount};f={amount}"})
-    wanted = (amount, "60000.5", Decimal(amount) * Decimal("60000.5"), amount)
-    assert exact_numbers(views) == [(*map(Decimal, wanted), None)]
+    quantity, price = Decimal(amount), Decimal("60000.5")
+    assert exact_numbers(views) == [(quantity, price, quantity * price, quantity, None)]
 
 
 def test_a_corrected_fill_has_the_exact_numbers_of_the_correction(views: Database) -> None:

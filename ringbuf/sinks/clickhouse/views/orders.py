@@ -5,7 +5,7 @@ from typing import Final
 from ringbuf.record.execution import EXECUTION
 from ringbuf.record.fields import BY_NAME
 from ringbuf.sinks.clickhouse.views.columns import COUNT, EXACT, TIME, of_execution
-from ringbuf.sinks.clickhouse.views.expression import INSTRUMENT, SO_FAR, ZERO, listed
+from ringbuf.sinks.clickhouse.views.expression import EPOCH, INSTRUMENT, SO_FAR, ZERO, listed
 from ringbuf.sinks.clickhouse.views.placed import placed
 from ringbuf.sinks.clickhouse.views.reports import RECORD, words
 from ringbuf.sinks.clickhouse.views.trades import KEY, OF_RECORD, first_told
@@ -36,7 +36,7 @@ ORDERS: Final = {
     **of_execution((*_OTHERS, "flags", "order_status")),
     **dict.fromkeys(("executed_quantity", "awaited_quantity", "open_quantity"), EXACT),
     "records": COUNT,
-    "first_captured_ns": TIME,
+    **dict.fromkeys(("first_captured_ns", "requested_ns", "acknowledged_ns"), TIME),
 }
 """The columns of `orders`, with their types."""
 
@@ -48,6 +48,8 @@ def orders(table: str) -> str:
     - awaited_quantity: executed by its totals, its fill yet to come
     - open_quantity: what may still trade, with what is awaited
     - records, first_captured_ns: how many records tell of it, and when the first was captured
+    - requested_ns, acknowledged_ns: when its first request, and the venue's first report of it, were captured live;
+      the epoch if they were not
     """
     shown = (
         "simulated",
@@ -69,7 +71,7 @@ SELECT
     executed - booked AS awaited_quantity,
     if(is_over OR size IS NULL, {ZERO}, greatest(assumeNotNull(size) - executed - unfilled, {ZERO})) + awaited_quantity
         AS open_quantity,
-    records, first_captured_ns
+    records, first_captured_ns, requested_ns, acknowledged_ns
 FROM (
     SELECT
         *,
@@ -124,6 +126,8 @@ SELECT
     groupBitOrIf(record.flags, report.role = 'report') AS flags,
     countIf(report.role = 'report') AS records,
     minIf(record.captured_ns, report.role = 'report') AS first_captured_ns,
+    {_first_live("report.is_new_request")} AS requested_ns,
+    {_first_live("NOT report.is_request AND report.status != 'denied'")} AS acknowledged_ns,
     argMaxIf({word}, report.strength, report.is_word) AS strongest,
     argMaxIf(
         {word}, ({since}, report.strength.5), report.is_word AND report.strength.4 = {int(Force.FINAL)}
@@ -156,6 +160,12 @@ SELECT
 FROM {table} AS record FINAL
 INNER JOIN ({_ranked(table)}) AS report USING ({RECORD})
 GROUP BY {", ".join(KEY)}, report.simulated, report.order_key"""
+
+
+def _first_live(condition: str) -> str:
+    """When the first such report was captured, leaving out those that were asked for later."""
+    is_live = "report.role = 'report' AND report.origin NOT IN ('lookback', 'reconciliation')"
+    return f"ifNull(minIf(record.captured_ns, {is_live} AND {condition}), {EPOCH})"
 
 
 def _latest(name: str, condition: str) -> str:
