@@ -6,8 +6,11 @@ executed stays in the open quantity until the fill itself has arrived. So `quant
 and a strategy that buys while it is below a target does not buy twice.
 
 The rules are those of `ringbuf.trading`; the views in the database follow the same ones.
+
+Profit is known if the inventory is given the instruments' contracts. It is reckoned when it is asked for.
 """
 
+import os
 import threading
 from collections.abc import Mapping
 from datetime import timedelta
@@ -16,14 +19,28 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
+from ringbuf.errors import ConfigurationError
 from ringbuf.record.enumerations import OrderStatus, Side
+from ringbuf.trading.contract import UNKNOWN, Contract, ContractKind
+from ringbuf.trading.contract_table import Contracts, read_contracts
 from ringbuf.trading.ledger import Ledger
 from ringbuf.trading.number import EXACT
 from ringbuf.trading.order import Order
-from ringbuf.trading.position import Position, Sums
+from ringbuf.trading.position import Holding, Position, Sums
+from ringbuf.trading.profit import Profit, State
 from ringbuf.trading.report import Instrument, Report
 
-__all__ = ["Instrument", "Inventory", "OrderState", "Position", "Sums"]
+__all__ = [
+    "Contract",
+    "ContractKind",
+    "Instrument",
+    "Inventory",
+    "OrderState",
+    "Position",
+    "Profit",
+    "Sums",
+    "read_instruments",
+]
 
 LOOKBACK: Final = timedelta(days=1)
 
@@ -63,11 +80,15 @@ class Inventory:
 
     Args:
         lookback: how far back a venue's history may be applied once more; None keeps everything.
+        instruments: the contract of each, by exchange and symbol, as `read_instruments` gives them. One that is not
+            among them counts as spot. Without this, no profit is known.
     """
 
-    def __init__(self, *, lookback: timedelta | None = LOOKBACK) -> None:
+    def __init__(self, *, lookback: timedelta | None = LOOKBACK, instruments: Contracts | None = None) -> None:
         self._lock = threading.Lock()
-        self._ledger = Ledger(None if lookback is None else lookback // timedelta(microseconds=1) * 1_000)
+        self._contracts = None if instruments is None else dict(instruments)
+        length_ns = None if lookback is None else lookback // timedelta(microseconds=1) * 1_000
+        self._ledger = Ledger(length_ns, self._contracts)
         self._positions: dict[Instrument, Position] = {}
 
     def apply(self, record: np.void | Mapping[str, Any]) -> Position:
@@ -117,10 +138,57 @@ class Inventory:
                     found[currency] = found.get(currency, Decimal(0)) + amount
         return found
 
+    def profit(
+        self, exchange: str, account: str, symbol: str, position_side: str = "", position_id: str = ""
+    ) -> Profit:
+        """What a position earned, as it is now; arguments as for `position`.
+
+        Raises:
+            ConfigurationError: the inventory has no instruments.
+        """
+        key = Instrument(exchange, account, symbol, position_side, position_id)
+        with self._lock, localcontext(EXACT):
+            return self._profit(key)
+
+    def profits(self) -> dict[Instrument, Profit]:
+        """What all positions earned.
+
+        Raises:
+            ConfigurationError: the inventory has no instruments.
+        """
+        with self._lock, localcontext(EXACT):
+            return {key: self._profit(key) for key in self._ledger.holdings}
+
+    def unknown_instruments(self) -> set[tuple[str, str]]:
+        """Exchange and symbol of those that have positions and no contract, so that they count as spot."""
+        with self._lock:
+            return {(key.exchange, key.symbol) for key in self._ledger.holdings} - (self._contracts or {}).keys()
+
+    def _profit(self, key: Instrument) -> Profit:
+        if self._contracts is None:
+            raise ConfigurationError("the inventory has no instruments", "give it some: Inventory(instruments=…)")
+        contract = self._contracts.get((key.exchange, key.symbol), UNKNOWN)
+        holding, sequence = self._ledger.holdings.get(key, Holding()), self._ledger.sequences.get(key)
+        state, late = (sequence.state, sequence.late) if sequence is not None else (State(), 0)
+        return Profit(contract, state, dict(holding.commissions), dict(holding.funding), late)
+
     def orders(self) -> list[OrderState]:
         """All orders that are known: those that work, and those that were over within the look-back."""
         with self._lock, localcontext(EXACT):
             return [_state(each) for each in self._ledger.orders()]
+
+
+def read_instruments(path: str | os.PathLike[str]) -> dict[tuple[str, str], Contract]:
+    """The contracts in a file of CSV; its columns are those of `ringbuf.trading.contract_table`.
+
+    Raises:
+        ConfigurationError: it cannot be read, or a line is wrong; the message says which one and why.
+    """
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as lines:
+            return read_contracts(lines, str(path))
+    except OSError as error:
+        raise ConfigurationError(f"{path}: {error.strerror}", "name a file of CSV that can be read") from error
 
 
 def _state(order: Order) -> OrderState:

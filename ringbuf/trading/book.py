@@ -6,11 +6,12 @@ from itertools import pairwise
 from typing import Any, TypeAlias
 
 from ringbuf.trading.directory import ClientId, Directory, Found
+from ringbuf.trading.funding import Payment, Payments
 from ringbuf.trading.order import Order
 from ringbuf.trading.report import Instrument, Report
 from ringbuf.trading.trade import Fill, Trade
 
-Kept: TypeAlias = Order | ClientId | Trade
+Kept: TypeAlias = Order | ClientId | Trade | Payment
 """What a book keeps, and forgets one by one."""
 
 
@@ -34,28 +35,38 @@ class Book:
 
     Attributes:
         directory: the orders by their ids.
+        payments: those of funding.
         new: what was added to the book; whoever forgets takes it from here.
     """
 
     def __init__(self, instrument: Instrument) -> None:
         self.new: list[Kept] = []
         self.directory = Directory(instrument, self.new)
+        self.payments = Payments(self.new)
         self._trades: dict[Any, Trade] = {}  # under all their ids
         self._clock_ns = 0
         self._arrivals = 0
 
     def __len__(self) -> int:
         """Number of ids that are known."""
-        return len(self.directory) + len(self._trades)
+        return len(self.directory) + len(self._trades) + len(self.payments)
 
     def knows(self, report: Report) -> bool:
         """Whether it could be told that a report was there before."""
+        if report.is_funding:
+            return self.payments.knows(report)
         if report.order_id and not report.is_change:
             return self.directory.knows(report)
         if report.is_trade or report.is_change:
             ids = (each for each in (report.ref_id, report.trade_id) if each)
             return any(each in self._trades for each in ids) or (report.is_change and self.directory.knows(report))
         return self.directory.knows(report)
+
+    def pay(self, report: Report) -> Payment:
+        """Take a report of a payment of funding."""
+        self._arrivals += 1
+        report.arrival = self._arrivals
+        return self.payments.apply(report)
 
     def apply(self, report: Report, before_ns: int) -> Changed:
         """Take one report; what is older than `before_ns` (ns since the epoch) may be forgotten."""
@@ -92,6 +103,8 @@ class Book:
             return self.directory.forget_client(kept, before_ns)
         if isinstance(kept, Order):
             return kept.is_absorbed or self._forget_order(kept, before_ns)
+        if isinstance(kept, Payment):
+            return self._forget_payment(kept, before_ns)
         is_kept = kept.heard_ns >= before_ns and not any(kept.fills)  # else it is dropped with its order
         if not is_kept:
             self._forget_trade(kept)
@@ -105,6 +118,12 @@ class Book:
             if isinstance(fill, Fill):
                 fill.trade.fills.pop(order, None)
                 self._forget_trade(fill.trade)
+        return True
+
+    def _forget_payment(self, payment: Payment, before_ns: int) -> bool:
+        if payment.heard_ns >= before_ns:
+            return False
+        self.payments.forget(payment)
         return True
 
     def _forget_trade(self, trade: Trade) -> None:

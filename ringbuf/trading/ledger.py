@@ -9,11 +9,14 @@ from collections import deque
 from collections.abc import Iterator
 
 from ringbuf.errors import RecordError
-from ringbuf.record.enumerations import ExecType
 from ringbuf.trading.book import Book, Kept
+from ringbuf.trading.contract import UNKNOWN
+from ringbuf.trading.contract_table import Contracts
+from ringbuf.trading.fill_sequence import FillSequence
+from ringbuf.trading.funding import Payment
 from ringbuf.trading.lookback import LookBack
 from ringbuf.trading.order import Order
-from ringbuf.trading.position import Holding, entry_of, open_of
+from ringbuf.trading.position import Entry, Holding, entry_of, open_of
 from ringbuf.trading.report import Instrument, Report
 from ringbuf.trading.trade import Fill
 
@@ -26,15 +29,19 @@ class Ledger:
 
     Args:
         lookback_ns: None keeps everything.
+        contracts: if given, profit is known.
 
     Attributes:
         holdings: the positions.
+        sequences: the fills of each position in the venue's order, if profit is known.
         changed: those that the last report changed.
     """
 
-    def __init__(self, lookback_ns: int | None) -> None:
+    def __init__(self, lookback_ns: int | None, contracts: Contracts | None = None) -> None:
         self._lookback = LookBack(lookback_ns)
+        self._contracts = contracts
         self.holdings: dict[Instrument, Holding] = {}
+        self.sequences: dict[Instrument, FillSequence] = {}
         self.changed: set[Instrument] = set()
         self._books: dict[Instrument, Book] = {}
         self._kept: deque[tuple[Book, Kept]] = deque()
@@ -62,12 +69,15 @@ class Ledger:
         before_ns = self._lookback.before_ns
         if 0 < report.exchange_ns < before_ns:
             self._check_known(report)
-        if report.exec_type is ExecType.FUNDING:
-            return report.instrument.position(report.position_side, report.position_id)  # neither trade nor order
         book = self._books.get(report.instrument)
         if book is None:
             book = self._books[report.instrument] = Book(report.instrument)
         report.heard_ns = self._lookback.hear(report.exchange_ns)
+        if report.is_funding:
+            payment = book.pay(report)
+            self._pay(payment)
+            self._forget(book, before_ns)
+            return payment.position
         changed = book.apply(report, before_ns)
         for fill in changed.fills:
             self._count(fill)
@@ -97,14 +107,35 @@ class Ledger:
                 self._kept.append((book, kept))
 
     def _count(self, fill: Fill) -> None:
-        entry = entry_of(fill)
-        if entry == fill.entry:
+        old, new = fill.entry, entry_of(fill)
+        if new == old:
             return
-        if fill.entry is not None:
-            self._holding(fill.entry.key).count(fill.entry, -1)
-        if entry is not None:
-            self._holding(entry.key).count(entry, 1)
-        fill.entry = entry
+        if old is not None:
+            self._holding(old.key).count(old, -1)
+        if new is not None:
+            self._holding(new.key).count(new, 1)
+        if self._contracts is not None:
+            self._place(self._contracts, old, new)
+        fill.entry = new
+
+    def _place(self, contracts: Contracts, old: Entry | None, new: Entry | None) -> None:
+        if old is not None and new is not None and (old.key, old.placed) == (new.key, new.placed):
+            return  # only its commissions are others
+        for entry, times in ((old, -1), (new, 1)):
+            if entry is not None and entry.placed is not None:
+                sequence = self.sequences.get(entry.key)
+                if sequence is None:
+                    contract = contracts.get((entry.key.exchange, entry.key.symbol), UNKNOWN)
+                    sequence = self.sequences[entry.key] = FillSequence(contract, self._lookback)
+                sequence.count(entry.placed, times)
+
+    def _pay(self, payment: Payment) -> None:
+        _, amounts = payment.amounts
+        if amounts != payment.entry:
+            holding = self._holding(payment.position)
+            holding.pay(payment.entry, -1)
+            holding.pay(amounts, 1)
+            payment.entry = amounts
 
     def _open(self, order: Order) -> None:
         old, new = order.entry, open_of(order)

@@ -1,13 +1,15 @@
 """A position: what is held of an instrument, what its open orders may still change, and the sums it comes from."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import NamedTuple
 
 from ringbuf.record.enumerations import Side
+from ringbuf.trading.fill_sequence import Placed
 from ringbuf.trading.number import ZERO, is_countable, quote_of
 from ringbuf.trading.order import Order
+from ringbuf.trading.rank import Place
 from ringbuf.trading.report import Commission, Instrument
 from ringbuf.trading.trade import Fill
 
@@ -48,13 +50,26 @@ class Sums(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """What one fill adds to the sums of a position; quantity 0 if it is ignored."""
+    """What one fill adds to a position; quantity 0 if it is ignored."""
 
     key: Instrument
     side: Side
     quantity: Decimal
-    quote: Decimal | None
+    price: Decimal | None
     commissions: tuple[Commission, ...]
+    place: Place | None
+
+    @property
+    def quote(self) -> Decimal | None:
+        """Price x quantity, if it is summed."""
+        return None if self.price is None else quote_of(self.price, self.quantity)
+
+    @property
+    def placed(self) -> Placed | None:
+        """The fill as one of a sequence; None if it is ignored."""
+        if self.place is None:
+            return None
+        return Placed(self.place, self.quantity if self.side is Side.BUY else -self.quantity, self.price)
 
 
 class Open(NamedTuple):
@@ -68,7 +83,11 @@ class Open(NamedTuple):
 
 @dataclass(slots=True)
 class Holding:
-    """The running sums of one position."""
+    """The running sums of one position.
+
+    Attributes:
+        funding: paid, by currency; negative if it was received.
+    """
 
     bought_quantity: Decimal = ZERO
     sold_quantity: Decimal = ZERO
@@ -82,6 +101,7 @@ class Holding:
     open_sell: Decimal = ZERO
     awaited_buy: Decimal = ZERO
     awaited_sell: Decimal = ZERO
+    funding: dict[str, Decimal] = field(default_factory=dict)
 
     @property
     def position(self) -> Position:
@@ -101,17 +121,21 @@ class Holding:
             self.ignored += times
             return
         self.fills += times
-        if entry.quote is None:
+        quote = entry.quote
+        if quote is None:
             self.unpriced += times
-        quantity, quote = times * entry.quantity, times * (entry.quote or ZERO)
+        quantity, quote = times * entry.quantity, times * (quote or ZERO)
         if entry.side is Side.BUY:
             self.bought_quantity += quantity
             self.bought_quote += quote
         else:
             self.sold_quantity += quantity
             self.sold_quote += quote
-        for amount, currency in entry.commissions:
-            self.commissions[currency] = self.commissions.get(currency, ZERO) + times * amount
+        _add(self.commissions, entry.commissions, times)
+
+    def pay(self, amounts: Iterable[Commission], times: int) -> None:
+        """Add a payment of funding, or with `times` -1 take it out."""
+        _add(self.funding, amounts, times)
 
     def open(self, entry: Open, times: int) -> None:
         """Add what is open of an order, or with `times` -1 take it out."""
@@ -121,6 +145,11 @@ class Holding:
         elif entry.side is Side.SELL:
             self.open_sell += times * entry.quantity
             self.awaited_sell += times * entry.awaited
+
+
+def _add(sums: dict[str, Decimal], amounts: Iterable[Commission], times: int) -> None:
+    for amount, currency in amounts:
+        sums[currency] = sums.get(currency, ZERO) + times * amount
 
 
 def entry_of(fill: Fill) -> Entry | None:
@@ -134,10 +163,11 @@ def entry_of(fill: Fill) -> Entry | None:
         key = key.position(fill.position_side or order.position_side, fill.position_id or order.position_id)
     side = fill.traded_side
     if side is Side.UNKNOWN or fill.is_ignored:
-        return Entry(key, side, ZERO, None, ())
-    price = fill.counted_price
-    paid = tuple(each[1] for each in fill.paid if each is not None and is_countable(each[1].amount))
-    return Entry(key, side, fill.counted, None if price is None else quote_of(price, fill.counted), paid)
+        return Entry(key, side, ZERO, None, (), None)
+    told = fill.counted_told
+    assert told is not None, "a fill that counts was counted"
+    paid = tuple(each for each in told.commissions if is_countable(each.amount))
+    return Entry(key, side, fill.counted, fill.counted_price, paid, told.place)
 
 
 def open_of(order: Order) -> Open | None:

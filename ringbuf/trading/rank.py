@@ -1,4 +1,4 @@
-"""Which of two reports of an order counts: the later one, by venue time, then total, then arrival."""
+"""Which of two reports of an order counts: the later one, by venue time, then total, then arrival; and of fills."""
 
 from decimal import Decimal
 from typing import Generic, NamedTuple, TypeVar
@@ -13,6 +13,20 @@ class Moment(NamedTuple):
     """When something was reported: venue time, ns since the epoch, and place in the order of arrival."""
 
     venue_ns: int
+    arrival: int
+
+
+class Place(NamedTuple):
+    """Where a fill stands among those of its position: in the venue's order.
+
+    Attributes:
+        venue_ns: the venue's time; without one, the latest seen of its instrument when it arrived. Ns since the epoch.
+        exchange_seq: the venue's sequence number, which orders the fills of one time; 0 if it tells none.
+        arrival: place in the order of arrival.
+    """
+
+    venue_ns: int
+    exchange_seq: int
     arrival: int
 
 

@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from ringbuf.errors import RecordError
-from ringbuf.record.enumerations import ExecType, OrderStatus, Origin, PositionSide, QuantityUnit, Side
+from ringbuf.record.enumerations import ExecType, OrderStatus, Origin, PositionSide, QuantityUnit, Side, TradeType
 from ringbuf.trading.number import EXACT
 from ringbuf.trading.reading import Reading
 from ringbuf.trading.states import ENDS, NO_ID, REQUESTS, STATUS_OF
@@ -15,6 +15,7 @@ from ringbuf.trading.states import ENDS, NO_ID, REQUESTS, STATUS_OF
 CHANGES: Final = frozenset({ExecType.TRADE_CANCEL, ExecType.TRADE_CORRECT})
 TRADES: Final = frozenset({ExecType.FILL, ExecType.CALCULATED})
 """Reports of a trade, if their last quantity is above zero: `calculated` is some venues' word for a liquidation."""
+_LATER: Final = 1 << 62  # what is no live record ranks behind all that are
 
 
 class Instrument(NamedTuple):
@@ -56,6 +57,7 @@ class Report:
         says_over: whether that is the order's end.
         quantity, leaves: of the order, as far as they are countable; None for an amount of money.
         total: the cumulative quantity, likewise. Where only the two others are told, it follows from them.
+        is_funding: whether it reports a payment of funding, which is neither of a trade nor of an order.
         is_trade: whether it reports a trade; a fill of zero is a status.
         is_change: whether it cancels or corrects a trade.
         is_new_request: whether it is our own request for a new order, from before the venue has answered: what the
@@ -73,10 +75,10 @@ class Report:
     """
 
     __slots__ = (
-        "arrival", "client_order_id", "commissions", "exchange_ns", "exec_type", "heard_ns", "instrument", "is_change",
-        "is_live", "is_new_request", "is_request", "is_trade", "last_price", "last_quantity", "leaves", "mark",
-        "order_id", "orig_client_order_id", "position_id", "position_side", "price", "quantity", "ref_id", "report_id",
-        "says_over", "side", "status", "total", "trade_id", "venue_ns",
+        "arrival", "client_order_id", "commissions", "exchange_ns", "exchange_seq", "exec_type", "heard_ns",
+        "instrument", "is_change", "is_funding", "is_live", "is_new_request", "is_request", "is_trade", "last_price",
+        "last_quantity", "leaves", "mark", "order_id", "orig_client_order_id", "position_id", "position_side", "price",
+        "quantity", "ref_id", "report_id", "says_over", "side", "status", "total", "trade_id", "venue_ns",
     )  # fmt: skip
 
     def __init__(self, record: np.void | Mapping[str, Any]) -> None:
@@ -102,6 +104,11 @@ class Report:
         return not self.order_id and self.status in (OrderStatus.REJECTED, OrderStatus.DENIED)
 
     @property
+    def rank(self) -> int:
+        """Its rank among copies: the lowest counts, that of the first live one."""
+        return self.arrival if self.is_live else self.arrival + _LATER
+
+    @property
     def names_order(self) -> bool:
         """Whether it is about an order."""
         return bool(self.order_id or self.client_order_id or self.orig_client_order_id)
@@ -121,7 +128,10 @@ class Report:
         self.is_live = reading.origin in (Origin.LIVE, None)  # what the recorder says where it is not told
         self.is_change = exec_type in CHANGES
         self.last_quantity = reading.number("last_quantity")
-        self.is_trade = exec_type in TRADES and self.last_quantity is not None and self.last_quantity > 0
+        is_paid = exec_type is ExecType.FUNDING or reading.word("trade_type", TradeType) is TradeType.FUNDING
+        self.is_funding = is_paid and not self.is_change
+        has_quantity = self.last_quantity is not None and self.last_quantity > 0
+        self.is_trade = exec_type in TRADES and has_quantity and not self.is_funding
         self.status = self._status(reading.word("order_status", OrderStatus))
         self.is_new_request = not self.order_id and self.status is OrderStatus.PENDING_NEW and exec_type not in REQUESTS
         self.is_request = self.is_new_request or (not self.order_id and exec_type in REQUESTS)
@@ -147,13 +157,14 @@ class Report:
             _commission(reading, "other_commission", "other_commission_currency"),
         )
         self.exchange_ns = reading.time("exchange_ns")
+        self.exchange_seq = reading.integer("exchange_seq")
         end = ENDS.get(self.status)
         self.says_over = end is not None and not (end.unless_leaves and bool(leaves))
 
     def _mark(self, reading: Reading) -> int:
         told = (
             self.exec_type, self.status, self.side, self.order_id, self.client_order_id, self.orig_client_order_id,
-            self.trade_id, self.report_id, self.ref_id, self.exchange_ns, reading.integer("exchange_seq"),
+            self.trade_id, self.report_id, self.ref_id, self.exchange_ns, self.exchange_seq,
             _signed(self.price), self.quantity, self.total, self.leaves, _signed(self.last_price), self.last_quantity,
         )  # fmt: skip
         if not self.is_new_request:
@@ -168,7 +179,7 @@ class Report:
             raise RecordError(
                 f"a {word} ({self._ids}) names no trade", "give trade_id, or ref_id: the report it is about"
             )
-        if not (self.names_order or self.is_trade or self.is_change or self.exec_type is ExecType.FUNDING):
+        if not (self.names_order or self.is_trade or self.is_change or self.is_funding):
             raise RecordError(f"a record ({self._ids}) belongs to no order", "give order_id or client_order_id")
         for number in (self.quantity, self.total, self.leaves, self.last_quantity):
             if number is not None and number < 0:
@@ -177,6 +188,11 @@ class Report:
     @property
     def _ids(self) -> str:
         return f"order_id {self.order_id!r}, client_order_id {self.client_order_id!r}, trade_id {self.trade_id!r}"
+
+
+def arrival_of(rank: int) -> int:
+    """The place in the order of arrival of the copy with this rank."""
+    return rank % _LATER
 
 
 def _signed(number: Decimal | None) -> Decimal | str | None:

@@ -9,22 +9,57 @@ A trade that was cancelled is no more, whichever comes first. Of corrections the
 gives: one that another change names is older than that one, else venue time decides, then arrival.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, TypeVar
 
 from ringbuf.record.enumerations import ExecType, Side
 from ringbuf.trading.number import ZERO, is_countable
 from ringbuf.trading.order import Executed, Order
-from ringbuf.trading.rank import Moment
-from ringbuf.trading.report import Commission, Instrument, Report
+from ringbuf.trading.rank import Moment, Place
+from ringbuf.trading.report import Commission, Instrument, Report, arrival_of
+
+T = TypeVar("T")
 
 ANY: Final = Moment(0, 0)
-Commissions: TypeAlias = tuple[tuple[int, Commission] | None, ...]
-"""The commissions of a fill, each with its rank among those of all copies: the lowest counts."""
-_LATER: Final = 1 << 62  # what is no live record ranks behind all that are
-_NOTHING: Final[Commissions] = (None, None)
+
+
+class Details(NamedTuple):
+    """What the copies of a fill tell of it: each with its rank among all copies that tell it; the lowest counts.
+
+    Attributes:
+        exchange_ns: the venue's time.
+        venue_ns: that of the report, see `Report.venue_ns`; each has one.
+    """
+
+    commission: tuple[int, Commission] | None
+    other_commission: tuple[int, Commission] | None
+    exchange_ns: tuple[int, int] | None
+    exchange_seq: tuple[int, int] | None
+    venue_ns: tuple[int, int]
+
+    @property
+    def commissions(self) -> Iterator[Commission]:
+        """Those that are told."""
+        return (each[1] for each in self[:2] if each is not None)
+
+    @property
+    def place(self) -> Place:
+        """Where the fill stands among others; of its copies the first live one counts, else the first."""
+        rank, venue_ns = self.venue_ns
+        time_ns = self.exchange_ns[1] if self.exchange_ns else venue_ns
+        return Place(time_ns, self.exchange_seq[1] if self.exchange_seq else 0, arrival_of(rank))
+
+    def earlier(self, other: "Details") -> "Details":
+        """Of each the first that is told."""
+        return Details(
+            _first(self.commission, other.commission),
+            _first(self.other_commission, other.other_commission),
+            _first(self.exchange_ns, other.exchange_ns),
+            _first(self.exchange_seq, other.exchange_seq),
+            min(self.venue_ns, other.venue_ns),
+        )
 
 
 @dataclass(slots=True, eq=False)
@@ -35,8 +70,8 @@ class Fill(Executed):
         order: its order; None if it named none.
         side, position_side, position_id: as it was reported; where it does not tell, those of its order count.
         quantity, price: as reported; None if the price is not known.
-        commissions: each from the first live copy that tells it, else from the first.
-        paid: its commissions as they count now, from all that turned out to be copies of it, too.
+        told: what its copies tell of it.
+        counted_told: the same as it counts now, from all that turned out to be copies of it, too.
         counted_price: its price as it counts now.
         is_ignored: whether its quantity is none that can be summed.
         entry: what it adds to the sums of its position.
@@ -49,9 +84,9 @@ class Fill(Executed):
     position_id: str = field(kw_only=True)
     quantity: Decimal = field(kw_only=True)
     price: Decimal | None = field(kw_only=True)
-    commissions: Commissions = field(kw_only=True)
+    told: Details = field(kw_only=True)
     trade: "Trade" = field(kw_only=True)
-    paid: Commissions = _NOTHING
+    counted_told: Details | None = None
     counted_price: Decimal | None = None
     is_ignored: bool = False
     entry: Any = None
@@ -66,7 +101,7 @@ class Fill(Executed):
         self.side = self.side or report.side
         self.position_side = self.position_side or report.position_side
         self.position_id = self.position_id or report.position_id
-        self.commissions = _earlier(self.commissions, _commissions(report))
+        self.told = self.told.earlier(_details(report))
 
     def count(self, quantity: Decimal, price: Decimal | None, changed: Moment | None) -> None:
         """From now on it counts with this quantity and price; if that is another one than reported, since a change."""
@@ -167,7 +202,7 @@ class Trade:
             position_side=report.position_side,
             position_id=report.position_id,
             price=report.last_price,
-            commissions=_commissions(report),
+            told=_details(report),
             trade=self,
         )
         fills.append(new)
@@ -222,7 +257,7 @@ class Trade:
             The fills that may count otherwise than before.
         """
         if touched is not None and not self.is_changed and not self._is_vague:
-            touched.paid = touched.commissions
+            touched.counted_told = touched.told
             touched.count(touched.quantity, touched.price, None)
             return (touched,)
         fills = [each for some in self.fills.values() for each in some]
@@ -231,10 +266,10 @@ class Trade:
         told = {each: self._told(each, price, quantity) for each in fills}
         kept = _kept(told)
         for each in fills:
-            each.paid = each.commissions
+            each.counted_told = each.told
         for each, its in told.items():
             if kept[each] is not each:
-                kept[each].paid = _earlier(kept[each].paid, each.commissions)
+                kept[each].counted_told = (kept[each].counted_told or kept[each].told).earlier(each.told)
             is_gone = kept[each] is not each or self._canceled is not None
             each.count(ZERO if is_gone else its.quantity, its.price, since if kept[each] is each else None)
         return fills
@@ -266,14 +301,19 @@ def _kept(told: Mapping[Fill, Told]) -> dict[Fill, Fill]:
     return {each: kept[its] for each, its in told.items()}
 
 
-def _commissions(report: Report) -> Commissions:
-    rank = report.arrival if report.is_live else report.arrival + _LATER
+def _first(one: tuple[int, T] | None, other: tuple[int, T] | None) -> tuple[int, T] | None:
+    if one is None or other is None:
+        return one or other
+    return one if one[0] <= other[0] else other
+
+
+def _details(report: Report) -> Details:
+    rank = report.rank
     one, other = report.commissions
-    if one is None and other is None:
-        return _NOTHING
-    return None if one is None else (rank, one), None if other is None else (rank, other)
-
-
-def _earlier(some: Commissions, others: Commissions) -> Commissions:
-    """Of each commission the first that is told."""
-    return tuple(min((each for each in pair if each), default=None) for pair in zip(some, others, strict=True))
+    return Details(
+        None if one is None else (rank, one),
+        None if other is None else (rank, other),
+        (rank, report.exchange_ns) if report.exchange_ns else None,
+        (rank, report.exchange_seq) if report.exchange_seq else None,
+        (rank, report.venue_ns),
+    )

@@ -254,8 +254,9 @@ def test_the_same_id_elsewhere_is_another_order(views: Database, field: str) -> 
 
 
 def test_what_belongs_to_no_order_is_none(views: Database) -> None:
-    record(views, {**ORDER, "client_order_id": ""}, {**ORDER, "exec_type": "funding"})
-    assert orders(views) == []
+    paid = {**FILL, "trade_type": "funding"}
+    record(views, {**ORDER, "client_order_id": ""}, {**ORDER, "exec_type": "funding"}, paid)
+    assert (orders(views), fills(views), positions(views)) == ([], [], [])
 
 
 # Positions

@@ -60,6 +60,10 @@ def words(members: Iterable[IntEnum]) -> str:
     return listed(sorted(each.name.lower() for each in members))
 
 
+FUNDING: Final = f"(exec_type = 'funding' OR (trade_type = 'funding' AND exec_type NOT IN ({words(CHANGES)})))"
+"""Whether a record reports a payment of funding, which is neither of a trade nor of an order."""
+
+
 def reports(table: str) -> str:
     """All records but funding, as reports."""
     texts = ", ".join(f"{text_of(name)} AS {name}_text" for name in NUMBERS)
@@ -112,7 +116,7 @@ FROM (
                     exec_type IN ({words(TRADES)}) AND last_quantity > 0 AND isFinite(last_quantity) AS is_trade,
                     {texts}
                 FROM {table} FINAL
-                WHERE exec_type != 'funding'
+                WHERE NOT {FUNDING}
             )
         )
     )

@@ -1,0 +1,65 @@
+"""What is traded: the kind of a contract, its multiplier, its steps and its currencies."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+from typing import Final
+
+from ringbuf.errors import ConfigurationError
+from ringbuf.trading.number import is_countable
+
+
+class ContractKind(StrEnum):
+    """How price and quantity make a value.
+
+    `spot`, `linear`, `quanto` and `option`: price x quantity x multiplier. `inverse`: quantity x multiplier / price.
+    An option's price is its premium, in the currency it settles in.
+    """
+
+    SPOT = "spot"
+    LINEAR = "linear"
+    INVERSE = "inverse"
+    QUANTO = "quanto"
+    OPTION = "option"
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """The specification of one instrument of a venue.
+
+    Attributes:
+        multiplier: of the value of a quantity of 1: what a contract is worth at a price of 1, in the settle currency.
+        tick: step of its prices.
+        step: step of its quantities.
+        base, quote: the currencies of its symbol; empty if they are not known.
+        settle: in which profit is paid; if not given, `base` for an inverse contract, else `quote`.
+        value_step: to which the venue rounds the value of one contract, in the settle currency; None if it does not.
+
+    Raises:
+        ConfigurationError: a number is not above zero or has too many digits, or a quanto contract does not tell its
+            settle currency.
+    """
+
+    kind: ContractKind = ContractKind.SPOT
+    multiplier: Decimal = Decimal(1)
+    tick: Decimal | None = None
+    step: Decimal | None = None
+    base: str = ""
+    quote: str = ""
+    settle: str = ""
+    value_step: Decimal | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("multiplier", "tick", "step", "value_step"):
+            number = getattr(self, name)
+            if number is not None and not (number > 0 and is_countable(number)):
+                raise ConfigurationError(f"{name} is {number}", "give a number above 0, of 38 decimals at most")
+        if self.kind is ContractKind.QUANTO and not self.settle:
+            raise ConfigurationError("a quanto contract has no settle currency", "say in which currency it is paid")
+        if not self.settle:
+            is_inverse = self.kind is ContractKind.INVERSE
+            object.__setattr__(self, "settle", self.base if is_inverse else self.quote)
+
+
+UNKNOWN: Final = Contract()
+"""What an instrument counts as that nobody specified: spot, in currencies that are not known."""

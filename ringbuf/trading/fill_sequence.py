@@ -1,0 +1,110 @@
+"""The fills of one position in the venue's order, and its state after them.
+
+A fill may come late, be taken back or corrected. Then the states after it are other ones: they are folded again, from
+the last state that was kept before it. Nothing is folded before somebody asks.
+
+What is older than the look-back is folded into one state, and its fills are dropped, so memory is bounded. A change of
+such a fill can be no more than added to that state, and is counted in `late`.
+"""
+
+from bisect import bisect_left
+from decimal import Decimal
+from typing import Final, NamedTuple
+
+from ringbuf.trading.contract import Contract
+from ringbuf.trading.lookback import LookBack
+from ringbuf.trading.profit import State, traded
+from ringbuf.trading.rank import Place
+
+INTERVAL: Final = 32
+"""Of so many states one is kept."""
+LEAST_DROPPED: Final = 64
+"""Fills that are too old are looked for when at least so many have come."""
+
+
+class Placed(NamedTuple):
+    """A fill: its place, its quantity, which is negative if it was sold, and its price, if that is known."""
+
+    place: Place
+    quantity: Decimal
+    price: Decimal | None
+
+
+class FillSequence:
+    """The fills of one position. For one thread, in an exact context.
+
+    Attributes:
+        contract: that of its instrument.
+        late: number of changes of fills that were dropped already.
+    """
+
+    def __init__(self, contract: Contract, lookback: LookBack) -> None:
+        self.contract = contract
+        self.late = 0
+        self._lookback = lookback
+        self._fills: list[Placed] = []
+        self._kept = [State()]  # before the fills 0, INTERVAL, 2 * INTERVAL, ...
+        self._state, self._folded = self._kept[0], 0  # after so many fills
+        self._dropped = Place(-1, 0, 0)  # up to here
+        self._look_at = LEAST_DROPPED
+
+    def __len__(self) -> int:
+        """Number of fills that are kept."""
+        return len(self._fills)
+
+    @property
+    def state(self) -> State:
+        """After its last fill."""
+        self._fold(len(self._fills))
+        return self._state
+
+    def count(self, fill: Placed, times: int) -> None:
+        """Add a fill, or with `times` -1 take it out."""
+        if fill.place <= self._dropped:
+            self.late += 1
+            self._begin(traded(self._kept[0], self.contract, times * fill.quantity, fill.price))
+            return
+        at = bisect_left(self._fills, fill.place, key=_place)
+        if times > 0:
+            self._fills.insert(at, fill)
+        else:
+            del self._fills[at]
+        self._go_back(at)
+        if len(self._fills) >= self._look_at:
+            self._drop()
+
+    def _fold(self, end: int) -> None:
+        for at in range(self._folded, end):
+            if at == len(self._kept) * INTERVAL:
+                self._kept.append(self._state)
+            self._state = traded(self._state, self.contract, self._fills[at].quantity, self._fills[at].price)
+        self._folded = end
+
+    def _go_back(self, at: int) -> None:
+        """The fills from here on are others."""
+        if at < self._folded:
+            last = at // INTERVAL
+            del self._kept[last + 1 :]
+            self._state, self._folded = self._kept[last], last * INTERVAL
+
+    def _begin(self, state: State) -> None:
+        self._kept, self._state, self._folded = [state], state, 0
+
+    def _drop(self) -> None:
+        """Drop the fills that are older than the look-back."""
+        end = bisect_left(self._fills, self._lookback.before_ns, key=_venue_ns)
+        if end:
+            self._go_back(end)
+            self._fold(end)
+            self._dropped = self._fills[end - 1].place
+            self._begin(self._state)
+            del self._fills[:end]
+        self._look_at = 2 * len(self._fills) + LEAST_DROPPED
+
+
+def _place(fill: Placed) -> Place:
+    return fill.place
+
+
+def _venue_ns(fill: Placed) -> int:
+    return fill.place.venue_ns

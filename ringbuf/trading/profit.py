@@ -1,0 +1,248 @@
+"""Profit by average cost: a fold over the fills of one position, in the venue's order.
+
+A quantity has a value at a price: for most contracts price x quantity, for an inverse one -quantity / price, so that
+there, too, a long position gains when its value rises. The multiplier is left out until the figures are read.
+
+    cost    the value of what is held, at the prices it was opened at
+    cash    what was paid and received: each fill takes the value of its signed quantity out of it
+
+    opening                 cost + value of the fill
+    closing a part          cost x what is left / what was held: the average entry stays as it is
+    more than is held       cost is the value of the rest at the new price
+    realised                cash + cost
+    unrealised at a mark    value of the quantity at the mark - cost
+    average entry           the price at which the quantity has the value `cost`; harmonic for an inverse contract
+
+So realised + unrealised = cash + value at the mark, whatever was rounded.
+
+**Rounding.** Averages are fractions, and the denominators of a position that is never flat would grow without end. So
+a fraction is kept as long as its denominator is at most 10**60, and is rounded half-even to 60 decimals when it is not.
+Products have 52 decimals at most (`QUOTE_DECIMALS`), so the cash of all but inverse contracts is never rounded, and
+what they have realised is exact whenever nothing is held. Otherwise each fill adds an error of at most half a unit of
+the 60th decimal to cost and cash: after 10**8 fills it is less than one of the 52nd. Strategy and database run this
+very code over the same fills in the same order, so they agree to the last digit.
+
+A fill of which the price is not known, or cannot be summed, moves the quantity at the average entry, so it realises
+nothing; where nothing is held it opens at a value of 0. It is counted in `unpriced`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+from math import floor
+from typing import Final, NamedTuple
+
+from ringbuf.errors import RecordError
+from ringbuf.trading.contract import Contract, ContractKind
+from ringbuf.trading.number import EXACT, ZERO, is_countable, quote_of
+
+DECIMALS: Final = 60
+LARGEST_DENOMINATOR: Final = 10**DECIMALS
+NOTHING: Final = Fraction(0)
+_HALF: Final = Fraction(1, 2)
+
+
+class State(NamedTuple):
+    """What is known of a position after some fills; enough to go on from.
+
+    Attributes:
+        quantity: signed.
+        cost, cash: see above; without the multiplier.
+        unpriced: number of fills without a price that counts.
+        venue_cost, venue_cash: the same of the values that the venue rounds, with the multiplier; 0 if none.
+    """
+
+    quantity: Decimal = ZERO
+    cost: Fraction = NOTHING
+    cash: Fraction = NOTHING
+    unpriced: int = 0
+    venue_cost: Fraction = NOTHING
+    venue_cash: Fraction = NOTHING
+
+    def __str__(self) -> str:
+        """Exact text; `read_state` gives the same state back."""
+        return " ".join(f"{each.normalize(EXACT):f}" if isinstance(each, Decimal) else str(each) for each in self)
+
+
+def read_state(text: str) -> State:
+    """The state of which this is the text.
+
+    Raises:
+        RecordError: it is none.
+    """
+    try:
+        quantity, cost, cash, unpriced, *venue = text.split(" ")
+        venue_cost, venue_cash = map(Fraction, venue)
+        found = State(Decimal(quantity), Fraction(cost), Fraction(cash), int(unpriced), venue_cost, venue_cash)
+    except (ArithmeticError, ValueError) as error:
+        raise RecordError(
+            f"{text[:100]!r} is no state of a position", "fold the position from its first fill"
+        ) from error
+    return found
+
+
+def traded(state: State, contract: Contract, quantity: Decimal, price: Decimal | None) -> State:
+    """The state after one fill more.
+
+    Args:
+        quantity: signed, negative if it was sold; not 0.
+        price: as it counts; None if it is not known.
+    """
+    held, left = state.quantity, EXACT.add(state.quantity, quantity)
+    value = value_of(contract.kind, quantity, price)
+    is_priced = value is not None
+    if value is None:
+        value = _share(state.cost, quantity, held) if held else NOTHING
+    venue_cost, venue_cash = state.venue_cost, state.venue_cash
+    if contract.value_step is not None:
+        paid = _rounded_value(contract, quantity, price) if is_priced and price is not None else None
+        if paid is None:
+            paid = _share(venue_cost, quantity, held) if held else NOTHING
+        venue_cash = _bounded(venue_cash - paid)
+        venue_cost = _cost(venue_cost, paid, held, quantity, left)
+    return State(
+        left,
+        _cost(state.cost, value, held, quantity, left),
+        _bounded(state.cash - value),
+        state.unpriced + (not is_priced),
+        venue_cost,
+        venue_cash,
+    )
+
+
+def value_of(kind: ContractKind, quantity: Decimal, price: Decimal | None) -> Fraction | None:
+    """The value of a signed quantity at a price, without the multiplier; None if there is none that is summed."""
+    if price is None:
+        return None
+    if kind is ContractKind.INVERSE:
+        return -Fraction(quantity) / Fraction(price) if is_countable(price) and price > 0 else None
+    quote = quote_of(price, abs(quantity))
+    return None if quote is None else Fraction(quote if quantity > 0 else -quote)
+
+
+@dataclass(frozen=True, slots=True)
+class Profit:
+    """What one position earned, by average cost; without fees and funding, which stand beside it.
+
+    Figures are fractions, since often no decimal of an average ends; `float` and `decimal_of` make others of them.
+
+    Attributes:
+        contract: that of its instrument.
+        state: after its last fill.
+        commissions: by currency; positive is paid, negative a rebate.
+        funding: likewise.
+        late: number of changes of fills that were older than the look-back, so that they count as if they were made at
+            its beginning; 0 if the figures are exact. The database has the exact ones.
+    """
+
+    contract: Contract
+    state: State
+    commissions: Mapping[str, Decimal]
+    funding: Mapping[str, Decimal]
+    late: int = 0
+
+    @property
+    def quantity(self) -> Decimal:
+        """What is held, signed."""
+        return self.state.quantity
+
+    @property
+    def currency(self) -> str:
+        """Of profit; empty if it is not known."""
+        return self.contract.settle
+
+    @property
+    def unpriced(self) -> int:
+        """Number of fills that count without a price, so that profit is not to be relied on if there are any."""
+        return self.state.unpriced
+
+    @property
+    def average_entry(self) -> Fraction | None:
+        """The average price of what is held; None if nothing is, or its price is not known."""
+        if not self.state.quantity or (self.contract.kind is ContractKind.INVERSE and not self.state.cost):
+            return None
+        average = self.state.cost / Fraction(self.state.quantity)
+        return -1 / average if self.contract.kind is ContractKind.INVERSE else average
+
+    @property
+    def realised(self) -> Fraction:
+        """What was earned by closing, in `currency`."""
+        return (self.state.cash + self.state.cost) * Fraction(self.contract.multiplier)
+
+    @property
+    def venue_realised(self) -> Fraction | None:
+        """The same as a venue shows it that rounds the value of each contract; None if it does not round."""
+        return None if self.contract.value_step is None else self.state.venue_cash + self.state.venue_cost
+
+    def unrealised(self, mark: Decimal) -> Fraction:
+        """What closing all that is held at a price would earn, in `currency`.
+
+        Raises:
+            RecordError: nothing has a value at this price.
+        """
+        if not self.state.quantity:
+            return NOTHING
+        value = value_of(self.contract.kind, self.state.quantity, mark)
+        if value is None:
+            raise RecordError(f"a mark of {mark} gives {self.contract.kind} contracts no value", "give a usual price")
+        return (value - self.state.cost) * Fraction(self.contract.multiplier)
+
+    @property
+    def wallet(self) -> dict[str, Fraction]:
+        """By how much the position changed what the account holds, by currency; empty if its currencies are not known.
+
+        Profit - commissions - funding; of spot both currencies of the trade instead of profit, and of an option what
+        was paid for it, since both are paid at once.
+        """
+        contract = self.contract
+        if not contract.settle or (contract.kind is ContractKind.SPOT and not contract.base):
+            return {}
+        paid_at_once = contract.kind in (ContractKind.SPOT, ContractKind.OPTION)
+        found = {contract.settle: self.state.cash * Fraction(contract.multiplier) if paid_at_once else self.realised}
+        if contract.kind is ContractKind.SPOT:
+            found[contract.base] = found.get(contract.base, NOTHING) + Fraction(self.quantity)
+        for currency, amount in (*self.commissions.items(), *self.funding.items()):
+            found[currency] = found.get(currency, NOTHING) - Fraction(amount)
+        return found
+
+
+def decimal_of(number: Fraction) -> Decimal:
+    """A figure as a decimal: exact if it has 60 decimals at most, else rounded half-even to that many."""
+    units = round(number * LARGEST_DENOMINATOR)
+    return EXACT.scaleb(Decimal(units), -DECIMALS).normalize(EXACT)
+
+
+def exact_text(number: Fraction) -> str:
+    """A figure as text, exactly: a plain decimal, or where none ends a fraction `a/b`."""
+    decimal = decimal_of(number)
+    return f"{decimal:f}" if Fraction(decimal) == number else str(number)
+
+
+def _cost(cost: Fraction, value: Fraction, held: Decimal, quantity: Decimal, left: Decimal) -> Fraction:
+    """The cost after a fill of this value."""
+    if not left:
+        return NOTHING
+    if not held or (held > 0) is (quantity > 0):
+        return _bounded(cost + value)
+    if (held > 0) is (left > 0):
+        return _bounded(_share(cost, left, held))
+    return _bounded(_share(value, left, quantity))
+
+
+def _share(value: Fraction, part: Decimal, whole: Decimal) -> Fraction:
+    return value * (Fraction(part) / Fraction(whole))
+
+
+def _bounded(number: Fraction) -> Fraction:
+    return number if number.denominator <= LARGEST_DENOMINATOR else round(number, DECIMALS)
+
+
+def _rounded_value(contract: Contract, quantity: Decimal, price: Decimal) -> Fraction | None:
+    """The value of a quantity where a venue rounds that of one contract, half up, with the multiplier."""
+    assert contract.value_step is not None
+    step, of_one = Fraction(contract.value_step), value_of(contract.kind, contract.multiplier, price)
+    if of_one is None:
+        return None
+    size = floor(abs(of_one) / step + _HALF) * step
+    return Fraction(quantity) * (size if of_one > 0 else -size)
