@@ -6,17 +6,16 @@ its batch leaves: whoever finds it after a crash knows exactly which records may
 A schema whose records the database does not take has a place of its own, so that it does not hold up the others.
 """
 
-import json
 import threading
-import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, Self
 
-from ringbuf.errors import JournalCorrupt, JournalFull, JournalVersion
+from ringbuf.errors import JournalCorrupt, JournalFull
 from ringbuf.journal.files import DISK, Files
 from ringbuf.journal.step import Step
+from ringbuf.state.checked_json import decode_state, encode_state
 
 VERSION: Final = 2
 READ_VERSIONS: Final = (1, 2)
@@ -121,9 +120,7 @@ class Checkpoint:
 
 def encode(checkpoint: Checkpoint) -> bytes:
     """The file's bytes: one line of JSON with a CRC-32 over the canonical JSON of the state."""
-    state = asdict(checkpoint)
-    document = {"crc": _crc(state), "state": state, "version": VERSION}
-    return json.dumps(document, separators=(",", ":"), sort_keys=True).encode() + b"\n"
+    return encode_state(asdict(checkpoint), VERSION)
 
 
 def decode(content: bytes, where: str) -> Checkpoint:
@@ -133,13 +130,8 @@ def decode(content: bytes, where: str) -> Checkpoint:
         JournalCorrupt: they are damaged.
         JournalVersion: they were written by a later release.
     """
+    state = decode_state(content, where, READ_VERSIONS)
     try:
-        document = json.loads(content)
-        version, state = int(document["version"]), document["state"]
-        if version not in READ_VERSIONS:
-            raise JournalVersion(f"{where} has version {version}, this release reads versions 1 to {VERSION}")
-        if document["crc"] != _crc(state):
-            raise JournalCorrupt(f"{where} has CRC {document['crc']!r}, its content {_crc(state)}")
         return Checkpoint(
             str(state["destination"]),
             int(state["offset"]),
@@ -223,7 +215,3 @@ def _straggler(state: Any) -> Straggler:
 
 def _all(tokens: Mapping[str, tuple[str, ...]]) -> list[str]:
     return sorted(token for each in tokens.values() for token in each)
-
-
-def _crc(state: dict[str, Any]) -> str:
-    return f"{zlib.crc32(json.dumps(state, separators=(',', ':'), sort_keys=True).encode()):08x}"

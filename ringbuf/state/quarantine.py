@@ -9,11 +9,9 @@ import json
 import os
 import threading
 import time
-import zlib
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from ringbuf.errors import JournalCorrupt, JournalFull
 from ringbuf.journal.files import DISK, MODE, Files
@@ -21,6 +19,7 @@ from ringbuf.journal.reader import Damage
 from ringbuf.journal.step import Step, reached
 from ringbuf.record.schema import Schema
 from ringbuf.record.seqs import Range, SeqSet
+from ringbuf.state.checked_json import compact, crc
 
 
 @dataclass(frozen=True)
@@ -60,8 +59,7 @@ class Entry:
 def encode(entry: Entry) -> bytes:
     """One line."""
     content = asdict(entry)
-    line = json.dumps({"crc": _crc(content), "entry": content}, separators=(",", ":"), sort_keys=True)
-    return line.encode() + b"\n"
+    return compact({"crc": crc(content), "entry": content}) + b"\n"
 
 
 def decode(line: bytes) -> Entry:
@@ -73,8 +71,8 @@ def decode(line: bytes) -> Entry:
     try:
         document = json.loads(line)
         content = document["entry"]
-        if document["crc"] != _crc(content):
-            raise JournalCorrupt(f"quarantine line has CRC {document['crc']!r}, its content {_crc(content)}")
+        if document["crc"] != crc(content):
+            raise JournalCorrupt(f"quarantine line has CRC {document['crc']!r}, its content {crc(content)}")
         return Entry(**content)
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise JournalCorrupt(f"quarantine line of {len(line)} bytes cannot be read: {error!r}") from error
@@ -167,7 +165,3 @@ class Quarantine:
                 os.close(descriptor)
         except OSError as error:
             raise JournalFull(f"{self._path} cannot be written: {error}", "free space on its disk") from error
-
-
-def _crc(content: dict[str, Any]) -> str:
-    return f"{zlib.crc32(json.dumps(content, separators=(',', ':'), sort_keys=True).encode()):08x}"
