@@ -6,7 +6,6 @@ from typing import Final
 import click
 from rich.text import Text
 
-from ringbuf.audit.audit import COUNTS
 from ringbuf.audit.audit import audit as make_audit
 from ringbuf.audit.reconciliation import Account, LostRing, Reconciliation
 from ringbuf.record.seqs import SeqSet
@@ -14,6 +13,9 @@ from ringbuf.state.checkpoint import Straggler
 from ringbuf.tools.options import data_dir_option, timeout_option
 from ringbuf.tools.output import ABSENT, json_option, print_json, print_table, styled, time_text
 
+REMOVED_CODE: Final = 3
+"""Exit code if all was captured and stored, and some of it was removed since."""
+_COLUMNS: Final = ("recorded", "stored", "pending", "quarantined", "removed", "lost", "doubled", "dropped")
 _SHOWN_GAPS: Final = 20
 
 
@@ -26,41 +28,61 @@ def audit(ctx: click.Context, data_dir: Path, timeout: float, as_json: bool) -> 
     """Prove from sequence numbers that database = journal + rings.
 
     Each record that was ever accepted is counted once: stored in the database, pending on its way there, quarantined
-    because the database refuses it, or lost. The exit code is 0 only if nothing is lost or doubled, each ring is there
-    or was seen to its end, and all could be read. Records dropped because a ring was full were never accepted; they are
-    shown, too. The writer may be running.
+    because the database refuses it, removed since it was stored (by a TTL, DELETE, TRUNCATE, dropped partition, or
+    because the database was lost), or lost. The exit code is 1 if something is lost or doubled, a ring is gone that
+    nobody saw to its end, or something could not be read; else 3 if records were removed, else 0. Records dropped
+    because a ring was full were never accepted; they are shown, too. The writer may be running.
     """
     made = make_audit(data_dir, timeout)
     if as_json:
         print_json(made.described())
     else:
         _print(made.found, made.totals)
-    ctx.exit(0 if made.found.is_proven else 1)
+    ctx.exit(1 if not made.found.is_proven else 0 if made.found.is_complete else REMOVED_CODE)
 
 
 def _print(found: Reconciliation, totals: dict[str, int]) -> None:
     if found.accounts:
-        titles = ("RING", "SESSION", "SCHEMA", *(name.upper() for name in (*COUNTS[:-1], "dropped")))
-        print_table(titles, [_row(each) for each in found.accounts], left=titles[:3])
+        titles = ("RING", "SESSION", "SCHEMA", *(name.upper() for name in _COLUMNS))
+        shown = [each for each in found.accounts if not _is_gone(each)]
+        print_table(titles, [_row(each) for each in shown], left=titles[:3])
+        if len(shown) < len(found.accounts):
+            click.echo(f"and {len(found.accounts) - len(shown):,} sessions of which all was removed, see --json")
         click.echo()
     for each in found.accounts:
+        if each.removed.count and not _is_gone(each):
+            click.echo(f"stored once and removed since, {_named(each)}: {_gaps(each.removed)}")
         if each.lost.count:
-            name = each.origin.ring or "unknown ring"
-            click.echo(f"lost of {name}, session {each.session:016x}: {_gaps(each.lost)}")
+            click.echo(f"lost of {_named(each)}: {_gaps(each.lost)}")
         if each.lost_ring is not None:
             click.echo(_possibly_lost(each, each.lost_ring))
     for schema, straggler in found.behind.items():
         click.echo(_behind(schema, straggler, found.pending_of(schema)))
     for problem in found.problems:
         click.echo(f"problem: {problem}")
-    counted = ", ".join(f"{totals[name]:,} {name}" for name in COUNTS[1:-1])
+    counted = ", ".join(f"{totals[name]:,} {name}" for name in _COLUMNS[1:-1])
     aside = [f"{totals['raw_duplicates']:,} copies await their merge"] if totals["raw_duplicates"] else []
     aside += [f"{totals['dropped']:,} records found a ring full and were dropped"] if totals["dropped"] else []
+    aside += (
+        [f"{totals['expired']:,} of the removed were taken by their table's TTL at once"] if totals["expired"] else []
+    )
     click.echo("; ".join([f"{totals['recorded']:,} records recorded: {counted}", *aside]))
-    if found.is_proven:
+    if found.is_proven and found.is_complete:
         click.secho("PROVEN: nothing is lost, nothing is doubled.", fg="green", bold=True)
+    elif found.is_proven:
+        removed = f"{totals['removed']:,} records were stored once and have been removed from the database since"
+        click.secho(f"PROVEN: nothing is lost, nothing is doubled; but {removed}.", fg="yellow", bold=True)
     else:
         click.secho(f"NOT PROVEN: {_reasons(found, totals)}.", fg="red", bold=True)
+
+
+def _is_gone(each: Account) -> bool:
+    """Whether nothing is left of a session but that it was there once: as of all old ones where a TTL is at work."""
+    return each.ring is None and each.removed.count == each.recorded.count > 0 and each.lost_ring is None
+
+
+def _named(each: Account) -> str:
+    return f"{each.origin.ring or 'unknown ring'}, session {each.session:016x}"
 
 
 def _possibly_lost(each: Account, ring: LostRing) -> str:
@@ -83,7 +105,7 @@ def _row(each: Account) -> list[str | Text]:
         f"{each.session:016x}",
         each.origin.schema or ABSENT,
         *(f"{seqs.count:,}" for seqs in (each.recorded, each.stored, each.pending)),
-        *(_alarm(count) for count in (each.quarantined.count, each.lost.count, each.doubled)),
+        *(_alarm(count) for count in (each.quarantined.count, each.removed.count, each.lost.count, each.doubled)),
         ABSENT if each.ring is None else _alarm(each.ring.dropped),
     ]
 

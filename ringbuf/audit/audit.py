@@ -7,9 +7,20 @@ from typing import Any, Final
 
 from ringbuf.audit.reconciliation import Account, Reconciliation, reconcile
 from ringbuf.query.database import ANSWER_SECONDS, open_database, writer_status
+from ringbuf.record.seqs import SeqSet
 from ringbuf.ring import registry
 
-COUNTS: Final = ("recorded", "stored", "pending", "quarantined", "lost", "doubled", "raw_duplicates")
+COUNTS: Final = (
+    "recorded",
+    "stored",
+    "pending",
+    "quarantined",
+    "removed",
+    "expired",
+    "lost",
+    "doubled",
+    "raw_duplicates",
+)
 RING_COUNTS: Final = ("dropped", "rejected", "flagged")
 """Counters of a ring, unknown when it is gone."""
 
@@ -43,6 +54,7 @@ class Audit:
             "data_dir": str(self.data_dir),
             "database": self.database,
             "proven": self.found.is_proven,
+            "complete": self.found.is_complete,
             "totals": _totals(sessions),
             "sessions": sessions,
             "stragglers": [
@@ -83,8 +95,11 @@ def _session(each: Account) -> dict[str, Any]:
         "stored": each.stored.count,
         "pending": each.pending.count,
         "quarantined": each.quarantined.count,
+        "removed": each.removed.count,
+        "removed_ranges": _bounds(each.removed),
+        "expired": each.expired.count,
         "lost": each.lost.count,
-        "gaps": [[gap.first_seq, gap.end] for gap in each.lost.ranges],
+        "gaps": _bounds(each.lost),
         "doubled": each.doubled,
         "raw_duplicates": each.raw_duplicates,
         "dropped": each.ring.dropped if each.ring else None,
@@ -93,3 +108,7 @@ def _session(each: Account) -> dict[str, Any]:
         "ending": each.ending,
         "lost_ring": None if each.lost_ring is None else asdict(each.lost_ring),
     }
+
+
+def _bounds(records: SeqSet) -> list[list[int]]:
+    return [[each.first_seq, each.end] for each in records.ranges]

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from ringbuf.errors import RingbufError, RingNotFound, SinkError
+from ringbuf.errors import JournalError, RingbufError, RingNotFound, SinkError
 from ringbuf.journal.reader import RECORDS, Damage, JournalReader, Tail
 from ringbuf.query.database import Database
 from ringbuf.record.seqs import Range, SeqSet
@@ -21,6 +21,8 @@ from ringbuf.sinks.clickhouse.table import SESSIONS, quoted
 from ringbuf.state import checkpoint, quarantine
 from ringbuf.state.checkpoint import Checkpoint, Straggler
 from ringbuf.state.data_directory import DataDirectory
+from ringbuf.state.verified import Unread, Verified
+from ringbuf.state.verified import load as load_verified
 
 BUCKET: Final = 65_536
 """Seqs that the database counts at a time: so that an audit's memory does not grow with the table."""
@@ -58,6 +60,7 @@ class JournalContent:
         ends: for each session the seq behind the last record it ever had, whether or not that is still there.
         written_ns: when its last frame of each session was written, ns since the epoch.
         pending: records that the loader has yet to verify in the database.
+        verified: records that it has verified there.
         behind: schemas whose records the database does not take at the moment, by name.
         problems: what is damaged, and was not removed while it was read.
     """
@@ -66,6 +69,7 @@ class JournalContent:
     ends: dict[int, int] = field(default_factory=dict)
     written_ns: dict[int, int] = field(default_factory=dict)
     pending: dict[int, SeqSet] = field(default_factory=dict)
+    verified: dict[int, SeqSet] = field(default_factory=dict)
     behind: dict[str, Straggler] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
 
@@ -128,15 +132,21 @@ def look_at_journal(directory: DataDirectory) -> JournalContent:
     # First: what the loader verifies meanwhile counts as pending.
     state = checkpoint.load(directory.checkpoint) or Checkpoint("", 0)
     reader = JournalReader(directory.journal)
-    pending: defaultdict[int, list[Range]] = defaultdict(list)
+    unread = Unread(directory.quarantine)
+    pending: list[Range] = []
+    verified: list[Range] = []
     damages: list[Damage] = []
     for item in reader.frames():
         if isinstance(item, Tail):
             break
         if isinstance(item, Damage):
             damages.append(item)
-        elif item.kind == RECORDS and item.end > state.offset_of(reader.sessions[item.session].schema.name):
-            pending[item.session].append(Range(item.session, item.first_seq, item.count))
+        elif item.kind == RECORDS:
+            records = Range(item.session, item.first_seq, item.count)
+            if item.end > state.offset_of(reader.sessions[item.session].schema.name):
+                pending.append(records)
+            elif item not in unread:
+                verified.append(records)
         header = item.header if isinstance(item, Damage) else item
         if header is not None:
             end = header.first_seq + header.count
@@ -148,17 +158,26 @@ def look_at_journal(directory: DataDirectory) -> JournalContent:
     ]
     found.sessions = reader.sessions
     found.behind = state.behind
-    found.pending = {session: SeqSet(ranges) for session, ranges in pending.items()}
+    found.pending = SeqSet(pending).by_session()
+    found.verified = (SeqSet(verified) - unread.records).by_session()
     return found
 
 
 def look_at_quarantine(path: Path) -> dict[int, SeqSet]:
     """The records in a quarantine file, by session, that the database refused and whose bytes are kept."""
-    kept: defaultdict[int, list[Range]] = defaultdict(list)
-    for entry in quarantine.read(path):
-        if isinstance(entry, quarantine.Entry) and entry.records:
-            kept[entry.session].append(entry.range)
-    return {session: SeqSet(ranges) for session, ranges in kept.items()}
+    entries = quarantine.read(path)
+    return SeqSet(each.range for each in entries if isinstance(each, quarantine.Entry) and each.records).by_session()
+
+
+def look_at_verified(path: Path) -> tuple[Verified, list[str]]:
+    """What the database was known to have of what the journal does not hold any more, and why that cannot be read.
+
+    It is of the database of the last writer: one with another database begins it anew.
+    """
+    try:
+        return load_verified(path) or Verified(""), []
+    except JournalError as error:
+        return Verified(""), [str(error)]
 
 
 def look_at_database(database: Database, schemas: Iterable[str]) -> dict[str, dict[int, Stored]]:

@@ -8,7 +8,8 @@ So a record in motion may be seen twice, never nowhere, and nothing in flight co
 other way round, a record could go from the ring to the database behind the audit's back.
 
 What is seen twice counts once, because seqs are compared and not numbers of records: a record is stored, else
-quarantined, else pending, else lost. Only what a ring had when it was looked at is asked for.
+quarantined, else pending, else removed if the database was once seen to have it, else lost. Only what a ring had when
+it was looked at is asked for.
 """
 
 import time
@@ -27,6 +28,7 @@ from ringbuf.audit.places import (
     look_at_quarantine,
     look_at_rings,
     look_at_sessions,
+    look_at_verified,
 )
 from ringbuf.query.database import Database
 from ringbuf.record.seqs import Range, SeqSet
@@ -85,7 +87,10 @@ class Account:
         session: identity of the ring.
         origin: where it came from, `UNKNOWN` if nothing tells any more.
         ring: the ring, None if it is gone.
-        recorded: records accepted so far; each is in exactly one of stored, quarantined, pending and lost.
+        recorded: records accepted so far; each is in exactly one of stored, quarantined, pending, removed and lost.
+        removed: records that the database had when the writer asked it, or that its table's own TTL took at once, and
+            that it does not have now.
+        expired: those of them that the TTL took at once.
         raw_duplicates: copies of stored rows that readers with FINAL do not see.
         doubled: copies of stored rows that they do see.
         ending: what is known of its end; None if nobody looked: the session is of another writer, or of release 0.1.0.
@@ -99,6 +104,8 @@ class Account:
     stored: SeqSet
     quarantined: SeqSet
     pending: SeqSet
+    removed: SeqSet
+    expired: SeqSet
     lost: SeqSet
     raw_duplicates: int
     doubled: int
@@ -122,10 +129,18 @@ class Reconciliation:
 
     @property
     def is_proven(self) -> bool:
-        """Whether nothing is lost or doubled, every ring is there or was seen to end, and everything could be read."""
+        """Whether nothing is lost or doubled, every ring is there or was seen to end, and everything could be read.
+
+        What was removed after it had been stored was captured: that alone is no reason against it.
+        """
         return not self.problems and not any(
             each.lost.count or each.doubled or each.ending is Ending.LOST for each in self.accounts
         )
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether nothing was removed from the database."""
+        return not any(each.removed.count for each in self.accounts)
 
     def pending_of(self, schema: str) -> int:
         """How many records of a schema are pending."""
@@ -154,6 +169,9 @@ def _reconcile(data_dir: Path, namespace: str, database: Database) -> Reconcilia
         elsewhere = look_at_rings(other)  # its writer had another namespace before
         rings.by_session |= {s: ring for s, ring in elsewhere.by_session.items() if s in journal.sessions}
         rings.problems += elsewhere.problems
+    verified, problems = look_at_verified(directory.verified)
+    seen = verified.seen.by_session()
+    expired = verified.expired.by_session()
     quarantined = look_at_quarantine(directory.quarantine)
     sessions = look_at_sessions(database)
     origins = (
@@ -177,11 +195,13 @@ def _reconcile(data_dir: Path, namespace: str, database: Database) -> Reconcilia
             journal.pending.get(session, SeqSet()),
             quarantined.get(session, SeqSet()),
             stored.get(session, NOTHING),
+            seen.get(session, SeqSet()) | journal.verified.get(session, SeqSet()),
+            expired.get(session, SeqSet()),
         )
-        for session in {*rings.by_session, *journal.ends, *quarantined, *stored}
+        for session in {*rings.by_session, *journal.ends, *seen, *expired, *quarantined, *stored}
     ]
     accounts = sorted((with_ending(each, journal) for each in accounts), key=lambda each: (each.origin, each.session))
-    return Reconciliation(accounts, rings.problems + journal.problems, journal.behind)
+    return Reconciliation(accounts, rings.problems + journal.problems + problems, journal.behind)
 
 
 def account(
@@ -192,6 +212,8 @@ def account(
     journaled: SeqSet,
     kept: SeqSet,
     found: Stored,
+    verified: SeqSet,
+    expired: SeqSet,
 ) -> Account:
     """Account for the records of one session.
 
@@ -200,13 +222,17 @@ def account(
         journaled: records that wait in the journal.
         kept: records in quarantine.
         found: records in the database.
+        verified: records that were in the database when the writer asked for them.
+        expired: records that the table's own TTL took at once.
     """
-    end = ring.head if ring else max(journal_end, kept.end, found.seqs.end)
+    end = ring.head if ring else max(journal_end, kept.end, found.seqs.end, verified.end, expired.end)
     recorded = SeqSet([Range(session, 0, end)])
     stored = found.seqs & recorded
     quarantined = (kept & recorded) - stored
     waiting = journaled | ring.unread if ring else journaled
     pending = (waiting & recorded) - stored - quarantined
+    absent = recorded - stored - quarantined - pending
+    removed = absent & (verified | expired)
     return Account(
         session,
         origin,
@@ -215,7 +241,9 @@ def account(
         stored,
         quarantined,
         pending,
-        recorded - stored - quarantined - pending,
+        removed,
+        removed & expired,
+        absent - removed,
         found.raw_duplicates,
         found.doubled,
     )

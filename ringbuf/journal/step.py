@@ -29,6 +29,7 @@ class Step(StrEnum):
     STRAGGLER_INTENDED = "intent of a straggler durable, nothing sent"
     STRAGGLER_MOVED = "the place of a straggler has moved"
     SCHEMA_RETURNED = "a schema that has caught up is loaded with the others again"
+    VERIFIED_NOTED = "records that the database has, or that a TTL took, noted; nothing deleted yet"
     SEGMENT_REMOVED = "a loaded segment is removed"
 
 

@@ -63,6 +63,13 @@ class SeqSet:
         """Seq behind the last record of the last session, 0 if there is none."""
         return self.ranges[-1].end if self.ranges else 0
 
+    def by_session(self) -> "dict[int, SeqSet]":
+        """The same records, those of each session for themselves."""
+        ranges: dict[int, list[Range]] = {}
+        for each in self.ranges:
+            ranges.setdefault(each.session, []).append(each)
+        return {session: SeqSet(each) for session, each in ranges.items()}
+
     def __or__(self, other: Self) -> Self:
         """The records that are in either."""
         return type(self)(self.ranges + other.ranges)

@@ -3,6 +3,7 @@
     journal/           segment files: records that are durable and wait for the database
     clickhouse/        the embedded database, if the records go there
     loader.json        the checkpoint: how far the database has everything, and what was on its way
+    verified.json      what the database was known to have of what the journal does not hold any more
     status.json        what the writer says about itself
     quarantine.jsonl   records that the database refuses, and journal regions that cannot be read
     writer.lock        locked by the one writer, and by nobody else
@@ -38,6 +39,11 @@ class DataDirectory:
         return self.path / "loader.json"
 
     @property
+    def verified(self) -> Path:
+        """File of `ringbuf.state.verified`."""
+        return self.path / "verified.json"
+
+    @property
     def status(self) -> Path:
         """File of `ringbuf.state.status`."""
         return self.path / "status.json"
@@ -65,6 +71,10 @@ class DataDirectory:
     def damaged_checkpoint(self, found_ns: int) -> Path:
         """What a checkpoint that cannot be read is renamed to; `found_ns`: when, ns since the epoch."""
         return self.path / f"loader.damaged-{found_ns}"
+
+    def damaged_verified(self, found_ns: int) -> Path:
+        """What a file of `ringbuf.state.verified` that cannot be read is renamed to; `found_ns` as above."""
+        return self.path / f"verified.damaged-{found_ns}"
 
     def __str__(self) -> str:
         return str(self.path)

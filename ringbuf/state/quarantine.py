@@ -102,6 +102,7 @@ class Quarantine:
         self._path = path
         self._files = files
         self._records = SeqSet()
+        self._regions: set[tuple[int, int]] = set()
         self._added: list[Range] = []  # not yet in the set
         self.read_again()
 
@@ -109,7 +110,9 @@ class Quarantine:
         """Take the file as it is now: quarantined records may have been sent again meanwhile."""
         with self._lock:
             self._added.clear()
-            self._records = SeqSet(entry.range for entry in read(self._path) if isinstance(entry, Entry))
+            entries = [entry for entry in read(self._path) if isinstance(entry, Entry)]
+            self._records = SeqSet(entry.range for entry in entries)
+            self._regions = {(entry.begin, entry.end) for entry in entries}
 
     @property
     def count(self) -> int:
@@ -140,6 +143,11 @@ class Quarantine:
             )
         )
 
+    def knows(self, damage: Damage) -> bool:
+        """Whether a journal region was noted before: several readers come across it."""
+        with self._lock:
+            return (damage.offset, damage.end) in self._regions
+
     def add_damage(self, damage: Damage) -> None:
         """Keep note of a journal region that cannot be read; durable on return."""
         header = damage.header
@@ -150,6 +158,7 @@ class Quarantine:
         with self._lock:
             self._write(entry)
             self._added.append(entry.range)
+            self._regions.add((entry.begin, entry.end))
         reached(Step.RECORD_QUARANTINED)
 
     def _write(self, entry: Entry) -> None:

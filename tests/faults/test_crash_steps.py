@@ -20,7 +20,7 @@ ELSEWHERE = {
 """Steps that need more than records coming in: test_quarantine.py, stragglers."""
 
 
-ONCE = {Step.TABLE_ENSURED, Step.SESSIONS_STORED, Step.SEGMENT_REMOVED}
+ONCE = {Step.TABLE_ENSURED, Step.SESSIONS_STORED, Step.VERIFIED_NOTED, Step.SEGMENT_REMOVED}
 """Steps that a short run takes once."""
 
 CASES = [

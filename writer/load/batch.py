@@ -207,11 +207,9 @@ class _Collecting:
         return True
 
     def _is_ours(self, damage: Damage) -> bool:
-        """Whether a damaged region is to be told by us: if nothing says whose it is, it is by who takes the most."""
+        """Whether a damaged region is to be told by us: if nothing says whose it is, it may have records of ours."""
         schema = self._reader.schemas.get(damage.header.schema_id) if damage.header else None
-        if schema is None:
-            return self._selection.only is None
-        return self._selection.takes(schema.name, damage.offset)
+        return schema is None or self._selection.takes(schema.name, damage.offset)
 
 
 def collect(

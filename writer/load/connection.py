@@ -48,6 +48,8 @@ class Shared:
             Abandoned: the writer stops.
         """
         for damage in batch.damages:
+            if self.quarantine.knows(damage):
+                continue
             LOGGER.error("journal damaged from %d to %d: %s", damage.offset, damage.end, damage.reason)
             retry.until_written(partial(self.quarantine.add_damage, damage))
 

@@ -1,17 +1,19 @@
 """Sends quarantined records to the database once more, after somebody has mended what refused them."""
 
+import time
 from collections import defaultdict
 from pathlib import Path
 from typing import Final
 
-from ringbuf.errors import JournalCorrupt, SinkRefused, SinkUnavailable
+from ringbuf.errors import JournalCorrupt, RingbufError, SinkRefused, SinkUnavailable
 from ringbuf.journal.files import DISK
 from ringbuf.record.schema import Schema
-from ringbuf.record.seqs import Range
+from ringbuf.record.seqs import Range, SeqSet
 from ringbuf.sinks.sink import Sink
 from ringbuf.state import quarantine
 from ringbuf.state.data_directory import DataDirectory
 from ringbuf.state.quarantine import Entry
+from ringbuf.state.verified import VerifiedFile
 from ringbuf.writer.load.batch import Insert, Piece
 from ringbuf.writer.load.resend_request import Outcome
 
@@ -27,7 +29,9 @@ def resend(directory: DataDirectory, sink: Sink) -> Outcome:
 
     Raises:
         SinkUnavailable, TableMismatch: the database cannot be used; what was stored until then stays stored.
+        JournalCorrupt: what the database is known to have had cannot be read.
     """
+    verified = VerifiedFile.open(directory, sink.destination, time.time_ns(), _refuse)
     outcome = Outcome()
     by_schema: dict[str, dict[Range, Piece]] = defaultdict(dict)
     for entry in _entries(directory.quarantine):
@@ -38,8 +42,14 @@ def resend(directory: DataDirectory, sink: Sink) -> Outcome:
         ordered = [pieces[each] for each in sorted(pieces)]
         for start in range(0, len(ordered), ROWS_AT_ONCE):
             _send(sink, Insert(schema, ordered[start : start + ROWS_AT_ONCE]), outcome)
+    stored = SeqSet(each for pieces in by_schema.values() for each in pieces) - SeqSet(outcome.refused)
+    verified.change(lambda now: now.with_seen(stored))  # their segments may be gone
     _keep(directory.quarantine, outcome.refused)
     return outcome
+
+
+def _refuse(error: RingbufError) -> None:
+    raise error
 
 
 def _entries(path: Path) -> list[Entry]:

@@ -3,11 +3,16 @@
 import logging
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
+from ringbuf.errors import JournalFull
 from ringbuf.journal.appender import JournalAppender
 from ringbuf.journal.reader import MAX_PAYLOAD, JournalReader, SegmentFile
 from ringbuf.journal.retention import retain
+from ringbuf.record.seqs import SeqSet
+from ringbuf.state.data_directory import DataDirectory
+from ringbuf.state.verified import VerifiedFile, seen_in
 from ringbuf.writer.drain.disk_space import RESERVED_BYTES, free_bytes
 
 LOGGER: Final = logging.getLogger("ringbuf.writer")
@@ -21,11 +26,21 @@ class JournalSegments:
         loaded: journal offset below which the database has everything.
         segment_bytes: size at which the journal begins a new segment.
         retain_bytes: size of the journal above which loaded segments are deleted.
+        verified: is told which records they had.
     """
 
     def __init__(
-        self, journal: JournalAppender, loaded: Callable[[], int], segment_bytes: int, retain_bytes: int
+        self,
+        directory: DataDirectory,
+        journal: JournalAppender,
+        loaded: Callable[[], int],
+        segment_bytes: int,
+        retain_bytes: int,
+        verified: VerifiedFile,
     ) -> None:
+        self._directory = directory
+        self._verified = verified
+        self._unnoted = SeqSet()
         self._journal = journal
         self._reader = JournalReader(journal.directory)
         self._loaded = loaded
@@ -56,8 +71,28 @@ class JournalSegments:
         if not is_short and time.monotonic() < self._retain_at:
             return
         max_bytes = 0 if is_short else self._retain_bytes
-        removed = retain(self._journal.directory, self._loaded(), max_bytes=max_bytes)
+        note = partial(self._note, is_short)
+        removed = retain(self._journal.directory, self._loaded(), max_bytes=max_bytes, note=note)
+        self._write_unnoted()
         self._retain_at = time.monotonic() + RETAIN_SECONDS
         self._removed += removed
         if removed:
             LOGGER.info("journal: %d loaded segments removed", removed)
+
+    def _note(self, is_short: bool, begin: int, end: int) -> None:
+        """Keep what segments that are about to be removed say of the database.
+
+        If the disk has no room even for that, they go first: they make room, and the rings must not run full.
+        """
+        self._unnoted |= seen_in(self._directory, begin, end)
+        try:
+            self._write_unnoted()
+        except JournalFull:
+            if not is_short:
+                raise
+
+    def _write_unnoted(self) -> None:
+        seen = self._unnoted
+        if seen:
+            self._verified.change(lambda now: now.with_seen(seen))
+            self._unnoted = SeqSet()

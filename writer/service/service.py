@@ -35,6 +35,7 @@ from ringbuf.state.checkpoint import Checkpoint
 from ringbuf.state.data_directory import DataDirectory
 from ringbuf.state.lock_file import LockFile, holder
 from ringbuf.state.status import INTERVAL_SECONDS, StatusFile
+from ringbuf.state.verified import VerifiedFile
 from ringbuf.writer.drain.attached_rings import AttachedRings
 from ringbuf.writer.drain.dead_rings import DeadRings
 from ringbuf.writer.drain.drain import Drain
@@ -111,6 +112,9 @@ class Writer:
         )
         self._rings = AttachedRings(self._journal, self._problems, settings.namespace)
         self._drain = Drain(self._rings, self._journal, self._problems)
+        self._verified = VerifiedFile.open(
+            directory, self._access.sink.destination, self._started_ns, self._problems.report
+        )
         self._loader = Loader(
             directory,
             self._journal,
@@ -121,7 +125,9 @@ class Writer:
             flush_interval=settings.flush_interval,
         )
         self._dead_rings = DeadRings(self._rings, self._problems, self._loaded, settings.remove_dead_after)
-        self._segments = JournalSegments(self._journal, self._loaded, settings.segment_bytes, settings.retain_bytes)
+        self._segments = JournalSegments(
+            directory, self._journal, self._loaded, settings.segment_bytes, settings.retain_bytes, self._verified
+        )
 
     def run(self) -> bool:
         """Work until SIGTERM or SIGINT, then store what is there. A second signal ends the process at once.

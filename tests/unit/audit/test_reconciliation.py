@@ -32,6 +32,7 @@ from ringbuf.state.quarantine import Quarantine
 from tests.checkout import ROOT
 from tests.journals import UNSYNCED, info, ticks
 
+NONE = SeqSet()
 SIGNALS = Schema.define("signals", [("captured_ns", "i8"), ("bid", "f8")])
 
 
@@ -42,6 +43,19 @@ def seqs(*bounds: tuple[int, int], session: int = 1) -> SeqSet:
 
 def bounds(found: SeqSet) -> list[tuple[int, int]]:
     return [(each.first_seq, each.end) for each in found.ranges]
+
+
+def accounted(
+    ring_: RingContent | None,
+    journal_end: int,
+    journaled: SeqSet,
+    kept: SeqSet,
+    found: Stored,
+    verified: SeqSet = NONE,
+    expired: SeqSet = NONE,
+) -> Account:
+    """A session of which nothing is known but this."""
+    return account(1, UNKNOWN, ring_, journal_end, journaled, kept, found, verified, expired)
 
 
 SEQS = st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30)), max_size=5).map(lambda each: seqs(*each))
@@ -56,7 +70,7 @@ def stored(*ranges: tuple[int, int]) -> Stored:
 
 
 def test_what_is_on_its_way_is_pending_and_a_record_seen_twice_counts_once() -> None:
-    found = account(1, UNKNOWN, ring(80, 100), 90, seqs((40, 90)), SeqSet(), stored((0, 60)))
+    found = accounted(ring(80, 100), 90, seqs((40, 90)), SeqSet(), stored((0, 60)))
     assert bounds(found.stored) == [(0, 60)]
     assert bounds(found.pending) == [(60, 100)]
     assert found.recorded.count == 100
@@ -64,48 +78,69 @@ def test_what_is_on_its_way_is_pending_and_a_record_seen_twice_counts_once() -> 
 
 
 def test_what_no_place_has_is_lost_with_its_exact_ranges() -> None:
-    found = account(1, UNKNOWN, ring(80, 100), 80, seqs((70, 80)), seqs((5, 6)), stored((0, 5), (8, 60)))
+    found = accounted(ring(80, 100), 80, seqs((70, 80)), seqs((5, 6)), stored((0, 5), (8, 60)))
     assert bounds(found.quarantined) == [(5, 6)]
     assert bounds(found.lost) == [(6, 8), (60, 70)]
 
 
 def test_what_arrived_after_the_ring_was_looked_at_is_not_asked_for() -> None:
-    found = account(1, UNKNOWN, ring(90, 100), 120, seqs((90, 110)), SeqSet(), stored((0, 90), (115, 120)))
+    found = accounted(ring(90, 100), 120, seqs((90, 110)), SeqSet(), stored((0, 90), (115, 120)))
     assert found.recorded.count == 100
     assert found.lost.count == 0
 
 
 def test_of_a_ring_that_is_gone_the_journal_knows_how_many_records_there_were() -> None:
-    found = account(1, UNKNOWN, None, 50, SeqSet(), SeqSet(), stored((0, 40)))
+    found = accounted(None, 50, SeqSet(), SeqSet(), stored((0, 40)))
     assert bounds(found.lost) == [(40, 50)]
 
 
 def test_of_a_session_only_the_database_knows_gaps_are_found() -> None:
-    found = account(1, UNKNOWN, None, 0, SeqSet(), SeqSet(), stored((3, 10), (12, 20)))
+    found = accounted(None, 0, SeqSet(), SeqSet(), stored((3, 10), (12, 20)))
     assert found.recorded.count == 20
     assert bounds(found.lost) == [(0, 3), (10, 12)]
 
 
-@given(st.integers(0, 30), st.integers(0, 30), SEQS, SEQS, SEQS, st.booleans())
-def test_each_record_is_exactly_one_of_stored_quarantined_pending_and_lost(
-    tail: int, head: int, journaled: SeqSet, kept: SeqSet, found: SeqSet, has_ring: bool
+def test_what_the_database_was_seen_to_have_and_has_no_more_was_removed_and_is_not_lost() -> None:
+    found = accounted(None, 0, seqs((90, 95)), SeqSet(), stored((40, 60)), seqs((0, 30), (50, 95)), seqs((30, 35)))
+    assert found.recorded.count == 95
+    assert bounds(found.removed) == [(0, 35), (60, 90)], "those that wait in the journal come again"
+    assert bounds(found.expired) == [(30, 35)]
+    assert bounds(found.lost) == [(35, 40)]
+    assert not Reconciliation([found], []).is_complete
+    assert not Reconciliation([found], []).is_proven
+    kept = accounted(None, 0, SeqSet(), SeqSet(), stored((10, 20)), seqs((0, 15)))
+    assert bounds(kept.removed) == [(0, 10)]
+    assert Reconciliation([kept], []).is_proven
+
+
+@given(st.integers(0, 30), st.integers(0, 30), SEQS, SEQS, SEQS, SEQS, SEQS, st.booleans())
+def test_each_record_is_exactly_one_of_stored_quarantined_pending_removed_and_lost(
+    tail: int,
+    head: int,
+    journaled: SeqSet,
+    kept: SeqSet,
+    found: SeqSet,
+    verified: SeqSet,
+    expired: SeqSet,
+    has_ring: bool,
 ) -> None:
     present = ring(min(tail, head), max(tail, head)) if has_ring else None
-    result = account(1, UNKNOWN, present, journaled.end, journaled, kept, Stored(found, 0, 0))
-    parts = (result.stored, result.quarantined, result.pending, result.lost)
+    result = accounted(present, journaled.end, journaled, kept, Stored(found, 0, 0), verified, expired)
+    parts = (result.stored, result.quarantined, result.pending, result.removed, result.lost)
     assert sum(part.count for part in parts) == result.recorded.count
     together = SeqSet()
     for part in parts:
         together |= part
     assert together == result.recorded
-    assert (result.lost & (journaled | kept | found)).count == 0
+    assert (result.lost & (journaled | kept | found | verified | expired)).count == 0
+    assert result.removed - verified == result.expired - verified
 
 
 def test_every_key_of_the_json_is_documented() -> None:
     document = (ROOT / "docs" / "TOOL.md").read_text()
     journal = JournalContent({1: replace(info(1), ended=False)}, {1: 1}, {1: 1})
-    accounted = with_ending(account(1, UNKNOWN, None, 0, SeqSet(), SeqSet(), stored((0, 1))), journal)
-    printed = Audit("default", Path("data"), "ringbuf", Reconciliation([accounted], [])).described()
+    seen_once = with_ending(accounted(None, 0, SeqSet(), SeqSet(), stored((0, 1))), journal)
+    printed = Audit("default", Path("data"), "ringbuf", Reconciliation([seen_once], [])).described()
     for each in (printed, printed["totals"], printed["sessions"][0], printed["sessions"][0]["lost_ring"]):
         assert [key for key in each if f'"{key}":' not in document] == []
 
@@ -183,7 +218,7 @@ def test_damage_in_the_journal_is_a_problem_and_what_stood_there_is_known_from_i
 
 
 def ended(ring_: RingContent | None, journal: JournalContent) -> Account:
-    return with_ending(account(1, UNKNOWN, ring_, 10, SeqSet(), SeqSet(), stored((0, 10))), journal)
+    return with_ending(accounted(ring_, 10, SeqSet(), SeqSet(), stored((0, 10))), journal)
 
 
 def test_a_ring_that_is_gone_is_lost_unless_the_journal_says_that_it_had_ended() -> None:
