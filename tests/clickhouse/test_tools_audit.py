@@ -179,6 +179,9 @@ def test_the_audit_is_proven_while_the_writer_runs_and_after_it_stopped(
         "stored": 500,
         "pending": 0,
         "quarantined": 0,
+        "removed": 0,
+        "removed_ranges": [],
+        "expired": 0,
         "lost": 0,
         "gaps": [],
         "doubled": 0,
@@ -193,7 +196,7 @@ def test_the_audit_is_proven_while_the_writer_runs_and_after_it_stopped(
     assert human.stdout.splitlines()[-1] == "PROVEN: nothing is lost, nothing is doubled."
 
 
-def test_records_deleted_from_the_database_are_lost_and_named_to_the_seq(
+def test_records_deleted_from_the_database_are_removed_and_lost_ones_lost_both_named_to_the_seq(
     client: Client, database: str, start: Callable[[], WriterProcess], data_dir: Path
 ) -> None:
     ring = Recorded("mm")
@@ -206,9 +209,23 @@ def test_records_deleted_from_the_database_are_lost_and_named_to_the_seq(
     schema = ring.recorder.producer.schema
     quarantine.add_records(schema, Range(ring.session, 8, 1), bytes(schema.record_size), "refused")
     found, code = audit(data_dir)
-    assert (code, found["proven"]) == (1, False)
+    assert (code, found["proven"], found["complete"]) == (3, True, False)
     (session,) = found["sessions"]
-    assert (session["stored"], session["quarantined"], session["lost"]) == (496, 1, 3)
+    assert (session["stored"], session["quarantined"], session["removed"], session["lost"]) == (496, 1, 3, 0)
+    assert session["removed_ranges"] == [[0, 1], [7, 8], [499, 500]]
+    human = run("audit", "--data-dir", str(data_dir))
+    assert human.exit_code == 3
+    assert (
+        f"stored once and removed since, mm, session {ring.session:016x}: [0, 1), [7, 8), [499, 500)\n" in human.stdout
+    )
+    last = "PROVEN: nothing is lost, nothing is doubled; but 3 records were stored once and have been removed from the"
+    assert human.stdout.splitlines()[-1] == f"{last} database since."
+    for segment in DataDirectory(data_dir).journal.iterdir():
+        segment.unlink()  # now nothing says that they were stored
+    found, code = audit(data_dir)
+    assert (code, found["proven"], found["complete"]) == (1, False, True)
+    (session,) = found["sessions"]
+    assert (session["stored"], session["quarantined"], session["removed"], session["lost"]) == (496, 1, 0, 3)
     assert session["gaps"] == [[0, 1], [7, 8], [499, 500]]
     human = run("audit", "--data-dir", str(data_dir))
     assert human.exit_code == 1
@@ -216,7 +233,7 @@ def test_records_deleted_from_the_database_are_lost_and_named_to_the_seq(
     assert human.stdout.splitlines()[-1] == "NOT PROVEN: 3 records are lost."
 
 
-def test_of_a_ring_that_is_gone_the_journal_still_tells_what_is_lost(
+def test_of_a_ring_that_is_gone_the_journal_still_tells_what_was_there(
     client: Client, database: str, start: Callable[[], WriterProcess], data_dir: Path
 ) -> None:
     ring = Recorded("mm")
@@ -229,7 +246,7 @@ def test_of_a_ring_that_is_gone_the_journal_still_tells_what_is_lost(
     client.command(f"DELETE FROM {database}.executions WHERE seq >= 40")
     found, code = audit(data_dir)
     (session,) = found["sessions"]
-    assert (code, session["ring"], session["gaps"], session["dropped"]) == (1, "mm", [[40, 50]], None)
+    assert (code, session["ring"], session["removed_ranges"], session["dropped"]) == (1, "mm", [[40, 50]], None)
 
 
 def test_what_waits_for_a_database_that_was_away_is_pending(

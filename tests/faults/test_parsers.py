@@ -8,7 +8,7 @@ import pytest
 from tests.checkout import CORRUPT
 from tests.fuzz.parsers import mutated, parsers, survives
 
-NAMES = ["descriptor", "header", "ring", "journal", "checkpoint", "quarantine", "quarantine file"]
+NAMES = ["descriptor", "header", "ring", "journal", "checkpoint", "verified", "quarantine", "quarantine file"]
 IMAGES = sorted(CORRUPT.glob("*.bin"))
 
 

@@ -16,10 +16,11 @@ from ringbuf.errors import JournalCorrupt, RingbufError
 from ringbuf.journal.reader import JournalReader
 from ringbuf.record.execution import EXECUTION
 from ringbuf.record.schema import Schema
+from ringbuf.record.seqs import Range, SeqSet
 from ringbuf.ring import layout, registry
 from ringbuf.ring.observer import Observer
 from ringbuf.ring.producer import Producer
-from ringbuf.state import checkpoint, quarantine
+from ringbuf.state import checkpoint, quarantine, verified
 from ringbuf.state.data_directory import DataDirectory
 from tests.journals import TICK, make_one_segment
 
@@ -77,6 +78,7 @@ def parsers(scratch: Path) -> list[Parser]:
         Parser("ring", *_ring()),
         Parser("journal", *_journal(scratch)),
         Parser("checkpoint", _checkpoint(), lambda content: _discard(checkpoint.decode(content, "file"))),
+        Parser("verified", verified.encode(_verified()), lambda content: _discard(verified.decode(content, "file"))),
         Parser("quarantine", quarantine.encode(_entry()), _read_quarantine_line),
         Parser("quarantine file", quarantine.encode(_entry()) * 3, _quarantine_file(scratch)),
     ]
@@ -150,6 +152,10 @@ def _checkpoint() -> bytes:
     return checkpoint.encode(
         checkpoint.Checkpoint("database x, embedded", 640, checkpoint.Intent(640, 1280, {"ticks": ("a", "b")}))
     )
+
+
+def _verified() -> verified.Verified:
+    return verified.Verified("database x, embedded", SeqSet([Range(7, 0, 9), Range(8, 1, 2)]), SeqSet([Range(8, 3, 1)]))
 
 
 def _entry() -> quarantine.Entry:
