@@ -44,7 +44,6 @@ class Book:
         self.directory = Directory(instrument, self.new)
         self.payments = Payments(self.new)
         self._trades: dict[Any, Trade] = {}  # under all their ids
-        self._clock_ns = 0
         self._arrivals = 0
 
     def __len__(self) -> int:
@@ -72,8 +71,7 @@ class Book:
         """Take one report; what is older than `before_ns` (ns since the epoch) may be forgotten."""
         self._arrivals += 1
         report.arrival = self._arrivals
-        report.venue_ns = report.exchange_ns or self._clock_ns
-        self._clock_ns = max(self._clock_ns, report.venue_ns)
+        report.venue_ns = report.exchange_ns
         changed = Changed()
         if not report.names_order:
             self._apply_to_trade(report, changed)
@@ -84,6 +82,7 @@ class Book:
         for each, unnamed in found.absorbed:
             self._absorb(each, unnamed)
             told.append(each)
+        order.date(report)
         trade = self._apply_to_trade(report, changed)
         if report.is_own_end and not found.is_copy:
             order.give_up(report)

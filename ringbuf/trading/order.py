@@ -84,6 +84,7 @@ class Order:
     heard_ns: int = 0
     entry: Any = None
     is_absorbed: bool = False
+    _venue_ns: int = 0  # the latest that a report of it had
     _asked: frozenset[str] = frozenset()  # what never changes, as far as only reports without its order id told it
     _changes: int = 0
     _reached: Decimal = ZERO
@@ -161,6 +162,11 @@ class Order:
         self._seen.add(report.mark)
         return len(self._seen) == known
 
+    def date(self, report: Report) -> None:
+        """Give a report of it its venue time; one that tells none has the latest seen of the order."""
+        report.venue_ns = report.exchange_ns or self._venue_ns
+        self._venue_ns = max(self._venue_ns, report.venue_ns)
+
     def learn(self, report: Report) -> bool:
         """Take what never changes; whether something was learned that tells fills and positions apart."""
         self.order_id = self.order_id or report.order_id
@@ -222,7 +228,7 @@ class Order:
 
     def replaced_by(self, successor: "Order", report: Report) -> None:
         """Another order took its place, says this report of that other one."""
-        strength = (report.venue_ns, LAST, ZERO, Force.FINAL, report.arrival)
+        strength = (report.exchange_ns or self._venue_ns, LAST, ZERO, Force.FINAL, report.arrival)
         self._replaced = Word(strength, OrderStatus.REPLACED, is_over=True)
         successor.former = self
 
@@ -246,6 +252,7 @@ class Order:
         self._word, self._final = stronger(self._word, other._word), later_final(self._final, other._final)
         if self._named is not None:
             self.client_order_id = self._named.value
+        self._venue_ns = max(self._venue_ns, other._venue_ns)
         self._changes = max(self._changes, other._changes)
         self._reached = max(self._reached, other._reached)
         self.heard_ns = max(self.heard_ns, other.heard_ns)
@@ -339,7 +346,10 @@ class Order:
 
 
 def _is_after(changed: Moment | None, moment: Moment) -> bool:
-    return changed is not None and changed > moment
+    """Whether a trade was changed after a moment; for a change without a venue time its arrival tells."""
+    if changed is None:
+        return False
+    return changed > moment if changed.venue_ns else changed.arrival > moment.arrival
 
 
 def _force(report: Report) -> Force:

@@ -65,8 +65,8 @@ class Report:
         is_request: whether it is that, or our own request to cancel or replace one.
         mark: the same for mere copies.
         arrival: its place in the order of arrival. Given by the ledger.
-        venue_ns: its venue time, ns since the epoch; without one, the latest seen of its instrument when it arrived.
-            Given by the ledger.
+        venue_ns: its venue time, ns since the epoch; without one, the latest seen of its order when it arrived. Given
+            by the book.
         heard_ns: when it was heard, by the venues' clocks; ns since the epoch. Given by the ledger.
 
     Raises:

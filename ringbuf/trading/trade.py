@@ -213,7 +213,7 @@ class Trade:
 
     def change(self, report: Report) -> bool:
         """Take a cancel or a correction; whether it is news."""
-        moment = Moment(report.venue_ns, report.arrival)
+        moment = Moment(report.exchange_ns, report.arrival)
         if report.ref_id:
             self._named |= {report.ref_id}
         if report.exec_type is ExecType.TRADE_CANCEL:

@@ -38,6 +38,7 @@ class Model:
         self.reports = list(reports(records))
         self.first_names = self._first_names()
         self.order_of = {each: self._order_of(each) for each in self.reports}
+        self.times = {each: self._venue_ns(each) for each in self.reports}
         self.trade_of = {each: self._trade_of(each) for each in self.reports}
         self.fills = [fill for trade in self._trades(len(self.reports)) for fill in self._fills(trade)]
         self.orders = {key: OrderModel(self, key) for key in dict.fromkeys(self.order_of.values()) if key}
@@ -106,6 +107,26 @@ class Model:
             return (known[-1],)
         return (orders[number - 1][1],) if number <= len(orders) else ("", name, str(number))
 
+    def _venue_ns(self, report: Report) -> int:
+        """Its venue time, or the latest of what was known to be of its order when it arrived."""
+        key, known_at = self.order_of[report], self._known_at(report)
+        if report.venue_ns or not key:
+            return report.venue_ns
+        before = [each for each in self.reports[: report.arrival] if self.order_of[each] == key]
+        return max(
+            each.venue_ns
+            for each in before
+            if max(known_at, self._known_at(each)) <= report.arrival
+            or (known_at > report.arrival and self._known_at(each) > report.arrival)
+        )
+
+    def _known_at(self, report: Report) -> int:
+        """The arrival since which it is known which order it is about."""
+        key = self.order_of[report]
+        if report.order_id or len(key) != 1:
+            return 0
+        return max(0, *(at for at, order_id in self.named(self._name(report)) if order_id == key[0]))
+
     # Trades
 
     def _trades(self, arrivals: int) -> list[list[Report]]:
@@ -144,7 +165,9 @@ class Model:
             amount = ZERO if is_copy or canceled else now[2]
             since = canceled or (quantity.moment if quantity else None)
             changed = None if is_copy or amount == reported else since
-            found.setdefault(whole, (now, Fill(each.moment, order, reported, amount, changed, ZERO)))
+            found.setdefault(
+                whole, (now, Fill((self.times[each], each.arrival), order, reported, amount, changed, ZERO))
+            )
         return [fill._replace(commission=paid.get(now, ZERO)) for now, fill in found.values()]
 
 
@@ -178,7 +201,12 @@ class OrderModel:
             _reached(each) for each in self.reports if since <= each.arrival <= report.arrival and self._is_news(each)
         ]
         total = None if report.is_request else report.total
-        return report.venue_ns, len(changes), max(reached, default=ZERO) if total is None else total, report.arrival
+        return (
+            self.model.times[report],
+            len(changes),
+            max(reached, default=ZERO) if total is None else total,
+            report.arrival,
+        )
 
     def _is_change(self, report: Report) -> bool:
         """Whether it is news of a change of a trade of this order, or the first fill of a trade that was changed."""
@@ -194,13 +222,11 @@ class OrderModel:
 
     def removed_since(self, moment: Moment) -> Decimal:
         """What the venue took back of the fills after a moment."""
-        return sum(
-            (each.reported - each.counted for each in self.fills if each.changed and each.changed > moment), ZERO
-        )
+        return sum((each.reported - each.counted for each in self.fills if _is_after(each.changed, moment)), ZERO)
 
     def _booked_at(self, moment: Moment) -> Decimal:
         before = [each for each in self.fills if each.moment <= moment]
-        return sum((each.reported if each.changed and each.changed > moment else each.counted for each in before), ZERO)
+        return sum((each.reported if _is_after(each.changed, moment) else each.counted for each in before), ZERO)
 
     @property
     def quantity(self) -> Decimal | None:
@@ -209,7 +235,7 @@ class OrderModel:
             return granted.report.number("quantity") if granted else None
         total = leaves.report.total
         return (leaves.report.number("leaves_quantity") or ZERO) + (
-            self._booked_at(leaves.report.moment) if total is None else total
+            self._booked_at((leaves.rank[0], leaves.rank[3])) if total is None else total
         )
 
     def _total(self) -> Decimal:
@@ -254,6 +280,11 @@ class OrderModel:
 
     def _is_reopened(self, word: tuple[Any, Report]) -> bool:
         return word[1].status == "filled" and self.removed_since((word[0][0], word[0][4])) > 0
+
+
+def _is_after(changed: Moment | None, moment: Moment) -> bool:
+    """Whether a trade was changed after a moment; without a venue time of the change its arrival tells."""
+    return changed is not None and (changed > moment if changed[0] else changed[1] > moment[1])
 
 
 def _reached(report: Report) -> Decimal:

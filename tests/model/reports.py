@@ -24,7 +24,7 @@ STATES: Final = {*ENDS, *REQUESTS, "new", "pending_new", "suspended", "stopped",
 
 @dataclass(eq=False)
 class Report:
-    """One report, with its place: arrival from 1, and its venue time or the latest of those before it."""
+    """One report, with its place: arrival from 1, and its venue time, 0 if it tells none."""
 
     fields: dict[str, Any]
     arrival: int
@@ -103,11 +103,9 @@ def reports(records: Iterable[dict[str, Any]]) -> list[Report]:
     """All records, in their order of arrival."""
     found: list[Report] = []
     seen: list[dict[str, Any]] = []
-    clock = 0
     for arrival, fields in enumerate(records, 1):
         told = {name: value for name, value in fields.items() if value not in (None, "")}
-        clock = max(clock, told.get("exchange_ns", 0))
         same = {name: value for name, value in told.items() if name != "commission"}
-        found.append(Report(told, arrival, told.get("exchange_ns", clock), same in seen))
+        found.append(Report(told, arrival, told.get("exchange_ns", 0), same in seen))
         seen.append(same)
     return found

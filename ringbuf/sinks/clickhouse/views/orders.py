@@ -214,7 +214,12 @@ FROM (
                 is_apart,
                 max(total_said) OVER ({key}, trade_changes, joined_at > 0 ORDER BY arrival {SO_FAR}),
                 max(total_said) OVER ({key}, trade_changes ORDER BY arrival {SO_FAR})
-            ) AS reached
+            ) AS reached,
+            multiIf(
+                venue_time != 0, venue_time,
+                is_apart, max(its_time) OVER ({key}, joined_at > 0 ORDER BY arrival {SO_FAR}),
+                max(its_time) OVER ({key} ORDER BY arrival {SO_FAR})
+            ) AS venue_ns
         FROM (
             SELECT
                 *,
@@ -232,6 +237,7 @@ FROM (
                     is_change, arrayFilter(each -> each = arrival, change_arrivals),
                     []
                 ) AS changes_said,
+                if(role = 'report', venue_time, 0) AS its_time,
                 arrival < max(joined_at) OVER ({key}) AS is_apart,
                 arrayCount(each -> each <= arrival, if(
                     is_apart,
@@ -274,7 +280,8 @@ def _status() -> str:
 
 
 def _is_changed_since(moment: str) -> str:
-    return f"fill.4.2 != 0 AND fill.4 > {moment}"
+    """Whether a fill was; if the change has no venue time, its arrival tells."""
+    return f"fill.4.2 != 0 AND if(fill.4.1 = 0, fill.4.2 > ({moment}).2, fill.4 > {moment})"
 
 
 def _removed_since(moment: str) -> str:

@@ -121,7 +121,7 @@ _OWNED: Final = (
 _PACKED: Final = (
     "origin", "side", "position_side", "position_id", "last_price", "last_quantity", "last_price_text",
     "last_quantity_text", "cumulative_quantity_text", "status", "leaves", "quantity_told", "traded_price",
-    "traded_quantity", "venue_time", "venue_ns", "is_change", "is_trade", "is_request",
+    "traded_quantity", "venue_time", "is_change", "is_trade", "is_request",
     "trade_ids",
 )  # fmt: skip
 """The other columns of it. They go through the windows as one, since each column there costs time to plan."""

@@ -1,7 +1,7 @@
 """The records of EXECUTION as the rules see them (`ringbuf.trading.report`).
 
-`reports` adds to each record what it says (`status`, `total`, `is_trade`, …), its place in the order of arrival of its
-instrument and its venue time. Within a session `seq` tells the order of arrival, across sessions the time of capture.
+`reports` adds to each record what it says (`status`, `total`, `is_trade`, …) and its place in the order of arrival of
+its instrument. Within a session `seq` tells the order of arrival, across sessions the time of capture.
 
 `order_names` and `trade_changes` have a row for each instrument: what its reports say about other reports.
 """
@@ -72,15 +72,10 @@ def reports(table: str) -> str:
         decimals[name] = f"if(quantity_unit = 'quote', NULL, {decimals[name]})"  # an amount of money is no quantity
     total = decimals.pop("cumulative_quantity")
     statuses = {key.name.lower(): value.name.lower() for key, value in STATUS_OF.items()}
-    instrument = f"PARTITION BY {INSTRUMENT}"
-    arrived = f"{instrument} ORDER BY arrived_ns, session, seq"
+    arrived = f"PARTITION BY {INSTRUMENT} ORDER BY arrived_ns, session, seq"
     return f"""
 SELECT
     *,
-    if(
-        venue_time != 0, venue_time,
-        greatest(0, ifNull(max(venue_time) OVER ({instrument} ORDER BY arrival {SO_FAR}), 0))
-    ) AS venue_ns,
     row_number() OVER (PARTITION BY {INSTRUMENT}, mark ORDER BY arrival) > 1 AS is_copy
 FROM (
     SELECT *, row_number() OVER ({arrived}) AS arrival
@@ -161,12 +156,12 @@ def trade_changes(table: str) -> str:
     - `trade_names`: of ids of trades and of reports of them, each to the one that all of the same trade share
     - `changes`: of those to what the venue changed: (is_canceled, canceled_at, arrivals, price, quantity), the last two
       (rank, text, f64, decimal, moment) of the latest correction that gives them, with an empty text if there is none.
-      Moments are (venue_ns, arrival), the arrivals those of all changes that are no copies.
+      Moments are (venue_time, arrival), the arrivals those of all changes that are no copies.
     """
     own = "if(rid != '', rid, if(ref != tid, tid, ''))"
     change = (
         f"{IDS}[1], exec_type = 'trade_cancel', ref, {own}, venue_time, last_price_text, last_quantity_text,"
-        " last_price, last_quantity, traded_price, traded_quantity, (venue_ns, arrival)"
+        " last_price, last_quantity, traded_price, traded_quantity, (venue_time, arrival)"
     )
     pairs = f"arrayReverse(arrayZip(arrayPopFront({IDS}), arrayPopBack({IDS})))"
     of_key = "arrayFilter((each, its) -> its = key, told, keys)"
