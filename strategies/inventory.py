@@ -12,6 +12,7 @@ Profit is known if the inventory is given the instruments' contracts. It is reck
 
 import os
 import threading
+import time
 from collections.abc import Mapping
 from datetime import timedelta
 from decimal import Decimal, localcontext
@@ -103,6 +104,7 @@ class Inventory:
                 nothing has changed.
         """
         report = Report(record)
+        report.captured_ns = report.captured_ns or time.time_ns()
         with self._lock, localcontext(EXACT):
             key = self._ledger.apply(report)
             for each in self._ledger.changed:

@@ -92,7 +92,7 @@ class FillSequence:
 
     def _drop(self) -> None:
         """Drop the fills that are older than the look-back."""
-        end = bisect_left(self._fills, self._lookback.before_ns, key=_venue_ns)
+        end = bisect_left(self._fills, self._lookback.before_ns, key=_time_ns)
         if end:
             self._go_back(end)
             self._fold(end)
@@ -106,5 +106,5 @@ def _place(fill: Placed) -> Place:
     return fill.place
 
 
-def _venue_ns(fill: Placed) -> int:
-    return fill.place.venue_ns
+def _time_ns(fill: Placed) -> int:
+    return fill.place.time_ns

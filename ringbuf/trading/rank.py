@@ -20,12 +20,12 @@ class Place(NamedTuple):
     """Where a fill stands among those of its position: in the venue's order.
 
     Attributes:
-        venue_ns: the venue's time; without one, the latest seen of its instrument when it arrived. Ns since the epoch.
+        time_ns: the venue's time; without one, when it was recorded. Ns since the epoch.
         exchange_seq: the venue's sequence number, which orders the fills of one time; 0 if it tells none.
         arrival: place in the order of arrival.
     """
 
-    venue_ns: int
+    time_ns: int
     exchange_seq: int
     arrival: int
 

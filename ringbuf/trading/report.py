@@ -64,6 +64,7 @@ class Report:
             venue says has its order id.
         is_request: whether it is that, or our own request to cancel or replace one.
         mark: the same for mere copies.
+        captured_ns: when it was recorded, ns since the epoch. Given by who applies it, if it does not tell.
         arrival: its place in the order of arrival. Given by the ledger.
         venue_ns: its venue time, ns since the epoch; without one, the latest seen of its order when it arrived. Given
             by the book.
@@ -75,10 +76,11 @@ class Report:
     """
 
     __slots__ = (
-        "arrival", "client_order_id", "commissions", "exchange_ns", "exchange_seq", "exec_type", "heard_ns",
-        "instrument", "is_change", "is_funding", "is_live", "is_new_request", "is_request", "is_trade", "last_price",
-        "last_quantity", "leaves", "mark", "order_id", "orig_client_order_id", "position_id", "position_side", "price",
-        "quantity", "ref_id", "report_id", "says_over", "side", "status", "total", "trade_id", "venue_ns",
+        "arrival", "captured_ns", "client_order_id", "commissions", "exchange_ns", "exchange_seq", "exec_type",
+        "heard_ns", "instrument", "is_change", "is_funding", "is_live", "is_new_request", "is_request", "is_trade",
+        "last_price", "last_quantity", "leaves", "mark", "order_id", "orig_client_order_id", "position_id",
+        "position_side", "price", "quantity", "ref_id", "report_id", "says_over", "side", "status", "total", "trade_id",
+        "venue_ns",
     )  # fmt: skip
 
     def __init__(self, record: np.void | Mapping[str, Any]) -> None:
@@ -157,6 +159,7 @@ class Report:
             _commission(reading, "other_commission", "other_commission_currency"),
         )
         self.exchange_ns = reading.time("exchange_ns")
+        self.captured_ns = reading.time("captured_ns")
         self.exchange_seq = reading.integer("exchange_seq")
         end = ENDS.get(self.status)
         self.says_over = end is not None and not (end.unless_leaves and bool(leaves))

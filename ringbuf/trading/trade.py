@@ -30,14 +30,14 @@ class Details(NamedTuple):
 
     Attributes:
         exchange_ns: the venue's time.
-        venue_ns: that of the report, see `Report.venue_ns`; each has one.
+        captured_ns: when it was recorded; each tells it.
     """
 
     commission: tuple[int, Commission] | None
     other_commission: tuple[int, Commission] | None
     exchange_ns: tuple[int, int] | None
     exchange_seq: tuple[int, int] | None
-    venue_ns: tuple[int, int]
+    captured_ns: tuple[int, int]
 
     @property
     def commissions(self) -> Iterator[Commission]:
@@ -47,8 +47,8 @@ class Details(NamedTuple):
     @property
     def place(self) -> Place:
         """Where the fill stands among others; of its copies the first live one counts, else the first."""
-        rank, venue_ns = self.venue_ns
-        time_ns = self.exchange_ns[1] if self.exchange_ns else venue_ns
+        rank, captured_ns = self.captured_ns
+        time_ns = self.exchange_ns[1] if self.exchange_ns else captured_ns
         return Place(time_ns, self.exchange_seq[1] if self.exchange_seq else 0, arrival_of(rank))
 
     def earlier(self, other: "Details") -> "Details":
@@ -58,7 +58,7 @@ class Details(NamedTuple):
             _first(self.other_commission, other.other_commission),
             _first(self.exchange_ns, other.exchange_ns),
             _first(self.exchange_seq, other.exchange_seq),
-            min(self.venue_ns, other.venue_ns),
+            min(self.captured_ns, other.captured_ns),
         )
 
 
@@ -315,5 +315,5 @@ def _details(report: Report) -> Details:
         None if other is None else (rank, other),
         (rank, report.exchange_ns) if report.exchange_ns else None,
         (rank, report.exchange_seq) if report.exchange_seq else None,
-        (rank, report.venue_ns),
+        (rank, report.captured_ns),
     )

@@ -75,6 +75,14 @@ def test_fills_of_one_nanosecond_count_in_the_venues_own_order_else_as_they_arri
         assert profit(buy, *some).realised == 30 + 20
 
 
+def test_a_fill_without_a_venue_time_counts_when_it_was_recorded() -> None:
+    fills = [fill("buy", "1", "100", 1), fill("sell", "1", "110", 3), fill("sell", "1", "120", 4)]
+    untimed = fill("buy", "1", "50", 2, exchange_ns=0, captured_ns=BEGIN_NS + 2)
+    for some in itertools.permutations([*fills, untimed]):
+        assert profit(*some).realised == 35 + 45
+    assert profit(*fills, untimed | {"captured_ns": 0}).realised == 10 + 70  # now
+
+
 def test_a_live_copy_of_a_fill_tells_its_time_and_place_whichever_comes_first() -> None:
     fills = [fill("buy", "1", "100", 1), fill("sell", "1", "110", 2), fill("sell", "1", "120", 3)]
     copy = fills[2] | {"origin": "lookback", "exchange_ns": BEGIN_NS, "exchange_seq": 1}
