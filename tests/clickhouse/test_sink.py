@@ -200,7 +200,7 @@ def test_users_without_password_or_right_are_told(
     monkeypatch.setenv(PASSWORD_VARIABLE, PASSWORD)
     reader = Database(Server(f"http://{READER}@{url}"), "d")
     reader.prepare()  # all there already: nothing to do that a reader may not do
-    for view in ("fills", "orders", "positions"):
+    for view in ("fills", "funding_payments", "orders", "positions"):
         reader.rows(f"SELECT * FROM d.{view}")
     with pytest.raises(SinkUnavailable) as raised:
         reader.insert(executions([{}]))

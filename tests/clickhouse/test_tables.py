@@ -129,7 +129,7 @@ def test_no_bytes_of_a_record_make_an_insert_or_a_query_fail(store: Database) ->
     poison["session"], poison["seq"] = 1, np.arange(600)
     store.insert(poison)
     assert store.missing(Range(1, 0, 600)) == []
-    for view in ("executions", "fills", "orders", "positions"):
+    for view in ("executions", "fills", "orders", "positions", "funding_payments"):
         query = f"SELECT * FROM {store.name()}.{view}"
         assert len(store.rows(query)) == len(store.json(query)) > 0, view
     assert len(store.rows(f"SELECT toString(exchange_ns), toString(price) FROM {store.name()}.executions")) == 600
@@ -344,7 +344,7 @@ def test_a_name_that_cannot_be_one_is_refused(name: str) -> None:
         table.quoted(name)
 
 
-@pytest.mark.parametrize("name", ["fills", "orders", "positions"])
+@pytest.mark.parametrize("name", ["fills", "funding_payments", "orders", "positions"])
 def test_a_view_has_the_columns_of_its_query(views: Database, name: str) -> None:
     told = f"database = '{views.name()}' AND"
     ((query,),) = views.rows(f"SELECT as_select FROM system.tables WHERE {told} name = '{name}'")

@@ -359,7 +359,7 @@ def test_the_settings_of_who_asks_change_nothing(views: Database, setting: str) 
 def test_filters_on_the_symbol_reach_the_table(views: Database) -> None:
     record(views, FILL)
     record(views, {**FILL, "symbol": "another"})
-    for view in ("fills", "orders", "positions"):
+    for view in ("fills", "funding_payments", "orders", "positions"):
         query = f"EXPLAIN ESTIMATE SELECT * FROM {views.name()}.{view}"
         (_, _, _, everything, _), *_ = views.rows(query)
         (_, _, _, filtered, _), *_ = views.rows(f"{query} WHERE symbol = 'another'")
@@ -369,7 +369,7 @@ def test_filters_on_the_symbol_reach_the_table(views: Database) -> None:
 # The views themselves
 
 
-@pytest.mark.parametrize("name", ["fills", "orders", "positions"])
+@pytest.mark.parametrize("name", ["fills", "funding_payments", "orders", "positions"])
 @pytest.mark.parametrize("kind", ["TABLE {} (x UInt8) ENGINE = MergeTree ORDER BY x", "VIEW {} AS SELECT 1 AS x"])
 def test_what_somebody_else_has_under_a_views_name_is_left_alone(store: Database, name: str, kind: str) -> None:
     store.prepare()

@@ -54,7 +54,7 @@ MAY_IMPORT = {
     "ringbuf": ("record", "ring"),
     "strategies": ("record", "ring", "trading"),
     "writer": ("journal", "record", "ring", "sinks", "state"),
-    "query": ("record", "sinks", "state"),
+    "query": ("record", "sinks", "state", "trading"),
     "audit": ("journal", "query", "record", "ring", "sinks", "state"),
     "launch": ("ring", "state"),
     "tools": ("audit", "query", "record", "ring", "sinks", "state", "writer"),

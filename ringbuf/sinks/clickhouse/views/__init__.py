@@ -1,4 +1,4 @@
-"""The views `fills`, `orders` and `positions` over the table of EXECUTION.
+"""The views `fills`, `orders`, `positions` and `funding_payments` over the table of EXECUTION.
 
 fills
     One row per fill of a venue, from all its copies (live stream, look-back, a second strategy), as the venue corrected
@@ -8,6 +8,9 @@ orders
 positions
     Exact sums over the fills that are not simulated, and the open quantities, per exchange, account, symbol, position
     side, position id and strategy.
+
+funding_payments
+    One row per payment of funding, from all its copies.
 
 The rules are those of `ringbuf.trading`, and the lists of words in these statements are made from its tables. Simulated
 records are never merged with real ones. All views read with FINAL, so a record stored twice counts once. No value in a
@@ -21,6 +24,7 @@ from typing import Final, NamedTuple
 
 from ringbuf.record.execution import EXECUTION
 from ringbuf.sinks.clickhouse.table import literal, quoted, table_name
+from ringbuf.sinks.clickhouse.views.funding import PAYMENTS, funding
 from ringbuf.sinks.clickhouse.views.orders import ORDERS, orders
 from ringbuf.sinks.clickhouse.views.positions import FILLS, POSITIONS, fills, positions
 
@@ -56,6 +60,7 @@ def create_views(database: str, settings: Mapping[str, int | str]) -> dict[str, 
             positions(table, f"{quoted(database)}.{quoted('orders')}"),
             "exact sums of fills, and what is open",
         ),
+        "funding_payments": (PAYMENTS, funding(table), "one row per payment of funding"),
     }
     return {
         name: _view(f"{quoted(database)}.{quoted(name)}", columns, _planned(query), end, about)
