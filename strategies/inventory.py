@@ -21,8 +21,8 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from ringbuf.errors import ConfigurationError
-from ringbuf.record.enumerations import OrderStatus, Side
-from ringbuf.trading.contract import UNKNOWN, Contract, ContractKind
+from ringbuf.record.enumerations import ContractKind, OrderStatus, Side
+from ringbuf.trading.contract import UNKNOWN, Contract
 from ringbuf.trading.contract_table import Contracts, read_contracts
 from ringbuf.trading.ledger import Ledger
 from ringbuf.trading.number import EXACT

@@ -42,6 +42,7 @@ SUBCOMMANDS: Final = {
     "audit": Subcommand("ringbuf.tools.audit", "Prove that the database has every record."),
     "bench": Subcommand("ringbuf.bench.command", "Measure what capture costs.", True),
     "demo": Subcommand("ringbuf.demo.command", "Run a simulated exchange, strategies and a writer.", True),
+    "instruments": Subcommand("ringbuf.tools.instruments", "List instruments, or make some known."),
     "ls": Subcommand("ringbuf.tools.ls", "List the rings of a namespace."),
     "resend": Subcommand("ringbuf.tools.resend", "Send quarantined records once more."),
     "rm": Subcommand("ringbuf.tools.rm", "Remove a ring."),

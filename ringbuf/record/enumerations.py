@@ -157,6 +157,20 @@ class QuantityUnit(IntEnum):
     CONTRACTS = 3
 
 
+class ContractKind(IntEnum):
+    """How price and quantity of an instrument make a value.
+
+    Spot, linear, quanto and option: price x quantity x multiplier. Inverse: quantity x multiplier / price. An option's
+    price is its premium, in the currency it settles in.
+    """
+
+    SPOT = 1
+    LINEAR = 2
+    INVERSE = 3
+    QUANTO = 4
+    OPTION = 5
+
+
 class Flag(IntFlag):
     """What the recorder could not store as it was given, or had to assume. 0: everything is stored as given."""
 

@@ -26,7 +26,7 @@ MAX_RECORD_SIZE: Final = 65_536
 TIME_SUFFIX: Final = "_ns"
 RESERVED: Final = frozenset({"fills", "funding_payments", "orders", "positions", "sessions"})
 """Names of what stands beside the schemas' tables in the database."""
-BUILT_IN: Final = "executions"
+BUILT_IN: Final = frozenset({"executions", "instruments"})
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,47}")
 _FORMATS = re.compile(r"[<|]([iu][1248]|f[48]|b1|[SV][1-9][0-9]*)")
@@ -79,8 +79,8 @@ class Schema:
             SchemaError: a field has a format that has no fixed meaning in bytes (objects, str, big-endian, arrays), or
                 is called like the identity.
         """
-        if name == BUILT_IN:
-            raise SchemaError(f"name {name!r} is that of the built-in schema", "choose another one")
+        if name in BUILT_IN:
+            raise SchemaError(f"name {name!r} is that of a built-in schema", "choose another one")
         try:
             user = np.dtype(fields)
             own = [(each, user[each]) for each in user.names or ()]

@@ -2,25 +2,11 @@
 
 from dataclasses import dataclass
 from decimal import Decimal
-from enum import StrEnum
 from typing import Final
 
 from ringbuf.errors import ConfigurationError
+from ringbuf.record.enumerations import ContractKind
 from ringbuf.trading.number import is_countable
-
-
-class ContractKind(StrEnum):
-    """How price and quantity make a value.
-
-    `spot`, `linear`, `quanto` and `option`: price x quantity x multiplier. `inverse`: quantity x multiplier / price.
-    An option's price is its premium, in the currency it settles in.
-    """
-
-    SPOT = "spot"
-    LINEAR = "linear"
-    INVERSE = "inverse"
-    QUANTO = "quanto"
-    OPTION = "option"
 
 
 @dataclass(frozen=True, slots=True)

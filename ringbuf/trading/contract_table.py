@@ -12,14 +12,17 @@ from decimal import Decimal
 from typing import Final, TypeAlias
 
 from ringbuf.errors import ConfigurationError, RecordError
+from ringbuf.record.enumerations import ContractKind
 from ringbuf.record.number import read_number
-from ringbuf.trading.contract import Contract, ContractKind
+from ringbuf.trading.contract import Contract
+from ringbuf.trading.number import EXACT
 
 Contracts: TypeAlias = Mapping[tuple[str, str], Contract]
 """The contract of each instrument, by exchange and symbol."""
 
 KEY: Final = ("exchange", "symbol")
 NUMBERS: Final = ("multiplier", "tick", "step", "value_step")
+KINDS: Final = {kind.name.lower(): kind for kind in ContractKind}
 COLUMNS: Final = (*KEY, "kind", "multiplier", "tick", "step", "base", "quote", "settle", "value_step")
 REQUIRED: Final = (*KEY, "kind")
 
@@ -58,11 +61,11 @@ def contract_of(row: Mapping[str, str]) -> Contract:
         ConfigurationError: a value is none that it can have.
     """
     word = row.get("kind", "")
-    if word not in list(ContractKind):
-        raise ConfigurationError(f"kind is {word!r}", f"give one of {', '.join(ContractKind)}")
+    if word not in KINDS:
+        raise ConfigurationError(f"kind is {word!r}", f"give one of {', '.join(KINDS)}")
     numbers = {name: _number(name, row[name]) for name in NUMBERS if row.get(name)}
     return Contract(
-        ContractKind(word),
+        KINDS[word],
         numbers.get("multiplier", Decimal(1)),
         tick=numbers.get("tick"),
         step=numbers.get("step"),
@@ -76,9 +79,13 @@ def contract_of(row: Mapping[str, str]) -> Contract:
 def row_of(contract: Contract) -> dict[str, str]:
     """The texts that specify a contract, by column; those of its key are not among them."""
     values = ((name, getattr(contract, name)) for name in COLUMNS if name not in KEY)
-    return {
-        name: "" if value is None else f"{value:f}" if isinstance(value, Decimal) else value for name, value in values
-    }
+    return {name: _text(value) for name, value in values}
+
+
+def _text(value: ContractKind | Decimal | str | None) -> str:
+    if isinstance(value, ContractKind):
+        return value.name.lower()
+    return f"{value.normalize(EXACT):f}" if isinstance(value, Decimal) else value or ""
 
 
 def _checked(titles: list[str], where: str) -> list[str]:

@@ -34,7 +34,8 @@ from math import floor
 from typing import Final, NamedTuple
 
 from ringbuf.errors import RecordError
-from ringbuf.trading.contract import Contract, ContractKind
+from ringbuf.record.enumerations import ContractKind
+from ringbuf.trading.contract import Contract
 from ringbuf.trading.number import EXACT, ZERO, is_countable, quote_of
 
 DECIMALS: Final = 60
@@ -185,7 +186,8 @@ class Profit:
             return NOTHING
         value = value_of(self.contract.kind, self.state.quantity, mark)
         if value is None:
-            raise RecordError(f"a mark of {mark} gives {self.contract.kind} contracts no value", "give a usual price")
+            kind = self.contract.kind.name.lower()
+            raise RecordError(f"a mark of {mark} gives {kind} contracts no value", "give a usual price")
         return (value - self.state.cost) * Fraction(self.contract.multiplier)
 
     @property

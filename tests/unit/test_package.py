@@ -50,6 +50,7 @@ MAY_IMPORT = {
     "journal": ("record",),
     "state": ("journal", "record"),
     "trading": ("record",),
+    "instruments": ("record", "ring", "trading"),
     "sinks": ("record", "trading"),
     "ringbuf": ("record", "ring"),
     "strategies": ("record", "ring", "trading"),
@@ -57,7 +58,7 @@ MAY_IMPORT = {
     "query": ("record", "sinks", "state", "trading"),
     "audit": ("journal", "query", "record", "ring", "sinks", "state"),
     "launch": ("ring", "state"),
-    "tools": ("audit", "query", "record", "ring", "sinks", "state", "writer"),
+    "tools": ("audit", "instruments", "query", "record", "ring", "sinks", "state", "trading", "writer"),
     "demo": ("audit", "launch", "query", "record", "ring", "state", "strategies", "tools"),
     "bench": ("journal", "launch", "query", "record", "ring", "sinks", "state", "strategies", "tools", "writer"),
 }

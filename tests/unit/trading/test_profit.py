@@ -10,6 +10,7 @@ import pytest
 
 from ringbuf.errors import ConfigurationError, RecordError
 from ringbuf.strategies.inventory import Contract, ContractKind, Inventory, Profit
+from ringbuf.trading.contract_table import KINDS
 from ringbuf.trading.profit import DECIMALS, State, decimal_of, exact_text, read_state, traded
 from tests.unit.trading import worked_figures
 from tests.unit.trading.worked_figures import Case
@@ -57,7 +58,7 @@ def fill(side: str, quantity: str, price: str | None, number: int, **fields: Any
 
 
 def profit(*records: dict[str, Any], kind: str = "linear", **options: Any) -> Profit:
-    inventory = Inventory(instruments={KEY: Contract(ContractKind(kind), base="BTC", quote="USD")}, **options)
+    inventory = Inventory(instruments={KEY: Contract(KINDS[kind], base="BTC", quote="USD")}, **options)
     for each in records:
         inventory.apply(each)
     return inventory.profit("sim", "A", "BTC")
@@ -120,7 +121,7 @@ def test_an_instrument_that_nobody_specified_counts_as_spot_and_is_listed() -> N
     inventory.apply(fill("buy", "2", "100", 1))
     inventory.apply(fill("buy", "2", "100", 1, symbol="ETH"))
     found = inventory.profit("sim", "A", "BTC")
-    assert (found.contract.kind, found.currency, found.wallet) == ("spot", "", {})
+    assert (found.contract.kind, found.currency, found.wallet) == (ContractKind.SPOT, "", {})
     assert inventory.unknown_instruments() == {KEY}
     assert inventory.profit("sim", "A", "nothing").quantity == 0
 
