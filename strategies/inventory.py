@@ -28,7 +28,7 @@ from ringbuf.trading.ledger import Ledger
 from ringbuf.trading.number import EXACT
 from ringbuf.trading.order import Order
 from ringbuf.trading.position import Holding, Position, Sums
-from ringbuf.trading.profit import Profit, State
+from ringbuf.trading.profit import FLAT, Profit
 from ringbuf.trading.report import Instrument, Report
 
 __all__ = [
@@ -171,8 +171,8 @@ class Inventory:
             raise ConfigurationError("the inventory has no instruments", "give it some: Inventory(instruments=…)")
         contract = self._contracts.get((key.exchange, key.symbol), UNKNOWN)
         holding, sequence = self._ledger.holdings.get(key, Holding()), self._ledger.sequences.get(key)
-        state, late = (sequence.state, sequence.late) if sequence is not None else (State(), 0)
-        return Profit(contract, state, dict(holding.commissions), dict(holding.funding), late)
+        state, late = (sequence.state, sequence.late) if sequence is not None else (FLAT, 0)
+        return Profit(contract, state, dict(holding.commissions), dict(holding.funding), late=late)
 
     def orders(self) -> list[OrderState]:
         """All orders that are known: those that work, and those that were over within the look-back."""

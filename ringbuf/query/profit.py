@@ -8,18 +8,23 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from itertools import groupby
-from typing import Any, Final, NamedTuple
+from operator import itemgetter
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from ringbuf.query.database import Database, row_of
 from ringbuf.sinks.clickhouse.views.expression import EPOCH
-from ringbuf.trading.contract import UNKNOWN
+from ringbuf.trading.contract import UNKNOWN, Contract
 from ringbuf.trading.contract_table import Contracts
 from ringbuf.trading.number import EXACT, ZERO
-from ringbuf.trading.profit import Profit, State, traded
+from ringbuf.trading.profit import FLAT, Profit, State, traded
 
 COMMISSIONS: Final = ("commission", "other_commission")
 TIME: Final = f"if(exchange_ns = {EPOCH}, captured_ns, exchange_ns)"
 """When a fill or a payment counts."""
+BEFORE: Final = ""
+"""The part of the fills that is before the period."""
+
+Amounts: TypeAlias = dict[str, Decimal]
 
 
 class PositionKey(NamedTuple):
@@ -33,52 +38,97 @@ class PositionKey(NamedTuple):
     strategy: str
 
 
+class Earned(NamedTuple):
+    """What one position earned.
+
+    Attributes:
+        day: the day, as 2026-07-01, UTC; empty if it is the whole period.
+    """
+
+    key: PositionKey
+    day: str
+    profit: Profit
+
+
 def profits(
-    database: Database, contracts: Contracts, where: Sequence[str] = (), at_ns: int | None = None
-) -> Iterator[tuple[PositionKey, Profit]]:
-    """What each position earned, by its fills and payments that are not simulated; those with fills first, by key.
+    database: Database,
+    contracts: Contracts,
+    where: Sequence[str] = (),
+    *,
+    since_ns: int | None = None,
+    until_ns: int | None = None,
+    by_day: bool = False,
+) -> Iterator[Earned]:
+    """What each position earned, by its fills and payments that are not simulated and with what is known of them now.
+
+    Those with fills come first, in the order of their keys, then those that have payments alone.
 
     Args:
         contracts: by exchange and symbol; an instrument that is not among them counts as spot.
-        where: conditions in SQL on columns of `fills` and `funding_payments`: exchange, account, symbol, strategy.
-        at_ns: as it was at this moment, ns since the epoch, with its own fills and with what is known now; None: now.
+        where: conditions in SQL on exchange, account, symbol and strategy.
+        since_ns: from when on, ns since the epoch; fills before that are what the position was opened by. Positions
+            that had neither fill nor payment since then are left out.
+        until_ns: before when.
+        by_day: each day for itself; days without fill and payment are left out.
 
     Raises:
         SinkError: the database cannot be asked, or refuses the question; perhaps in the midst of the positions.
     """
     conditions = ["NOT simulated", *where]
-    if at_ns is not None:
-        conditions.append(f"{TIME} <= fromUnixTimestamp64Nano(toInt64({at_ns}), 'UTC')")
-    paid = _funding(database, conditions)
-    for key, rows in groupby(_fills(database, conditions), key=_key):
-        yield key, _profit(key, rows, contracts, paid.pop(key, {}))
+    if until_ns is not None:
+        conditions.append(f"{TIME} < {_moment(until_ns)}")
+    part = f"toString(toDate32({TIME}))" if by_day else "'all'"
+    if since_ns is not None:
+        part = f"if({TIME} < {_moment(since_ns)}, '{BEFORE}', {part})"
+    paid = _funding(database, conditions, part)
+    fills = groupby(_fills(database, conditions, part), key=_key)
+    for key, rows in fills:
+        yield from _of_position(key, rows, contracts, paid.pop(key, {}))
     for key in sorted(paid):
-        yield key, _profit(key, (), contracts, paid[key])
+        yield from _of_position(key, (), contracts, paid[key])
 
 
-def _profit(key: PositionKey, rows: Iterable[dict[str, Any]], contracts: Contracts, paid: dict[str, Decimal]) -> Profit:
+def _of_position(
+    key: PositionKey, rows: Iterable[dict[str, Any]], contracts: Contracts, paid: dict[str, Amounts]
+) -> Iterator[Earned]:
+    """What one position earned, part by part of its fills; `paid` is the funding of each part."""
     contract = contracts.get((key.exchange, key.symbol), UNKNOWN)
-    state, commissions = State(), dict[str, Decimal]()
+    paid.pop(BEFORE, None)
+    state = FLAT
+    for part, some in groupby(rows, key=itemgetter("part")):
+        for earlier in sorted(each for each in paid if each < part):
+            yield _earned(key, earlier, Profit(contract, state, {}, paid.pop(earlier), state))
+        opening = state
+        state, commissions = _folded(state, contract, some)
+        if part != BEFORE:
+            yield _earned(key, part, Profit(contract, state, commissions, paid.pop(part, {}), opening))
+    for rest in sorted(paid):
+        yield _earned(key, rest, Profit(contract, state, {}, paid[rest], state))
+
+
+def _earned(key: PositionKey, part: str, profit: Profit) -> Earned:
+    return Earned(key, "" if part == "all" else part, profit)
+
+
+def _folded(state: State, contract: Contract, rows: Iterable[dict[str, Any]]) -> tuple[State, Amounts]:
+    """The state after further fills of a position, and their commissions."""
+    commissions: Amounts = {}
     for row in rows:
         price = row["price"]
         state = traded(state, contract, Decimal(row["quantity"]), None if price is None else Decimal(price))
         for amount, currency in row["commissions"]:
             if amount is not None:
                 commissions[currency] = EXACT.add(commissions.get(currency, ZERO), Decimal(amount))
-    return Profit(contract, state, commissions, paid)
+    return state, commissions
 
 
-def _key(row: dict[str, Any]) -> PositionKey:
-    return PositionKey(*(row[name] for name in PositionKey._fields))
-
-
-def _fills(database: Database, conditions: Sequence[str]) -> Iterator[dict[str, Any]]:
+def _fills(database: Database, conditions: Sequence[str], part: str) -> Iterator[dict[str, Any]]:
     """Those that count, position by position, each in the venue's order."""
     amounts = ", ".join(f"(toString({name}_paid), {name}_currency)" for name in COMMISSIONS)
     statement = f"""
 SELECT
-    {_KEY}, concat(if(side = 'sell', '-', ''), toString(traded_quantity)) AS quantity, toString(traded_price) AS price,
-    [{amounts}] AS commissions
+    {_KEY}, {part} AS part, concat(if(side = 'sell', '-', ''), toString(traded_quantity)) AS quantity,
+    toString(traded_price) AS price, [{amounts}] AS commissions
 FROM fills
 WHERE {" AND ".join(("counted", *conditions))}
 ORDER BY {", ".join(PositionKey._fields)}, {TIME}, exchange_seq, captured_ns, session, seq"""
@@ -87,19 +137,27 @@ ORDER BY {", ".join(PositionKey._fields)}, {TIME}, exchange_seq, captured_ns, se
             yield row_of(line)
 
 
-def _funding(database: Database, conditions: Sequence[str]) -> dict[PositionKey, dict[str, Decimal]]:
-    """What was paid for each position, by currency."""
-    found: dict[PositionKey, dict[str, Decimal]] = defaultdict(dict)
+def _funding(database: Database, conditions: Sequence[str], part: str) -> dict[PositionKey, dict[str, Amounts]]:
+    """What was paid for each position, by part and currency."""
+    found: dict[PositionKey, dict[str, Amounts]] = defaultdict(lambda: defaultdict(dict))
     for name in COMMISSIONS:
         statement = f"""
-SELECT {_KEY}, {name}_currency AS currency, toString(sum({name})) AS amount
+SELECT {_KEY}, {part} AS part, {name}_currency AS currency, toString(sum({name})) AS amount
 FROM funding_payments
 WHERE {" AND ".join((f"{name} IS NOT NULL", *conditions))}
-GROUP BY {", ".join(PositionKey._fields)}, currency"""
+GROUP BY {", ".join(PositionKey._fields)}, part, currency"""
         for row in database.rows(statement):
-            sums = found[_key(row)]
+            sums = found[_key(row)][row["part"]]
             sums[row["currency"]] = EXACT.add(sums.get(row["currency"], ZERO), Decimal(row["amount"]))
     return found
+
+
+def _key(row: dict[str, Any]) -> PositionKey:
+    return PositionKey(*(row[name] for name in PositionKey._fields))
+
+
+def _moment(moment_ns: int) -> str:
+    return f"fromUnixTimestamp64Nano(toInt64({moment_ns}), 'UTC')"
 
 
 _KEY: Final = ", ".join(

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 from ringbuf.trading.contract import Contract
 from ringbuf.trading.lookback import LookBack
-from ringbuf.trading.profit import State, traded
+from ringbuf.trading.profit import FLAT, State, traded
 from ringbuf.trading.rank import Place
 
 INTERVAL: Final = 32
@@ -43,7 +43,7 @@ class FillSequence:
         self.late = 0
         self._lookback = lookback
         self._fills: list[Placed] = []
-        self._kept = [State()]  # before the fills 0, INTERVAL, 2 * INTERVAL, ...
+        self._kept = [FLAT]  # before the fills 0, INTERVAL, 2 * INTERVAL, ...
         self._state, self._folded = self._kept[0], 0  # after so many fills
         self._dropped = Place(-1, 0, 0)  # up to here
         self._look_at = LEAST_DROPPED

@@ -66,6 +66,10 @@ class State(NamedTuple):
         return " ".join(f"{each.normalize(EXACT):f}" if isinstance(each, Decimal) else str(each) for each in self)
 
 
+FLAT: Final = State()
+"""Before the first fill."""
+
+
 def read_state(text: str) -> State:
     """The state of which this is the text.
 
@@ -124,15 +128,16 @@ def value_of(kind: ContractKind, quantity: Decimal, price: Decimal | None) -> Fr
 
 @dataclass(frozen=True, slots=True)
 class Profit:
-    """What one position earned, by average cost; without fees and funding, which stand beside it.
+    """What one position earned in a period, by average cost; without fees and funding, which stand beside it.
 
     Figures are fractions, since often no decimal of an average ends; `float` and `decimal_of` make others of them.
 
     Attributes:
         contract: that of its instrument.
         state: after its last fill.
-        commissions: by currency; positive is paid, negative a rebate.
+        commissions: of the period, by currency; positive is paid, negative a rebate.
         funding: likewise.
+        opening: the state before the period; nothing if that is from the beginning.
         late: number of changes of fills that were older than the look-back, so that they count as if they were made at
             its beginning; 0 if the figures are exact. The database has the exact ones.
     """
@@ -141,6 +146,7 @@ class Profit:
     state: State
     commissions: Mapping[str, Decimal]
     funding: Mapping[str, Decimal]
+    opening: State = FLAT
     late: int = 0
 
     @property
@@ -155,7 +161,7 @@ class Profit:
 
     @property
     def unpriced(self) -> int:
-        """Number of fills that count without a price, so that profit is not to be relied on if there are any."""
+        """Number of its fills that count without a price; if there are any, profit is not to be relied on."""
         return self.state.unpriced
 
     @property
@@ -169,12 +175,15 @@ class Profit:
     @property
     def realised(self) -> Fraction:
         """What was earned by closing, in `currency`."""
-        return (self.state.cash + self.state.cost) * Fraction(self.contract.multiplier)
+        return (_earned(self.state) - _earned(self.opening)) * Fraction(self.contract.multiplier)
 
     @property
     def venue_realised(self) -> Fraction | None:
         """The same as a venue shows it that rounds the value of each contract; None if it does not round."""
-        return None if self.contract.value_step is None else self.state.venue_cash + self.state.venue_cost
+        if self.contract.value_step is None:
+            return None
+        before = self.opening.venue_cash + self.opening.venue_cost
+        return self.state.venue_cash + self.state.venue_cost - before
 
     def unrealised(self, mark: Decimal) -> Fraction:
         """What closing all that is held at a price would earn, in `currency`.
@@ -200,10 +209,12 @@ class Profit:
         contract = self.contract
         if not contract.settle or (contract.kind is ContractKind.SPOT and not contract.base):
             return {}
-        paid_at_once = contract.kind in (ContractKind.SPOT, ContractKind.OPTION)
-        found = {contract.settle: self.state.cash * Fraction(contract.multiplier) if paid_at_once else self.realised}
+        cash = (self.state.cash - self.opening.cash) * Fraction(contract.multiplier)
+        is_paid_at_once = contract.kind in (ContractKind.SPOT, ContractKind.OPTION)
+        found = {contract.settle: cash if is_paid_at_once else self.realised}
         if contract.kind is ContractKind.SPOT:
-            found[contract.base] = found.get(contract.base, NOTHING) + Fraction(self.quantity)
+            bought = Fraction(self.state.quantity) - Fraction(self.opening.quantity)
+            found[contract.base] = found.get(contract.base, NOTHING) + bought
         for currency, amount in (*self.commissions.items(), *self.funding.items()):
             found[currency] = found.get(currency, NOTHING) - Fraction(amount)
         return found
@@ -219,6 +230,10 @@ def exact_text(number: Fraction) -> str:
     """A figure as text, exactly: a plain decimal, or where none ends a fraction `a/b`."""
     decimal = decimal_of(number)
     return f"{decimal:f}" if Fraction(decimal) == number else str(number)
+
+
+def _earned(state: State) -> Fraction:
+    return state.cash + state.cost
 
 
 def _cost(cost: Fraction, value: Fraction, held: Decimal, quantity: Decimal, left: Decimal) -> Fraction:

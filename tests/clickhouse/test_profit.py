@@ -2,6 +2,8 @@
 
 import random
 from collections.abc import Sequence
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import pytest
@@ -51,7 +53,7 @@ def is_known(profit: Profit) -> bool:
 def of_database(views: Database, contracts: dict[tuple[str, str], Contract]) -> Known:
     found = profits(asked(views), contracts)
     return {
-        (key.account, key.position_side, key.position_id): comparable(each) for key, each in found if is_known(each)
+        (key.account, key.position_side, key.position_id): comparable(each) for key, _, each in found if is_known(each)
     }
 
 
@@ -85,7 +87,7 @@ def test_worked_figures_come_out_of_the_database(views: Database) -> None:
     views.insert(stored(rows))
     contracts = {("sim", name): worked_figures.contract(case) for name, case in CASES.items()}
     found: dict[str, dict[str, Profit]] = {name: {} for name in CASES}
-    for key, profit in profits(asked(views), contracts):
+    for key, _, profit in profits(asked(views), contracts):
         found[accounts[key.account]][key.position_side] = profit
     for name, case in CASES.items():
         worked_figures.check(case, found[name])
@@ -155,16 +157,56 @@ def test_a_past_moment_has_its_own_fills_and_funding_with_what_is_known_now(view
     at = {}
     for moment in (999, 1_000, 2_000, 2_001):
         at[moment] = [
-            (each.quantity, each.realised, *each.funding.values()) for _, each in profits(asked(views), {}, (), moment)
+            (each.profit.quantity, each.profit.realised, *each.profit.funding.values())
+            for each in profits(asked(views), {}, until_ns=moment + 1)
         ]
     assert at == {999: [], 1_000: [(1, 0)], 2_000: [(0, 20)], 2_001: [(0, 20, 0.5)]}
+
+
+DAY_NS = 86_400_000_000_000
+
+
+def test_a_period_has_what_was_earned_in_it_and_each_day_its_own(views: Database) -> None:
+    trades = [("buy", 1.0, 100.0, 0), ("sell", 0.5, 120.0, 0), ("sell", 1.0, 140.0, 2), ("buy", 0.5, 100.0, 5)]
+    rows = [
+        FILL
+        | {"trade_id": f"t{number}", "side": side, "last_quantity": quantity, "last_price": price, "commission": 1.0}
+        | {"exchange_ns": BEGIN_NS + day * DAY_NS + number, "commission_currency": "Q"}
+        for number, (side, quantity, price, day) in enumerate(trades)
+    ]
+    paid = FILL | {"exec_type": "funding", "commission": 0.25, "commission_currency": "Q"}
+    views.insert(executions([*rows, *(paid | {"exchange_ns": BEGIN_NS + day * DAY_NS} for day in (0, 1, 2, 7))]))
+    spot = {("x", "s"): Contract(base="B", quote="Q")}
+
+    def told(**period: Any) -> list[tuple[Any, ...]]:
+        return [
+            (day, profit.quantity, profit.realised, profit.commissions.get("Q", 0), profit.funding.get("Q", 0))
+            for _, day, profit in profits(asked(views), spot, **period)
+        ]
+
+    assert told() == [("", 0, 10 + 20 + 20, 4, 1)]
+    days = [f"2026-{month:02}-{day:02}" for month, day in ((9, 21), (9, 22), (9, 23), (9, 26), (9, 28))]
+    by_day = [
+        (days[0], Decimal("0.5"), 10, 2, 0.25),
+        (days[1], Decimal("0.5"), 0, 0, 0.25),
+        (days[2], Decimal("-0.5"), 20, 1, 0.25),
+        (days[3], 0, 20, 1, 0),
+        (days[4], 0, 0, 0, 0.25),
+    ]
+    assert told(by_day=True) == by_day
+    second: dict[str, Any] = {"since_ns": BEGIN_NS + DAY_NS, "until_ns": BEGIN_NS + 3 * DAY_NS}
+    assert told(**second, by_day=True) == by_day[1:3]
+    assert told(**second) == [("", Decimal("-0.5"), 20, 1, 0.5)]
+    (earned,) = profits(asked(views), spot, **second)
+    assert earned.profit.wallet == {"B": -1, "Q": Fraction(140) - 1 - Fraction("0.5")}
+    assert told(since_ns=BEGIN_NS + 8 * DAY_NS) == []
 
 
 def test_positions_are_those_of_strategies_and_filters_choose_them(views: Database) -> None:
     rows = [FILL | {"strategy": name, "trade_id": name, "symbol": symbol} for name in "ab" for symbol in ("s", "t")]
     funding = FILL | {"strategy": "c", "exec_type": "funding", "commission": 1.0, "position_side": "short"}
     views.insert(executions([*rows, funding]))
-    keys = [key for key, _ in profits(asked(views), {}, ["symbol = 's'"])]
+    keys = [each.key for each in profits(asked(views), {}, ["symbol = 's'"])]
     assert keys == [
         PositionKey("x", "a", "s", "", "", "a"),
         PositionKey("x", "a", "s", "", "", "b"),
