@@ -10,8 +10,9 @@ from ringbuf.query.database import ANSWER_SECONDS
 data_dir_option: Final = click.option(
     "--data-dir",
     required=True,
+    envvar="RINGBUF_DATA_DIR",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Directory of the writer.",
+    help="Directory of the writer; else RINGBUF_DATA_DIR.",
 )
 timeout_option: Final = click.option(
     "--timeout",

@@ -7,7 +7,7 @@ finds whole lines and no number loses digits.
 import io
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -17,7 +17,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+Row = dict[str, Any]
+
 ABSENT: Final = "-"
+MEASURED_ROWS: Final = 1_000
+"""Rows that decide how wide the columns of a long table are."""
 
 _ENDLESS = 1_000_000
 _UNITS = (("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30), ("TiB", 1 << 40))
@@ -50,6 +54,16 @@ def print_table(
         console.print(table)
     for line in capture.get().splitlines():
         click.echo(line.rstrip())
+
+
+def first_rows(batches: Iterator[list[Row]]) -> list[Row]:
+    """The first rows of an answer that comes in batches: so many that they tell how a table should be."""
+    rows: list[Row] = []
+    for batch in batches:
+        rows += batch
+        if len(rows) >= MEASURED_ROWS:
+            break
+    return rows
 
 
 class LongTable:

@@ -2,16 +2,13 @@
 
 import json
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import click
 
 from ringbuf.query.database import Database, open_database, row_of
 from ringbuf.tools.options import data_dir_option, timeout_option
-from ringbuf.tools.output import ABSENT, LongTable, json_option
-
-MEASURED_ROWS: Final = 1_000
-"""Rows that decide how wide the columns are and which of them are numbers."""
+from ringbuf.tools.output import ABSENT, LongTable, first_rows, json_option
 
 
 class Number(str):
@@ -51,11 +48,7 @@ def _print_json(database: Database, statement: str) -> None:
 
 def _print_table(database: Database, statement: str) -> None:
     batches = ([_row(line) for line in lines] for lines in database.batches(statement))
-    measured: list[dict[str, Any]] = []
-    for rows in batches:
-        measured += rows
-        if len(measured) >= MEASURED_ROWS:
-            break
+    measured = first_rows(batches)
     if not measured:
         click.echo("(no rows)")
         return

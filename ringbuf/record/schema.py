@@ -24,7 +24,7 @@ IDENTITY: Final = (("session", "<u8"), ("seq", "<u8"))
 RECORD_ALIGNMENT: Final = 8
 MAX_RECORD_SIZE: Final = 65_536
 TIME_SUFFIX: Final = "_ns"
-RESERVED: Final = frozenset({"fills", "funding_payments", "orders", "positions", "sessions"})
+RESERVED: Final = frozenset({"fees", "fills", "funding_payments", "orders", "positions", "positions_at", "sessions"})
 """Names of what stands beside the schemas' tables in the database."""
 BUILT_IN: Final = frozenset({"executions", "instruments"})
 

@@ -33,10 +33,15 @@ class Database:
     def __init__(self, engine: Server | Embedded, name: str) -> None:
         self._sink = ClickHouseSink(engine, name)
         self._name = name
+        self._is_embedded = isinstance(engine, Embedded)
 
     def name(self) -> str:
         """Name of the database."""
         return self._name
+
+    def is_embedded(self) -> bool:
+        """Whether it has no server."""
+        return self._is_embedded
 
     def prepare(self) -> None:
         self._sink.prepare()

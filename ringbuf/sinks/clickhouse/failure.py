@@ -31,7 +31,10 @@ Not 33, CANNOT_READ_ALL_DATA: what is sent is whole records, so if some are cut,
 
 _CREDENTIALS = f"check user and password ({USER_VARIABLE}, {PASSWORD_VARIABLE})"
 _REFUSED = "if a constraint or a view refuses them wrongly, mend it, then run ringbuf resend"
+_VIEW = "if it is a view of ringbuf, a writer of this release creates it"
 _HINTS = {
+    46: _VIEW,
+    60: _VIEW,
     81: "a writer creates it",
     193: _CREDENTIALS,
     194: _CREDENTIALS,

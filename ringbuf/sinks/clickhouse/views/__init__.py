@@ -1,4 +1,4 @@
-"""The views `fills`, `orders`, `positions` and `funding_payments` over the table of EXECUTION.
+"""The views over the table of EXECUTION: `fills`, `orders`, `positions`, `funding_payments`, and those with parameters.
 
 fills
     One row per fill of a venue, from all its copies (live stream, look-back, a second strategy), as the venue corrected
@@ -11,6 +11,8 @@ positions
 
 funding_payments
     One row per payment of funding, from all its copies.
+
+Made of these are the views with parameters of `parameterised`.
 
 The rules are those of `ringbuf.trading`, and the lists of words in these statements are made from its tables. Simulated
 records are never merged with real ones. All views read with FINAL, so a record stored twice counts once. No value in a
@@ -26,6 +28,7 @@ from ringbuf.record.execution import EXECUTION
 from ringbuf.sinks.clickhouse.table import literal, quoted, table_name
 from ringbuf.sinks.clickhouse.views.funding import PAYMENTS, funding
 from ringbuf.sinks.clickhouse.views.orders import ORDERS, orders
+from ringbuf.sinks.clickhouse.views.parameterised import PARAMETERISED
 from ringbuf.sinks.clickhouse.views.positions import FILLS, POSITIONS, fills, positions
 
 MARK: Final = "ringbuf: "
@@ -52,18 +55,26 @@ def create_views(database: str, settings: Mapping[str, int | str]) -> dict[str, 
     """
     table = table_name(EXECUTION, database)
     end = "\nSETTINGS " * bool(settings) + ", ".join(f"{name} = {value}" for name, value in settings.items())
+    names = {
+        name: f"{quoted(database)}.{quoted(name)}"
+        for name in ("fills", "orders", "positions", "funding_payments", *PARAMETERISED)
+    }
     found = {
         "fills": (FILLS, fills(table), "one row per fill of a venue"),
         "orders": (ORDERS, orders(table), "one row per order, its state now"),
         "positions": (
             POSITIONS,
-            positions(table, f"{quoted(database)}.{quoted('orders')}"),
+            positions(names["fills"], names["orders"]),
             "exact sums of fills, and what is open",
         ),
         "funding_payments": (PAYMENTS, funding(table), "one row per payment of funding"),
+        **{
+            name: (None, each.query(names[each.source]), f"{each.about}; parameters {', '.join(each.parameters)}")
+            for name, each in PARAMETERISED.items()
+        },
     }
     return {
-        name: _view(f"{quoted(database)}.{quoted(name)}", columns, _planned(query), end, about)
+        name: _view(names[name], columns, _planned(query), end, about)
         for name, (columns, query, about) in found.items()
     }
 
@@ -78,8 +89,8 @@ def _planned(query: str) -> str:
     )
 
 
-def _view(name: str, columns: Mapping[str, str], query: str, end: str, about: str) -> View:
-    typed = ", ".join(f"{quoted(column)} {kind}" for column, kind in columns.items())
-    mark = zlib.crc32(f"({typed}) {query}".encode())  # without the end, which is another one for each user
+def _view(name: str, columns: Mapping[str, str] | None, query: str, end: str, about: str) -> View:
+    typed = f"({', '.join(f'{quoted(column)} {kind}' for column, kind in columns.items())}) " if columns else ""
+    mark = zlib.crc32(f"{typed}{query}".encode())  # without the end, which is another one for each user
     comment = f"{MARK}{about} [{mark:08x}]"
-    return View(comment, f"CREATE OR REPLACE VIEW {name} ({typed}) AS {query}{end}\nCOMMENT {literal(comment)}")
+    return View(comment, f"CREATE OR REPLACE VIEW {name} {typed}AS {query}{end}\nCOMMENT {literal(comment)}")

@@ -1,0 +1,66 @@
+"""The answer to a question: rows as they come, each column exact."""
+
+from collections.abc import Iterator, Mapping
+
+from ringbuf.query.database import Database, row_of
+from ringbuf.query.questions.column import Row, column_of, read, written
+
+
+class Answer:
+    """Rows that come from the database while they are read.
+
+    Attributes:
+        columns: what each column holds, in order.
+        statement: by which the database is asked.
+
+    Args:
+        types: of each column its type in the database, in order.
+        source: a SELECT, or the name of a view, that has these columns and perhaps more.
+        order: what the rows are sorted by; a column of the source is `answer.COLUMN` there.
+        exact: by column, the other column of the source that has as a decimal what the number counts as.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        types: Mapping[str, str],
+        source: str,
+        order: str,
+        exact: Mapping[str, str] | None = None,
+    ) -> None:
+        self.columns = {name: column_of(type_) for name, type_ in types.items()}
+        self._database = database
+        exact = exact or {}
+        selected = ", ".join(written(name, type_, exact.get(name, "")) for name, type_ in types.items())
+        self.statement = f"SELECT {selected} FROM ({source}) AS answer ORDER BY {order}"
+
+    def lines(self) -> Iterator[list[bytes]]:
+        """The rows as JSON, some at a time, each a line without its newline.
+
+        Raises:
+            SinkError: the database cannot be asked, or refuses the question; perhaps in the midst of the rows.
+        """
+        for lines in self._database.batches(self.statement):
+            for line in lines:
+                if not line.startswith(b"{"):
+                    row_of(line)  # says what it is
+            yield lines
+
+    def written_rows(self) -> Iterator[list[Row]]:
+        """The rows as in JSON, some at a time: numbers are decimal texts.
+
+        Raises:
+            SinkError: as `lines`.
+        """
+        for lines in self.lines():
+            yield [row_of(line) for line in lines]
+
+    def __iter__(self) -> Iterator[Row]:
+        """The rows, numbers as Decimal.
+
+        Raises:
+            SinkError: as `lines`.
+        """
+        for rows in self.written_rows():
+            for row in rows:
+                yield {name: read(row[name], column) for name, column in self.columns.items()}

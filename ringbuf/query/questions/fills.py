@@ -1,0 +1,41 @@
+"""Which fills were there?"""
+
+from typing import Final
+
+from ringbuf.errors import ConfigurationError
+from ringbuf.query.database import Database
+from ringbuf.query.questions.answer import Answer
+from ringbuf.query.questions.selection import Selection, where
+from ringbuf.sinks.clickhouse.views.parameterised import time_of
+from ringbuf.sinks.clickhouse.views.positions import FILLS
+
+_EXACT: Final = {
+    "last_price": "traded_price",
+    "last_quantity": "traded_quantity",
+    "commission": "commission_paid",
+    "other_commission": "other_commission_paid",
+}
+_PLACE: Final = ("exchange_seq", "captured_ns", "session", "seq")
+"""What orders fills of one moment."""
+
+
+def fills(database: Database, selection: Selection | None = None, last: int | None = None) -> Answer:
+    """Fills, as the venue corrected them and without those it took back, in the order of their time.
+
+    Args:
+        selection: which; a fill is in a period by its venue time, or by the time of capture where the venue gave none.
+        last: so many of them, the latest.
+
+    Returns:
+        the columns of the view `fills`.
+
+    Raises:
+        ConfigurationError: `last` is below zero.
+    """
+    if last is not None and last < 0:
+        raise ConfigurationError(f"{last} fills cannot be asked for", "ask for 0 or more")
+    source = f"SELECT * FROM fills{where((selection or Selection()).conditions())}"
+    if last is not None:
+        source += f" ORDER BY {time_of()} DESC, {', '.join(f'{name} DESC' for name in _PLACE)} LIMIT {last}"
+    order = ", ".join((time_of("answer."), *(f"answer.{name}" for name in _PLACE)))
+    return Answer(database, FILLS, source, order, _EXACT)

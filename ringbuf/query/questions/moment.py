@@ -1,0 +1,51 @@
+"""Moments as people give them: a time, or how long ago."""
+
+import re
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Final
+
+from ringbuf.errors import ConfigurationError, RecordError
+from ringbuf.record.timestamp import PRESENT, SECOND, read_time
+
+_AGO: Final = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,9})?)(s|m|h|d|w)")
+_UNITS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
+_WHOLE: Final = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:[T ]([0-9]{2}:[0-9]{2}))?(Z|[+-][0-9]{2}:?[0-9]{2})?")
+_NUMBER: Final = re.compile(r"[+-]?[0-9.]+")
+
+
+def read_moment(text: str, now_ns: int) -> int:
+    """A moment, in ns since the epoch.
+
+    Args:
+        text: how long ago (`90s`, `15m`, `1.5h`, `2d`, `1w`), or a time: ISO 8601, of which seconds, or hours and
+            minutes too, may be left out, UTC where no zone is given; or a number that can only be s, ms, us or ns of a
+            time from 2000 to 2100.
+        now_ns: what a duration is counted back from.
+
+    Raises:
+        ConfigurationError: it is neither.
+    """
+    stripped = text.strip()
+    if found := _AGO.fullmatch(stripped):
+        return now_ns - int(Decimal(found[1]) * _UNITS[found[2]] * SECOND)
+    whole = _WHOLE.fullmatch(stripped)
+    try:
+        moment, _ = read_time(f"{whole[1]}T{whole[2] or '00:00'}:00{whole[3] or ''}" if whole else stripped)
+    except RecordError:
+        moment = None
+    if (
+        moment is None
+        or not stripped
+        or (_NUMBER.fullmatch(stripped) and not PRESENT[0] * SECOND <= moment < PRESENT[1] * SECOND)
+    ):
+        raise ConfigurationError(
+            f"{text!r} is no time and no duration", "say how long ago, as 90s, 15m, 1h or 2d, or a time in ISO 8601"
+        )
+    return moment
+
+
+def moment_text(moment_ns: int) -> str:
+    """A moment as the database reads it, UTC."""
+    seconds, nanoseconds = divmod(moment_ns, SECOND)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S}.{nanoseconds:09d}"

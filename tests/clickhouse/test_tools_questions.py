@@ -1,0 +1,233 @@
+"""The everyday questions on the command line: what is printed, and how it ends."""
+
+import csv
+import io
+import json
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from itertools import islice
+from pathlib import Path
+
+import pytest
+
+from ringbuf.launch.clickhouse_server import ClickHouse
+from ringbuf.launch.port import free_port
+from ringbuf.sinks.clickhouse.table import literal
+from ringbuf.sinks.clickhouse.views.parameterised import POSITIONS_AT
+from ringbuf.sinks.clickhouse.views.positions import FILLS
+from ringbuf.state.data_directory import DataDirectory
+from tests.clickhouse.databases import Database, server_of
+from tests.clickhouse.test_views import FILL, ORDER, record
+from tests.command import RINGBUF, ringbuf
+from tests.memory import peak_memory
+
+BEGIN_NS = 1_782_907_200_000_000_000
+AMOUNT = "1.123456789012345678"
+COMMANDS = ["fills", "orders", "positions", "fees"]
+MANY = 80_000
+
+
+def writer_was_here(data_dir: Path, server: ClickHouse, database: str) -> None:
+    """Leave what a writer leaves that loaded into a server."""
+    sink = {"kind": "server", "url": server_of(server).url, "database": database}
+    DataDirectory(data_dir).status.write_text(json.dumps({"sink": sink}))
+
+
+@pytest.fixture
+def store(
+    on_server: Database, clickhouse_server: ClickHouse, data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> Database:
+    """A database with everything a writer makes, which the commands ask."""
+    on_server.set_up()
+    writer_was_here(data_dir, clickhouse_server, on_server.name())
+    monkeypatch.setenv("RINGBUF_DATA_DIR", str(data_dir))
+    return on_server
+
+
+@pytest.fixture
+def many_fills(store: Database) -> None:
+    """A view of very many fills in the place of ours: this is about the command."""
+    columns = ", ".join(f"CAST({value(name, type_)}, {literal(type_)}) AS {name}" for name, type_ in FILLS.items())
+    store.command(f"CREATE OR REPLACE VIEW {store.name()}.fills AS SELECT {columns} FROM numbers({MANY})")
+
+
+def value(name: str, type_: str) -> str:
+    """What the many fills have in a column."""
+    if name == "exchange_ns":
+        return f"fromUnixTimestamp64Nano(toInt64({BEGIN_NS} + number), 'UTC')"
+    return {"text": "repeat('x', 3000)", "trade_id": "toString(number)"}.get(
+        name, f"defaultValueOfTypeName({literal(type_)})"
+    )
+
+
+def answered(*arguments: str) -> str:
+    printed = ringbuf(*arguments)
+    assert (printed.returncode, printed.stderr) == (0, "")
+    return printed.stdout
+
+
+# What is printed
+
+
+def test_a_table_a_csv_and_json_show_the_same_rows(store: Database) -> None:
+    big = {"last_quantity": float(AMOUNT), "exact": f"q={AMOUNT}", "commission": -0.5, "commission_currency": "USDT"}
+    record(store, {**FILL, **big, "exchange_ns": BEGIN_NS + 1}, {**FILL, "trade_id": 't"2', "text": "a,\nb"})
+    title, first, second = answered("fills").splitlines()
+    assert title.split()[:7] == ["TIME", "EXCHANGE", "ACCOUNT", "SYMBOL", "STRATEGY", "SIDE", "QUANTITY"]
+    assert first.split()[0] == "1970-01-01T00:00:00.000001000Z"
+    assert "no venue time" in first
+    assert second.split()[0] == "2026-07-01T12:00:00.000000001Z"
+    assert f"{AMOUNT}  60000.5  -" in second
+    assert "-0.5 USDT" in second
+    by_json = [json.loads(line) for line in answered("fills", "--json").splitlines()]
+    by_csv = list(csv.DictReader(io.StringIO(answered("fills", "--csv"))))
+    assert [*by_csv[0]] == [*by_json[0]] == [*FILLS]
+    assert [row["trade_id"] for row in by_json] == [row["trade_id"] for row in by_csv] == ['t"2', "t-1"]
+    assert by_csv[0]["text"] == by_json[0]["text"] == "a,\nb"
+    assert by_csv[1]["last_quantity"] == by_json[1]["last_quantity"] == AMOUNT
+    assert (by_csv[1]["exchange_ns"], by_json[1]["exchange_ns"]) == ("2026-07-01T12:00:00.000000001Z", BEGIN_NS + 1)
+    assert (by_csv[0]["exchange_ns"], by_json[0]["exchange_ns"]) == ("", 0)
+    assert (by_csv[0]["commission"], by_json[0]["commission"]) == ("", None)
+    assert (by_csv[0]["simulated"], by_json[0]["simulated"]) == ("false", False)
+
+
+def test_each_question_has_its_options_and_its_table(store: Database) -> None:
+    paid = {"commission": 0.25, "commission_currency": "USDT", "last_quantity": 0.5}
+    record(store, *({**FILL, **paid, "trade_id": f"t-{place}", "exchange_ns": BEGIN_NS + place} for place in range(4)))
+    record(store, {**ORDER, "order_status": "new", "quantity": 2.0, "order_id": "o-7"}, {**ORDER, "symbol": "another"})
+    assert answered("fills", "--last", "2").splitlines()[1].split()[-2:] == ["t-2", "-"]
+    assert len(answered("fills", "--until", "2026-07-01T12:00:00.000000001Z").splitlines()) == 2
+    assert "c-1" in answered("orders", "--id", "o-7")
+    assert len(answered("orders", "--open", "--symbol", "BTC*", "--account", "A?").splitlines()) == 2
+    position = answered("positions", "--symbol", "BTC-PERPETUAL", "--strategy", "mm").splitlines()[1]
+    assert position.split()[4:] == [
+        "-",
+        "mm",
+        "2",
+        "2",
+        "0",
+        "0",
+        "0",
+        "4",
+        "1",
+        "USDT",
+        "2026-07-01T12:00:00.000000003Z",
+        "-",
+    ]
+    (line,) = answered("positions", "--at", str(BEGIN_NS + 1), "--json").splitlines()
+    position = json.loads(line)
+    assert [*position] == [*POSITIONS_AT]
+    assert (position["quantity"], position["commissions"]) == ("1", {"USDT": "0.5"})
+    (row,) = csv.DictReader(io.StringIO(answered("positions", "--at", "2026-07-01T12:00:00", "--csv")))
+    assert row["commissions"] == '{"USDT": "0.25"}'
+    title, total = answered("fees").splitlines()
+    assert (title.split(), total.split()) == (
+        ["DAY", "CURRENCY", "AMOUNT", "FILLS", "NOTE"],
+        ["2026-07-01", "USDT", "1", "4", "-"],
+    )
+    title, total = answered("fees", "--by", "symbol", "--by", "strategy", "--since", "2026-07-01").splitlines()
+    assert total.split() == ["BTC-PERPETUAL", "mm", "USDT", "1", "4", "-"]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_no_rows_are_no_problem(store: Database, command: str) -> None:
+    assert answered(command) == f"(no {command})\n"
+    assert answered(command, "--symbol", "nothing", "--json") == ""
+    (header,) = answered(command, "--csv").splitlines()
+    assert len(header.split(",")) > 3
+
+
+def test_through_a_writer_and_embedded_the_answer_is_the_same(data_dir: Path) -> None:
+    from tests.writer_process import WriterProcess
+
+    with WriterProcess(data_dir) as writer:
+        writer.wait_running()
+        assert answered("fills", "--data-dir", str(data_dir)) == "(no fills)\n"
+    assert answered("positions", "--at", "1h", "--data-dir", str(data_dir)) == "(no positions)\n"
+
+
+# Very many rows
+
+
+@pytest.mark.parametrize("style", [[], ["--csv"], ["--json"]], ids=["table", "csv", "json"])
+def test_the_memory_for_an_answer_does_not_grow_with_it(many_fills: None, style: list[str]) -> None:
+    """Of the command: 240 MB of rows go through it."""
+    with subprocess.Popen([RINGBUF, "fills", *style], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        head = sum(1 for _ in islice(process.stdout, MANY - 2_000))
+        used = peak_memory(process.pid)
+        rest = [*process.stdout]
+    assert process.returncode == 0
+    assert head + len(rest) == MANY + (style != ["--json"])
+    assert str(MANY - 1).encode() in rest[-1]
+    assert used < 200_000_000
+
+
+# How it ends
+
+
+@pytest.fixture
+def start(many_fills: None) -> Iterator[Callable[..., "subprocess.Popen[bytes]"]]:
+    """Starts a command; it does not outlive the test."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start(*arguments: str) -> "subprocess.Popen[bytes]":
+        started.append(subprocess.Popen([RINGBUF, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE))
+        return started[-1]
+
+    yield start
+    for each in started:
+        each.kill()
+        each.communicate()
+
+
+@pytest.mark.parametrize("style", [[], ["--csv"], ["--json"]], ids=["table", "csv", "json"])
+def test_ctrl_c_and_a_reader_that_goes_away_end_an_answer_quietly(
+    style: list[str], start: Callable[..., "subprocess.Popen[bytes]"]
+) -> None:
+    interrupted, unread = start("fills", *style), start("fills", *style)
+    for process in (interrupted, unread):
+        assert process.stdout is not None
+        process.stdout.readline()
+    interrupted.send_signal(signal.SIGINT)
+    assert (interrupted.communicate()[1], interrupted.returncode) == (b"", 130)
+    assert unread.stdout is not None and unread.stderr is not None
+    unread.stdout.close()
+    assert (unread.stderr.read(), unread.wait()) == (b"", 141)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_server_that_is_not_there_is_one_line_and_exit_code_1(data_dir: Path, command: str) -> None:
+    writer_was_here(data_dir, ClickHouse(f"http://127.0.0.1:{free_port()}"), "ringbuf")
+    failed = ringbuf(command, "--data-dir", str(data_dir), "--json")
+    assert (failed.returncode, failed.stdout, failed.stderr.count("\n")) == (1, "", 1)
+    assert failed.stderr.startswith("ringbuf: database ringbuf of ClickHouse at http://127.0.0.1")
+
+
+def test_a_view_that_is_missing_is_said_with_what_makes_it(store: Database) -> None:
+    store.command(f"DROP VIEW {store.name()}.fees")
+    failed = ringbuf("fees")
+    assert (failed.returncode, failed.stdout, failed.stderr.count("\n")) == (1, "", 1)
+    assert failed.stderr.endswith("; if it is a view of ringbuf, a writer of this release creates it\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["fills", "--since", "soon"], "'soon' is no time and no duration"),
+        (["fills", "--since", "1h", "--until", "2h"], "is empty"),
+        (["fills", "--last", "-1"], "-1 is not in the range"),
+        (["fills", "--csv", "--json"], "--csv and --json exclude each other"),
+        (["fills", "--at", "1h"], "no such option '--at'"),
+        (["positions", "--since", "1h"], "no such option '--since'"),
+        (["fees", "--by", "year"], "'year' is not one of"),
+        (["orders", "--id"], "'--id' requires an argument"),
+        (["fills", "--symbol", "\udcff"], "write it in UTF-8"),
+        (["orders", "--id", "\udcff"], "write it in UTF-8"),
+    ],
+)
+def test_wrong_usage_is_one_line_and_exit_code_2(store: Database, arguments: list[str], message: str) -> None:
+    failed = ringbuf(*arguments)
+    assert (failed.returncode, failed.stdout, failed.stderr.count("\n")) == (2, "", 1)
+    assert message.casefold() in failed.stderr.casefold()
