@@ -26,6 +26,8 @@ def resend(ctx: click.Context, data_dir: Path, as_json: bool) -> None:
     if as_json:
         print_json(outcome.described())
     else:
+        if outcome.expired:
+            click.echo(f"{outcome.expired:,} records had expired by their table's TTL, which deleted them at once")
         click.echo(f"{outcome.stored:,} records stored, {len(outcome.refused):,} still refused")
         for each, reason in list(outcome.refused.items())[:_SHOWN]:
             click.echo(f"  session {each.session:016x} record {each.first_seq}: {reason}")

@@ -1,6 +1,7 @@
-"""What a sink is: five verbs. Whoever keeps them is a place that the loader can bring records to."""
+"""What a sink is: six verbs. Whoever keeps them is a place that the loader can bring records to."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Final, Protocol
 
 from ringbuf.record.schema import Schema
@@ -9,6 +10,22 @@ from ringbuf.record.session import SessionInfo
 
 MOST_ROWS: Final = 1_000_000
 """Records that one insert may have."""
+
+
+@dataclass(frozen=True)
+class Withheld:
+    """Records that a destination takes, and does not have or does not show, because its owner wants it so.
+
+    Attributes:
+        expired: it deletes them at once, because they are too old.
+        hidden: it may have them, and hides them from this user.
+        ttl, policy: by what rule of its owner, "" if there is none.
+    """
+
+    expired: SeqSet
+    hidden: SeqSet
+    ttl: str
+    policy: str
 
 
 class Sink(Protocol):
@@ -59,6 +76,13 @@ class Sink(Protocol):
 
     def missing(self, schema: Schema, records: SeqSet) -> SeqSet:
         """Which of these records it does not have."""
+
+    def withheld(self, schema: Schema, body: Sequence[memoryview]) -> Withheld:
+        """Which of these records, acknowledged and missing, it withholds by a rule of its owner.
+
+        Args:
+            body: their bytes, in as many pieces as convenient.
+        """
 
     def note_sessions(self, sessions: Iterable[tuple[SessionInfo, int]]) -> None:
         """Add to what it knows of sessions.

@@ -23,6 +23,7 @@ from ringbuf.record.session import SessionInfo
 from ringbuf.record.value import blank
 from ringbuf.sinks.clickhouse.engine import PASSWORD_VARIABLE, Embedded, Server
 from ringbuf.sinks.clickhouse.sink import ClickHouseSink
+from ringbuf.sinks.sink import Withheld
 
 Records = np.ndarray[Any, np.dtype[np.void]]
 
@@ -67,6 +68,10 @@ class Database:
 
     def missing(self, *ranges: Range, schema: Schema = EXECUTION) -> list[Range]:
         return list(self._sink.missing(schema, SeqSet(ranges)).ranges)
+
+    def withheld(self, records: Records, schema: Schema) -> Withheld:
+        """Which of these records it withholds."""
+        return self._sink.withheld(schema, [memoryview(records.tobytes())])
 
     def note_sessions(self, sessions: Iterable[tuple[SessionInfo, int]]) -> None:
         self._sink.note_sessions(sessions)

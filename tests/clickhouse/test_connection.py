@@ -9,10 +9,11 @@ import pytest
 from ringbuf.errors import SinkUnavailable
 from ringbuf.launch.clickhouse_server import ClickHouse
 from ringbuf.record.execution import EXECUTION
-from ringbuf.record.seqs import Range
+from ringbuf.record.seqs import Range, SeqSet
 from ringbuf.sinks.clickhouse.sink import ClickHouseSink
 from ringbuf.state.data_directory import DataDirectory
 from ringbuf.state.quarantine import Quarantine
+from ringbuf.state.verified import VerifiedFile, load
 from ringbuf.writer.load.batch import Insert, Piece
 from ringbuf.writer.load.connection import Connection, Shared
 from ringbuf.writer.load.latency import Latency
@@ -41,7 +42,8 @@ class Loading:
 
     def __init__(self, sink: ClickHouseSink, directory: Path) -> None:
         self.problems, self.quarantine = Problems(), Quarantine(DataDirectory(directory).quarantine)
-        shared = Shared(Tables(), self.quarantine, Latency(), self.problems, threading.Event())
+        self.verified = VerifiedFile.open(DataDirectory(directory), sink.destination, 1, self.problems.report)
+        shared = Shared(Tables(), self.quarantine, self.verified, Latency(), self.problems, threading.Event())
         self.connection = Connection(sink, shared, patience=10.0, dividing_seconds=10.0)
 
     def deliver(self, insert: Insert) -> None:
@@ -133,3 +135,26 @@ def test_what_is_acknowledged_again_and_again_and_never_there_stays_in_quarantin
     with pytest.raises(SinkUnavailable, match="does not have them; they stay in quarantine"):
         resend(DataDirectory(tmp_path), sink)
     assert Quarantine(DataDirectory(tmp_path).quarantine).count == 1
+
+
+def test_what_the_tables_ttl_takes_is_sent_no_more_by_the_loader_nor_again_from_quarantine(
+    sink: ClickHouseSink, loading: Loading, clickhouse_server: ClickHouse, database: str, tmp_path: Path
+) -> None:
+    """Which of the records in doubt the server has dropped is up to it; here it takes them for copies."""
+    clickhouse_server.command(f"ALTER TABLE {database}.executions MODIFY TTL toDateTime(captured_ns) + INTERVAL 1 DAY")
+    old = insert_of(3)  # of 1970
+    sink.insert(EXECUTION, insert_of(1, session=100).body, 1, old.token)
+    loading.connection.deliver(old, doubt=True)
+    assert loading.problems.counts() == {}
+    assert loading.verified.current.expired == old.records
+    assert loading.connection.lacking(EXECUTION, old.records) == SeqSet()
+
+    quarantined = insert_of(1, session=SESSION + 1)
+    loading.quarantine.add_records(EXECUTION, *quarantined.pieces[0], "a constraint")
+    burn(sink, quarantined, 1)
+    outcome = resend(DataDirectory(tmp_path), sink)
+    assert (outcome.stored, outcome.expired, outcome.refused) == (0, 1, {})
+    assert Quarantine(DataDirectory(tmp_path).quarantine).count == 0
+    found = load(DataDirectory(tmp_path).verified)
+    assert found is not None
+    assert (found.expired, found.seen) == (old.records | quarantined.records, SeqSet())

@@ -50,10 +50,10 @@ def test_records_a_constraint_refuses_wait_alone_in_quarantine_until_they_are_se
 
         client.command(f"ALTER TABLE {database}.executions DROP CONSTRAINT few")
         mended = ringbuf("resend", "--data-dir", str(data_dir), "--json")
-        assert (mended.returncode, json.loads(mended.stdout)) == (0, {"stored": 4, "refused": []})
+        assert (mended.returncode, json.loads(mended.stdout)) == (0, {"stored": 4, "expired": 0, "refused": []})
         check_stored(client, database, ring)
         again = ringbuf("resend", "--data-dir", str(data_dir), "--json")
-        assert (again.returncode, json.loads(again.stdout)) == (0, {"stored": 0, "refused": []})
+        assert (again.returncode, json.loads(again.stdout)) == (0, {"stored": 0, "expired": 0, "refused": []})
 
         ring.record(10)
         writer.start().wait_running()
@@ -89,5 +89,5 @@ def test_a_writer_that_starts_ends_a_resend_that_hangs_and_what_was_not_sent_sta
         assert writer.status()["quarantined"] == 2
         writer.stop()
         again = ringbuf("resend", "--data-dir", str(data_dir), "--json")
-        assert (again.returncode, json.loads(again.stdout)) == (0, {"stored": 2, "refused": []})
+        assert (again.returncode, json.loads(again.stdout)) == (0, {"stored": 2, "expired": 0, "refused": []})
         check_stored(client, database, ring)

@@ -2,15 +2,17 @@
 
 An insert is in doubt if the database may have its records already, because it was sent before, by this run or another.
 What is in doubt is asked for, and only what is missing is sent; what was acknowledged after that is asked for again. If
-it is not there, its token was burnt by a crash of the server, and the next try carries another one. An insert that the
-database refuses for good is halved until the bad records stand alone; they go into quarantine, with the reason.
+it is not there, its token was burnt by a crash of the server, and the next try carries another one; unless the table's
+owner wants it so: what has expired by the table's TTL is counted and not sent again, and what a row policy hides from
+the writer's user waits until it can be seen. An insert that the database refuses for good is halved until the bad
+records stand alone; they go into quarantine, with the reason.
 """
 
 import logging
 import threading
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Final, TypeVar
 
@@ -19,8 +21,9 @@ from ringbuf.journal.step import Step, reached
 from ringbuf.record.schema import Schema
 from ringbuf.record.seqs import SeqSet
 from ringbuf.record.session import SessionInfo
-from ringbuf.sinks.sink import Sink
+from ringbuf.sinks.sink import Sink, Withheld
 from ringbuf.state.quarantine import Quarantine
+from ringbuf.state.verified import VerifiedFile
 from ringbuf.writer.load.batch import Batch, Insert
 from ringbuf.writer.load.latency import Latency
 from ringbuf.writer.load.retry import Retry, Stuck
@@ -33,13 +36,19 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Shared:
-    """What all connections of a loader share."""
+    """What all connections of a loader share.
+
+    Attributes:
+        expiring: schemas of which it was said that their table's TTL takes records at once.
+    """
 
     tables: Tables
     quarantine: Quarantine
+    verified: VerifiedFile
     latency: Latency
     problems: Problems
     abandon: threading.Event
+    expiring: set[str] = field(default_factory=set)
 
     def note_damages(self, batch: Batch, retry: Retry) -> None:
         """Say what of a batch cannot be read, and put it into quarantine.
@@ -85,6 +94,7 @@ class Connection:
         self._retry = Retry(shared.problems, shared.abandon)
         self._patience = patience
         self._burnt: dict[str, int] = {}  # how often a token turned out to be burnt
+        self._hidden: set[str] = set()  # schemas of which a row policy hides records
 
     @property
     def error(self) -> str | None:
@@ -110,7 +120,7 @@ class Connection:
                 self._shared.problems.report(error)  # all is stored; somebody should know all the same
 
     def lacking(self, schema: Schema, records: SeqSet) -> SeqSet:
-        """Which of these records are neither in the database nor in quarantine.
+        """Which of these records are neither in the database nor in quarantine, nor expired when they came.
 
         Raises:
             Stuck, Abandoned: see `deliver`.
@@ -162,24 +172,63 @@ class Connection:
         was_in_doubt = delivery.doubt
         if was_in_doubt:
             lacking = self._lacking(delivery.insert.schema, delivery.insert.records)
-            if not lacking:
-                return
             delivery.insert = delivery.insert.only(lacking)
+            if delivery.insert.schema.name in self._hidden:
+                delivery.insert = self._without_withheld(delivery.insert)
+            if not delivery.insert.rows:
+                return
         delivery.doubt = True  # whatever happens from here on, the next try asks first
         insert, token = delivery.insert, delivery.insert.token
         revision = self._burnt.get(token, 0)
         self._sink.insert(insert.schema, insert.body, insert.rows, f"{token}/r{revision}" if revision else token)
         reached(Step.INSERT_SENT)
-        if was_in_doubt and self._lacking(insert.schema, insert.records):
-            self._burnt[token] = revision + 1
-            raise SinkUnavailable(f"the database acknowledged {insert.rows} records and does not have them")
+        if was_in_doubt and (lacking := self._lacking(insert.schema, insert.records)):
+            delivery.insert = self._without_withheld(insert.only(lacking))
+            if delivery.insert.rows:
+                self._burnt[token] = revision + 1
+                raise SinkUnavailable(f"the database acknowledged {insert.rows} records and does not have them")
         self._burnt.pop(token, None)
         self.stored += insert.rows
         if self._is_prompt:
             self._shared.latency.observe(insert, time.time_ns())
 
     def _lacking(self, schema: Schema, records: SeqSet) -> SeqSet:
-        return self._sink.missing(schema, records) - self._shared.quarantine.records
+        missing = self._sink.missing(schema, records)
+        if not missing:
+            return missing
+        return missing - self._shared.quarantine.records - self._shared.verified.current.expired
+
+    def _without_withheld(self, insert: Insert) -> Insert:
+        """What is to be sent again of records that were acknowledged and are not there.
+
+        Raises:
+            TableMismatch: the table's owner hides some of them from us, so nobody can say whether it has them.
+        """
+        found = self._sink.withheld(insert.schema, insert.body)
+        if found.expired:
+            self._note_expired(insert.schema, found)
+        self._hidden.discard(insert.schema.name)
+        if found.hidden:
+            self._hidden.add(insert.schema.name)
+            raise TableMismatch(
+                f"table {insert.schema.name}: a row policy hides what this user has stored: it may see {found.policy}",
+                "let the writer's user see all rows: ALTER ROW POLICY … TO … EXCEPT this user; until then it cannot be"
+                " proved that they are stored",
+            )
+        return insert.only(insert.records - found.expired)
+
+    def _note_expired(self, schema: Schema, found: Withheld) -> None:
+        """The table's own TTL takes these records: to send them again would change nothing."""
+        if schema.name not in self._shared.expiring:
+            self._shared.expiring.add(schema.name)
+            LOGGER.warning(
+                "table %s: %d records had expired by its own TTL when they came (%s); the database has dropped them,"
+                " and they are not sent again. More of them are only counted: `expired` in status and audit",
+                schema.name,
+                found.expired.count,
+                found.ttl,
+            )
+        self._retry.until_written(partial(self._shared.verified.change, lambda now: now.with_expired(found.expired)))
 
     def _deliver_half(self, insert: Insert, end: float) -> int:
         """In doubt, since a view of the owner refuses only after the table has taken the records."""

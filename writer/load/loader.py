@@ -37,6 +37,7 @@ from ringbuf.sinks.sink import Sink
 from ringbuf.state.checkpoint import Checkpoint, CheckpointFile, Intent
 from ringbuf.state.data_directory import DataDirectory
 from ringbuf.state.quarantine import Quarantine
+from ringbuf.state.verified import VerifiedFile
 from ringbuf.writer.load.batch import CONNECTIONS, Batch
 from ringbuf.writer.load.batches import Batches, selection_of
 from ringbuf.writer.load.catch_up import CatchUp
@@ -78,6 +79,7 @@ class Loader:
         connect: Callable[[], Sink],
         problems: Problems,
         checkpoint: Checkpoint,
+        verified: VerifiedFile,
         *,
         flush_interval: float,
     ) -> None:
@@ -93,7 +95,7 @@ class Loader:
         self._flush_interval = flush_interval
         self._retry = Retry(problems, self.abandon)
         tables = Tables()
-        self._shared = shared = Shared(tables, self.quarantine, self.latency, problems, self.abandon)
+        self._shared = shared = Shared(tables, self.quarantine, verified, self.latency, problems, self.abandon)
         connections = [
             Connection(connect(), shared, patience=PATIENCE_SECONDS, dividing_seconds=PATIENCE_SECONDS)
             for _ in range(CONNECTIONS + 1)

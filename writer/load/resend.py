@@ -2,6 +2,7 @@
 
 import time
 from collections import defaultdict
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -13,7 +14,7 @@ from ringbuf.sinks.sink import Sink
 from ringbuf.state import quarantine
 from ringbuf.state.data_directory import DataDirectory
 from ringbuf.state.quarantine import Entry
-from ringbuf.state.verified import VerifiedFile
+from ringbuf.state.verified import Verified, VerifiedFile
 from ringbuf.writer.load.batch import Insert, Piece
 from ringbuf.writer.load.resend_request import Outcome
 
@@ -41,9 +42,9 @@ def resend(directory: DataDirectory, sink: Sink) -> Outcome:
         sink.ensure(schema)
         ordered = [pieces[each] for each in sorted(pieces)]
         for start in range(0, len(ordered), ROWS_AT_ONCE):
-            _send(sink, Insert(schema, ordered[start : start + ROWS_AT_ONCE]), outcome)
-    stored = SeqSet(each for pieces in by_schema.values() for each in pieces) - SeqSet(outcome.refused)
-    verified.change(lambda now: now.with_seen(stored))  # their segments may be gone
+            _send(sink, verified, Insert(schema, ordered[start : start + ROWS_AT_ONCE]), outcome)
+    settled = SeqSet(each for pieces in by_schema.values() for each in pieces) - SeqSet(outcome.refused)
+    verified.change(lambda now: now.with_seen(settled - now.expired))  # their segments may be gone
     _keep(directory.quarantine, outcome.refused)
     return outcome
 
@@ -56,13 +57,18 @@ def _entries(path: Path) -> list[Entry]:
     return [entry for entry in quarantine.read(path) if isinstance(entry, Entry) and entry.records]
 
 
-def _send(sink: Sink, insert: Insert, outcome: Outcome) -> None:
+def _send(sink: Sink, verified: VerifiedFile, insert: Insert, outcome: Outcome) -> None:
     """Send what the database does not have, and count as stored only what it has when it is asked."""
     lacking = insert
     for attempt in range(TOKENS + 1):
         before = lacking.rows
         lacking = lacking.only(sink.missing(insert.schema, lacking.records))
         outcome.stored += before - lacking.rows
+        if attempt and lacking.rows:
+            expired = sink.withheld(lacking.schema, lacking.body).expired
+            verified.change(partial(Verified.with_expired, records=expired))
+            outcome.expired += expired.count
+            lacking = lacking.only(lacking.records - expired)
         if not lacking.rows:
             return
         if attempt == TOKENS:
@@ -71,7 +77,7 @@ def _send(sink: Sink, insert: Insert, outcome: Outcome) -> None:
             # Not the token of the loader: it may be one that was refused, or forgotten.
             sink.insert(lacking.schema, lacking.body, lacking.rows, f"{lacking.token}/resent{attempt}")
         except SinkRefused as error:
-            _divide(sink, lacking, error, outcome)
+            _divide(sink, verified, lacking, error, outcome)
             return
     raise SinkUnavailable(
         f"{sink.where} acknowledged {lacking.rows} records {TOKENS} times and does not have them",
@@ -79,10 +85,10 @@ def _send(sink: Sink, insert: Insert, outcome: Outcome) -> None:
     )
 
 
-def _divide(sink: Sink, insert: Insert, error: SinkRefused, outcome: Outcome) -> None:
+def _divide(sink: Sink, verified: VerifiedFile, insert: Insert, error: SinkRefused, outcome: Outcome) -> None:
     if insert.rows > 1:
         for half in insert.halves():
-            _send(sink, half, outcome)
+            _send(sink, verified, half, outcome)
     elif sink.missing(insert.schema, insert.records):
         outcome.refused[insert.pieces[0].range] = error.what
     else:

@@ -26,23 +26,25 @@ class Outcome:
 
     Attributes:
         stored: records that the database has now.
+        expired: records that it has taken, and that its table's own TTL has deleted at once.
         refused: records it still refuses, with the reason.
     """
 
     stored: int = 0
+    expired: int = 0
     refused: dict[Range, str] = field(default_factory=dict)
 
     def described(self) -> dict[str, Any]:
         """As `ringbuf resend --json` shows it."""
         refused = [{**asdict(each), "reason": reason} for each, reason in self.refused.items()]
-        return {"stored": self.stored, "refused": refused}
+        return {"stored": self.stored, "expired": self.expired, "refused": refused}
 
     @classmethod
     def from_described(cls, description: dict[str, Any]) -> "Outcome":
         """What another process has described."""
         reasons = [each.pop("reason") for each in description["refused"]]
         ranges = [Range(**each) for each in description["refused"]]
-        return cls(description["stored"], dict(zip(ranges, reasons, strict=True)))
+        return cls(description["stored"], description["expired"], dict(zip(ranges, reasons, strict=True)))
 
 
 def resend_quarantined(data_dir: Path) -> Outcome:

@@ -25,6 +25,7 @@ class StatusCollector(Collector):
         yield CounterMetricFamily(f"{_PREFIX}_captured_records", "Records journaled", status["captured"])
         yield CounterMetricFamily(f"{_PREFIX}_stored_records", "Records stored", status["stored"])
         yield GaugeMetricFamily(f"{_PREFIX}_quarantined_records", "Records in quarantine", status["quarantined"])
+        yield GaugeMetricFamily(f"{_PREFIX}_expired_records", "Taken at once by their table's TTL", status["expired"])
         yield GaugeMetricFamily(f"{_PREFIX}_rings", "Attached rings", status["rings"])
         yield GaugeMetricFamily(f"{_PREFIX}_lost_rings", "Rings that are gone without an end", status["lost_rings"])
         yield CounterMetricFamily(f"{_PREFIX}_removed_rings", "Dead rings removed", status["removed_rings"])

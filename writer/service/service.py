@@ -22,7 +22,6 @@ from ringbuf.errors import (
     JournalCorrupt,
     JournalError,
     JournalFull,
-    JournalInUse,
     JournalLost,
     RingbufError,
 )
@@ -42,6 +41,7 @@ from ringbuf.writer.drain.drain import Drain
 from ringbuf.writer.load.loader import Loader
 from ringbuf.writer.problems import Problems
 from ringbuf.writer.service.database_access import DatabaseAccess
+from ringbuf.writer.service.directory_lock import take
 from ringbuf.writer.service.journal_segments import JournalSegments
 from ringbuf.writer.service.metrics import serve_metrics
 
@@ -122,6 +122,7 @@ class Writer:
             partial(ClickHouseSink, engine, database),
             self._problems,
             checkpoint,
+            self._verified,
             flush_interval=settings.flush_interval,
         )
         self._dead_rings = DeadRings(self._rings, self._problems, self._loaded, settings.remove_dead_after)
@@ -193,6 +194,7 @@ class Writer:
             "captured": self._drain.captured,
             "stored": loader.stored,
             "quarantined": loader.quarantine.count,
+            "expired": self._verified.current.expired.count,
             "journal": {
                 "begin": segments[0].base if segments else 0,
                 "end": journal.durable_end,
@@ -372,27 +374,8 @@ def run(data_dir: Path, server: Server | None, database: str, settings: Settings
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # each ring takes three
     directory = DataDirectory(data_dir)
-    lock = _take_lock(directory)
+    lock = take(directory)
     try:
         return Writer(directory, lock, server or Embedded(directory.embedded), database, settings).run()
     finally:
         lock.close()
-
-
-def _take_lock(directory: DataDirectory) -> LockFile:
-    """Make the directory if needed, mode 0700, and make it this writer's."""
-    try:
-        directory.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = LockFile.take(directory.writer_lock)
-    except OSError as error:
-        raise ConfigurationError(
-            f"data directory {directory} cannot be used: {error.strerror}",
-            "give a directory that this user can write",
-        ) from error
-    if lock is None:
-        pid = holder(directory.writer_lock) or "unknown"
-        raise JournalInUse(
-            f"data directory {directory} is held by another writer, process {pid}",
-            "stop that one first, or give this one another --data-dir",
-        )
-    return lock

@@ -23,7 +23,7 @@ from ringbuf.record.execution import EXECUTION
 from ringbuf.record.schema import Schema
 from ringbuf.record.seqs import SeqSet
 from ringbuf.record.session import SessionInfo
-from ringbuf.sinks.clickhouse import failure, presence, table, views
+from ringbuf.sinks.clickhouse import failure, presence, table, views, withheld
 from ringbuf.sinks.clickhouse.engine import ANSWER_SECONDS, Engine
 from ringbuf.sinks.clickhouse.failure import REFUSALS
 from ringbuf.sinks.clickhouse.question import in_one_row, rows_in
@@ -39,6 +39,7 @@ from ringbuf.sinks.clickhouse.settings import (
     Needs,
     Settings,
 )
+from ringbuf.sinks.sink import Withheld
 
 _NONE: Mapping[int, str] = {}
 _QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|`(?:[^`\\]|\\.)*`|/\*.*?\*/|--[^\n]*", re.DOTALL)
@@ -191,6 +192,18 @@ class ClickHouseSink:
         """
         with self._errors("looking for records"):
             return presence.missing(self._answer, table.table_name(schema, self.database), records)
+
+    def withheld(self, schema: Schema, body: Sequence[memoryview]) -> Withheld:
+        """Which of these records have expired by their table's TTL, and which a row policy hides from this user.
+
+        Args:
+            body: their bytes, in as many pieces as convenient.
+
+        Raises:
+            SinkUnavailable: the database cannot be asked.
+        """
+        with self._errors("looking why records are not there"):
+            return withheld.withheld(self._answer, self.database, schema, body)
 
     def note_sessions(self, sessions: Iterable[tuple[SessionInfo, int]]) -> None:
         """Add to what the table `sessions` knows.
