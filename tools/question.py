@@ -14,7 +14,7 @@ import click
 
 from ringbuf.errors import ConfigurationError
 from ringbuf.query.database import open_database
-from ringbuf.query.questions.answer import Answer
+from ringbuf.query.questions.answer import Rows
 from ringbuf.query.questions.column import Column, Row
 from ringbuf.query.questions.moment import read_moment
 from ringbuf.query.questions.selection import NAMES, Selection
@@ -45,7 +45,7 @@ class Told(NamedTuple):
         nothing: what is said if there are no rows.
     """
 
-    answer: Answer
+    answer: Rows
     table: Mapping[str, Cell]
     nothing: str
 
@@ -130,7 +130,7 @@ def _print(told: Told, style: _Style) -> None:
         _print_table(told)
 
 
-def _print_csv(answer: Answer) -> None:
+def _print_csv(answer: Rows) -> None:
     click.echo(_csv([[*answer.columns]]), nl=False)
     for rows in answer.written_rows():
         values = [[_value(row[name], column) for name, column in answer.columns.items()] for row in rows]

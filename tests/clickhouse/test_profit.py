@@ -10,7 +10,8 @@ import pytest
 
 from ringbuf.errors import RecordError
 from ringbuf.query import database as query
-from ringbuf.query.profit import PositionKey, profits
+from ringbuf.query.questions.earned import PositionKey, profits
+from ringbuf.query.questions.selection import Selection
 from ringbuf.strategies.inventory import Contract, ContractKind, Inventory
 from ringbuf.trading.profit import Profit
 from tests.clickhouse.databases import Database, executions
@@ -158,7 +159,7 @@ def test_a_past_moment_has_its_own_fills_and_funding_with_what_is_known_now(view
     for moment in (999, 1_000, 2_000, 2_001):
         at[moment] = [
             (each.profit.quantity, each.profit.realised, *each.profit.funding.values())
-            for each in profits(asked(views), {}, until_ns=moment + 1)
+            for each in profits(asked(views), {}, Selection(until_ns=moment + 1))
         ]
     assert at == {999: [], 1_000: [(1, 0)], 2_000: [(0, 20)], 2_001: [(0, 20, 0.5)]}
 
@@ -178,10 +179,10 @@ def test_a_period_has_what_was_earned_in_it_and_each_day_its_own(views: Database
     views.insert(executions([*rows, *(paid | {"exchange_ns": BEGIN_NS + day * DAY_NS} for day in (0, 1, 2, 7))]))
     spot = {("x", "s"): Contract(base="B", quote="Q")}
 
-    def told(**period: Any) -> list[tuple[Any, ...]]:
+    def told(selection: Selection | None = None, *, by_day: bool = False) -> list[tuple[Any, ...]]:
         return [
             (day, profit.quantity, profit.realised, profit.commissions.get("Q", 0), profit.funding.get("Q", 0))
-            for _, day, profit in profits(asked(views), spot, **period)
+            for _, day, profit in profits(asked(views), spot, selection, by_day=by_day)
         ]
 
     assert told() == [("", 0, 10 + 20 + 20, 4, 1)]
@@ -194,19 +195,19 @@ def test_a_period_has_what_was_earned_in_it_and_each_day_its_own(views: Database
         (days[4], 0, 0, 0, 0.25),
     ]
     assert told(by_day=True) == by_day
-    second: dict[str, Any] = {"since_ns": BEGIN_NS + DAY_NS, "until_ns": BEGIN_NS + 3 * DAY_NS}
-    assert told(**second, by_day=True) == by_day[1:3]
-    assert told(**second) == [("", Decimal("-0.5"), 20, 1, 0.5)]
-    (earned,) = profits(asked(views), spot, **second)
+    second = Selection(since_ns=BEGIN_NS + DAY_NS, until_ns=BEGIN_NS + 3 * DAY_NS)
+    assert told(second, by_day=True) == by_day[1:3]
+    assert told(second) == [("", Decimal("-0.5"), 20, 1, 0.5)]
+    (earned,) = profits(asked(views), spot, second)
     assert earned.profit.wallet == {"B": -1, "Q": Fraction(140) - 1 - Fraction("0.5")}
-    assert told(since_ns=BEGIN_NS + 8 * DAY_NS) == []
+    assert told(Selection(since_ns=BEGIN_NS + 8 * DAY_NS)) == []
 
 
 def test_positions_are_those_of_strategies_and_filters_choose_them(views: Database) -> None:
     rows = [FILL | {"strategy": name, "trade_id": name, "symbol": symbol} for name in "ab" for symbol in ("s", "t")]
     funding = FILL | {"strategy": "c", "exec_type": "funding", "commission": 1.0, "position_side": "short"}
     views.insert(executions([*rows, funding]))
-    keys = [each.key for each in profits(asked(views), {}, ["symbol = 's'"])]
+    keys = [each.key for each in profits(asked(views), {}, Selection(symbol=["s"]))]
     assert keys == [
         PositionKey("x", "a", "s", "", "", "a"),
         PositionKey("x", "a", "s", "", "", "b"),

@@ -1,9 +1,24 @@
 """The answer to a question: rows as they come, each column exact."""
 
 from collections.abc import Iterator, Mapping
+from typing import Protocol
 
 from ringbuf.query.database import Database, row_of
-from ringbuf.query.questions.column import Row, column_of, read, written
+from ringbuf.query.questions.column import Column, Row, column_of, read, written
+
+
+class Rows(Protocol):
+    """Rows that come while they are read, once."""
+
+    @property
+    def columns(self) -> Mapping[str, Column]:
+        """What each column holds, in order."""
+
+    def lines(self) -> Iterator[list[bytes]]:
+        """The rows as JSON, some at a time, each a line without its newline."""
+
+    def written_rows(self) -> Iterator[list[Row]]:
+        """The rows as in JSON, some at a time: numbers are decimal texts."""
 
 
 class Answer:

@@ -57,9 +57,9 @@ class Selection:
         """Conditions on names and time."""
         yield from self.named()
         if self.since_ns is not None:
-            yield from_on(_moment(self.since_ns))
+            yield from_on(moment(self.since_ns))
         if self.until_ns is not None:
-            yield before(_moment(self.until_ns))
+            yield before(moment(self.until_ns))
 
 
 def check_text(name: str, text: str) -> None:
@@ -80,7 +80,8 @@ def where(conditions: Iterable[str]) -> str:
     return f" WHERE {joined}" if joined else ""
 
 
-def _moment(moment_ns: int) -> str:
+def moment(moment_ns: int) -> str:
+    """A moment in a statement."""
     return f"fromUnixTimestamp64Nano(toInt64({moment_ns}), 'UTC')"
 
 

@@ -6,21 +6,21 @@ with their number. The database sorts them.
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from itertools import groupby
 from operator import itemgetter
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from ringbuf.query.database import Database, row_of
-from ringbuf.sinks.clickhouse.views.expression import EPOCH
+from ringbuf.query.questions.selection import Selection, moment
+from ringbuf.sinks.clickhouse.views.parameterised import from_on, time_of
 from ringbuf.trading.contract import UNKNOWN, Contract
 from ringbuf.trading.contract_table import Contracts
 from ringbuf.trading.number import EXACT, ZERO
 from ringbuf.trading.profit import FLAT, Profit, State, traded
 
 COMMISSIONS: Final = ("commission", "other_commission")
-TIME: Final = f"if(exchange_ns = {EPOCH}, captured_ns, exchange_ns)"
-"""When a fill or a payment counts."""
 BEFORE: Final = ""
 """The part of the fills that is before the period."""
 
@@ -53,10 +53,8 @@ class Earned(NamedTuple):
 def profits(
     database: Database,
     contracts: Contracts,
-    where: Sequence[str] = (),
+    selection: Selection | None = None,
     *,
-    since_ns: int | None = None,
-    until_ns: int | None = None,
     by_day: bool = False,
 ) -> Iterator[Earned]:
     """What each position earned, by its fills and payments that are not simulated and with what is known of them now.
@@ -65,21 +63,18 @@ def profits(
 
     Args:
         contracts: by exchange and symbol; an instrument that is not among them counts as spot.
-        where: conditions in SQL on exchange, account, symbol and strategy.
-        since_ns: from when on, ns since the epoch; fills before that are what the position was opened by. Positions
-            that had neither fill nor payment since then are left out.
-        until_ns: before when.
+        selection: of which positions, and in which period; what is before it is what the positions were opened by.
+            Those that had neither fill nor payment in it are left out.
         by_day: each day for itself; days without fill and payment are left out.
 
     Raises:
         SinkError: the database cannot be asked, or refuses the question; perhaps in the midst of the positions.
     """
-    conditions = ["NOT simulated", *where]
-    if until_ns is not None:
-        conditions.append(f"{TIME} < {_moment(until_ns)}")
-    part = f"toString(toDate32({TIME}))" if by_day else "'all'"
-    if since_ns is not None:
-        part = f"if({TIME} < {_moment(since_ns)}, '{BEFORE}', {part})"
+    selection = selection or Selection()
+    conditions = ["NOT simulated", *replace(selection, since_ns=None).conditions()]
+    part = f"toString(toDate32({time_of()}))" if by_day else "'all'"
+    if selection.since_ns is not None:
+        part = f"if({from_on(moment(selection.since_ns))}, {part}, '{BEFORE}')"
     paid = _funding(database, conditions, part)
     fills = groupby(_fills(database, conditions, part), key=_key)
     for key, rows in fills:
@@ -131,7 +126,7 @@ SELECT
     toString(traded_price) AS price, [{amounts}] AS commissions
 FROM fills
 WHERE {" AND ".join(("counted", *conditions))}
-ORDER BY {", ".join(PositionKey._fields)}, {TIME}, exchange_seq, captured_ns, session, seq"""
+ORDER BY {", ".join(PositionKey._fields)}, {time_of()}, exchange_seq, captured_ns, session, seq"""
     for lines in database.batches(statement):
         for line in lines:
             yield row_of(line)
@@ -154,10 +149,6 @@ GROUP BY {", ".join(PositionKey._fields)}, part, currency"""
 
 def _key(row: dict[str, Any]) -> PositionKey:
     return PositionKey(*(row[name] for name in PositionKey._fields))
-
-
-def _moment(moment_ns: int) -> str:
-    return f"fromUnixTimestamp64Nano(toInt64({moment_ns}), 'UTC')"
 
 
 _KEY: Final = ", ".join(

@@ -1,0 +1,126 @@
+"""What did positions earn, in all, in a period, or day by day?"""
+
+import json
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from fractions import Fraction
+from itertools import islice
+from typing import Any, Final
+
+from ringbuf.query.database import Database
+from ringbuf.query.instruments import recorded_contracts
+from ringbuf.query.questions.column import Column, Row
+from ringbuf.query.questions.earned import Earned, PositionKey, profits
+from ringbuf.query.questions.selection import Selection
+from ringbuf.trading.contract_table import Contracts
+from ringbuf.trading.profit import decimal_of
+
+COLUMNS: Final = {
+    **dict.fromkeys(("day", *PositionKey._fields, "kind", "currency"), Column.TEXT),
+    "is_specified": Column.FLAG,
+    **dict.fromkeys(("quantity", "average_entry", "realised", "venue_realised", "unrealised"), Column.NUMBER),
+    **dict.fromkeys(("commissions", "funding", "wallet"), Column.NUMBERS),
+    "unpriced": Column.COUNT,
+    "state": Column.TEXT,
+}
+"""What each column of the answer holds."""
+_ROWS_AT_ONCE: Final = 100
+
+
+class ProfitAnswer:
+    """Rows that are reckoned while they are read, once.
+
+    Attributes:
+        columns: what each column holds, in order.
+    """
+
+    def __init__(
+        self,
+        earned: Iterator[Earned],
+        contracts: Contracts,
+        marks: Mapping[str, Decimal],
+        *,
+        by_day: bool,
+    ) -> None:
+        self.columns = {name: column for name, column in COLUMNS.items() if by_day or name != "day"}
+        self._earned = earned
+        self._contracts = contracts
+        self._marks = marks
+
+    def lines(self) -> Iterator[list[bytes]]:
+        """The rows as JSON, some at a time, each a line without its newline.
+
+        Raises:
+            SinkError: the database cannot be asked, or refuses the question; perhaps in the midst of the rows.
+            RecordError: a mark gives an instrument no value.
+        """
+        for rows in self.written_rows():
+            yield [json.dumps(row, ensure_ascii=False, separators=(",", ":")).encode() for row in rows]
+
+    def written_rows(self) -> Iterator[list[Row]]:
+        """The rows as in JSON, some at a time: numbers are decimal texts.
+
+        Raises:
+            SinkError, RecordError: as `lines`.
+        """
+        while rows := [self._row(each) for each in islice(self._earned, _ROWS_AT_ONCE)]:
+            yield rows
+
+    def _row(self, earned: Earned) -> Row:
+        key, profit = earned.key, earned.profit
+        mark, entry, rounded = self._marks.get(key.symbol), profit.average_entry, profit.venue_realised
+        found: dict[str, Any] = {
+            "day": earned.day,
+            **key._asdict(),
+            "position_side": key.position_side or "unknown",
+            "kind": profit.contract.kind.name.lower(),
+            "currency": profit.currency,
+            "is_specified": (key.exchange, key.symbol) in self._contracts,
+            "quantity": _text(Fraction(profit.quantity)),
+            "average_entry": entry if entry is None else _text(entry),
+            "realised": _text(profit.realised),
+            "venue_realised": rounded if rounded is None else _text(rounded),
+            "unrealised": None if mark is None else _text(profit.unrealised(mark)),
+            "commissions": _texts(profit.commissions),
+            "funding": _texts(profit.funding),
+            "wallet": _texts(profit.wallet),
+            "unpriced": profit.unpriced,
+            "state": str(profit.state),
+        }
+        return {name: found[name] for name in self.columns}
+
+
+def profit(
+    database: Database,
+    selection: Selection | None = None,
+    *,
+    contracts: Contracts | None = None,
+    marks: Mapping[str, Decimal] | None = None,
+    by_day: bool = False,
+) -> ProfitAnswer:
+    """What each position earned by average cost; fees and funding stand beside it.
+
+    Args:
+        selection: of which positions, and in which period; a fill is in it by its venue time, or by the time of capture
+            where the venue gave none.
+        contracts: by exchange and symbol; if not given, those that were recorded. Others count as spot.
+        marks: prices by symbol at which what is held is valued.
+        by_day: each day for itself, UTC.
+
+    Returns:
+        the columns `COLUMNS`. Numbers are exact as far as they have 60 decimals; `state` has the exact fractions.
+
+    Raises:
+        ConfigurationError: what was recorded of an instrument cannot be a contract.
+        SinkError: the database cannot be asked.
+    """
+    known = recorded_contracts(database) if contracts is None else contracts
+    return ProfitAnswer(profits(database, known, selection, by_day=by_day), known, marks or {}, by_day=by_day)
+
+
+def _text(number: Fraction) -> str:
+    return f"{decimal_of(number):f}"
+
+
+def _texts(amounts: Mapping[str, Decimal] | Mapping[str, Fraction]) -> dict[str, str]:
+    return {currency: _text(Fraction(amounts[currency])) for currency in sorted(amounts)}
