@@ -168,6 +168,7 @@ class VerifiedFile:
             JournalFull: the disk refuses it; the former one is intact.
         """
         with self._lock:
+            self._read_again()
             verified = changed(self.current)
             if verified == self.current:
                 return
@@ -177,6 +178,15 @@ class VerifiedFile:
                 raise JournalFull(f"{self._path} cannot be written: {error}", "free space on its disk") from error
             self.current = verified
         reached(Step.VERIFIED_NOTED)
+
+    def _read_again(self) -> None:
+        """Take what is in the file: a `resend` that had the database until now may have added to it."""
+        try:
+            found = load(self._path)
+        except JournalError:
+            return  # damaged since, or out of reach: what is in memory is written over it
+        if found is not None and found.destination == self.current.destination:
+            self.current = found
 
 
 def _listed(records: SeqSet) -> list[list[int]]:

@@ -1,6 +1,7 @@
 """What the database was once known to have, on disk."""
 
 import contextlib
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,24 @@ def test_what_was_added_is_there_at_the_next_start(tmp_path: Path) -> None:
     assert (again.seen.ranges, again.expired.ranges) == ((Range(1, 0, 10),), (Range(1, 20, 1),))
     assert opened(tmp_path, "b", reported).current == Verified("b"), "of another database it tells nothing"
     assert reported == []
+
+
+def test_what_another_process_has_added_is_kept_and_a_file_that_is_removed_or_damaged_is_made_again(
+    tmp_path: Path,
+) -> None:
+    file, resend = (opened(tmp_path, "a", []) for _ in range(2))
+    file.change(lambda now: now.with_seen(SeqSet([Range(1, 0, 5)])))
+    resend.change(lambda now: now.with_seen(SeqSet([Range(1, 5, 1)])))
+    path = DataDirectory(tmp_path).verified
+    for number in range(3):
+        if number == 1:
+            path.unlink()
+        if number == 2:
+            path.write_bytes(b"{}")
+        file.change(partial(Verified.with_seen, records=SeqSet([Range(2, number, 1)])))
+        found = load(path)
+        assert found is not None
+        assert found.seen.ranges == (Range(1, 0, 6), Range(2, 0, number + 1))
 
 
 def test_a_damaged_file_is_set_aside(tmp_path: Path) -> None:
