@@ -35,7 +35,7 @@ def sql(statement: str, data_dir: Path, timeout: float, as_json: bool) -> None:
         if as_json:
             _print_json(database, statement)
         else:
-            _print_table(database, statement)
+            print_rows(database, statement)
 
 
 def _print_json(database: Database, statement: str) -> None:
@@ -46,7 +46,8 @@ def _print_json(database: Database, statement: str) -> None:
         click.echo(b"\n".join(lines))
 
 
-def _print_table(database: Database, statement: str) -> None:
+def print_rows(database: Database, statement: str) -> None:
+    """Print the rows of a statement as a table."""
     batches = ([_row(line) for line in lines] for lines in database.batches(statement))
     measured = first_rows(batches)
     if not measured:

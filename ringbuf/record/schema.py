@@ -24,7 +24,12 @@ IDENTITY: Final = (("session", "<u8"), ("seq", "<u8"))
 RECORD_ALIGNMENT: Final = 8
 MAX_RECORD_SIZE: Final = 65_536
 TIME_SUFFIX: Final = "_ns"
-RESERVED: Final = frozenset({"fees", "fills", "funding_payments", "orders", "positions", "positions_at", "sessions"})
+RESERVED: Final = frozenset(
+    {
+        *("fills", "orders", "positions", "funding_payments", "sessions"),
+        *("positions_at", "fees", "candles", "maker_share", "fill_ratio", "latency"),
+    }
+)
 """Names of what stands beside the schemas' tables in the database."""
 BUILT_IN: Final = frozenset({"executions", "instruments"})
 

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from ringbuf.sinks.clickhouse.table import plain
 from ringbuf.sinks.clickhouse.views.columns import COUNT, EXACT, QUOTE, TIME
-from ringbuf.sinks.clickhouse.views.expression import number_of, text_of
+from ringbuf.sinks.clickhouse.views.expression import number_of, own_text_of
 
 Row = dict[str, Any]
 
@@ -40,8 +40,6 @@ _OF_TYPE: Final = {
     **dict.fromkeys((COUNT, "UInt16"), Column.COUNT),
     "String": Column.TEXT,
 }
-_ROUNDING: Final = 1e-15
-"""How far the database's reading of a decimal text may be from the nearest f64."""
 
 
 def column_of(type_: str) -> Column:
@@ -79,9 +77,7 @@ def read(value: Any, column: Column) -> Any:
 
 def _of_float(name: str, exact: str) -> str:
     """The whole decimal text of a f64: that in `exact` if it is of this number, else its shortest one."""
-    kept = text_of(name, "answer.")
-    number = f"answer.{name}"
-    text = f"if(abs(toFloat64OrZero({kept}) - {number}) <= {_ROUNDING} * abs({number}), {kept}, toString({number}))"
+    text, number = own_text_of(name, "answer."), f"answer.{name}"
     plainly = f"ifNull(toString({number_of(number, text)}), {text})"
     if exact:
         plainly = f"ifNull(toString(answer.{exact}), {plainly})"

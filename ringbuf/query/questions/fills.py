@@ -6,7 +6,7 @@ from ringbuf.errors import ConfigurationError
 from ringbuf.query.database import Database
 from ringbuf.query.questions.answer import Answer
 from ringbuf.query.questions.selection import Selection, where
-from ringbuf.sinks.clickhouse.views.parameterised import time_of
+from ringbuf.sinks.clickhouse.views.parameterised import PLACE, time_of
 from ringbuf.sinks.clickhouse.views.positions import FILLS
 
 _EXACT: Final = {
@@ -15,8 +15,6 @@ _EXACT: Final = {
     "commission": "commission_paid",
     "other_commission": "other_commission_paid",
 }
-_PLACE: Final = ("exchange_seq", "captured_ns", "session", "seq")
-"""What orders fills of one moment."""
 
 
 def fills(database: Database, selection: Selection | None = None, last: int | None = None) -> Answer:
@@ -36,6 +34,6 @@ def fills(database: Database, selection: Selection | None = None, last: int | No
         raise ConfigurationError(f"{last} fills cannot be asked for", "ask for 0 or more")
     source = f"SELECT * FROM fills{where((selection or Selection()).conditions())}"
     if last is not None:
-        source += f" ORDER BY {time_of()} DESC, {', '.join(f'{name} DESC' for name in _PLACE)} LIMIT {last}"
-    order = ", ".join((time_of("answer."), *(f"answer.{name}" for name in _PLACE)))
+        source += f" ORDER BY {time_of()} DESC, {', '.join(f'{name} DESC' for name in PLACE)} LIMIT {last}"
+    order = ", ".join((time_of("answer."), *(f"answer.{name}" for name in PLACE)))
     return Answer(database, FILLS, source, order, _EXACT)

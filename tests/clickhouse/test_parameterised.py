@@ -1,0 +1,96 @@
+"""What the views with parameters count, where docs/VIEWS.md has no example of it."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from clickhouse_connect.driver.exceptions import DatabaseError
+
+from tests.clickhouse.databases import Database
+from tests.clickhouse.test_acknowledged import NEW, REQUEST
+from tests.clickhouse.test_views import FILL, ORDER, record
+
+BEGIN_NS = 1_782_907_200_000_000_000
+EVER = "since = '', until = ''"
+MINUTE_NS = 60 * 10**9
+
+
+def ask(views: Database, columns: str, view: str, end: str = "") -> list[tuple[Any, ...]]:
+    return views.rows(f"SELECT {columns} FROM {views.name()}.{view} {end}")
+
+
+def test_a_candle_opens_and_closes_in_the_order_of_the_venue(views: Database) -> None:
+    prices = [(0, 2, 3.0), (0, 1, 5.0), (MINUTE_NS - 1, 3, 4.0), (MINUTE_NS, 4, 9.0)]
+    rows = [
+        {**FILL, "trade_id": str(place), "exchange_ns": BEGIN_NS + moment, "exchange_seq": place, "last_price": price}
+        for moment, place, price in prices
+    ]
+    record(views, *rows, {**FILL, "origin": "simulated"}, {**FILL, "trade_id": "unpriced", "last_price": 1e300})
+    columns = "toUnixTimestamp64Nano(begin_ns), open, high, low, close, volume, fills"
+    assert ask(views, columns, f"candles(seconds = 60, {EVER})", "ORDER BY begin_ns") == [
+        (BEGIN_NS, Decimal(5), Decimal(5), Decimal(3), Decimal(4), Decimal("0.3"), 3),
+        (BEGIN_NS + MINUTE_NS, Decimal(9), Decimal(9), Decimal(9), Decimal(9), Decimal("0.1"), 1),
+    ]
+    assert ask(views, "open, fills", f"candles(seconds = 3600, since = '{BEGIN_NS + 1}', until = '')") == [(4, 2)]
+
+
+@pytest.mark.parametrize(
+    "moment", ["2026-07-01T12:00:00Z", "2026-07-01 12:00:00", "2026-07-01T14:00:00+02:00", str(BEGIN_NS)]
+)
+def test_a_moment_may_be_written_in_any_way(views: Database, moment: str) -> None:
+    for trade, offset in (("before", -1), ("at", 0)):
+        record(views, {**FILL, "trade_id": trade, "exchange_ns": BEGIN_NS + offset, "commission": 1.0})
+    for settings in ("", "SETTINGS session_timezone = 'Asia/Tokyo'"):
+        assert ask(views, "fills", f"fees(since = '{moment}', until = '')", settings) == [(1,)]
+        assert ask(views, "fills", f"fees(since = '', until = '{moment}')", settings) == [(1,)]
+        assert ask(views, "fills", f"positions_at(at = '{moment}')", settings) == [(2,)]
+
+
+@pytest.mark.parametrize("moment", ["yesterday", "5", "01/02/2026", "12:00", "2026-13-01", "2026"])
+def test_a_moment_that_could_be_read_otherwise_is_an_error(views: Database, moment: str) -> None:
+    with pytest.raises(DatabaseError, match="Cannot read DateTime"):
+        ask(views, "fills", f"fees(since = '{moment}', until = '')")
+
+
+def test_the_last_hour_can_be_asked_for_in_any_time_zone(views: Database) -> None:
+    record(views, {**FILL, "commission": 1.0, "captured_ns": 1})
+    for settings in ("", "SETTINGS session_timezone = 'Asia/Tokyo'"):
+        since = "toString(now64(9, 'UTC') - INTERVAL 1 HOUR)"
+        assert ask(views, "fills", f"fees(since = {since}, until = '')", settings) == []
+        assert ask(views, "fills", f"fees(since = '', until = {since})", settings) == [(1,)]
+
+
+def test_makers_share_only_with_takers(views: Database) -> None:
+    record(views, FILL, {**FILL, "trade_id": "simulated", "origin": "simulated", "liquidity": "maker"})
+    columns = "maker_fills, taker_fills, other_fills, other_quantity, maker_share"
+    assert ask(views, columns, f"maker_share({EVER})") == [(0, 0, 1, Decimal("0.1"), None)]
+    record(views, {**FILL, "trade_id": "t-2", "liquidity": "maker"})
+    assert ask(views, columns, f"maker_share({EVER})") == [(1, 0, 1, Decimal("0.1"), 1.0)]
+
+
+def test_an_order_that_was_never_sent_or_has_no_size_is_not_in_the_ratio(views: Database) -> None:
+    record(views, {**ORDER, "quantity": 4.0, "captured_ns": BEGIN_NS}, {**ORDER, "symbol": "sizeless"})
+    record(views, {**ORDER, "client_order_id": "c-2", "exec_type": "denied", "quantity": 4.0})
+    record(views, {**ORDER, "client_order_id": "c-3", "quantity": 4.0, "quantity_unit": "quote"})
+    record(views, {**FILL, "client_order_id": "c-1", "order_id": "", "last_quantity": 1.0, "captured_ns": BEGIN_NS + 1})
+    columns = "symbol, orders, filled, ordered_quantity, executed_quantity, executed_share"
+    found = ask(views, columns, f"fill_ratio({EVER})", "WHERE strategy = 'mm' OR symbol = 'sizeless' ORDER BY symbol")
+    assert found == [("BTC-PERPETUAL", 1, 1, 4, 1, 0.25), ("sizeless", 1, 0, 0, 0, None)]
+    before = f"fill_ratio(since = '', until = '{BEGIN_NS}')"
+    assert ask(views, "orders", before, "WHERE strategy = 'mm'") == []
+
+
+def test_latency_is_of_orders_that_were_requested_and_acknowledged_live(views: Database) -> None:
+    rows = []
+    for place in range(1, 101):
+        ids = {"client_order_id": f"c-{place}", "order_id": f"o-{place}"}
+        rows.append({**REQUEST, "client_order_id": f"c-{place}", "captured_ns": BEGIN_NS + place * MINUTE_NS})
+        rows.append({**NEW, **ids, "captured_ns": BEGIN_NS + place * MINUTE_NS + place})
+    record(views, *rows)
+    record(
+        views, {**NEW, "client_order_id": "unasked", "order_id": "o-0"}, {**REQUEST, "client_order_id": "unanswered"}
+    )
+    columns = "orders, least_ns, p50_ns, p90_ns, p99_ns, most_ns"
+    assert ask(views, columns, f"latency({EVER})") == [(100, 1, 51, 91, 100, 100)]
+    since = BEGIN_NS + 91 * MINUTE_NS
+    assert ask(views, columns, f"latency(since = '{since}', until = '')") == [(10, 91, 96, 100, 100, 100)]
