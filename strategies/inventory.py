@@ -7,7 +7,7 @@ and a strategy that buys while it is below a target does not buy twice.
 
 The rules are those of `ringbuf.trading`; the views in the database follow the same ones.
 
-Profit is known if the inventory is given the instruments' contracts. It is reckoned when it is asked for.
+Profit is known if the inventory is given the instruments' contracts.
 """
 
 import os
@@ -44,6 +44,8 @@ __all__ = [
 ]
 
 LOOKBACK: Final = timedelta(days=1)
+FOLDED_AT_ONCE: Final = 100
+"""Fills that are folded while a record that comes has to wait."""
 
 
 class OrderState(NamedTuple):
@@ -148,9 +150,7 @@ class Inventory:
         Raises:
             ConfigurationError: the inventory has no instruments.
         """
-        key = Instrument(exchange, account, symbol, position_side, position_id)
-        with self._lock, localcontext(EXACT):
-            return self._profit(key)
+        return self._profit(Instrument(exchange, account, symbol, position_side, position_id))
 
     def profits(self) -> dict[Instrument, Profit]:
         """What all positions earned.
@@ -158,8 +158,9 @@ class Inventory:
         Raises:
             ConfigurationError: the inventory has no instruments.
         """
-        with self._lock, localcontext(EXACT):
-            return {key: self._profit(key) for key in self._ledger.holdings}
+        with self._lock:
+            keys = list(self._ledger.holdings)
+        return {key: self._profit(key) for key in keys}
 
     def unknown_instruments(self) -> set[tuple[str, str]]:
         """Exchange and symbol of those that have positions and no contract, so that they count as spot."""
@@ -170,9 +171,14 @@ class Inventory:
         if self._contracts is None:
             raise ConfigurationError("the inventory has no instruments", "give it some: Inventory(instruments=…)")
         contract = self._contracts.get((key.exchange, key.symbol), UNKNOWN)
-        holding, sequence = self._ledger.holdings.get(key, Holding()), self._ledger.sequences.get(key)
-        state, late = (sequence.state, sequence.late) if sequence is not None else (FLAT, 0)
-        return Profit(contract, state, dict(holding.commissions), dict(holding.funding), late=late)
+        while True:  # who applies a record meanwhile does not wait for the whole fold
+            with self._lock, localcontext(EXACT):
+                sequence = self._ledger.sequences.get(key)
+                if sequence is not None and not sequence.advance(FOLDED_AT_ONCE):
+                    continue
+                holding = self._ledger.holdings.get(key, Holding())
+                state, late = (FLAT, 0) if sequence is None else (sequence.state, sequence.late)
+                return Profit(contract, state, dict(holding.commissions), dict(holding.funding), late=late)
 
     def orders(self) -> list[OrderState]:
         """All orders that are known: those that work, and those that were over within the look-back."""

@@ -51,9 +51,9 @@ def unknown_instruments(database: Database, contracts: Contracts) -> list[Unknow
         SinkError: the database cannot be asked.
     """
     statement = (
-        "SELECT exchange, symbol, toUInt32(count()) AS records FROM executions GROUP BY exchange, symbol ORDER BY 1, 2"
+        "SELECT exchange, symbol, toString(count()) AS records FROM executions GROUP BY exchange, symbol ORDER BY 1, 2"
     )
-    found = (UnknownInstrument(**row) for row in database.rows(statement))
+    found = (UnknownInstrument(row["exchange"], row["symbol"], int(row["records"])) for row in database.rows(statement))
     return [each for each in found if (each.exchange, each.symbol) not in contracts]
 
 

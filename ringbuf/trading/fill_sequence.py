@@ -1,10 +1,11 @@
 """The fills of one position in the venue's order, and its state after them.
 
 A fill may come late, be taken back or corrected. Then the states after it are other ones: they are folded again, from
-the last state that was kept before it. Nothing is folded before somebody asks.
+the last state that was kept before it, a few with each fill that comes, and the rest when somebody asks. So no fill has
+to wait for a long fold.
 
-What is older than the look-back is folded into one state, and its fills are dropped, so memory is bounded. A change of
-such a fill can be no more than added to that state, and is counted in `late`.
+The fills that are older than the look-back are dropped, and the state after them stays, so memory is bounded. A change
+of such a fill can be no more than added to that state, and is counted in `late`.
 """
 
 from bisect import bisect_left
@@ -18,6 +19,8 @@ from ringbuf.trading.rank import Place
 
 INTERVAL: Final = 32
 """Of so many states one is kept."""
+WITH_EACH: Final = 4
+"""So many fills are folded with each that comes."""
 LEAST_DROPPED: Final = 64
 """Fills that are too old are looked for when at least so many have come."""
 
@@ -54,15 +57,24 @@ class FillSequence:
 
     @property
     def state(self) -> State:
-        """After its last fill."""
-        self._fold(len(self._fills))
+        """After the fills that are folded: all of them, if `advance` says so."""
         return self._state
+
+    def advance(self, most: int) -> bool:
+        """Fold at most so many fills more; whether all are folded then."""
+        for at in range(self._folded, min(self._folded + most, len(self._fills))):
+            if at == len(self._kept) * INTERVAL:
+                self._kept.append(self._state)
+            self._state = traded(self._state, self.contract, self._fills[at].quantity, self._fills[at].price)
+            self._folded = at + 1
+        return self._folded == len(self._fills)
 
     def count(self, fill: Placed, times: int) -> None:
         """Add a fill, or with `times` -1 take it out."""
         if fill.place <= self._dropped:
             self.late += 1
-            self._begin(traded(self._kept[0], self.contract, times * fill.quantity, fill.price))
+            state = traded(self._kept[0], self.contract, times * fill.quantity, fill.price)
+            self._kept, self._state, self._folded = [state], state, 0
             return
         at = bisect_left(self._fills, fill.place, key=_place)
         if times > 0:
@@ -70,15 +82,9 @@ class FillSequence:
         else:
             del self._fills[at]
         self._go_back(at)
+        self.advance(WITH_EACH)
         if len(self._fills) >= self._look_at:
             self._drop()
-
-    def _fold(self, end: int) -> None:
-        for at in range(self._folded, end):
-            if at == len(self._kept) * INTERVAL:
-                self._kept.append(self._state)
-            self._state = traded(self._state, self.contract, self._fills[at].quantity, self._fills[at].price)
-        self._folded = end
 
     def _go_back(self, at: int) -> None:
         """The fills from here on are others."""
@@ -87,18 +93,15 @@ class FillSequence:
             del self._kept[last + 1 :]
             self._state, self._folded = self._kept[last], last * INTERVAL
 
-    def _begin(self, state: State) -> None:
-        self._kept, self._state, self._folded = [state], state, 0
-
     def _drop(self) -> None:
-        """Drop the fills that are older than the look-back."""
-        end = bisect_left(self._fills, self._lookback.before_ns, key=_time_ns)
-        if end:
-            self._go_back(end)
-            self._fold(end)
+        """Drop the fills that are older than the look-back, up to one of the states that are kept."""
+        too_old = bisect_left(self._fills, self._lookback.before_ns, key=_time_ns)
+        states = min(too_old // INTERVAL, len(self._kept) - 1)
+        if states:
+            end = states * INTERVAL
             self._dropped = self._fills[end - 1].place
-            self._begin(self._state)
-            del self._fills[:end]
+            del self._kept[:states], self._fills[:end]
+            self._folded -= end
         self._look_at = 2 * len(self._fills) + LEAST_DROPPED
 
 

@@ -11,7 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ringbuf.strategies.inventory import Contract, ContractKind, Inventory
+from ringbuf.trading.fill_sequence import FillSequence, Placed
+from ringbuf.trading.lookback import LookBack
 from ringbuf.trading.profit import Profit, State, read_state, traded
+from ringbuf.trading.rank import Place
 
 Fills: TypeAlias = list[tuple[Decimal, Decimal]]
 
@@ -142,6 +145,41 @@ def test_an_inventory_has_the_profit_of_what_is_left_in_the_venues_order_whateve
         (quantity, priced.get(number, price)) for number, (quantity, price) in enumerate(fills) if number not in changes
     ]
     assert inventory.profit("x", "a", "s").state == folded(kind, left)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_sequence_of_fills_has_the_state_of_the_whole_fold_whatever_comes_late_and_leaves(seed: int) -> None:
+    """Fills come up to 90 places late, some are taken back within that, and what is older than 100 is dropped."""
+    draw = random.Random(seed)
+    lookback = LookBack(1)
+    sequence = FillSequence(contract_of(ContractKind.LINEAR), lookback)
+    fills = [
+        Placed(
+            Place(1_000 + number, draw.randrange(3), number), Decimal(draw.choice((-3, -1, 2, 5))), Decimal(number % 7)
+        )
+        for number in range(2_000)
+    ]
+    coming = sorted(fills, key=lambda fill: fill.place.time_ns + draw.randrange(90))
+    counted: set[Placed] = set()
+    most = 0
+    for fill in coming:
+        sequence.count(fill, 1)
+        counted.add(fill)
+        now_ns = fill.place.time_ns
+        lookback.before_ns = max(lookback.before_ns, now_ns - 100)
+        recent = [each for each in counted if now_ns - 5 < each.place.time_ns]
+        if recent and draw.random() < 0.1:
+            busted = draw.choice(sorted(recent))
+            sequence.count(busted, -1)
+            counted.remove(busted)
+        if draw.random() < 0.1:
+            sequence.advance(draw.randrange(50))
+        most = max(most, len(sequence))
+    while not sequence.advance(100):
+        pass
+    wanted = folded(ContractKind.LINEAR, [(fill.quantity, fill.price or Decimal(0)) for fill in sorted(counted)])
+    assert (str(sequence.state), sequence.late) == (str(wanted), 0)
+    assert most < 600
 
 
 @pytest.mark.parametrize("is_asked", [True, False])
