@@ -16,7 +16,6 @@ from typing import Any, Final, NamedTuple
 import click
 
 from ringbuf.errors import ConfigurationError, InvalidName, RingbufError
-from ringbuf.ring import native
 from ringbuf.tools.interruption import INTERRUPTED, allow_cleaning_up
 
 PROBLEM: Final = 1
@@ -168,16 +167,30 @@ def _errors_of_one_line() -> Iterator[None]:
         raise Misuse(f"{message[:1].lower()}{message[1:]}; see `{path} --help`") from error
 
 
+def _print_version(ctx: click.Context) -> None:
+    # Here and not above: most subcommands open no ring, and need nothing of what a ring needs.
+    from importlib import metadata
+
+    from ringbuf.ring import native
+
+    active = "pure Python" if native.CORE is None else "native core"
+    click.echo(f"ringbuf {metadata.version('ringbuf-capture')}, {active}")
+    ctx.exit()
+
+
 @click.group(
     cls=LazyGroup,
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "RINGBUF"},
 )
-@click.version_option(
-    package_name="ringbuf-capture",
-    prog_name="ringbuf",
-    message=f"%(prog)s %(version)s, {'pure Python' if native.CORE is None else 'native core'}",
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
     allow_from_autoenv=False,  # RINGBUF_VERSION may be anybody's
+    callback=lambda ctx, _, is_asked: _print_version(ctx) if is_asked else None,
+    help="Show the version and exit.",
 )
 @click.pass_context
 def main(ctx: click.Context) -> None:

@@ -73,6 +73,13 @@ def test_looking_at_rings_imports_no_database_client_and_no_demo(arguments: list
     assert {"clickhouse_connect", "chdb", "websockets"}.isdisjoint(run.stdout.splitlines()[-1].split())
 
 
+def test_asking_in_sql_imports_nothing_that_is_slow_to_import() -> None:
+    program = "import sys; from ringbuf.tools.cli import main; main(['sql', '--help'], standalone_mode=False); "
+    program += "print(*{name.partition('.')[0] for name in sys.modules})"
+    run = subprocess.run([sys.executable, "-c", program], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
+    assert {"numpy", "clickhouse_connect", "chdb"}.isdisjoint(run.stdout.splitlines()[-1].split())
+
+
 def test_without_a_subcommand_there_is_help_and_a_usage_exit_code() -> None:
     result = CliRunner().invoke(main, [])
     assert result.exit_code == 2
