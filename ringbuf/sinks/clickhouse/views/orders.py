@@ -51,6 +51,7 @@ def orders(table: str) -> str:
     - requested_ns, acknowledged_ns: when its first request, and the venue's first report of it, were captured live;
       the epoch if they were not
     """
+    name_in_key = "substring(order_key, position(order_key, ':', 8) + 1)"  # client:NUMBER:NAME
     shown = (
         "simulated",
         "order_side AS side",
@@ -64,8 +65,8 @@ def orders(table: str) -> str:
     return f"""
 SELECT
     {", ".join((*KEY, *shown))}, {of_last}, if(startsWith(order_key, 'id:'), substring(order_key, 4), '') AS order_id,
-    if(own_client_order_id = '' AND order_id = '', splitByChar(':', order_key, 3)[3], own_client_order_id)
-        AS client_order_id, price, quantity, {", ".join(_OTHERS)}, flags,
+    if(own_client_order_id = '' AND order_id = '', {name_in_key}, own_client_order_id) AS client_order_id,
+    price, quantity, {", ".join(_OTHERS)}, flags,
     {_status()} AS order_status,
     executed AS executed_quantity,
     executed - booked AS awaited_quantity,

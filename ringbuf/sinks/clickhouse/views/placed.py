@@ -41,7 +41,7 @@ FROM (
             notEmpty(trade_ids), (trade_key, '', '', '', '', toInt64(0), toUInt64(0), toUInt64(0)),
             total IS NULL AND venue_time = 0, ('', '', '', '', '', toInt64(0), session, seq + 1),
             (
-                '', order_key, last_price_text, last_quantity_text, ifNull(toString(total), 'none'), venue_time,
+                '', order_key, fill_price_text, last_quantity_text, ifNull(toString(total), 'none'), venue_time,
                 toUInt64(0), toUInt64(0)
             )
         ) AS trade,
@@ -62,10 +62,10 @@ FROM (
             change.4.2 != '' OR change.5.2 != '' AS is_corrected,
             if(change.4.2 != '', change.4.4, traded_price) AS price_now,
             if(change.5.2 != '' AND is_trade, change.5.4, traded_quantity) AS quantity_now,
-            if(change.4.2 != '', change.4.2, last_price_text) AS fill_price_text,
-            if(change.5.2 != '', change.5.2, last_quantity_text) AS fill_quantity_text,
+            multiIf(change.4.2 != '', change.4.2, isFinite(last_price), last_price_text, 'nan') AS fill_price_text,
+            if(change.5.2 != '' AND is_trade, change.5.2, last_quantity_text) AS fill_quantity_text,
             if(change.4.2 != '', change.4.3, last_price) AS last_price_now,
-            if(change.5.2 != '', change.5.3, last_quantity) AS last_quantity_now,
+            if(change.5.2 != '' AND is_trade, change.5.3, last_quantity) AS last_quantity_now,
             if(side = 'unknown' AND order_side != '', order_side, toString(side)) AS traded_side
         FROM (
             SELECT
@@ -134,6 +134,7 @@ def _keyed(table: str) -> str:
         " NOT is_named_so)"
     )
     unnamed = "concat('client:', toString(number), ':', name)"
+    of_request = f"(PARTITION BY {INSTRUMENT}, name, if(is_first_naming, named_before, number))"
     return f"""
 SELECT
     *,
@@ -142,7 +143,7 @@ SELECT
             oid != '', concat('id:', oid),
             name = '', '',
             number <= named_before, concat('id:', assumeNotNull(last_named)),
-            number <= named_in_all, concat('id:', assumeNotNull(next_named)),
+            own_named IS NOT NULL, concat('id:', assumeNotNull(own_named)),
             {unnamed}
         ), 'report')],
         is_first_link, arrayConcat(
@@ -154,22 +155,22 @@ SELECT
         ),
         []
     ) AS keys,
-    if(purpose = 'report' AND oid = '' AND name != '' AND number > named_before, ifNull(next_named_at, 0), 0)
+    if(purpose = 'report' AND oid = '' AND name != '' AND number > named_before, ifNull(own_named_at, 0), 0)
         AS joined_at
 FROM (
     SELECT
         *,
         {is_link} AS is_link,
-        is_link AND row_number() OVER (PARTITION BY {INSTRUMENT}, oid, is_link ORDER BY arrival) = 1 AS is_first_link
+        is_link AND row_number() OVER (PARTITION BY {INSTRUMENT}, oid, is_link ORDER BY arrival) = 1 AS is_first_link,
+        any(if(is_first_naming, oid, NULL)) OVER {of_request} AS own_named,
+        any(if(is_first_naming, arrival, NULL)) OVER {of_request} AS own_named_at
     FROM (
         SELECT
             *,
             greatest(ifNull(sum(is_new_request AND NOT is_copy AND purpose = 'report') OVER named, 0), 1) AS number,
             ifNull(sum(is_first_naming) OVER named, 0) AS named_before,
-            ifNull(sum(is_first_naming) OVER (PARTITION BY {INSTRUMENT}, name), 0) AS named_in_all,
             anyLast(if(is_first_naming, oid, NULL)) OVER named AS last_named,
             anyLast(if(is_first_naming, oid, NULL)) OVER backwards AS next_named,
-            anyLast(if(is_first_naming, arrival, NULL)) OVER backwards AS next_named_at,
             if(last_named = oid, {_OTHER.format("named")}, last_named) AS former,
             if(next_named = oid, {_OTHER.format("backwards")}, next_named) AS following
         FROM (

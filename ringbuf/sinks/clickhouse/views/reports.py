@@ -37,7 +37,8 @@ NUMBERS: Final = {
 _COPY_OF: Final = (
     "exec_type", "status", "side", "oid", "client_order_id", "orig_client_order_id", "tid", "rid", "ref", "venue_time",
     "exchange_seq", "ifNull(toString(total), '')",
-    *(f"{name}_text" for name in NUMBERS if name != "cumulative_quantity"),
+    *(f"if({NUMBERS[name]} IS NULL, '', {name}_text)" for name in ("quantity", "leaves_quantity")),
+    *(f"if(isFinite({name}), {name}_text, '')" for name in ("price", "last_price", "last_quantity")),
 )  # fmt: skip
 """What copies of a report have in common."""
 
@@ -206,10 +207,10 @@ def _changed(told: str) -> str:
             f"arrayFilter(same -> (same.4, same.5, same.6, same.7) = (each.4, each.5, each.6, each.7), {corrections})"
         )
         values = (
-            f"((toUInt8(not({superseded})), each.12), each.{text}, each.{number}, each.{decimal},"
-            f" arrayMin(arrayMap(same -> same.12, {copies})))"
+            f"((toUInt8(not({superseded})), arrayMin(arrayMap(same -> same.12, {copies})) AS first_told),"
+            f" each.{text}, each.{number}, each.{decimal}, first_told)"
         )
-        given = f"arrayFilter(each -> NOT isNaN(each.{number}), {corrections})"
+        given = f"arrayFilter(each -> isFinite(each.{number}), {corrections})"
         return f"arraySort(each -> each.1, arrayMap(each -> {values}, {given}))[-1]"
 
     same = "(same.4, same.5, same.6, same.7) = (each.4, each.5, each.6, each.7)"

@@ -50,7 +50,8 @@ FROM (
         {", ".join(KEY)}, fill.simulated AS simulated, fill.identity AS identity,
         identity.2 AS order_key, identity.3 AS side, identity.4 AS price_text, identity.5 AS quantity_text,
         any(fill.last_quantity_now) AS last_quantity, any(tuple(fill.quantity_now)).1 AS traded_quantity,
-        anyIf(fill.last_price_now, fill.is_kept) AS last_price,
+        ifNull(argMinOrNullIf(fill.last_price_now, {rank}, fill.is_kept AND NOT isNaN(fill.last_price_now)), nan)
+            AS last_price,
         anyIf(tuple(fill.price_now), fill.is_kept).1 AS traded_price,
         any(fill.is_corrected) AS corrected,
         {", ".join(_commission(name) for name in ("commission", "other_commission"))},
