@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 from ringbuf.trading.directory import ClientId, Directory, Found
 from ringbuf.trading.funding import Payment, Payments
 from ringbuf.trading.order import Order
+from ringbuf.trading.rank import Rank
 from ringbuf.trading.report import Instrument, Report
 from ringbuf.trading.trade import Fill, Trade
 
@@ -23,11 +24,15 @@ class Changed:
         order: the order it is about, None if it names none.
         orders: those of which the open quantity may be another one.
         fills: those that may count otherwise.
+        rank: how late the report is among those of its order; None if it has no news of its order's state.
+        fill: the fill that it reports, or reports once more.
     """
 
     order: Order | None = None
     orders: dict[Order, None] = field(default_factory=dict)
     fills: list[Fill] = field(default_factory=list)
+    rank: Rank | None = None
+    fill: Fill | None = None
 
 
 class Book:
@@ -61,6 +66,10 @@ class Book:
             return any(each in self._trades for each in ids) or (report.is_change and self.directory.knows(report))
         return self.directory.knows(report)
 
+    def trade(self, name: str) -> Trade | None:
+        """The trade that is known by this id."""
+        return self._trades.get(name)
+
     def pay(self, report: Report) -> Payment:
         """Take a report of a payment of funding."""
         self._arrivals += 1
@@ -87,10 +96,10 @@ class Book:
         if report.is_own_end and not found.is_copy:
             order.give_up(report)
         elif self._is_news(report, found, trade):
-            order.advance(report)
+            changed.rank = order.advance(report)
         changed.orders[order] = None
         if told or found.replaced or found.kept_places:
-            self._follow(found, told, changed)
+            self._follow(report, found, told, changed)
         return changed
 
     def forget(self, kept: Kept, before_ns: int) -> bool:
@@ -101,7 +110,7 @@ class Book:
         if isinstance(kept, ClientId):
             return self.directory.forget_client(kept, before_ns)
         if isinstance(kept, Order):
-            return kept.is_absorbed or self._forget_order(kept, before_ns)
+            return kept.absorbed_by is not None or self._forget_order(kept, before_ns)
         if isinstance(kept, Payment):
             return self._forget_payment(kept, before_ns)
         is_kept = kept.heard_ns >= before_ns and not any(kept.fills)  # else it is dropped with its order
@@ -148,10 +157,10 @@ class Book:
         return not is_changed or bool(report.exchange_ns)  # it tells of the time before that
 
     @staticmethod
-    def _follow(found: Found, told: list[Order], changed: Changed) -> None:
+    def _follow(report: Report, found: Found, told: list[Order], changed: Changed) -> None:
         """Let others follow what was learned about an order."""
-        for former, successor, report in found.replaced:
-            former.replaced_by(successor, report)
+        for former, successor, said in found.replaced:
+            former.replaced_by(successor, said, was_known=said is report)
             changed.orders[former] = None
         for trade in _trades_of(told):
             changed.fills += trade.recount()
@@ -169,7 +178,8 @@ class Book:
         if report.is_trade:
             if order is not None and trade.is_changed and order not in trade.fills:
                 order.heard_of_trade(report, is_changed=True)
-            changed.fills += trade.recount(trade.fill(report, order))
+            changed.fill = trade.fill(report, order)
+            changed.fills += trade.recount(changed.fill)
         else:
             is_news = trade.change(report)
             for each in trade.orders() | ({} if order is None else {order: None}):

@@ -209,7 +209,7 @@ class Directory:
             number = max(number, client.named + 1)  # it may be about one that is not known any more
             order = client.unnamed.get(number)
         if order is None:
-            order = client.unnamed[number] = Order(self._instrument, requested=client.name)
+            order = client.unnamed[number] = Order(self._instrument, requested=client.name, number=number)
             self._new.append(order)
         return Found(order, is_copy)
 

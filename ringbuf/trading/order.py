@@ -52,6 +52,7 @@ class Order:
         order_id: the venue's; empty as long as it is not known.
         client_order_id: the latest that is its own.
         requested: the client order id under which it was known before its order id was.
+        number: of its request among those under this client order id, from 1.
         side, position_side, position_id: as told first; they do not change.
         carried: what the order whose place it took had executed, where its own totals go on from that.
         restated: what splits of the stock added to its totals.
@@ -63,13 +64,14 @@ class Order:
         former: that order, as far as it is known.
         heard_ns: when something about it was heard last, by the venues' clocks.
         entry: what it adds to the open quantities of its position.
-        is_absorbed: whether it turned out to be another one.
+        absorbed_by: the order that it turned out to be.
     """
 
     instrument: Instrument
     order_id: str = ""
     client_order_id: str = ""
     requested: str = ""
+    number: int = 0
     side: Side = Side.UNKNOWN
     position_side: str = ""
     position_id: str = ""
@@ -83,7 +85,7 @@ class Order:
     former: "Order | None" = None
     heard_ns: int = 0
     entry: Any = None
-    is_absorbed: bool = False
+    absorbed_by: "Order | None" = None
     _venue_ns: int = 0  # the latest that a report of it had
     _asked: frozenset[str] = frozenset()  # what never changes, as far as only reports without its order id told it
     _changes: int = 0
@@ -103,6 +105,11 @@ class Order:
     _seen: set[int] = field(default_factory=set)
 
     # What it is now
+
+    @property
+    def key(self) -> str:
+        """What tells it from other orders of its instrument: `id:ORDER_ID`, or `client:NUMBER:CLIENT_ORDER_ID`."""
+        return f"id:{self.order_id}" if self.order_id else f"client:{self.number}:{self.requested}"
 
     @property
     def status(self) -> OrderStatus:
@@ -186,6 +193,13 @@ class Order:
             }
         return is_news
 
+    def rank_of(self, report: Report) -> Rank:
+        """How late a report is, as far as is known when it comes."""
+        if report.is_new_request:
+            return Rank(-1, 0, ZERO, report.arrival)
+        total = None if report.is_request else report.total
+        return Rank(report.venue_ns, self._changes, self._reached if total is None else total, report.arrival)
+
     def book(self, fill: Executed) -> None:
         """It has a fill more; what that counts comes later."""
         insort(self.fills, fill, key=_MOMENT)
@@ -197,15 +211,16 @@ class Order:
             self._changes += 1
             self._reached = ZERO
 
-    def advance(self, report: Report) -> None:
-        """Take what a report that is no copy tells of the order's state."""
-        rank = self._rank(report)
+    def advance(self, report: Report) -> Rank:
+        """Take what a report that is no copy tells of the order's state; how late it is."""
+        self._reach(report)
+        rank = self.rank_of(report)
         self._hear(report, rank)
         if report.client_order_id and report.exec_type not in ITS_REQUEST:
             self._named = later(self._named, rank, report.client_order_id)
             self.client_order_id = self._named.value
         if report.is_request and not report.is_new_request:
-            return
+            return rank
         if report.total is not None or report.status is OrderStatus.FILLED:
             if report.exec_type is ExecType.RESTATED:
                 self._restate(report, rank)
@@ -214,11 +229,12 @@ class Order:
         if report.leaves is not None and not report.says_over and not _is_misprinted(report):
             self._leaves = later(self._leaves, rank, Leaves(report.leaves, report.total))
         if report.exec_type in REQUESTS:
-            return
+            return rank
         if report.quantity is not None:
             self._quantity = later(self._quantity, rank, report.quantity)
         if report.price is not None:
             self._price = later(self._price, rank, report.price)
+        return rank
 
     def give_up(self, report: Report) -> None:
         """It never came to be, says a report without an order id. With one, the venue knows it, and that is past."""
@@ -226,9 +242,9 @@ class Order:
         self._given_up = stronger(self._given_up, Word(strength, report.status, is_over=True))
         self.client_order_id = self.client_order_id or report.client_order_id
 
-    def replaced_by(self, successor: "Order", report: Report) -> None:
-        """Another order took its place, says this report of that other one."""
-        strength = (report.exchange_ns or self._venue_ns, LAST, ZERO, Force.FINAL, report.arrival)
+    def replaced_by(self, successor: "Order", report: Report, *, was_known: bool) -> None:
+        """Another order took its place, says this report of that other one; this one may not have been known then."""
+        strength = (report.exchange_ns or (self._venue_ns if was_known else 0), LAST, ZERO, Force.FINAL, report.arrival)
         self._replaced = Word(strength, OrderStatus.REPLACED, is_over=True)
         successor.former = self
 
@@ -262,17 +278,16 @@ class Order:
         self.changed |= other.changed
         self.names |= other.names
         self._seen |= other._seen
-        other.is_absorbed = True
+        other.absorbed_by = self
 
-    def _rank(self, report: Report) -> Rank:
-        if report.is_new_request:
-            return Rank(-1, 0, ZERO, report.arrival)
-        total = None if report.is_request else report.total
-        if total is None and report.status is OrderStatus.FILLED:
+    def _reach(self, report: Report) -> None:
+        """Take how much a report says that was executed."""
+        if report.is_request:
+            return
+        if report.total is not None:
+            self._reached = max(self._reached, report.total)
+        elif report.status is OrderStatus.FILLED:
             self._reached = max(self._reached, report.quantity or ZERO)
-        elif total is not None:
-            self._reached = max(self._reached, total)
-        return Rank(report.venue_ns, self._changes, self._reached if total is None else total, report.arrival)
 
     def _restate(self, report: Report, rank: Rank) -> None:
         """Note a split of the stock: ordered and executed quantity grow alike, and no fill stands for it."""

@@ -156,22 +156,17 @@ def entry_of(fill: Fill) -> Entry | None:
     """What a fill adds to a position; None if it is a copy, or the venue took it back."""
     if not fill.counted and not fill.is_ignored:
         return None
-    key, order = fill.instrument, fill.order
-    if order is None:
-        key = key.position(fill.position_side, fill.position_id)
-    else:
-        key = key.position(fill.position_side or order.position_side, fill.position_id or order.position_id)
-    side = fill.traded_side
-    if side is Side.UNKNOWN or fill.is_ignored:
-        return Entry(key, side, ZERO, None, (), None)
     told = fill.counted_told
     assert told is not None, "a fill that counts was counted"
+    key, side = fill.instrument.position(*told.position(fill.order)), fill.traded_side
+    if side is Side.UNKNOWN or fill.is_ignored:
+        return Entry(key, side, ZERO, None, (), None)
     paid = tuple(each for each in told.commissions if is_countable(each.amount))
     return Entry(key, side, fill.counted, fill.counted_price, paid, told.place)
 
 
 def open_of(order: Order) -> Open | None:
     """What an order adds to the open quantities of its position; None if it turned out to be another one."""
-    if order.is_absorbed:
+    if order.absorbed_by is not None:
         return None
     return Open(order.instrument.position(order.position_side, order.position_id), order.side, *order.open)

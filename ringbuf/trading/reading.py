@@ -127,6 +127,34 @@ class Reading:
         return int(value if self._is_stored else salvage({name: value})[0][name])
 
 
+class RowReading(Reading):
+    """One row of the database: the values that a record stored, with texts and words as the table shows them.
+
+    Attributes:
+        is_whole: whether all words that were asked for are known; one of a later version counts as absent.
+    """
+
+    __slots__ = ("is_whole",)
+
+    def __init__(self, row: Mapping[str, Any]) -> None:
+        self._record, self._get, self._exact = row, row.get, row.get(EXACT)
+        self._is_stored = self.is_whole = True
+        self._roomless = None
+        self.origin = self.word("origin", Origin)
+
+    def texts(self, names: Iterable[str]) -> list[str]:
+        """Texts, as they are."""
+        return [self._get(name) or "" for name in names]
+
+    def word(self, name: str, kind: type[_Word]) -> _Word:
+        """A member of the field's enumeration; the first one if it is absent or not known."""
+        found = _MEMBERS[name].get(self._get(name))
+        if found is None:
+            self.is_whole = False
+            return kind(0)
+        return cast(_Word, found)
+
+
 @lru_cache(KEPT)
 def _of_float(value: float) -> Decimal | None:
     return Decimal(repr(value)) if math.isfinite(value) else None

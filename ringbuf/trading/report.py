@@ -9,7 +9,7 @@ import numpy as np
 from ringbuf.errors import RecordError
 from ringbuf.record.enumerations import ExecType, OrderStatus, Origin, PositionSide, QuantityUnit, Side, TradeType
 from ringbuf.trading.number import EXACT
-from ringbuf.trading.reading import Reading
+from ringbuf.trading.reading import Reading, RowReading
 from ringbuf.trading.states import ENDS, NO_ID, REQUESTS, STATUS_OF
 
 CHANGES: Final = frozenset({ExecType.TRADE_CANCEL, ExecType.TRADE_CORRECT})
@@ -59,7 +59,7 @@ class Report:
         total: the cumulative quantity, likewise. Where only the two others are told, it follows from them.
         is_funding: whether it reports a payment of funding, which is neither of a trade nor of an order.
         is_trade: whether it reports a trade; a fill of zero is a status.
-        is_change: whether it cancels or corrects a trade.
+        is_change: whether it cancels or corrects a trade that it names.
         is_new_request: whether it is our own request for a new order, from before the venue has answered: what the
             venue says has its order id.
         is_request: whether it is that, or our own request to cancel or replace one.
@@ -85,11 +85,7 @@ class Report:
 
     def __init__(self, record: np.void | Mapping[str, Any]) -> None:
         try:
-            reading = Reading(record)
-            self._read_ids(reading)
-            self._read_words(reading)
-            self._read_numbers(reading)
-            self.mark = self._mark(reading)
+            self._read(Reading(record))
         except RecordError:
             raise
         except Exception as error:
@@ -97,8 +93,14 @@ class Report:
             raise RecordError(
                 f"a record of {type(record).__name__} cannot be read: {kind}", "give usual values"
             ) from error
-        self.arrival = self.venue_ns = self.heard_ns = 0
         self._check()
+
+    @classmethod
+    def of_row(cls, reading: RowReading) -> "Report":
+        """What a row of the database says, even if it is none that a strategy would take."""
+        report = cls.__new__(cls)
+        report._read(reading)
+        return report
 
     @property
     def is_own_end(self) -> bool:
@@ -115,6 +117,13 @@ class Report:
         """Whether it is about an order."""
         return bool(self.order_id or self.client_order_id or self.orig_client_order_id)
 
+    def _read(self, reading: Reading) -> None:
+        self._read_ids(reading)
+        self._read_words(reading)
+        self._read_numbers(reading)
+        self.mark = self._mark(reading)
+        self.arrival = self.venue_ns = self.heard_ns = 0
+
     def _read_ids(self, reading: Reading) -> None:
         self.instrument = Instrument(*reading.texts(("exchange", "account", "symbol")))
         names = "client_order_id", "orig_client_order_id", "position_id"
@@ -128,10 +137,11 @@ class Report:
         side = reading.word("position_side", PositionSide)
         self.position_side = side.name.lower() if side > PositionSide.BOTH else ""
         self.is_live = reading.origin in (Origin.LIVE, None)  # what the recorder says where it is not told
-        self.is_change = exec_type in CHANGES
+        is_change = exec_type in CHANGES
+        self.is_change = is_change and bool(self.trade_id or self.ref_id)
         self.last_quantity = reading.number("last_quantity")
         is_paid = exec_type is ExecType.FUNDING or reading.word("trade_type", TradeType) is TradeType.FUNDING
-        self.is_funding = is_paid and not self.is_change
+        self.is_funding = is_paid and not is_change
         has_quantity = self.last_quantity is not None and self.last_quantity > 0
         self.is_trade = exec_type in TRADES and has_quantity and not self.is_funding
         self.status = self._status(reading.word("order_status", OrderStatus))
@@ -177,7 +187,7 @@ class Report:
     def _check(self) -> None:
         if not all(self.instrument[:3]):
             raise RecordError(f"a record of {self.instrument[:3]} names no instrument", "name what is empty")
-        if self.is_change and not (self.trade_id or self.ref_id):
+        if self.exec_type in CHANGES and not self.is_change:
             word = self.exec_type.name.lower()
             raise RecordError(
                 f"a {word} ({self._ids}) names no trade", "give trade_id, or ref_id: the report it is about"

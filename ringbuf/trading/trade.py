@@ -29,12 +29,15 @@ class Details(NamedTuple):
     """What the copies of a fill tell of it: each with its rank among all copies that tell it; the lowest counts.
 
     Attributes:
+        position_side, position_id: where none tells them, those of its order count.
         exchange_ns: the venue's time.
         captured_ns: when it was recorded; each tells it.
     """
 
     commission: tuple[int, Commission] | None
     other_commission: tuple[int, Commission] | None
+    position_side: tuple[int, str] | None
+    position_id: tuple[int, str] | None
     exchange_ns: tuple[int, int] | None
     exchange_seq: tuple[int, int] | None
     captured_ns: tuple[int, int]
@@ -42,7 +45,15 @@ class Details(NamedTuple):
     @property
     def commissions(self) -> Iterator[Commission]:
         """Those that are told."""
-        return (each[1] for each in self[:2] if each is not None)
+        return (each[1] for each in (self.commission, self.other_commission) if each is not None)
+
+    def position(self, order: Order | None) -> tuple[str, str]:
+        """Its position side and position id."""
+        side, position_id = self.position_side, self.position_id
+        return (
+            side[1] if side else order.position_side if order else "",
+            position_id[1] if position_id else order.position_id if order else "",
+        )
 
     @property
     def place(self) -> Place:
@@ -56,6 +67,8 @@ class Details(NamedTuple):
         return Details(
             _first(self.commission, other.commission),
             _first(self.other_commission, other.other_commission),
+            _first(self.position_side, other.position_side),
+            _first(self.position_id, other.position_id),
             _first(self.exchange_ns, other.exchange_ns),
             _first(self.exchange_seq, other.exchange_seq),
             min(self.captured_ns, other.captured_ns),
@@ -68,7 +81,7 @@ class Fill(Executed):
 
     Attributes:
         order: its order; None if it named none.
-        side, position_side, position_id: as it was reported; where it does not tell, those of its order count.
+        side: as it was reported; where it does not tell, that of its order counts.
         quantity, price: as reported; None if the price is not known.
         told: what its copies tell of it.
         counted_told: the same as it counts now, from all that turned out to be copies of it, too.
@@ -80,8 +93,6 @@ class Fill(Executed):
     instrument: Instrument = field(kw_only=True)
     order: Order | None = field(kw_only=True)
     side: Side = field(kw_only=True)
-    position_side: str = field(kw_only=True)
-    position_id: str = field(kw_only=True)
     quantity: Decimal = field(kw_only=True)
     price: Decimal | None = field(kw_only=True)
     told: Details = field(kw_only=True)
@@ -99,8 +110,6 @@ class Fill(Executed):
     def complete(self, report: Report) -> None:
         """Take from a copy what this one lacks."""
         self.side = self.side or report.side
-        self.position_side = self.position_side or report.position_side
-        self.position_id = self.position_id or report.position_id
         self.told = self.told.earlier(_details(report))
 
     def count(self, quantity: Decimal, price: Decimal | None, changed: Moment | None) -> None:
@@ -174,6 +183,22 @@ class Trade:
     _named: frozenset[str] = frozenset()
 
     @property
+    def is_canceled(self) -> bool:
+        """Whether the venue cancelled it."""
+        return self._canceled is not None
+
+    @property
+    def is_corrected(self) -> bool:
+        """Whether the venue gave it another price or quantity."""
+        return any(each.price is not None or each.quantity is not None for each in self._corrections)
+
+    @property
+    def corrected_price(self) -> Decimal | None:
+        """The price that the venue corrected it to."""
+        latest = self._latest("price")
+        return latest.price if latest else None
+
+    @property
     def is_changed(self) -> bool:
         """Whether the venue cancelled or corrected it."""
         return self._canceled is not None or bool(self._corrections)
@@ -199,8 +224,6 @@ class Trade:
             order=order,
             quantity=report.last_quantity,
             side=report.side,
-            position_side=report.position_side,
-            position_id=report.position_id,
             price=report.last_price,
             told=_details(report),
             trade=self,
@@ -260,11 +283,10 @@ class Trade:
             touched.counted_told = touched.told
             touched.count(touched.quantity, touched.price, None)
             return (touched,)
-        fills = [each for some in self.fills.values() for each in some]
-        price, quantity = self._latest("price"), self._latest("quantity")
+        told = self.told()
+        fills, kept = list(told), kept_of(told)
+        quantity = self._latest("quantity")
         since = self._canceled or (quantity.moment if quantity else None)
-        told = {each: self._told(each, price, quantity) for each in fills}
-        kept = _kept(told)
         for each in fills:
             each.counted_told = each.told
         for each, its in told.items():
@@ -274,23 +296,28 @@ class Trade:
             each.count(ZERO if is_gone else its.quantity, its.price, since if kept[each] is each else None)
         return fills
 
-    @staticmethod
-    def _told(fill: Fill, price: Correction | None, quantity: Correction | None) -> Told:
-        return Told(
-            fill.order,
-            fill.traded_side,
-            price.price if price else fill.price,
-            quantity.quantity if quantity and quantity.quantity is not None else fill.quantity,
-        )
+    def told(self) -> dict[Fill, Told]:
+        """What each of its fills tells as it counts now, in the order of their arrival."""
+        price, quantity = self.corrected_price, self._latest("quantity")
+        fills = sorted((each for some in self.fills.values() for each in some), key=lambda fill: fill.moment.arrival)
+        return {
+            each: Told(
+                each.order,
+                each.traded_side,
+                each.price if price is None else price,
+                quantity.quantity if quantity and quantity.quantity is not None else each.quantity,
+            )
+            for each in fills
+        }
 
     def _latest(self, name: str) -> Correction | None:
         told = [each for each in self._corrections if getattr(each, name) is not None]
         return max(told, key=lambda each: (each.own_id not in self._named, each.moment), default=None)
 
 
-def _kept(told: Mapping[Fill, Told]) -> dict[Fill, Fill]:
+def kept_of(told: Mapping[T, Told]) -> dict[T, T]:
     """For each fill the one that counts: the first of those that tell the same, or one that tells more."""
-    first: dict[Told, Fill] = {}
+    first: dict[Told, T] = {}
     for each, its in told.items():
         first.setdefault(its, each)
     kept = dict(first)
@@ -313,6 +340,8 @@ def _details(report: Report) -> Details:
     return Details(
         None if one is None else (rank, one),
         None if other is None else (rank, other),
+        (rank, report.position_side) if report.position_side else None,
+        (rank, report.position_id) if report.position_id else None,
         (rank, report.exchange_ns) if report.exchange_ns else None,
         (rank, report.exchange_seq) if report.exchange_seq else None,
         (rank, report.captured_ns),

@@ -288,9 +288,9 @@ def _is_after(changed: Moment | None, moment: Moment) -> bool:
 
 
 def _reached(report: Report) -> Decimal:
-    if report.is_new_request:
+    if report.is_request:
         return ZERO
-    if not report.is_request and report.total is not None:
+    if report.total is not None:
         return report.total
     return report.number("quantity") or ZERO if report.status == "filled" else ZERO
 

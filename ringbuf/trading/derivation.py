@@ -1,0 +1,100 @@
+"""Rows of orders and fills, derived from the records of their instruments by the rules.
+
+They are those of the views `orders` and `fills`, to the last digit, so either may be asked.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from decimal import localcontext
+from typing import Any, Final, NamedTuple
+
+from ringbuf.record.enumerations import Origin
+from ringbuf.trading.book import Book
+from ringbuf.trading.column import KEY, Row, value_of
+from ringbuf.trading.fill_row import fill_rows
+from ringbuf.trading.heard import Heard
+from ringbuf.trading.number import EXACT
+from ringbuf.trading.order_row import order_rows
+from ringbuf.trading.reading import RowReading
+from ringbuf.trading.report import Instrument, Report
+
+_SIMULATED: Final = (int(Origin.SIMULATED), Origin.SIMULATED.name.lower())
+
+
+class Derived(NamedTuple):
+    """What records come to.
+
+    Attributes:
+        orders: a row for each order, with the columns of the view `orders` and three more. `order_key`: `id:ORDER_ID`,
+            or `client:NUMBER:CLIENT_ORDER_ID` as long as no record tells its order id. `client_ids`: the client order
+            ids that its reports tell, sorted. `record_ids`: (session, seq) of its reports, sorted.
+        fills: a row for each fill that was not taken back, with the columns of the view `fills` and the `order_key` of
+            its order, empty if it names none.
+        unreadable: how many records have a word that is not known, and which counts as absent.
+    """
+
+    orders: list[dict[str, Any]]
+    fills: list[dict[str, Any]]
+    unreadable: int
+
+
+def derive(records: Iterable[Row]) -> Derived:
+    """The orders and fills of some records of EXECUTION.
+
+    Args:
+        records: in any order; one that comes twice counts once. Whatever has an order or a trade in common with one of
+            them must be among them. Records of funding tell of no order and no fill.
+
+    Returns:
+        Its rows have exact numbers as Decimal, None if they are not countable; all else is as in `Row`.
+    """
+    found = Derived([], [], 0)
+    unreadable = 0
+    with localcontext(EXACT):
+        for (*key, is_simulated), rows in _by_instrument(records).items():
+            book = Book(Instrument(*key))
+            heard, odd = _heard(book, rows)
+            of_all = dict(zip(KEY, key, strict=True)) | {"simulated": is_simulated}
+            found.orders.extend(of_all | each for each in order_rows(heard))
+            found.fills.extend(of_all | each for each in fill_rows(heard, book))
+            unreadable += odd
+    return found._replace(unreadable=unreadable)
+
+
+def _by_instrument(records: Iterable[Row]) -> dict[tuple[str, str, str, bool], list[Row]]:
+    """The records of each instrument; simulated ones are a world of their own."""
+    unique = {(each["session"], each["seq"]): each for each in records}
+    found = defaultdict(list)
+    for each in unique.values():
+        found[(*(value_of(each, name) for name in KEY), each.get("origin") in _SIMULATED)].append(each)
+    return found
+
+
+def _heard(book: Book, rows: list[Row]) -> tuple[list[Heard], int]:
+    """Apply records in the order of their arrival; gives the reports, and how many have a word that is not known."""
+    found, odd = [], 0
+    for row in _arrived(rows):
+        reading = RowReading(row)
+        report = Report.of_row(reading)
+        odd += not reading.is_whole
+        if report.is_funding:
+            continue
+        changed = book.apply(report, before_ns=0)
+        book.new.clear()
+        order, rank = changed.order, changed.rank
+        if order is not None and rank is None:
+            rank = order.rank_of(report)
+        found.append(Heard(row, report, order, rank, changed.rank is not None, changed.fill))
+    return found, odd
+
+
+def _arrived(rows: list[Row]) -> list[Row]:
+    """Records in the order of their arrival: within a session by `seq`, across sessions by the time of capture."""
+    latest: dict[int, int] = {}
+    placed = []
+    for row in sorted(rows, key=lambda row: (row["session"], row["seq"])):
+        session = row["session"]
+        latest[session] = max(latest.get(session, row["captured_ns"]), row["captured_ns"])
+        placed.append((latest[session], row))
+    placed.sort(key=lambda each: each[0])
+    return [row for _, row in placed]

@@ -1,0 +1,177 @@
+"""The rows that the rules derive from records are those of the views, in every column and to the last digit."""
+
+import json
+import math
+import random
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from ringbuf.record.fields import Kind, names
+from ringbuf.sinks.clickhouse.table import TIME
+from ringbuf.sinks.clickhouse.views.orders import ORDERS
+from ringbuf.sinks.clickhouse.views.placed import placed
+from ringbuf.sinks.clickhouse.views.positions import FILLS
+from ringbuf.trading.derivation import derive
+from tests.clickhouse.databases import Database, executions
+from tests.clickhouse.test_rules import BASE, CONTRADICTIONS, given, shuffled
+from tests.model.venue import random_venue
+from tests.unit.trading.histories import BEGIN_NS, Fields, histories
+
+Row = dict[str, Any]
+OF_ORDER = {"order_key", "client_ids", "record_ids"}
+OF_FILL = {"order_key"}
+
+
+def store(database: Database, all_records: Iterable[Sequence[Fields]], draw: random.Random | None = None) -> None:
+    """Each history in an account of its own: in one session, or drawn from several, with other copies of some."""
+    rows: dict[int, list[Fields]] = {1: [], 2: [], 3: []}
+    captured_ns = BEGIN_NS
+    for number, records in enumerate(all_records):
+        for each in records:
+            captured_ns += draw.randrange(-3, 10) if draw else 1
+            row = {**BASE, "captured_ns": captured_ns, **each, "account": str(number)}
+            rows[draw.choice((1, 1, 1, 2)) if draw else 1].append(row)
+            if draw and draw.random() < 0.2:
+                origin = draw.choice(("live", "lookback", "reconciliation"))
+                rows[3].append({**row, "captured_ns": captured_ns + draw.randrange(-5, 20), "origin": origin})
+    for session, its in rows.items():
+        if its:
+            database.insert(executions(its, session=session))
+
+
+def asked(database: Database, source: str, columns: Iterable[str]) -> list[Row]:
+    """Rows with times in ns since the epoch."""
+    times = ", ".join(f"toUnixTimestamp64Nano({name}) AS {name}" for name in columns)
+    return database.dicts(f"SELECT * REPLACE ({times}) FROM {source}")
+
+
+def of_records(database: Database) -> list[Row]:
+    return asked(database, f"{database.name()}.executions FINAL", names(Kind.TIME))
+
+
+def of_view(database: Database, name: str, columns: dict[str, str]) -> list[Row]:
+    times = [column for column, type_ in columns.items() if type_ == TIME]
+    return asked(database, f"{database.name()}.{name}", times)
+
+
+def of_placed(database: Database) -> dict[tuple[Any, ...], list[Any]]:
+    """For each order, by `order_of`, what the views know of it without showing it."""
+    query = f"""
+        SELECT account, simulated, order_key, arraySort(groupArray((session, seq))), arraySort(arrayFilter(
+            each -> each != '', arrayDistinct(arrayConcat(
+                groupArray(toString(client_order_id)), groupArray(toString(orig_client_order_id))
+            ))
+        ))
+        FROM ({placed(f"{database.name()}.executions")})
+        WHERE role = 'report' AND order_key != '' GROUP BY account, simulated, order_key"""
+    return {tuple(key): [[*map(tuple, ids)], client_ids] for *key, ids, client_ids in database.rows(query)}
+
+
+def order_of(row: Row) -> tuple[Any, ...]:
+    """What tells the order of a row from others."""
+    return row["account"], row["simulated"], row["order_key"]
+
+
+def comparable(row: Row) -> Row:
+    """Numbers that are absent are equal."""
+    return {name: None if isinstance(value, float) and math.isnan(value) else value for name, value in row.items()}
+
+
+def differences(known: Iterable[Row], derived: Iterable[Row], columns: Iterable[str]) -> list[Any]:
+    """What is not the same; rows are told apart by the record that they name."""
+    by_record: list[dict[Any, Row]] = [
+        {(row["session"], row["seq"]): comparable({name: row[name] for name in columns}) for row in rows}
+        for rows in (known, derived)
+    ]
+    right, found = by_record
+    return [
+        (
+            key,
+            (right.get(key) or found[key])["account"],
+            {
+                name: (right.get(key, {}).get(name), found.get(key, {}).get(name))
+                for name in columns
+                if right.get(key, {}).get(name) != found.get(key, {}).get(name)
+            },
+        )
+        for key in sorted(right.keys() | found.keys())
+        if right.get(key) != found.get(key)
+    ]
+
+
+def check(database: Database, all_records: Sequence[Sequence[Fields]]) -> None:
+    """What is derived from what is stored is what the views show."""
+    derived = derive(of_records(database))
+    assert derived.unreadable == 0
+    for name, columns, rows, more in (
+        ("orders", ORDERS, derived.orders, OF_ORDER),
+        ("fills", FILLS, derived.fills, OF_FILL),
+    ):
+        assert all(row.keys() == columns.keys() | more for row in rows)
+        found = differences(of_view(database, name, columns), rows, columns)
+        accounts = sorted({int(account) for _, account, _ in found})
+        assert not found, (name, accounts, found[:3], list(all_records[accounts[0]]) if accounts else "")
+    known = {order_of(row): [row["record_ids"], row["client_ids"]] for row in derived.orders}
+    assert known == of_placed(database)
+    assert all(order_of(row) in known for row in derived.fills if row["order_key"])
+
+
+def test_every_history_comes_to_the_rows_of_the_views(views: Database) -> None:
+    known = [each.records for each in histories().values()]
+    store(views, known)
+    check(views, known)
+
+
+def test_records_that_contradict_each_other_come_to_the_rows_of_the_views(views: Database) -> None:
+    known: list[list[Fields]] = json.loads(CONTRADICTIONS.read_text())
+    store(views, known)
+    check(views, known)
+
+
+def test_in_any_order_of_arrival_and_from_any_session_rows_are_those_of_the_views(views: Database) -> None:
+    for seed in range(3):
+        draw = random.Random(seed)
+        known = [shuffled(draw, each.records) for each in histories().values()]
+        views.command(f"TRUNCATE TABLE {views.name()}.executions")
+        store(views, known, draw)
+        check(views, known)
+
+
+def test_whatever_a_venue_does_and_however_it_tells_it_rows_are_those_of_the_views(views: Database) -> None:
+    known = [[*map(given, random_venue(f"rows {number}").arrivals())] for number in range(200)]
+    store(views, known, random.Random(1))
+    check(views, known)
+
+
+ODD: list[Fields] = [
+    *({"last_price": each} for each in (math.inf, math.nan, 0.0, -5.0, 1e300, 1e-300)),
+    *({"last_quantity": each} for each in (math.inf, math.nan, 0.0, 1e-30, 1e300)),
+    *({"commission": each, "commission_currency": "USD"} for each in (math.inf, math.nan, 0.0, -0.25, 1e-30)),
+    {"last_price": 100.12345678901235, "exact": "p=100.123456789012345678"},
+    {"commission": 0.12345678901234568, "exact": "f=0.123456789012345678", "commission_currency": "EUR"},
+    {"other_commission": 0.5, "other_commission_currency": "EUR"},
+    *({"position_side": each} for each in ("long", "short", "both")),
+    {"position_id": "p1"},
+    {"position_id": "p2"},
+    {"client_order_id": "c:1"},
+    {"client_order_id": "c1"},
+    {"side": "sell"},
+    {"origin": "lookback"},
+    {"origin": "reconciliation"},
+    {"origin": "simulated"},
+    {"origin": "unknown"},
+    {"exec_type": "funding"},
+    {"quantity_unit": "quote"},
+    {"trade_id": "0"},
+    {"strategy": "a", "link_id": "o7", "text": "why", "flags": 3, "exchange_seq": 7},
+    {"strategy": "b", "order_type": "limit", "time_in_force": "day", "liquidity": "maker", "flags": 8},
+]
+
+
+def test_odd_values_come_to_the_rows_of_the_views(views: Database) -> None:
+    draw = random.Random("odd")
+    contradictions: list[list[Fields]] = json.loads(CONTRADICTIONS.read_text())
+    known = [each.records for each in histories().values()] + contradictions
+    odd = [[each | draw.choice(ODD) if draw.random() < 0.4 else each for each in shuffled(draw, its)] for its in known]
+    store(views, odd, draw)
+    check(views, odd)
