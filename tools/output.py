@@ -13,8 +13,6 @@ from typing import Any, Final
 
 import click
 from rich.cells import cell_len
-from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 Row = dict[str, Any]
@@ -43,6 +41,10 @@ def print_table(
     Args:
         left: titles of the columns that are text; the others are numbers, flush right.
     """
+    # Here and not above: they are slow to import, and long answers need neither.
+    from rich.console import Console
+    from rich.table import Table
+
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=header)
     for title in titles:
         is_text = title in left

@@ -177,7 +177,7 @@ sys.meta_path.insert(0, Interrupting())
         (["ls"], "ringbuf.ring"),
         (["ls"], "numpy"),
         (["ls"], "ringbuf.tools.ls"),
-        (["tail", "mm"], "rich.console"),
+        (["tail", "mm"], "rich.text"),
         (["sql", "SELECT 1", "--data-dir", "."], "ringbuf.query.database"),
         (["audit", "--data-dir", "."], "ringbuf.audit"),
         (["writer", "--data-dir", "data"], "clickhouse_connect"),
