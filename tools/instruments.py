@@ -24,8 +24,9 @@ _NUMBERS: Final = ("MULTIPLIER", "TICK", "STEP", "VALUE STEP")
 @click.group(invoke_without_command=True)
 @click.option(
     "--data-dir",
+    envvar="RINGBUF_DATA_DIR",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Directory of the writer; its instruments are listed.",
+    help="Directory of the writer whose database is asked; else RINGBUF_DATA_DIR.",
 )
 @timeout_option
 @json_option

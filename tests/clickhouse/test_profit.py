@@ -15,6 +15,7 @@ from ringbuf.query.questions.selection import Selection
 from ringbuf.strategies.inventory import Contract, ContractKind, Inventory
 from ringbuf.trading.profit import Profit
 from tests.clickhouse.databases import Database, executions
+from tests.clickhouse.test_documented_views import OLD_ANALYZER, OTHERWISE
 from tests.clickhouse.test_rules import given, shuffled
 from tests.model.venue import random_venue
 from tests.unit.trading import worked_figures
@@ -27,9 +28,9 @@ FILL: Fields = BASE | {"account": "a", "exec_type": "fill", "side": "buy", "last
 Known = dict[Any, Any]
 
 
-def asked(views: Database) -> query.Database:
-    """The database as a reader has it."""
-    return query.Database(views.name(), lambda statement: [views.query_json(statement)])
+def asked(views: Database, settings: str = "") -> query.Database:
+    """The database as a reader has it, under a user's settings."""
+    return query.Database(views.name(), lambda statement: [views.query_json(f"{statement}{settings}")])
 
 
 def stored(records: Sequence[Fields]) -> Any:
@@ -167,7 +168,10 @@ def test_a_past_moment_has_its_own_fills_and_funding_with_what_is_known_now(view
 DAY_NS = 86_400_000_000_000
 
 
-def test_a_period_has_what_was_earned_in_it_and_each_day_its_own(views: Database) -> None:
+@pytest.mark.parametrize("profile", ["", f" SETTINGS {OTHERWISE}"], ids=["usual", "otherwise"])
+def test_a_period_has_what_was_earned_in_it_and_each_day_its_own(views: Database, profile: str) -> None:
+    if profile and not views.is_embedded():  # its engine has no other analyzer
+        profile = f"{profile}, {OLD_ANALYZER}"
     trades = [("buy", 1.0, 100.0, 0), ("sell", 0.5, 120.0, 0), ("sell", 1.0, 140.0, 2), ("buy", 0.5, 100.0, 5)]
     rows = [
         FILL
@@ -182,7 +186,7 @@ def test_a_period_has_what_was_earned_in_it_and_each_day_its_own(views: Database
     def told(selection: Selection | None = None, *, by_day: bool = False) -> list[tuple[Any, ...]]:
         return [
             (day, profit.quantity, profit.realised, profit.commissions.get("Q", 0), profit.funding.get("Q", 0))
-            for _, day, profit in profits(asked(views), spot, selection, by_day=by_day)
+            for _, day, profit in profits(asked(views, profile), spot, selection, by_day=by_day)
         ]
 
     assert told() == [("", 0, 10 + 20 + 20, 4, 1)]

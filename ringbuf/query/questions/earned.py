@@ -72,7 +72,7 @@ def profits(
     """
     selection = selection or Selection()
     conditions = ["NOT simulated", *replace(selection, since_ns=None).conditions()]
-    part = f"toString(toDate32({time_of()}))" if by_day else "'all'"
+    part = f"toString(toDate32({time_of()}, 'UTC'))" if by_day else "'all'"
     if selection.since_ns is not None:
         part = f"if({from_on(moment(selection.since_ns))}, {part}, '{BEFORE}')"
     paid = _funding(database, conditions, part)
