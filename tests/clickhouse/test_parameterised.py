@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 from clickhouse_connect.driver.exceptions import DatabaseError
 
+from ringbuf.errors import TableMismatch
+from ringbuf.sinks.clickhouse.views.parameterised import PARAMETERISED
 from tests.clickhouse.databases import Database
 from tests.clickhouse.test_acknowledged import NEW, REQUEST
 from tests.clickhouse.test_views import FILL, ORDER, record
@@ -94,3 +96,26 @@ def test_latency_is_of_orders_that_were_requested_and_acknowledged_live(views: D
     assert ask(views, columns, f"latency({EVER})") == [(100, 1, 51, 91, 100, 100)]
     since = BEGIN_NS + 91 * MINUTE_NS
     assert ask(views, columns, f"latency(since = '{since}', until = '')") == [(10, 91, 96, 100, 100, 100)]
+
+
+# The views themselves
+
+
+def test_a_view_of_an_earlier_version_is_replaced_and_the_others_left_as_they_are(store: Database) -> None:
+    store.set_up()
+    uuids = f"SELECT name, uuid FROM system.tables WHERE database = '{store.name()}' AND engine = 'View'"
+    before = dict(store.rows(uuids))
+    assert before.keys() >= PARAMETERISED.keys()
+    store.command(f"CREATE OR REPLACE VIEW {store.name()}.fees AS SELECT {{x:String}} AS x COMMENT 'ringbuf: of old'")
+    store.ensure()
+    after = dict(store.rows(uuids))
+    assert [name for name in before if before[name] != after[name]] == ["fees"]
+    assert ask(store, "amount", f"fees({EVER})") == []
+
+
+def test_what_somebody_else_has_under_the_name_of_a_view_is_left_alone(store: Database) -> None:
+    store.prepare()
+    store.command(f"CREATE VIEW {store.name()}.candles AS SELECT {{x:String}} AS x")
+    with pytest.raises(TableMismatch, match=f"{store.name()}.candles is not ours"):
+        store.ensure()
+    assert ask(store, "x", "candles(x = 'theirs')") == [("theirs",)]
