@@ -352,13 +352,8 @@ def test_the_settings_of_who_asks_change_nothing(views: Database, setting: str) 
     record(views, FILL, {**FILL, "exec_type": "trade_correct", "last_price": 61000.0}, {**FILL, "trade_id": "t-2"})
     record(views, {**FILL, "trade_id": "t-3", "side": "sell"}, {**ORDER, "order_status": "new"})
     record(views, {**FILL, "trade_type": "funding", "trade_id": "f-1", "commission": 0.1})
-    orders = {
-        "fills": "session, seq",
-        "funding_payments": "session, seq",
-        "orders": "session, seq",
-        "positions": "symbol",
-    }
-    for view, order in orders.items():
+    for view in ("fills", "funding_payments", "orders", "positions"):
+        order = "symbol" if view == "positions" else "session, seq"
         query = f"SELECT * FROM {views.name()}.{view} ORDER BY {order}"
         assert views.json(query) == views.json(f"{query} SETTINGS {setting}"), view
 
