@@ -1,4 +1,4 @@
-"""Everyday questions, asked by name: fills, orders, positions and fees.
+"""Everyday questions, asked by name: fills, orders, positions, fees and profit.
 
 A selection comes in, rows go out as they come, exact and complete. May import what `ringbuf.query` may.
 """
