@@ -251,7 +251,8 @@ class Trade:
         return not is_known
 
     def absorb(self, other: "Trade") -> None:
-        """Take what was known under another id of the same trade."""
+        """Take what was known under another id of the same trade; a fill of both may be the same one."""
+        self._is_vague |= other._is_vague or bool(self.fills and other.fills)
         for order, fills in other.fills.items():
             self.fills[order] = sorted(self.fills.get(order, []) + fills, key=lambda fill: fill.moment.arrival)
             for each in fills:
@@ -260,12 +261,12 @@ class Trade:
         self._corrections += other._corrections
         self._named |= other._named
         self.keys += other.keys
-        self._is_vague |= other._is_vague
         self.heard_ns = max(self.heard_ns, other.heard_ns)
 
     def move(self, order: Order, to: Order) -> None:
         """An order turned out to be another one."""
         moved = self.fills.pop(order, [])
+        self._is_vague |= to in self.fills
         self.fills[to] = sorted(self.fills.get(to, []) + moved, key=lambda fill: fill.moment.arrival)
         for each in moved:
             each.order = to

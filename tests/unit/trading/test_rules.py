@@ -81,6 +81,31 @@ def test_trade_ids_that_begin_anew_in_each_order_are_told_apart_by_the_order() -
 # What ends an order, and what opens it
 
 
+def test_two_fills_that_turn_out_to_be_of_one_trade_are_one() -> None:
+    by_report, by_trade = fill(4.0, "", report_id="r"), fill(4.0)
+    assert totals(applied([new(), by_report, by_trade])) == held(8, 2)
+    joined = [new(), by_report, by_trade, fill(4.0, report_id="r")]
+    assert totals(applied(joined)) == held(4, 6)
+    assert totals(applied([*joined, by_trade, by_report])) == held(4, 6)
+
+
+def test_the_position_of_a_fill_is_that_of_its_first_live_copy_that_tells_it() -> None:
+    late = fill(4.0, origin="lookback", position_side="short", position_id="p1")
+    silent, live = fill(4.0), fill(4.0, position_side="long", position_id="p2")
+    for records in ([late, silent, live], [silent, live, late]):
+        known = {
+            (each.position_side, each.position_id): its.quantity for each, its in applied(records).positions().items()
+        }
+        assert known["long", "p2"] == 4
+        assert known.get(("short", "p1"), 0) == 0
+
+
+def test_what_turns_out_to_be_a_copy_tells_the_position_of_its_fill() -> None:
+    copy = {"exec_type": "fill", "last_quantity": 4.0, "trade_id": "t", "last_price": 100.0, "position_side": "long"}
+    found = applied([fill(4.0), copy]).positions()
+    assert {each.position_side: its.quantity for each, its in found.items()}["long"] == 4
+
+
 def test_our_request_to_cancel_does_not_open_what_was_canceled_meanwhile() -> None:
     other = new("2", client_order_id="d", exchange_ns=BEGIN_NS + 2)
     ours = {"exec_type": "pending_cancel", "order_status": "pending_cancel", "client_order_id": "c", "order_id": "1"}
