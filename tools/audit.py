@@ -50,8 +50,9 @@ def _print(found: Reconciliation, totals: dict[str, int]) -> None:
             click.echo(f"and {len(found.accounts) - len(shown):,} sessions of which all was removed, see --json")
         click.echo()
     for each in found.accounts:
-        if each.removed.count and not _is_gone(each):
-            click.echo(f"stored once and removed since, {_named(each)}: {_gaps(each.removed)}")
+        unknown = each.removed - each.retired
+        if unknown and not _is_gone(each):
+            click.echo(f"stored once and removed since, {_named(each)}: {_gaps(unknown)}")
         if each.lost.count:
             click.echo(f"lost of {_named(each)}: {_gaps(each.lost)}")
         if each.lost_ring is not None:
@@ -62,6 +63,8 @@ def _print(found: Reconciliation, totals: dict[str, int]) -> None:
         click.echo(f"problem: {problem}")
     counted = ", ".join(f"{totals[name]:,} {name}" for name in _COLUMNS[1:-1])
     aside = [f"{totals['raw_duplicates']:,} copies await their merge"] if totals["raw_duplicates"] else []
+    if totals["retired"]:
+        aside += [f"{totals['retired']:,} of the removed were older than the writer keeps"]
     aside += [f"{totals['dropped']:,} records found a ring full and were dropped"] if totals["dropped"] else []
     aside += (
         [f"{totals['expired']:,} of the removed were taken by their table's TTL at once"] if totals["expired"] else []
@@ -70,7 +73,8 @@ def _print(found: Reconciliation, totals: dict[str, int]) -> None:
     if found.is_proven and found.is_complete:
         click.secho("PROVEN: nothing is lost, nothing is doubled.", fg="green", bold=True)
     elif found.is_proven:
-        removed = f"{totals['removed']:,} records were stored once and have been removed from the database since"
+        unexplained = totals["removed"] - totals["retired"]
+        removed = f"{unexplained:,} records were stored once and have been removed from the database since"
         click.secho(f"PROVEN: nothing is lost, nothing is doubled; but {removed}.", fg="yellow", bold=True)
     else:
         click.secho(f"NOT PROVEN: {_reasons(found, totals)}.", fg="red", bold=True)

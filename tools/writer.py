@@ -85,6 +85,12 @@ def seconds_or_never(ctx: click.Context, param: click.Parameter, value: str) -> 
     callback=seconds_or_never,
     help="When to remove a ring whose process has ended and of which the database has all.",
 )
+@click.option(
+    "--keep-days",
+    metavar="DAYS",
+    type=click.IntRange(1, 36_500),
+    help="What is verified and older is meant to be gone: dropped from the tables of your own schemas. Default: never.",
+)
 @click.option("--metrics-port", type=click.IntRange(1, 65535), help="Serve Prometheus metrics on 127.0.0.1.")
 @click.option("--quiet", is_flag=True, help="Log only what goes wrong.")
 def writer(
@@ -100,6 +106,7 @@ def writer(
     retain_gb: float,
     stop_timeout: float,
     remove_dead_after: float | None,
+    keep_days: int | None,
     metrics_port: int | None,
     quiet: bool,
 ) -> None:
@@ -126,6 +133,7 @@ def writer(
         segment_bytes=int(segment_mb * 1e6),
         retain_bytes=int(retain_gb * 1e9),
         remove_dead_after=remove_dead_after,
+        keep_days=keep_days,
         metrics_port=metrics_port,
     )
     try:

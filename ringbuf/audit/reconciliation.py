@@ -91,6 +91,7 @@ class Account:
         removed: records that the database had when the writer asked it, or that its table's own TTL took at once, and
             that it does not have now.
         expired: those of them that the TTL took at once.
+        retired: those of them that were older than the writer was told to keep.
         raw_duplicates: copies of stored rows that readers with FINAL do not see.
         doubled: copies of stored rows that they do see.
         ending: what is known of its end; None if nobody looked: the session is of another writer, or of release 0.1.0.
@@ -106,6 +107,7 @@ class Account:
     pending: SeqSet
     removed: SeqSet
     expired: SeqSet
+    retired: SeqSet
     lost: SeqSet
     raw_duplicates: int
     doubled: int
@@ -139,8 +141,8 @@ class Reconciliation:
 
     @property
     def is_complete(self) -> bool:
-        """Whether nothing was removed from the database."""
-        return not any(each.removed.count for each in self.accounts)
+        """Whether nothing was removed from the database but what is meant to be gone."""
+        return not any(each.removed.count > each.retired.count for each in self.accounts)
 
     def pending_of(self, schema: str) -> int:
         """How many records of a schema are pending."""
@@ -172,6 +174,7 @@ def _reconcile(data_dir: Path, namespace: str, database: Database) -> Reconcilia
     verified, problems = look_at_verified(directory.verified)
     seen = verified.seen.by_session()
     expired = verified.expired.by_session()
+    retired = verified.retired.by_session()
     quarantined = look_at_quarantine(directory.quarantine)
     sessions = look_at_sessions(database)
     origins = (
@@ -197,6 +200,7 @@ def _reconcile(data_dir: Path, namespace: str, database: Database) -> Reconcilia
             stored.get(session, NOTHING),
             seen.get(session, SeqSet()) | journal.verified.get(session, SeqSet()),
             expired.get(session, SeqSet()),
+            retired.get(session, SeqSet()),
         )
         for session in {*rings.by_session, *journal.ends, *seen, *expired, *quarantined, *stored}
     ]
@@ -214,6 +218,7 @@ def account(
     found: Stored,
     verified: SeqSet,
     expired: SeqSet,
+    retired: SeqSet,
 ) -> Account:
     """Account for the records of one session.
 
@@ -224,6 +229,7 @@ def account(
         found: records in the database.
         verified: records that were in the database when the writer asked for them.
         expired: records that the table's own TTL took at once.
+        retired: records among those verified that are meant to be gone.
     """
     end = ring.head if ring else max(journal_end, kept.end, found.seqs.end, verified.end, expired.end)
     recorded = SeqSet([Range(session, 0, end)])
@@ -243,6 +249,7 @@ def account(
         pending,
         removed,
         removed & expired,
+        removed & retired,
         absent - removed,
         found.raw_duplicates,
         found.doubled,

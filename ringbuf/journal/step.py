@@ -30,6 +30,7 @@ class Step(StrEnum):
     STRAGGLER_MOVED = "the place of a straggler has moved"
     SCHEMA_RETURNED = "a schema that has caught up is loaded with the others again"
     VERIFIED_NOTED = "records that the database has, or that a TTL took, noted; nothing deleted yet"
+    RECORDS_DROPPED = "records older than the writer is to keep dropped from a table"
     SEGMENT_REMOVED = "a loaded segment is removed"
 
 

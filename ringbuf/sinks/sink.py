@@ -1,4 +1,4 @@
-"""What a sink is: six verbs. Whoever keeps them is a place that the loader can bring records to."""
+"""What a sink is: seven verbs. Whoever keeps them is a place that the loader can bring records to."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -82,6 +82,17 @@ class Sink(Protocol):
 
         Args:
             body: their bytes, in as many pieces as convenient.
+        """
+
+    def drop(self, schema: Schema, records: SeqSet, column: str, before_ns: int) -> int:
+        """Remove those of these records that a field of theirs says are old.
+
+        Args:
+            column: the field, a time.
+            before_ns: what is earlier is old, ns since the epoch.
+
+        Returns:
+            how many are being removed.
         """
 
     def note_sessions(self, sessions: Iterable[tuple[SessionInfo, int]]) -> None:

@@ -182,6 +182,7 @@ def test_the_audit_is_proven_while_the_writer_runs_and_after_it_stopped(
         "removed": 0,
         "removed_ranges": [],
         "expired": 0,
+        "retired": 0,
         "lost": 0,
         "gaps": [],
         "doubled": 0,

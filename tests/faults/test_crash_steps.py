@@ -16,8 +16,9 @@ ELSEWHERE = {
     Step.STRAGGLER_INTENDED,
     Step.STRAGGLER_MOVED,
     Step.SCHEMA_RETURNED,
+    Step.RECORDS_DROPPED,
 }
-"""Steps that need more than records coming in: test_quarantine.py, stragglers."""
+"""Steps that need more than records coming in: test_quarantine.py, stragglers, test_keep_days.py."""
 
 
 ONCE = {Step.TABLE_ENSURED, Step.SESSIONS_STORED, Step.VERIFIED_NOTED, Step.SEGMENT_REMOVED}

@@ -62,6 +62,7 @@ class Loader:
 
     Attributes:
         sent: journal offset below which everything was acknowledged or is quarantined, but records of stragglers.
+        tables: what is known of the tables.
         latency: from a record's append to the acknowledgement of its insert.
         news: set by the drain when the journal has grown.
         finishing: set when the writer stops: load what is there, then end.
@@ -94,7 +95,7 @@ class Loader:
         self._problems = problems
         self._flush_interval = flush_interval
         self._retry = Retry(problems, self.abandon)
-        tables = Tables()
+        self.tables = tables = Tables()
         self._shared = shared = Shared(tables, self.quarantine, verified, self.latency, problems, self.abandon)
         connections = [
             Connection(connect(), shared, patience=PATIENCE_SECONDS, dividing_seconds=PATIENCE_SECONDS)

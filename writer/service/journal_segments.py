@@ -10,9 +10,8 @@ from ringbuf.errors import JournalFull
 from ringbuf.journal.appender import JournalAppender
 from ringbuf.journal.reader import MAX_PAYLOAD, JournalReader, SegmentFile
 from ringbuf.journal.retention import retain
-from ringbuf.record.seqs import SeqSet
 from ringbuf.state.data_directory import DataDirectory
-from ringbuf.state.verified import VerifiedFile, seen_in
+from ringbuf.state.verified import Passage, Verified, VerifiedFile, pass_through
 from ringbuf.writer.drain.disk_space import RESERVED_BYTES, free_bytes
 
 LOGGER: Final = logging.getLogger("ringbuf.writer")
@@ -40,7 +39,7 @@ class JournalSegments:
     ) -> None:
         self._directory = directory
         self._verified = verified
-        self._unnoted = SeqSet()
+        self._unnoted: list[Passage] = []
         self._journal = journal
         self._reader = JournalReader(journal.directory)
         self._loaded = loaded
@@ -84,7 +83,7 @@ class JournalSegments:
 
         If the disk has no room even for that, they go first: they make room, and the rings must not run full.
         """
-        self._unnoted |= seen_in(self._directory, begin, end)
+        self._unnoted.append(pass_through(self._directory, begin, end))
         try:
             self._write_unnoted()
         except JournalFull:
@@ -92,7 +91,6 @@ class JournalSegments:
                 raise
 
     def _write_unnoted(self) -> None:
-        seen = self._unnoted
-        if seen:
-            self._verified.change(lambda now: now.with_seen(seen))
-            self._unnoted = SeqSet()
+        while self._unnoted:
+            self._verified.change(partial(Verified.with_journaled, passage=self._unnoted[0]))
+            del self._unnoted[0]

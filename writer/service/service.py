@@ -11,6 +11,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
@@ -38,6 +39,7 @@ from ringbuf.state.verified import VerifiedFile
 from ringbuf.writer.drain.attached_rings import AttachedRings
 from ringbuf.writer.drain.dead_rings import DeadRings
 from ringbuf.writer.drain.drain import Drain
+from ringbuf.writer.load.keeping import Keeping
 from ringbuf.writer.load.loader import Loader
 from ringbuf.writer.problems import Problems
 from ringbuf.writer.service.database_access import DatabaseAccess
@@ -64,6 +66,7 @@ class Settings:
         retain_bytes: size of the journal above which loaded segments are deleted.
         remove_dead_after: seconds after which a ring is removed whose process has ended and of which the database has
             all; None for never.
+        keep_days: whole days, besides today, after which what is verified is dropped; None for never.
         metrics_port: port on the loopback address for Prometheus, None for no metrics.
     """
 
@@ -74,6 +77,7 @@ class Settings:
     segment_bytes: int = 64_000_000
     retain_bytes: int = 1_000_000_000
     remove_dead_after: float | None = 86_400.0
+    keep_days: int | None = None
     metrics_port: int | None = None
 
 
@@ -143,6 +147,8 @@ class Writer:
         monitoring = threading.Thread(target=self._monitor, name="monitor", daemon=True)
         loading.start()
         monitoring.start()
+        keeping = threading.Thread(target=self._keep, name="keeping", daemon=True)
+        keeping.start()
         LOGGER.info("draining namespace %r into %s", self._settings.namespace, self._access.sink.destination)
         try:
             self._drain_until_stopped()
@@ -158,7 +164,8 @@ class Writer:
             self._rings.close()
             self._journal.close()
             self._loader.close()
-            is_over = not loading.is_alive() and self._access.close()
+            keeping.join(self._settings.stop_timeout)
+            is_over = not loading.is_alive() and not keeping.is_alive() and self._access.close()
         LOGGER.info("stopped: %d records captured, %d stored", self._drain.captured, self._loader.stored)
         return is_over
 
@@ -315,6 +322,15 @@ class Writer:
                 LOGGER.exception("the loader failed; it starts again from its checkpoint")
             if self._loader.abandon.wait(1.0):
                 break
+
+    def _keep(self) -> None:
+        """Drop what is older than is to be kept, in a thread and on a connection of its own."""
+        days = self._settings.keep_days
+        if days is None:
+            return
+        with closing(ClickHouseSink(self._engine, self._database)) as sink:
+            tables, verified = self._loader.tables, self._verified
+            Keeping(self._directory, sink, tables, verified, self._loaded, self._problems, days).run(self._stopping)
 
     def _finish_loading(self, loading: threading.Thread) -> None:
         self._loader.finishing.set()

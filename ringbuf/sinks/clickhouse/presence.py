@@ -39,6 +39,13 @@ def missing(ask: Ask, table: str, records: SeqSet) -> SeqSet:
     return SeqSet(lacking)
 
 
+def within(ranges: Iterable[Range]) -> str:
+    """A condition for exactly the records in these ranges."""
+    return " OR ".join(
+        f"(session = {each.session} AND seq BETWEEN {each.first_seq} AND {each.end - 1})" for each in ranges
+    )
+
+
 def _in_portions(records: SeqSet) -> Iterator[list[Range]]:
     """The same records in ranges, as many at a time as one statement asks for."""
     portion: list[Range] = []

@@ -65,6 +65,9 @@ AT_ONCE: Final[Needs] = {"async_insert": Need(0)}
 DEFINING: Final[Needs] = {"allow_suspicious_fixed_string_types": Need(1, is_optional=True)}
 """A FixedString may be wider than 256 bytes."""
 
+DROPPING: Final[Needs] = {"lightweight_deletes_sync": Need(0, is_optional=True)}
+"""The server deletes in its own time; nobody waits for it."""
+
 ASKING: Final[Needs] = {"use_query_cache": Need(0), "empty_result_for_aggregation_by_empty_set": Need(0)}
 """The answer is that of now, and no rows are an answer too."""
 
@@ -91,7 +94,7 @@ PLANNING: Final[Needs] = {"optimize_and_compare_chain": Need(0, is_optional=True
 
 NOW: Final = {"use_query_cache": 0}
 """The question below sets it unseen, for with the cache it would fail; to set what is so already is always allowed."""
-_NAMES: Final = sorted({"readonly", *ONE_BLOCK, *AT_ONCE, *DEFINING, *ASKING, *READING, *PLANNING})
+_NAMES: Final = sorted({"readonly", *ONE_BLOCK, *AT_ONCE, *DEFINING, *DROPPING, *ASKING, *READING, *PLANNING})
 QUESTION: Final = (
     "SELECT name, value, readonly = 1, ifNull(min, ''), ifNull(max, '') FROM system.settings"
     f" WHERE name IN ({', '.join(map(repr, _NAMES))})"

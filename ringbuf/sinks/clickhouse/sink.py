@@ -12,7 +12,7 @@ import contextlib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
@@ -31,6 +31,7 @@ from ringbuf.sinks.clickhouse.settings import (
     ASKING,
     AT_ONCE,
     DEFINING,
+    DROPPING,
     NOW,
     ONE_BLOCK,
     PLANNING,
@@ -41,6 +42,8 @@ from ringbuf.sinks.clickhouse.settings import (
 )
 from ringbuf.sinks.sink import Withheld
 
+DROPPED_AT_ONCE: Final = 500
+"""Ranges of records that one statement removes."""
 _NONE: Mapping[int, str] = {}
 _QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|`(?:[^`\\]|\\.)*`|/\*.*?\*/|--[^\n]*", re.DOTALL)
 _WRITES_FILE = re.compile(r"\bINTO\s+OUTFILE\b", re.IGNORECASE)
@@ -204,6 +207,35 @@ class ClickHouseSink:
         """
         with self._errors("looking why records are not there"):
             return withheld.withheld(self._answer, self.database, schema, body)
+
+    def drop(self, schema: Schema, records: SeqSet, column: str, before_ns: int) -> int:
+        """Remove those of these records that a column says are old. The database does it in its own time.
+
+        Args:
+            column: of times.
+            before_ns: what is earlier is old, ns since the epoch.
+
+        Returns:
+            how many are being removed.
+
+        Raises:
+            SinkUnavailable: the database cannot be reached, or does not allow it.
+        """
+        name, count = table.table_name(schema, self.database), 0
+        with self._errors("looking for old records"):
+            is_old = f"{table.quoted(column)} < fromUnixTimestamp64Nano(toInt64({before_ns}), 'UTC')"
+            sessions = {
+                int(session) for (session,) in self._answer(f"SELECT DISTINCT session FROM {name} WHERE {is_old}")
+            }
+        ranges = [each for each in records.ranges if each.session in sessions]
+        for begin in range(0, len(ranges), DROPPED_AT_ONCE):
+            some = presence.within(ranges[begin : begin + DROPPED_AT_ONCE])
+            with self._errors("counting old records"):
+                ((found,),) = self._answer(f"SELECT count() FROM {name} WHERE {is_old} AND ({some})")
+            if int(found):
+                self._command(f"DELETE FROM {name} WHERE {is_old} AND ({some})", "dropping old records", DROPPING)
+                count += int(found)
+        return count
 
     def note_sessions(self, sessions: Iterable[tuple[SessionInfo, int]]) -> None:
         """Add to what the table `sessions` knows.

@@ -53,9 +53,10 @@ def accounted(
     found: Stored,
     verified: SeqSet = NONE,
     expired: SeqSet = NONE,
+    retired: SeqSet = NONE,
 ) -> Account:
     """A session of which nothing is known but this."""
-    return account(1, UNKNOWN, ring_, journal_end, journaled, kept, found, verified, expired)
+    return account(1, UNKNOWN, ring_, journal_end, journaled, kept, found, verified, expired, retired)
 
 
 SEQS = st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30)), max_size=5).map(lambda each: seqs(*each))

@@ -1,0 +1,226 @@
+"""What is verified and older than the writer keeps is dropped, and known to be meant so; nothing else is."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ringbuf import Producer, Schema
+from ringbuf.journal.step import Step
+from ringbuf.launch.clickhouse_server import ClickHouse
+from ringbuf.launch.waiting import wait_until
+from ringbuf.record.instrument import INSTRUMENTS
+from tests.command import ringbuf
+from tests.recorded import Recorded, check_stored
+from tests.writer_process import PatchedWriter, WriterProcess
+
+TICKS = Schema.define("ticks", [("captured_ns", "i8"), ("number", "u8")])
+KEPT = ["--keep-days", "2", "--flush-ms", "10"]
+
+
+class LaterWriter(PatchedWriter):
+    """A writer that looks for old records all the time, and believes that it is as many days later as a file says.
+
+    It kills itself at a step that another file names, and asks the database what it has only without a third one.
+    """
+
+    patch = """
+        import os, signal, time
+        from pathlib import Path
+        from ringbuf.journal import step
+        from ringbuf.state.verified import DAY_NS
+        from ringbuf.writer.load import keeping
+        from ringbuf.writer.load.verifier import Verifier
+        look, is_due, directory = keeping.Keeping.look, Verifier.is_due, Path(sys.argv[1])
+        keeping.LOOK_SECONDS = 0.05
+        looks = 0
+
+        def later(self):
+            global looks
+            days = int((directory / "later").read_text())
+            self._clock = lambda: time.time_ns() + days * DAY_NS
+            look(self)
+            looks += 1
+            (directory / "looks.tmp").write_text(f"{os.getpid()} {looks} {days}")
+            (directory / "looks.tmp").rename(directory / "looks")
+
+        def watch(reached):
+            kill = directory / "kill"
+            if kill.exists() and kill.read_text() == reached.name:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        keeping.Keeping.look, step.watch = later, watch
+        Verifier.is_due = property(lambda self: is_due.fget(self) and not (directory / "blind").exists())
+    """
+
+    def be_later(self, days: int) -> None:
+        """Let it be so many days later than now, and wait until it has looked for what is old by then."""
+        (self.data_dir / "later.tmp").write_text(str(days))
+        (self.data_dir / "later.tmp").rename(self.data_dir / "later")
+        self.wait_looked(days)
+
+    def wait_looked(self, days: int, more: int = 2) -> None:
+        _, begin, _ = self._looks()
+
+        def has_looked() -> bool:
+            pid, count, found = self._looks()
+            return pid == self.pid and found == days and (count >= begin + more or count < begin)
+
+        self.wait_until(has_looked, "look for what is old")
+
+    def _looks(self) -> tuple[int, int, int]:
+        path = self.data_dir / "looks"
+        pid, count, days = map(int, path.read_text().split()) if path.exists() else (0, 0, 0)
+        return pid, count, days
+
+
+class Ticks:
+    """A ring of records that are captured now."""
+
+    def __init__(self) -> None:
+        self.producer = Producer.open("ticks", TICKS, capacity=4096)
+        self.count = 0
+
+    def record(self, count: int) -> None:
+        for _ in range(count):
+            assert self.producer.append(number=self.count, captured_ns=time.time_ns()) == self.count
+            self.count += 1
+
+
+@pytest.fixture
+def ticks(namespace: str) -> Iterator[Ticks]:
+    made = Ticks()
+    yield made
+    made.producer.close()
+
+
+@pytest.fixture(params=["server", "embedded"])
+def options(request: pytest.FixtureRequest) -> list[str]:
+    """Options of a writer."""
+    if request.param == "embedded":
+        return KEPT
+    server: ClickHouse = request.getfixturevalue("clickhouse_server")
+    return ["--clickhouse", server.url, "--database", request.getfixturevalue("database"), *KEPT]
+
+
+@pytest.fixture
+def start(data_dir: Path) -> Callable[[list[str]], LaterWriter]:
+    (data_dir / "later").write_text("0")
+    return lambda options: LaterWriter(data_dir, *options)
+
+
+def count(data_dir: Path, table: str = "ticks") -> int:
+    result = ringbuf("sql", f"SELECT count() AS n FROM {table}", "--json", "--data-dir", str(data_dir))
+    return int(json.loads(result.stdout)["n"])
+
+
+def audit(data_dir: Path) -> tuple[dict[str, Any], int]:
+    """The totals of an audit, and its exit code."""
+    result = ringbuf("audit", "--json", "--data-dir", str(data_dir))
+    totals: dict[str, Any] = json.loads(result.stdout)["totals"]
+    return totals, result.returncode
+
+
+def wait_verified(writer: WriterProcess, *producers: Producer) -> None:
+    """Wait until the writer has asked the database for all that was recorded until now."""
+    wait_until(lambda: all(each.lag == 0 for each in producers), "the rings are drained")
+    now_ns = time.time_ns()
+
+    def is_verified() -> bool:
+        status = writer.status()
+        journal = status["journal"]
+        assert isinstance(journal, dict)
+        return journal["checkpoint"] == journal["durable"] and int(str(status["updated_ns"])) > now_ns
+
+    writer.wait_until(is_verified, "verify all")
+
+
+def test_what_is_verified_and_older_is_dropped_and_the_audit_knows_that_it_is_meant_so(
+    options: list[str], start: Callable[[list[str]], LaterWriter], data_dir: Path, ticks: Ticks
+) -> None:
+    fills, instruments = Recorded("mm"), Producer.open("instruments", INSTRUMENTS, capacity=16)
+    with start(options) as writer, instruments:
+        writer.wait_running()
+        ticks.record(50)
+        fills.record(20)
+        instruments.append(captured_ns=time.time_ns())
+        wait_verified(writer, ticks.producer, fills.recorder.producer, instruments)
+        writer.be_later(2)
+        assert (count(data_dir), audit(data_dir)[1]) == (50, 0), "two days and today are kept"
+        writer.be_later(3)
+        wait_until(lambda: count(data_dir) == 0, "what is older is dropped")
+        kept = count(data_dir, "executions"), count(data_dir, "instruments")
+        assert kept == (20, 1), "positions and profit are reckoned from them"
+        found, code = audit(data_dir)
+        assert (found["stored"], found["removed"], found["retired"], found["lost"], code) == (21, 50, 50, 0, 0)
+        said = ringbuf("audit", "--data-dir", str(data_dir)).stdout
+        assert "50 of the removed were older than the writer keeps" in said
+        assert said.splitlines()[-1] == "PROVEN: nothing is lost, nothing is doubled."
+
+        writer.be_later(0)
+        (data_dir / "blind").touch()
+        ticks.record(30)
+        wait_until(lambda: count(data_dir) == 30, "they are stored")
+        writer.be_later(3)
+        assert count(data_dir) == 30, "what is not verified is never dropped"
+        (data_dir / "blind").unlink()
+        wait_verified(writer, ticks.producer)
+        wait_until(lambda: count(data_dir) == 0, "now it is")
+        writer.be_later(0)
+        ticks.record(5)
+        wait_verified(writer, ticks.producer)
+        writer.stop()
+    found, code = audit(data_dir)
+    assert (found["recorded"], found["stored"], found["retired"], found["lost"], code) == (106, 26, 80, 0, 0)
+
+
+def test_what_the_owner_removes_is_meant_so_only_if_it_is_older(
+    clickhouse_server: ClickHouse,
+    database: str,
+    start: Callable[[list[str]], LaterWriter],
+    data_dir: Path,
+) -> None:
+    fills = Recorded("mm")
+    with start(["--clickhouse", clickhouse_server.url, "--database", database, *KEPT]) as writer:
+        writer.wait_running()
+        fills.record(20)
+        wait_verified(writer, fills.recorder.producer)
+        writer.be_later(3)
+        writer.be_later(0)
+        fills.record(30)
+        wait_verified(writer, fills.recorder.producer)
+        with clickhouse_server.client() as client:
+            check_stored(client, database, fills)
+        clickhouse_server.command(f"DELETE FROM {database}.executions WHERE seq < 20")
+        found, code = audit(data_dir)
+        assert (found["removed"], found["retired"], code) == (20, 20, 0)
+        clickhouse_server.command(f"DELETE FROM {database}.executions WHERE seq < 25")
+        found, code = audit(data_dir)
+        assert (found["removed"], found["retired"], code) == (25, 20, 3)
+        writer.stop()
+    said = ringbuf("audit", "--data-dir", str(data_dir)).stdout
+    assert f"stored once and removed since, mm, session {fills.session:016x}: [20, 25)\n" in said
+    assert "but 5 records were stored once and have been removed" in said
+
+
+@pytest.mark.parametrize("step", [Step.VERIFIED_NOTED, Step.RECORDS_DROPPED])
+def test_a_writer_killed_when_it_drops_what_is_older_goes_on_with_it(
+    step: Step, options: list[str], start: Callable[[list[str]], LaterWriter], data_dir: Path, ticks: Ticks
+) -> None:
+    with start(options) as writer:
+        writer.wait_running()
+        ticks.record(50)
+        wait_verified(writer, ticks.producer)
+        (data_dir / "kill").write_text(step.name)
+        (data_dir / "later").write_text("3")
+        writer.wait_killed()
+        (data_dir / "kill").unlink()
+        writer.start().wait_running()
+        ticks.record(1)  # it has nothing to do with the table before
+        wait_until(lambda: count(data_dir) <= 1, "what is older is dropped")
+        writer.stop()
+    found, code = audit(data_dir)
+    assert (found["recorded"], found["stored"] + found["retired"], found["lost"], code) == (51, 51, 0, 0)

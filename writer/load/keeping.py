@@ -1,0 +1,92 @@
+"""Drops from the database what is verified and older than the writer is to keep.
+
+What is old enough is retired first: durable in `verified.json`, so that an audit knows that it is meant to be gone,
+whoever removes it. Then the writer removes it from the tables of the desk's own schemas, as far as the records' own
+clock agrees that they are old. Executions and instruments stay in their tables: positions and profit are reckoned from
+all of them.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import Final
+
+from ringbuf.errors import RingbufError
+from ringbuf.journal.step import Step, reached
+from ringbuf.record.schema import BUILT_IN, Schema
+from ringbuf.sinks.sink import Sink
+from ringbuf.state.data_directory import DataDirectory
+from ringbuf.state.verified import DAY_NS, VerifiedFile, pass_through
+from ringbuf.writer.load.tables import Tables
+from ringbuf.writer.problems import Problems
+
+LOGGER: Final = logging.getLogger("ringbuf.writer")
+LOOK_SECONDS: Final = 60.0
+CAPTURED: Final = "captured_ns"
+
+
+class Keeping:
+    """Looks once a minute whether something has become too old. `run` is the body of its thread.
+
+    Args:
+        loaded: journal offset below which the database has everything.
+        days: how many whole days (UTC) are kept, besides today.
+        clock: gives the time in ns since the epoch.
+    """
+
+    def __init__(
+        self,
+        directory: DataDirectory,
+        sink: Sink,
+        tables: Tables,
+        verified: VerifiedFile,
+        loaded: Callable[[], int],
+        problems: Problems,
+        days: int,
+        clock: Callable[[], int] = time.time_ns,
+    ) -> None:
+        self._directory = directory
+        self._sink = sink
+        self._tables = tables
+        self._verified = verified
+        self._loaded = loaded
+        self._problems = problems
+        self._days = days
+        self._clock = clock
+        self._passed = 0
+        self._dropped: dict[str, tuple[int, int]] = {}
+
+    def run(self, stopping: threading.Event) -> None:
+        """Work until `stopping` is set."""
+        while not stopping.wait(0.0 if self._passed == 0 else LOOK_SECONDS):
+            try:
+                self.look()
+            except RingbufError as error:
+                self._problems.report(error)
+                stopping.wait(LOOK_SECONDS)
+
+    def look(self) -> None:
+        """Retire what has become too old, and drop it.
+
+        Raises:
+            JournalError, SinkError: it cannot be done now.
+        """
+        first_kept = self._clock() // DAY_NS - self._days
+        passage = pass_through(self._directory, self._passed, self._loaded(), first_kept)
+        self._verified.change(lambda now: now.with_journaled(passage).without_older(first_kept))
+        self._passed = passage.end
+        for schema in self._tables.sound:
+            if schema.name not in BUILT_IN and CAPTURED in schema.names and schema.is_time(CAPTURED):
+                self._drop(schema, first_kept)
+
+    def _drop(self, schema: Schema, first_kept: int) -> None:
+        retired = self._verified.current.retired
+        state = first_kept, retired.count
+        if self._dropped.get(schema.name) == state:
+            return
+        count = self._sink.drop(schema, retired, CAPTURED, first_kept * DAY_NS)
+        if count:
+            reached(Step.RECORDS_DROPPED)
+            LOGGER.info("table %s: %d records older than %d days were dropped", schema.name, count, self._days)
+        self._dropped[schema.name] = state
