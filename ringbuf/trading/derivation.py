@@ -72,29 +72,26 @@ def _by_instrument(records: Iterable[Row]) -> dict[tuple[str, str, str, bool], l
 
 def _heard(book: Book, rows: list[Row]) -> tuple[list[Heard], int]:
     """Apply records in the order of their arrival; gives the reports, and how many have a word that is not known."""
-    found, odd = [], 0
-    for row in _arrived(rows):
-        reading = RowReading(row)
-        report = Report.of_row(reading)
-        odd += not reading.is_whole
-        if report.is_funding:
-            continue
+    readings = [(row, RowReading(row)) for row in rows]
+    reports = [(row, Report.of_row(reading)) for row, reading in readings]
+    found = []
+    for row, report in _arrived([each for each in reports if not each[1].is_funding]):
         changed = book.apply(report, before_ns=0)
         book.new.clear()
         order, rank = changed.order, changed.rank
         if order is not None and rank is None:
             rank = order.rank_of(report)
         found.append(Heard(row, report, order, rank, changed.rank is not None, changed.fill))
-    return found, odd
+    return found, sum(not reading.is_whole for _, reading in readings)
 
 
-def _arrived(rows: list[Row]) -> list[Row]:
-    """Records in the order of their arrival: within a session by `seq`, across sessions by the time of capture."""
+def _arrived(reports: list[tuple[Row, Report]]) -> list[tuple[Row, Report]]:
+    """Reports in the order of their arrival: within a session by `seq`, across sessions by the time of capture."""
     latest: dict[int, int] = {}
     placed = []
-    for row in sorted(rows, key=lambda row: (row["session"], row["seq"])):
-        session = row["session"]
-        latest[session] = max(latest.get(session, row["captured_ns"]), row["captured_ns"])
-        placed.append((latest[session], row))
+    for each in sorted(reports, key=lambda each: (each[0]["session"], each[0]["seq"])):
+        session, captured_ns = each[0]["session"], each[0]["captured_ns"]
+        latest[session] = max(latest.get(session, captured_ns), captured_ns)
+        placed.append((latest[session], each))
     placed.sort(key=lambda each: each[0])
-    return [row for _, row in placed]
+    return [each for _, each in placed]

@@ -115,3 +115,11 @@ def test_a_record_that_a_strategy_would_refuse_shows_what_it_tells() -> None:
 def test_a_record_with_a_word_of_a_later_version_is_counted_and_the_word_is_absent() -> None:
     (order,), _, unreadable = derive([NEW, {**NEW, "seq": 1, "order_status": "hibernating", "exec_type": "restated"}])
     assert (order["order_status"], order["records"], unreadable) == ("new", 2, 1)
+
+
+def test_a_record_of_funding_is_no_row_and_places_no_other() -> None:
+    other = {**NEW, "session": 2, "order_status": "canceled", "exec_type": "canceled", "captured_ns": BEGIN_NS + 3}
+    paid = {**NEW, "seq": 1, "exec_type": "funding", "captured_ns": BEGIN_NS + 9}
+    late = {**NEW, "seq": 2, "order_status": "new", "exec_type": "order_status", "captured_ns": BEGIN_NS + 2}
+    assert str(derive([NEW, paid, late, other])) == str(derive([NEW, late, other]))
+    assert [each["exec_type"] for each in derive([paid, late, other]).orders] == ["canceled"]
