@@ -14,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 from uuid import uuid4
 
 import numpy as np
+import pytest
 
 from ringbuf.launch.clickhouse_server import ClickHouse
 from ringbuf.record.execution import EXECUTION
@@ -26,6 +27,8 @@ from ringbuf.sinks.clickhouse.sink import ClickHouseSink
 from ringbuf.sinks.sink import Withheld
 
 Records = np.ndarray[Any, np.dtype[np.void]]
+ON_SERVER = pytest.mark.parametrize("_prepared", ["open_on_server"], indirect=True)
+"""For tests of statements that are the same for both engines, and of which others show that both run them."""
 
 
 class Database:

@@ -8,7 +8,7 @@ from clickhouse_connect.driver.exceptions import DatabaseError
 
 from ringbuf.errors import TableMismatch
 from ringbuf.sinks.clickhouse.views.parameterised import PARAMETERISED
-from tests.clickhouse.databases import Database
+from tests.clickhouse.databases import ON_SERVER, Database
 from tests.clickhouse.test_acknowledged import NEW, REQUEST
 from tests.clickhouse.test_views import FILL, ORDER, record
 
@@ -39,6 +39,7 @@ def test_a_candle_opens_and_closes_in_the_order_of_the_venue(views: Database) ->
 @pytest.mark.parametrize(
     "moment", ["2026-07-01T12:00:00Z", "2026-07-01 12:00:00", "2026-07-01T14:00:00+02:00", str(BEGIN_NS)]
 )
+@ON_SERVER
 def test_a_moment_may_be_written_in_any_way(views: Database, moment: str) -> None:
     for trade, offset in (("before", -1), ("at", 0)):
         record(views, {**FILL, "trade_id": trade, "exchange_ns": BEGIN_NS + offset, "commission": 1.0})

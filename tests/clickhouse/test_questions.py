@@ -18,7 +18,7 @@ from ringbuf.query.questions.positions import positions
 from ringbuf.query.questions.selection import Selection
 from ringbuf.sinks.clickhouse.views.orders import ORDERS
 from ringbuf.sinks.clickhouse.views.positions import FILLS, POSITIONS
-from tests.clickhouse.databases import Database
+from tests.clickhouse.databases import ON_SERVER, Database
 from tests.clickhouse.test_views import FILL, ORDER, record
 
 BEGIN_NS = 1_782_907_200_000_000_000
@@ -106,6 +106,7 @@ def test_every_column_of_orders_and_positions_is_exact(views: Database, asked: A
 # Names and time
 
 
+@ON_SERVER
 def test_names_are_found_whole_and_by_pattern(views: Database, asked: Asked) -> None:
     symbols = ["BTC-1", "BTC_1", "ETH-1", "eth-1", "B", "100%"]
     record(views, *({**FILL, "symbol": symbol, "trade_id": symbol} for symbol in symbols))
@@ -123,6 +124,7 @@ def test_names_are_found_whole_and_by_pattern(views: Database, asked: Asked) -> 
     assert found("nothing", r"\*") == set()
 
 
+@ON_SERVER
 @pytest.mark.parametrize("name", ["exchange", "account", "symbol", "strategy"])
 def test_each_name_narrows_down_each_question(views: Database, asked: Asked, name: str) -> None:
     paid = {"exchange_ns": BEGIN_NS, "commission": 1.0}
@@ -134,6 +136,7 @@ def test_each_name_narrows_down_each_question(views: Database, asked: Asked, nam
         assert rows[0].get(name, "another") == "another", question
 
 
+@ON_SERVER
 def test_a_period_has_its_beginning_and_not_its_end(views: Database, asked: Asked) -> None:
     times = [BEGIN_NS - 1, BEGIN_NS, BEGIN_NS + 1, BEGIN_NS + 2]
     record(views, *({**FILL, "trade_id": str(each - BEGIN_NS), "exchange_ns": each, "commission": 1} for each in times))
@@ -263,6 +266,7 @@ def test_fees_are_summed_exactly_by_what_is_asked_for(views: Database, asked: As
 # What reaches the tables, and what settings do
 
 
+@ON_SERVER
 def test_filters_on_names_reach_the_table(views: Database, asked: Asked) -> None:
     record(views, {**FILL, "exchange_ns": BEGIN_NS})
     record(views, {**FILL, "symbol": "another", "exchange_ns": BEGIN_NS})
