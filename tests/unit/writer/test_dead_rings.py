@@ -10,7 +10,7 @@ import pytest
 from ringbuf.errors import RingInUse
 from ringbuf.journal.appender import JournalAppender
 from ringbuf.journal.reader import RECORDS, Frame, JournalReader
-from ringbuf.ring import layout
+from ringbuf.ring import attachment, layout
 from ringbuf.ring.consumer import Consumer
 from ringbuf.ring.producer import Producer
 from ringbuf.ring.registry import ring_names, ring_path
@@ -199,10 +199,13 @@ def journaled_seqs(journal: JournalAppender) -> Iterator[tuple[int, int]]:
             yield from ((item.session, seq) for seq in item.records(TICK)["seq"].tolist())
 
 
-def test_a_remover_that_holds_the_lock_for_a_moment_is_waited_for() -> None:
+def test_a_remover_that_holds_the_lock_for_a_moment_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(attachment, "LOCK_SECONDS", 5.0)  # however late the other thread is on a busy machine
     leave_behind("mm")
     with Consumer.open("mm") as consumer:
         assert consumer.segment.lock(layout.PRODUCER_LOCK)
-        threading.Timer(0.01, consumer.segment.unlock, [layout.PRODUCER_LOCK]).start()
+        remover = threading.Timer(0.01, consumer.segment.unlock, [layout.PRODUCER_LOCK])
+        remover.start()
         with Producer.open("mm", TICK) as producer:
             assert producer.head == 2
+        remover.join()
