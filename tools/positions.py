@@ -9,7 +9,7 @@ from ringbuf.query.questions.column import Row
 from ringbuf.query.questions.positions import positions as ask_positions
 from ringbuf.query.questions.selection import Selection
 from ringbuf.tools.output import ABSENT, time_text
-from ringbuf.tools.question import Cell, Told, moment_option, number, question, text, word
+from ringbuf.tools.question import OF_POSITION, Cell, Told, moment_option, number, question
 
 
 def _commissions(row: Row) -> str:
@@ -26,12 +26,7 @@ def _note(row: Row) -> str:
 
 
 _TABLE: Final = {
-    "EXCHANGE": text("exchange"),
-    "ACCOUNT": text("account"),
-    "SYMBOL": text("symbol"),
-    "SIDE": word("position_side"),
-    "ID": text("position_id"),
-    "STRATEGY": text("strategy"),
+    **OF_POSITION,
     "QUANTITY": number("quantity"),
     "BOUGHT": number("bought_quantity"),
     "SOLD": number("sold_quantity"),

@@ -12,7 +12,7 @@ from ringbuf.query.questions.profit import profit as ask_profit
 from ringbuf.query.questions.selection import Selection
 from ringbuf.record.number import read_number
 from ringbuf.tools.output import ABSENT
-from ringbuf.tools.question import Cell, Told, question, text, word
+from ringbuf.tools.question import OF_POSITION, Cell, Told, question, text
 from ringbuf.trading.contract_table import read_contracts
 from ringbuf.trading.number import EXACT
 
@@ -59,12 +59,7 @@ def _note(row: Row) -> str:
 
 _TABLE: Final = {
     "DAY": text("day"),
-    "EXCHANGE": text("exchange"),
-    "ACCOUNT": text("account"),
-    "SYMBOL": text("symbol"),
-    "SIDE": word("position_side"),
-    "ID": text("position_id"),
-    "STRATEGY": text("strategy"),
+    **OF_POSITION,
     "QUANTITY": _number("quantity"),
     "ENTRY": _number("average_entry"),
     "REALISED": _number("realised"),

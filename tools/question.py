@@ -179,6 +179,17 @@ def number(name: str) -> Cell:
     return Cell(lambda row: ABSENT if row[name] is None else str(row[name]), is_left=False)
 
 
+OF_POSITION: Final = {
+    "EXCHANGE": text("exchange"),
+    "ACCOUNT": text("account"),
+    "SYMBOL": text("symbol"),
+    "SIDE": word("position_side"),
+    "ID": text("position_id"),
+    "STRATEGY": text("strategy"),
+}
+"""The columns that say which position a row is about."""
+
+
 def moment_of(row: Row) -> str:
     """The time by which a fill counts."""
     return time_text(row["exchange_ns"] or row["captured_ns"])
