@@ -226,12 +226,6 @@ def decimal_of(number: Fraction) -> Decimal:
     return EXACT.scaleb(Decimal(units), -DECIMALS).normalize(EXACT)
 
 
-def exact_text(number: Fraction) -> str:
-    """A figure as text, exactly: a plain decimal, or where none ends a fraction `a/b`."""
-    decimal = decimal_of(number)
-    return f"{decimal:f}" if Fraction(decimal) == number else str(number)
-
-
 def _earned(state: State) -> Fraction:
     return state.cash + state.cost
 
