@@ -1,5 +1,6 @@
 """Records of schemas of a test's own, whose tables it spoils and mends, and what a writer says of them."""
 
+import time
 from typing import Any
 
 from clickhouse_connect.driver.client import Client
@@ -61,6 +62,19 @@ def is_all_verified(writer: WriterProcess, captured: int) -> bool:
     """Whether the database is known to have all records, of which there are so many."""
     status = writer.status()
     return bool(status["captured"] == captured and status["journal"]["checkpoint"] == status["journal"]["durable"])
+
+
+def wait_verified(writer: WriterProcess, *producers: Producer) -> None:
+    """Wait until the writer has asked the database for all that was recorded until now."""
+    wait_until(lambda: all(each.lag == 0 for each in producers), "the rings are drained")
+    now_ns = time.time_ns()
+
+    def is_verified() -> bool:
+        status = writer.status()
+        is_reached = status["journal"]["checkpoint"] == status["journal"]["durable"] and not stragglers(writer)
+        return is_reached and int(status["updated_ns"]) > now_ns
+
+    writer.wait_until(is_verified, "verify all")
 
 
 def wait_caught_up(writer: WriterProcess) -> None:

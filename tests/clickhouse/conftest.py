@@ -1,12 +1,13 @@
 """Fixtures of the database's tests: those that use `store` or `views` run on a server and embedded."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
 from ringbuf.launch.clickhouse_server import ClickHouse
-from tests.clickhouse.databases import Database, EmbeddedProcess, server_of
+from tests.clickhouse.databases import Database, EmbeddedProcess, server_of, writer_was_here
 
 
 @pytest.fixture(scope="session")
@@ -54,3 +55,14 @@ def views(_prepared: Database) -> Database:
     """A database with tables and views, and no record."""
     _prepared.command(f"TRUNCATE TABLE {_prepared.name()}.executions")
     return _prepared
+
+
+@pytest.fixture
+def ready(
+    on_server: Database, clickhouse_server: ClickHouse, data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> Database:
+    """A database with everything a writer makes, which the commands ask."""
+    on_server.set_up()
+    writer_was_here(data_dir, clickhouse_server, on_server.name())
+    monkeypatch.setenv("RINGBUF_DATA_DIR", str(data_dir))
+    return on_server

@@ -25,6 +25,7 @@ from ringbuf.record.value import blank
 from ringbuf.sinks.clickhouse.engine import PASSWORD_VARIABLE, Embedded, Server
 from ringbuf.sinks.clickhouse.sink import ClickHouseSink
 from ringbuf.sinks.sink import Withheld
+from ringbuf.state.data_directory import DataDirectory
 
 Records = np.ndarray[Any, np.dtype[np.void]]
 ON_SERVER = pytest.mark.parametrize("_prepared", ["open_on_server"], indirect=True)
@@ -132,6 +133,12 @@ def server_of(clickhouse: ClickHouse, **options: Any) -> Server:
         os.environ[PASSWORD_VARIABLE] = unquote(parts.password)
     user = f"{parts.username}@" if parts.username else ""
     return Server(f"{parts.scheme}://{user}{clickhouse.host}:{clickhouse.http_port}", **options)
+
+
+def writer_was_here(data_dir: Path, server: ClickHouse, database: str) -> None:
+    """Leave what a writer leaves that loaded into a server."""
+    sink = {"kind": "server", "url": server_of(server).url, "database": database}
+    DataDirectory(data_dir).status.write_text(json.dumps({"sink": sink}))
 
 
 def executions(rows: Sequence[dict[str, Any]], session: int = 1, first_seq: int = 0) -> Records:

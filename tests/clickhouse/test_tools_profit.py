@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from ringbuf.launch.clickhouse_server import ClickHouse
 from ringbuf.query.questions.profit import COLUMNS, profit
 from ringbuf.query.questions.selection import Selection
 from ringbuf.record.enumerations import ContractKind
@@ -17,7 +16,7 @@ from ringbuf.trading.contract import Contract
 from tests.clickhouse.databases import Database, executions
 from tests.clickhouse.test_instruments import store as store_contracts
 from tests.clickhouse.test_profit import asked
-from tests.clickhouse.test_tools_questions import BEGIN_NS, answered, writer_was_here
+from tests.clickhouse.test_tools_questions import BEGIN_NS, answered
 from tests.command import ringbuf
 
 INVERSE = Contract(ContractKind.INVERSE, base="BTC", quote="USD")
@@ -31,16 +30,11 @@ TRADES = [
 
 
 @pytest.fixture
-def store(
-    on_server: Database, clickhouse_server: ClickHouse, data_dir: Path, monkeypatch: pytest.MonkeyPatch
-) -> Database:
+def store(ready: Database) -> Database:
     """A database with some fills of an inverse contract, and of another that nobody specified."""
-    on_server.set_up()
-    writer_was_here(data_dir, clickhouse_server, on_server.name())
-    monkeypatch.setenv("RINGBUF_DATA_DIR", str(data_dir))
     other = {"symbol": "ETH", "last_quantity": 3.0, "last_price": 0.5, "trade_id": "e1"}
-    on_server.insert(executions([*(FILL | PAID | each for each in TRADES), FILL | other]))
-    return on_server
+    ready.insert(executions([*(FILL | PAID | each for each in TRADES), FILL | other]))
+    return ready
 
 
 def test_profit_is_printed_as_table_csv_and_json(store: Database) -> None:

@@ -16,8 +16,7 @@ from ringbuf.launch.port import free_port
 from ringbuf.sinks.clickhouse.table import literal
 from ringbuf.sinks.clickhouse.views.parameterised import POSITIONS_AT
 from ringbuf.sinks.clickhouse.views.positions import FILLS
-from ringbuf.state.data_directory import DataDirectory
-from tests.clickhouse.databases import Database, server_of
+from tests.clickhouse.databases import Database, writer_was_here
 from tests.clickhouse.test_views import FILL, ORDER, record
 from tests.command import RINGBUF, ringbuf
 from tests.memory import peak_memory
@@ -28,28 +27,11 @@ COMMANDS = ["fills", "orders", "positions", "fees"]
 MANY = 80_000
 
 
-def writer_was_here(data_dir: Path, server: ClickHouse, database: str) -> None:
-    """Leave what a writer leaves that loaded into a server."""
-    sink = {"kind": "server", "url": server_of(server).url, "database": database}
-    DataDirectory(data_dir).status.write_text(json.dumps({"sink": sink}))
-
-
 @pytest.fixture
-def store(
-    on_server: Database, clickhouse_server: ClickHouse, data_dir: Path, monkeypatch: pytest.MonkeyPatch
-) -> Database:
-    """A database with everything a writer makes, which the commands ask."""
-    on_server.set_up()
-    writer_was_here(data_dir, clickhouse_server, on_server.name())
-    monkeypatch.setenv("RINGBUF_DATA_DIR", str(data_dir))
-    return on_server
-
-
-@pytest.fixture
-def many_fills(store: Database) -> None:
+def many_fills(ready: Database) -> None:
     """A view of very many fills in the place of ours: this is about the command."""
     columns = ", ".join(f"CAST({value(name, type_)}, {literal(type_)}) AS {name}" for name, type_ in FILLS.items())
-    store.command(f"CREATE OR REPLACE VIEW {store.name()}.fills AS SELECT {columns} FROM numbers({MANY})")
+    ready.command(f"CREATE OR REPLACE VIEW {ready.name()}.fills AS SELECT {columns} FROM numbers({MANY})")
 
 
 def value(name: str, type_: str) -> str:
@@ -70,9 +52,9 @@ def answered(*arguments: str) -> str:
 # What is printed
 
 
-def test_a_table_a_csv_and_json_show_the_same_rows(store: Database) -> None:
+def test_a_table_a_csv_and_json_show_the_same_rows(ready: Database) -> None:
     big = {"last_quantity": float(AMOUNT), "exact": f"q={AMOUNT}", "commission": -0.5, "commission_currency": "USDT"}
-    record(store, {**FILL, **big, "exchange_ns": BEGIN_NS + 1}, {**FILL, "trade_id": 't"2', "text": "a,\nb"})
+    record(ready, {**FILL, **big, "exchange_ns": BEGIN_NS + 1}, {**FILL, "trade_id": 't"2', "text": "a,\nb"})
     title, first, second = answered("fills").splitlines()
     assert title.split()[:7] == ["TIME", "EXCHANGE", "ACCOUNT", "SYMBOL", "STRATEGY", "SIDE", "QUANTITY"]
     assert first.split()[0] == "1970-01-01T00:00:00.000001000Z"
@@ -92,10 +74,10 @@ def test_a_table_a_csv_and_json_show_the_same_rows(store: Database) -> None:
     assert (by_csv[0]["simulated"], by_json[0]["simulated"]) == ("false", False)
 
 
-def test_each_question_has_its_options_and_its_table(store: Database) -> None:
+def test_each_question_has_its_options_and_its_table(ready: Database) -> None:
     paid = {"commission": 0.25, "commission_currency": "USDT", "last_quantity": 0.5}
-    record(store, *({**FILL, **paid, "trade_id": f"t-{place}", "exchange_ns": BEGIN_NS + place} for place in range(4)))
-    record(store, {**ORDER, "order_status": "new", "quantity": 2.0, "order_id": "o-7"}, {**ORDER, "symbol": "another"})
+    record(ready, *({**FILL, **paid, "trade_id": f"t-{place}", "exchange_ns": BEGIN_NS + place} for place in range(4)))
+    record(ready, {**ORDER, "order_status": "new", "quantity": 2.0, "order_id": "o-7"}, {**ORDER, "symbol": "another"})
     assert answered("fills", "--last", "2").splitlines()[1].split()[-2:] == ["t-2", "-"]
     assert len(answered("fills", "--until", "2026-07-01T12:00:00.000000001Z").splitlines()) == 2
     assert "c-1" in answered("orders", "--id", "o-7")
@@ -131,7 +113,7 @@ def test_each_question_has_its_options_and_its_table(store: Database) -> None:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_no_rows_are_no_problem(store: Database, command: str) -> None:
+def test_no_rows_are_no_problem(ready: Database, command: str) -> None:
     assert answered(command) == f"(no {command})\n"
     assert answered(command, "--symbol", "nothing", "--json") == ""
     (header,) = answered(command, "--csv").splitlines()
@@ -205,8 +187,8 @@ def test_a_server_that_is_not_there_is_one_line_and_exit_code_1(data_dir: Path, 
     assert failed.stderr.startswith("ringbuf: database ringbuf of ClickHouse at http://127.0.0.1")
 
 
-def test_a_view_that_is_missing_is_said_with_what_makes_it(store: Database) -> None:
-    store.command(f"DROP VIEW {store.name()}.fees")
+def test_a_view_that_is_missing_is_said_with_what_makes_it(ready: Database) -> None:
+    ready.command(f"DROP VIEW {ready.name()}.fees")
     failed = ringbuf("fees")
     assert (failed.returncode, failed.stdout, failed.stderr.count("\n")) == (1, "", 1)
     assert failed.stderr.endswith("; if it is a view of ringbuf, a writer of this release creates it\n")
@@ -227,7 +209,7 @@ def test_a_view_that_is_missing_is_said_with_what_makes_it(store: Database) -> N
         (["orders", "--id", "\udcff"], "write it in UTF-8"),
     ],
 )
-def test_wrong_usage_is_one_line_and_exit_code_2(store: Database, arguments: list[str], message: str) -> None:
+def test_wrong_usage_is_one_line_and_exit_code_2(ready: Database, arguments: list[str], message: str) -> None:
     failed = ringbuf(*arguments)
     assert (failed.returncode, failed.stdout, failed.stderr.count("\n")) == (2, "", 1)
     assert message.casefold() in failed.stderr.casefold()

@@ -1,10 +1,8 @@
 """What is verified and older than the writer keeps is dropped, and known to be meant so; nothing else is."""
 
-import json
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -13,9 +11,10 @@ from ringbuf.journal.step import Step
 from ringbuf.launch.clickhouse_server import ClickHouse
 from ringbuf.launch.waiting import wait_until
 from ringbuf.record.instrument import INSTRUMENTS
-from tests.command import ringbuf
+from tests.command import audit_totals, count, ringbuf
+from tests.numbered import wait_verified
 from tests.recorded import Recorded, check_stored
-from tests.writer_process import PatchedWriter, WriterProcess
+from tests.writer_process import PatchedWriter
 
 TICKS = Schema.define("ticks", [("captured_ns", "i8"), ("number", "u8")])
 KEPT = ["--keep-days", "2", "--flush-ms", "10"]
@@ -112,32 +111,6 @@ def start(data_dir: Path) -> Callable[[list[str]], LaterWriter]:
     return lambda options: LaterWriter(data_dir, *options)
 
 
-def count(data_dir: Path, table: str = "ticks") -> int:
-    result = ringbuf("sql", f"SELECT count() AS n FROM {table}", "--json", "--data-dir", str(data_dir))
-    return int(json.loads(result.stdout)["n"])
-
-
-def audit(data_dir: Path) -> tuple[dict[str, Any], int]:
-    """The totals of an audit, and its exit code."""
-    result = ringbuf("audit", "--json", "--data-dir", str(data_dir))
-    totals: dict[str, Any] = json.loads(result.stdout)["totals"]
-    return totals, result.returncode
-
-
-def wait_verified(writer: WriterProcess, *producers: Producer) -> None:
-    """Wait until the writer has asked the database for all that was recorded until now."""
-    wait_until(lambda: all(each.lag == 0 for each in producers), "the rings are drained")
-    now_ns = time.time_ns()
-
-    def is_verified() -> bool:
-        status = writer.status()
-        journal = status["journal"]
-        assert isinstance(journal, dict)
-        return journal["checkpoint"] == journal["durable"] and int(str(status["updated_ns"])) > now_ns
-
-    writer.wait_until(is_verified, "verify all")
-
-
 def test_what_is_verified_and_older_is_dropped_and_the_audit_knows_that_it_is_meant_so(
     options: list[str], start: Callable[[list[str]], LaterWriter], data_dir: Path, ticks: Ticks
 ) -> None:
@@ -149,12 +122,12 @@ def test_what_is_verified_and_older_is_dropped_and_the_audit_knows_that_it_is_me
         instruments.append(captured_ns=time.time_ns())
         wait_verified(writer, ticks.producer, fills.recorder.producer, instruments)
         writer.be_later(2)
-        assert (count(data_dir), audit(data_dir)[1]) == (50, 0), "two days and today are kept"
+        assert (count(data_dir, "ticks"), audit_totals(data_dir)[1]) == (50, 0), "two days and today are kept"
         writer.be_later(3)
-        wait_until(lambda: count(data_dir) == 0, "what is older is dropped")
+        wait_until(lambda: count(data_dir, "ticks") == 0, "what is older is dropped")
         kept = count(data_dir, "executions"), count(data_dir, "instruments")
         assert kept == (20, 1), "positions and profit are reckoned from them"
-        found, code = audit(data_dir)
+        found, code = audit_totals(data_dir)
         assert (found["stored"], found["removed"], found["retired"], found["lost"], code) == (21, 50, 50, 0, 0)
         said = ringbuf("audit", "--data-dir", str(data_dir)).stdout
         assert "50 of the removed were older than the writer keeps" in said
@@ -163,17 +136,17 @@ def test_what_is_verified_and_older_is_dropped_and_the_audit_knows_that_it_is_me
         writer.be_later(0)
         (data_dir / "blind").touch()
         ticks.record(30)
-        wait_until(lambda: count(data_dir) == 30, "they are stored")
+        wait_until(lambda: count(data_dir, "ticks") == 30, "they are stored")
         writer.be_later(3)
-        assert count(data_dir) == 30, "what is not verified is never dropped"
+        assert count(data_dir, "ticks") == 30, "what is not verified is never dropped"
         (data_dir / "blind").unlink()
         wait_verified(writer, ticks.producer)
-        wait_until(lambda: count(data_dir) == 0, "now it is")
+        wait_until(lambda: count(data_dir, "ticks") == 0, "now it is")
         writer.be_later(0)
         ticks.record(5)
         wait_verified(writer, ticks.producer)
         writer.stop()
-    found, code = audit(data_dir)
+    found, code = audit_totals(data_dir)
     assert (found["recorded"], found["stored"], found["retired"], found["lost"], code) == (106, 26, 80, 0, 0)
 
 
@@ -195,10 +168,10 @@ def test_what_the_owner_removes_is_meant_so_only_if_it_is_older(
         with clickhouse_server.client() as client:
             check_stored(client, database, fills)
         clickhouse_server.command(f"DELETE FROM {database}.executions WHERE seq < 20")
-        found, code = audit(data_dir)
+        found, code = audit_totals(data_dir)
         assert (found["removed"], found["retired"], code) == (20, 20, 0)
         clickhouse_server.command(f"DELETE FROM {database}.executions WHERE seq < 25")
-        found, code = audit(data_dir)
+        found, code = audit_totals(data_dir)
         assert (found["removed"], found["retired"], code) == (25, 20, 3)
         writer.stop()
     said = ringbuf("audit", "--data-dir", str(data_dir)).stdout
@@ -220,7 +193,7 @@ def test_a_writer_killed_when_it_drops_what_is_older_goes_on_with_it(
         (data_dir / "kill").unlink()
         writer.start().wait_running()
         ticks.record(1)  # it has nothing to do with the table before
-        wait_until(lambda: count(data_dir) <= 1, "what is older is dropped")
+        wait_until(lambda: count(data_dir, "ticks") <= 1, "what is older is dropped")
         writer.stop()
-    found, code = audit(data_dir)
+    found, code = audit_totals(data_dir)
     assert (found["recorded"], found["stored"] + found["retired"], found["lost"], code) == (51, 51, 0, 0)

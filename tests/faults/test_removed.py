@@ -1,6 +1,5 @@
 """Records that somebody removes from the database after they were stored, told apart from records that are lost."""
 
-import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,18 +11,11 @@ from clickhouse_connect.driver.client import Client
 from ringbuf.journal.step import Step
 from ringbuf.launch.clickhouse_server import ClickHouse
 from ringbuf.launch.waiting import wait_until
-from tests.command import ringbuf
-from tests.numbered import Numbered
+from tests.command import audit, ringbuf
+from tests.numbered import Numbered, wait_verified
 from tests.writer_process import QUICK, WriterProcess
 
 TOTALS = ("recorded", "stored", "pending", "removed", "lost")
-
-
-def audit(data_dir: Path) -> tuple[dict[str, Any], int]:
-    """What the audit prints, and its exit code."""
-    result = ringbuf("audit", "--json", "--data-dir", str(data_dir))
-    found: dict[str, Any] = json.loads(result.stdout)
-    return found, result.returncode
 
 
 def totals(found: dict[str, Any]) -> tuple[int, ...]:
@@ -42,27 +34,12 @@ def ticks(numbered: Callable[[str], Numbered]) -> Numbered:
     return numbered("ticks")
 
 
-def wait_verified(writer: WriterProcess, ticks: Numbered) -> None:
-    """Wait until the writer has asked the database for all that was recorded until now."""
-    wait_until(lambda: ticks.producer.lag == 0, "the ring is drained")
-    now_ns = time.time_ns()
-
-    def is_verified() -> bool:
-        status = writer.status()
-        journal = status["journal"]
-        assert isinstance(journal, dict)
-        is_reached = journal["checkpoint"] == journal["durable"] and status["stragglers"] == []
-        return is_reached and int(status["updated_ns"]) > now_ns
-
-    writer.wait_until(is_verified, "verify all")
-
-
 def fill(writer: WriterProcess, ticks: Numbered, *, keeps_journal: bool) -> None:
     """Record until segments were deleted, and all is verified."""
     while True:
         ticks.record(200)
         ticks.wait_stored()
-        wait_verified(writer, ticks)
+        wait_verified(writer, ticks.producer)
         begin = writer.status()["journal"]
         if keeps_journal or (isinstance(begin, dict) and begin["begin"] > 0):
             return
@@ -108,7 +85,7 @@ def test_what_the_owner_removed_after_it_was_stored_is_told_by_range_and_is_not_
         gone = ticks.count if removal in ("truncate", "drop") else 100
         for _ in range(2):
             ticks.record(10)  # they come, and what was removed does not
-            wait_verified(writer, ticks)
+            wait_verified(writer, ticks.producer)
             found, code = audit(data_dir)
             assert totals(found) == (ticks.count, ticks.count - gone, 0, gone, 0)
             assert found["sessions"][0]["removed_ranges"] == [[0, gone]]
@@ -167,7 +144,7 @@ def test_what_was_never_stored_is_lost_also_if_its_segment_comes_back_later(
         writer.wait_running()
         ticks.record(10)
         ticks.wait_stored()
-        wait_verified(writer, ticks)
+        wait_verified(writer, ticks.producer)
         ticks.spoil()
         while len(list((data_dir / "journal").glob("*.journal"))) < 4:
             ticks.record(100)
@@ -177,7 +154,7 @@ def test_what_was_never_stored_is_lost_also_if_its_segment_comes_back_later(
         second.rename(data_dir / "aside")
         ticks.mend()
         writer.start().wait_running()
-        wait_verified(writer, ticks)
+        wait_verified(writer, ticks.producer)
         writer.stop()
     found, code = audit(data_dir)
     missing = found["totals"]["lost"]

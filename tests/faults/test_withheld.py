@@ -1,11 +1,9 @@
 """A table's own TTL, or a row policy, takes records as soon as they are inserted: nobody sends them for ever."""
 
-import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -14,8 +12,8 @@ from ringbuf.launch.clickhouse_server import ClickHouse
 from ringbuf.launch.waiting import wait_until
 from tests.clickhouse.databases import EmbeddedProcess
 from tests.clickhouse_server import PASSWORD, WRITER, ClickHouseServer
-from tests.command import ringbuf
-from tests.numbered import wait_behind, wait_caught_up
+from tests.command import audit_totals, count
+from tests.numbered import wait_behind, wait_caught_up, wait_verified
 from tests.writer_process import PatchedWriter, WriterProcess
 
 TICKS = Schema.define("ticks", [("captured_ns", "i8"), ("number", "u8")])
@@ -61,19 +59,6 @@ class Ticks:
             assert self.producer.append(number=self.count, **times) == self.count
             self.count += 1
 
-    def wait_verified(self, writer: WriterProcess) -> None:
-        """Wait until the writer has asked the database for all that was recorded until now."""
-        wait_until(lambda: self.producer.lag == 0, "the ring is drained")
-        now_ns = time.time_ns()
-
-        def is_verified() -> bool:
-            status = writer.status()
-            journal = status["journal"]
-            assert isinstance(journal, dict)
-            return journal["checkpoint"] == journal["durable"] and int(str(status["updated_ns"])) > now_ns
-
-        writer.wait_until(is_verified, "verify all")
-
 
 @pytest.fixture
 def ticks(namespace: str) -> Iterator[Ticks]:
@@ -107,16 +92,9 @@ def command(data_dir: Path, options: list[str], statement: str) -> None:
         database.command(statement.format(table="ringbuf.ticks"))
 
 
-def count(data_dir: Path, table: str = "ticks") -> int:
-    result = ringbuf("sql", f"SELECT count() AS n FROM {table}", "--json", "--data-dir", str(data_dir))
-    return int(json.loads(result.stdout)["n"])
-
-
-def audit(data_dir: Path) -> tuple[dict[str, Any], int]:
-    """The totals of an audit, and its exit code."""
-    result = ringbuf("audit", "--json", "--data-dir", str(data_dir))
-    totals: dict[str, Any] = json.loads(result.stdout)["totals"]
-    return totals, result.returncode
+def wait_tried_again(writer: WriterProcess) -> None:
+    tried = writer.status()["errors"].get("TableMismatch", 0)
+    writer.wait_until(lambda: writer.status()["errors"].get("TableMismatch", 0) > tried, "try again")
 
 
 @pytest.mark.parametrize("is_killed", [False, True], ids=["", "killed"])
@@ -127,7 +105,7 @@ def test_what_the_tables_ttl_takes_at_once_is_counted_and_not_sent_for_ever(
     with WaitingWriter(data_dir, *options) as writer:
         writer.wait_running()
         ticks.record(10)
-        ticks.wait_verified(writer)
+        wait_verified(writer, ticks.producer)
         writer.stop()
         command(data_dir, options, f"ALTER TABLE {{table}} {TTL}")
         (data_dir / "ask").unlink()
@@ -138,30 +116,30 @@ def test_what_the_tables_ttl_takes_at_once_is_counted_and_not_sent_for_ever(
             ticks.record(5)
         writer.start().wait_running()
         others.record(20)
-        wait_until(lambda: count(data_dir) == 60, "the TTL has taken what is old")
+        wait_until(lambda: count(data_dir, "ticks") == 60, "the TTL has taken what is old")
         (data_dir / "ask").touch()
         if is_killed:
             writer.wait_killed()
             (data_dir / "kill").unlink()
             writer.start().wait_running()
-        ticks.wait_verified(writer)
+        wait_verified(writer, ticks.producer)
         status = writer.status()
         assert (status["expired"], status["stragglers"]) == (50, [])
-        assert (count(data_dir), count(data_dir, "others")) == (60, 20)
-        found, code = audit(data_dir)
+        assert (count(data_dir, "ticks"), count(data_dir, "others")) == (60, 20)
+        found, code = audit_totals(data_dir)
         assert (found["recorded"], found["stored"], found["removed"], found["expired"]) == (130, 80, 50, 50)
         assert (found["lost"], found["pending"], code) == (0, 0, 3)
         assert is_killed or writer.log.count(SAID) == 1, "it is said once"
         ticks.record(5, age_ns=2 * DAY_NS)  # they are seen in the database before the TTL takes them
         ticks.record(5)
-        ticks.wait_verified(writer)
+        wait_verified(writer, ticks.producer)
         writer.stop()
         command(data_dir, options, "OPTIMIZE TABLE {table} FINAL")
         writer.start().wait_running()
         others.record(5)
-        others.wait_verified(writer)
+        wait_verified(writer, others.producer)
         writer.stop()
-    found, code = audit(data_dir)
+    found, code = audit_totals(data_dir)
     assert (found["recorded"], found["stored"], found["removed"]) == (145, 90, 55)
     assert 50 <= found["expired"] <= 55, "whether the last five were seen before is up to the server"
     assert (found["lost"], code) == (0, 3)
@@ -176,7 +154,7 @@ def test_what_expires_while_the_database_is_away_is_sent_once_and_counted(
     with WaitingWriter(data_dir, "--clickhouse", server.url, "--database", "db", "--flush-ms", "10") as writer:
         writer.wait_running()
         ticks.record(10)
-        ticks.wait_verified(writer)
+        wait_verified(writer, ticks.producer)
         server.command("CREATE TABLE db.seen (seq UInt64) ENGINE = MergeTree ORDER BY seq")
         server.command("CREATE MATERIALIZED VIEW db.seeing TO db.seen AS SELECT seq FROM db.ticks")
         server.command(f"ALTER TABLE db.ticks {TTL}")
@@ -184,10 +162,10 @@ def test_what_expires_while_the_database_is_away_is_sent_once_and_counted(
         ticks.record(50, age_ns=2 * DAY_NS)
         wait_until(lambda: ticks.producer.lag == 0, "the ring is drained")
         server.start()
-        ticks.wait_verified(writer)
+        wait_verified(writer, ticks.producer)
         writer.stop()
     assert server.rows("SELECT uniqExact(seq) FROM db.seen") == [(50,)]
-    found, code = audit(data_dir)
+    found, code = audit_totals(data_dir)
     assert (found["stored"], found["removed"], found["lost"], code) == (10, 50, 0, 3)
 
 
@@ -203,7 +181,7 @@ def test_what_a_row_policy_hides_waits_alone_and_is_not_sent_again(
     with WriterProcess(data_dir, *arguments, environment=environment) as writer:
         writer.wait_running()
         ticks.record(50)
-        ticks.wait_verified(writer)
+        wait_verified(writer, ticks.producer)
         server.kill()
         users.write_text(without.replace(f"</{WRITER}>", f"{policy}</{WRITER}>"))
         server.start()
@@ -214,8 +192,7 @@ def test_what_a_row_policy_hides_waits_alone_and_is_not_sent_again(
         had = server.rows("SELECT count() FROM db.ticks")
         for _ in range(5):
             others.record(10)
-            tried = writer.status()["errors"].get("TableMismatch", 0)
-            writer.wait_until(lambda: writer.status()["errors"]["TableMismatch"] > tried, "try again")  # noqa: B023
+            wait_tried_again(writer)
         wait_until(lambda: server.rows("SELECT count() FROM db.others") == [(50,)], "the others go on")
         assert server.rows("SELECT count() FROM db.ticks") == had, "it is not sent again and again"
         server.kill()
