@@ -14,7 +14,7 @@ from ringbuf.query.questions.earned import PositionKey, profits
 from ringbuf.query.questions.selection import Selection
 from ringbuf.strategies.inventory import Contract, ContractKind, Inventory
 from ringbuf.trading.profit import Profit
-from tests.clickhouse.databases import Database, executions
+from tests.clickhouse.databases import ON_SERVER, Database, executions
 from tests.clickhouse.test_documented_views import OLD_ANALYZER, OTHERWISE
 from tests.clickhouse.test_rules import given, shuffled
 from tests.model.venue import random_venue
@@ -168,6 +168,7 @@ def test_a_past_moment_has_its_own_fills_and_funding_with_what_is_known_now(view
 DAY_NS = 86_400_000_000_000
 
 
+@ON_SERVER
 @pytest.mark.parametrize("profile", ["", f" SETTINGS {OTHERWISE}"], ids=["usual", "otherwise"])
 def test_a_period_has_what_was_earned_in_it_and_each_day_its_own(views: Database, profile: str) -> None:
     if profile and not views.is_embedded():  # its engine has no other analyzer

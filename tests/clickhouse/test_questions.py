@@ -290,6 +290,7 @@ SETTINGS = (
 )
 
 
+@ON_SERVER
 @pytest.mark.parametrize("question", QUESTIONS)
 def test_the_settings_of_who_asks_change_nothing(views: Database, asked: Asked, question: str) -> None:
     record(views, *random_fills(random.Random(8), 20), {**FILL, "exec_type": "trade_cancel", "trade_id": "t-3"})
@@ -300,5 +301,4 @@ def test_the_settings_of_who_asks_change_nothing(views: Database, asked: Asked, 
     answer = views.json(statement)
     assert len(answer) > 0
     assert views.json(f"{statement} SETTINGS {SETTINGS}") == answer
-    if not views.is_embedded():  # its engine has no other analyzer
-        assert views.json(f"{statement} SETTINGS allow_experimental_analyzer = 0") == answer
+    assert views.json(f"{statement} SETTINGS allow_experimental_analyzer = 0") == answer
