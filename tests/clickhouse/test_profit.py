@@ -171,7 +171,7 @@ DAY_NS = 86_400_000_000_000
 @ON_SERVER
 @pytest.mark.parametrize("profile", ["", f" SETTINGS {OTHERWISE}"], ids=["usual", "otherwise"])
 def test_a_period_has_what_was_earned_in_it_and_each_day_its_own(views: Database, profile: str) -> None:
-    if profile and not views.is_embedded():  # its engine has no other analyzer
+    if profile:
         profile = f"{profile}, {OLD_ANALYZER}"
     trades = [("buy", 1.0, 100.0, 0), ("sell", 0.5, 120.0, 0), ("sell", 1.0, 140.0, 2), ("buy", 0.5, 100.0, 5)]
     rows = [
