@@ -27,7 +27,9 @@ TIME_SUFFIX: Final = "_ns"
 RESERVED: Final = frozenset(
     {
         *("fills", "orders", "positions", "funding_payments", "sessions"),
-        *("positions_at", "fees", "candles", "maker_share", "fill_ratio", "latency"),
+        *("positions_at", "fees", "candles", "maker_share", "fill_ratio", "latency", "volumes"),
+        *("unique_fills", "unique_orders", "known_ids", "derived", "fill_sums", "buckets"),
+        *("reckoned_fills", "reckoned_orders"),
     }
 )
 """Names of what stands beside the schemas' tables in the database."""

@@ -14,7 +14,9 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 from ringbuf.query.database import Database, row_of
 from ringbuf.query.questions.selection import Selection, moment
-from ringbuf.sinks.clickhouse.views.parameterised import from_on, time_of
+from ringbuf.sinks.clickhouse.unique import MINUTE_NS
+from ringbuf.sinks.clickhouse.unique import fills as stored_fills
+from ringbuf.sinks.clickhouse.views.time import from_on, time_of
 from ringbuf.trading.contract import UNKNOWN, Contract
 from ringbuf.trading.contract_table import Contracts
 from ringbuf.trading.number import EXACT, ZERO
@@ -76,7 +78,8 @@ def profits(
     if selection.since_ns is not None:
         part = f"if({from_on(moment(selection.since_ns))}, {part}, '{BEFORE}')"
     paid = _funding(database, conditions, part)
-    fills = groupby(_fills(database, conditions, part), key=_key)
+    last = None if selection.until_ns is None else str(selection.until_ns // MINUTE_NS)
+    fills = groupby(_fills(database, conditions, part, last), key=_key)
     for key, rows in fills:
         yield from _of_position(key, rows, contracts, paid.pop(key, {}))
     for key in sorted(paid):
@@ -117,14 +120,14 @@ def _folded(state: State, contract: Contract, rows: Iterable[dict[str, Any]]) ->
     return state, commissions
 
 
-def _fills(database: Database, conditions: Sequence[str], part: str) -> Iterator[dict[str, Any]]:
+def _fills(database: Database, conditions: Sequence[str], part: str, last: str | None) -> Iterator[dict[str, Any]]:
     """Those that count, position by position, each in the venue's order."""
     amounts = ", ".join(f"(toString({name}_paid), {name}_currency)" for name in COMMISSIONS)
     statement = f"""
 SELECT
     {_KEY}, {part} AS part, concat(if(side = 'sell', '-', ''), toString(traded_quantity)) AS quantity,
     toString(traded_price) AS price, [{amounts}] AS commissions
-FROM fills
+FROM ({stored_fills(database.name, last=last)})
 WHERE {" AND ".join(("counted", *conditions))}
 ORDER BY {", ".join(PositionKey._fields)}, {time_of()}, exchange_seq, captured_ns, session, seq"""
     for lines in database.batches(statement):

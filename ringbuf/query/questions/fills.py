@@ -6,8 +6,12 @@ from ringbuf.errors import ConfigurationError
 from ringbuf.query.database import Database
 from ringbuf.query.questions.answer import Answer
 from ringbuf.query.questions.selection import Selection, where
-from ringbuf.sinks.clickhouse.views.parameterised import PLACE, time_of
+from ringbuf.sinks.clickhouse.sums import latest_minute
+from ringbuf.sinks.clickhouse.unique import MINUTE_NS
+from ringbuf.sinks.clickhouse.unique import fills as stored_fills
+from ringbuf.sinks.clickhouse.views.parameterised import PLACE
 from ringbuf.sinks.clickhouse.views.positions import FILLS
+from ringbuf.sinks.clickhouse.views.time import time_of
 
 _EXACT: Final = {
     "last_price": "traded_price",
@@ -32,7 +36,13 @@ def fills(database: Database, selection: Selection | None = None, last: int | No
     """
     if last is not None and last < 0:
         raise ConfigurationError(f"{last} fills cannot be asked for", "ask for 0 or more")
-    source = f"SELECT * FROM fills{where((selection or Selection()).conditions())}"
+    selection = selection or Selection()
+    first, end = (
+        None if limit is None else str(limit // MINUTE_NS) for limit in (selection.since_ns, selection.until_ns)
+    )
+    if last is not None and first is None:
+        first = latest_minute(database.name, last, [*selection.named()])
+    source = f"SELECT * FROM ({stored_fills(database.name, first, end)}){where(selection.conditions())}"
     if last is not None:
         source += f" ORDER BY {time_of()} DESC, {', '.join(f'{name} DESC' for name in PLACE)} LIMIT {last}"
     order = ", ".join((time_of("answer."), *(f"answer.{name}" for name in PLACE)))

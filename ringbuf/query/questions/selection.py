@@ -8,7 +8,7 @@ from ringbuf.errors import ConfigurationError
 from ringbuf.query.questions.moment import moment_text
 from ringbuf.sinks.clickhouse.table import literal
 from ringbuf.sinks.clickhouse.views.expression import listed
-from ringbuf.sinks.clickhouse.views.parameterised import before, from_on
+from ringbuf.sinks.clickhouse.views.time import before, from_on
 
 NAMES: Final = ("exchange", "account", "symbol", "strategy")
 _WILD: Final = frozenset("*?")

@@ -73,6 +73,7 @@ ASKING: Final[Needs] = {"use_query_cache": Need(0), "empty_result_for_aggregatio
 
 READING: Final[Needs] = {
     "readonly": Need(2, others=("1",)),
+    "optimize_and_compare_chain": Need(0, is_optional=True),
     "date_time_output_format": Need("simple"),
     "output_format_decimal_trailing_zeros": Need(0),
     "output_format_float_precision": Need(0),
@@ -92,9 +93,19 @@ READING: Final[Needs] = {
 PLANNING: Final[Needs] = {"optimize_and_compare_chain": Need(0, is_optional=True)}
 """Views bring it themselves: it looks through all of a statement at each AND, which takes seconds for ours."""
 
+DERIVING: Final[Needs] = {
+    "aggregate_functions_null_for_empty": Need(0),
+    "allow_experimental_analyzer": Need(1, is_optional=True),
+    "max_query_size": Need(16_000_000, floor=16_000_000),
+    "optimize_and_compare_chain": Need(0, is_optional=True),
+    "prefer_column_name_to_alias": Need(1),
+}
+"""Rows of orders and fills are derived by the words of the statement."""
+
 NOW: Final = {"use_query_cache": 0}
 """The question below sets it unseen, for with the cache it would fail; to set what is so already is always allowed."""
-_NAMES: Final = sorted({"readonly", *ONE_BLOCK, *AT_ONCE, *DEFINING, *DROPPING, *ASKING, *READING, *PLANNING})
+_ALL: Final = (ONE_BLOCK, AT_ONCE, DEFINING, DROPPING, ASKING, READING, PLANNING, DERIVING)
+_NAMES: Final = sorted({"readonly", *(name for needs in _ALL for name in needs)})
 QUESTION: Final = (
     "SELECT name, value, readonly = 1, ifNull(min, ''), ifNull(max, '') FROM system.settings"
     f" WHERE name IN ({', '.join(map(repr, _NAMES))})"

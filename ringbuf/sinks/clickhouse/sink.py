@@ -11,7 +11,6 @@ be, `TableMismatch` if it is not, `SinkUnavailable` for everything else. Message
 import contextlib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from clickhouse_connect.driver.client import Client
@@ -23,14 +22,17 @@ from ringbuf.record.execution import EXECUTION
 from ringbuf.record.schema import Schema
 from ringbuf.record.seqs import SeqSet
 from ringbuf.record.session import SessionInfo
-from ringbuf.sinks.clickhouse import failure, presence, table, views, withheld
+from ringbuf.sinks.clickhouse import failure, presence, table, withheld
 from ringbuf.sinks.clickhouse.engine import ANSWER_SECONDS, Engine
 from ringbuf.sinks.clickhouse.failure import REFUSALS
+from ringbuf.sinks.clickhouse.layers import Layers
 from ringbuf.sinks.clickhouse.question import in_one_row, rows_in
+from ringbuf.sinks.clickhouse.sessions import insert_sessions
 from ringbuf.sinks.clickhouse.settings import (
     ASKING,
     AT_ONCE,
     DEFINING,
+    DERIVING,
     DROPPING,
     NOW,
     ONE_BLOCK,
@@ -40,6 +42,9 @@ from ringbuf.sinks.clickhouse.settings import (
     Needs,
     Settings,
 )
+from ringbuf.sinks.clickhouse.sums import Sums
+from ringbuf.sinks.clickhouse.unique_rows import UniqueRows
+from ringbuf.sinks.clickhouse.views.definitions import MARK, create_views
 from ringbuf.sinks.sink import Withheld
 
 DROPPED_AT_ONCE: Final = 500
@@ -47,8 +52,6 @@ DROPPED_AT_ONCE: Final = 500
 _NONE: Mapping[int, str] = {}
 _QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|`(?:[^`\\]|\\.)*`|/\*.*?\*/|--[^\n]*", re.DOTALL)
 _WRITES_FILE = re.compile(r"\bINTO\s+OUTFILE\b", re.IGNORECASE)
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_EARLIEST_NS = 1 - (1 << 63)  # one less is a DECIMAL_OVERFLOW
 
 
 class ClickHouseSink:
@@ -140,19 +143,49 @@ class ClickHouseSink:
         return statement is not None
 
     def _ensure_views(self) -> None:
-        """Create the views, or replace those of an earlier version."""
-        self._connected()
-        for name, view in views.create_views(self.database, self._sent_with(PLANNING, writes=False)).items():
+        """Create the tables of orders and fills, and the views, or replace those of an earlier version."""
+        self.layers.ensure()
+        for name, view in create_views(self.database, self._sent_with(PLANNING, writes=False)).items():
             with self._errors(f"looking for view {name}"):
                 found = self._rows(f"SELECT engine, comment FROM system.tables WHERE {self._is(name, 'name')}")
-                engine, comment = found[0] if found else ("View", views.MARK)
-            if engine != "View" or not comment.startswith(views.MARK):
+                engine, comment = found[0] if found else ("View", MARK)
+            if engine != "View" or not comment.startswith(MARK):
                 raise TableMismatch(
                     f"{self.database}.{name} is not ours: engine {engine}, comment {comment!r}",
                     "choose another database, or give it another name",
                 )
             if comment != view.comment:
                 self._command(view.statement, f"creating view {name}")
+
+    # Rows derived from records
+
+    @property
+    def unique(self) -> UniqueRows:
+        """The layer of unique orders and fills."""
+        return UniqueRows(self.database, self._ask_deriving, self._run_deriving)
+
+    @property
+    def layers(self) -> Layers:
+        """The tables of what is derived."""
+        return Layers(self.database, self._ask_for_tables, self._run_deriving)
+
+    @property
+    def sums(self) -> Sums:
+        """The layer of sums."""
+        return Sums(self.database, self._ask_deriving, self._run_deriving)
+
+    def _ask_for_tables(self, sql: str) -> list[list[Any]]:
+        with self._errors("looking for the tables of orders and fills"):
+            return self._answer(sql)
+
+    def _ask_deriving(self, sql: str) -> list[list[Any]]:
+        with self._errors("deriving orders and fills"):
+            client = self._connected()
+            sent = self._sent_with({**DERIVING, **ASKING}, writes=False)
+            return rows_in(client.raw_query(in_one_row(sql), settings=sent, fmt="RawBLOB"))
+
+    def _run_deriving(self, sql: str) -> None:
+        self._command(sql, "deriving orders and fills", DERIVING)
 
     # Records
 
@@ -246,11 +279,9 @@ class ClickHouseSink:
         Raises:
             SinkUnavailable: the database cannot be reached.
         """
-        values = ", ".join(_session_row(info, seen_ns) for info, seen_ns in sessions)
-        if values:
-            into = f"{table.quoted(self.database)}.{table.quoted(table.SESSIONS)}"
+        if statement := insert_sessions(self.database, sessions):
             try:
-                self._command(f"INSERT INTO {into} VALUES {values}", "noting sessions", AT_ONCE)
+                self._command(statement, "noting sessions", AT_ONCE)
             except SinkUnavailable:
                 self.prepare()  # perhaps the table is gone
                 raise
@@ -359,19 +390,3 @@ def as_lines(answer: Iterable[bytes]) -> Iterator[bytes]:
             is_array, lines = True, lines[1:]
         yield b"".join(line.removesuffix(b",") + b"\n" for line in lines if not is_array or line not in (b"", b"]"))
     yield rest
-
-
-def _session_row(info: SessionInfo, seen_ns: int) -> str:
-    texts = [info.namespace, info.host, info.ring, info.schema.name]
-    namespace, host, ring, schema = (table.literal(text.encode(errors="replace").decode()) for text in texts)
-    created, seen = _moment(info.created_ns), _moment(seen_ns)
-    return (
-        f"({info.session}, {namespace}, {host}, {ring}, {info.pid}, {schema}, {info.schema.version},"
-        f" {created}, {seen}, {seen})"
-    )
-
-
-def _moment(time_ns: int) -> str:
-    """A time as text: an expression costs the server half a millisecond a row, and versions differ about numbers."""
-    seconds, rest = divmod(max(time_ns, _EARLIEST_NS), 1_000_000_000)
-    return f"'{_EPOCH + timedelta(seconds=seconds):%Y-%m-%d %H:%M:%S}.{rest:09d}'"

@@ -25,15 +25,13 @@ _OWN: Final = (
     "flags",
 )
 _OF_ORDER: Final = ("position_side", "position_id")
-_OTHERS: Final = tuple(
-    name for name in EXECUTION.names if name not in (*_OWN, *_OF_ORDER) and not BY_NAME[name].of_fill
-)
+OTHERS: Final = tuple(name for name in EXECUTION.names if name not in (*_OWN, *_OF_ORDER) and not BY_NAME[name].of_fill)
 
 ORDERS: Final = {
     **of_execution(KEY),
     "simulated": "Bool",
     **of_execution(("side", *_OF_ORDER, *OF_RECORD, "exec_type", "order_id", "client_order_id", "price", "quantity")),
-    **of_execution((*_OTHERS, "flags", "order_status")),
+    **of_execution((*OTHERS, "flags", "order_status")),
     **dict.fromkeys(("executed_quantity", "awaited_quantity", "open_quantity"), EXACT),
     "records": COUNT,
     **dict.fromkeys(("first_captured_ns", "requested_ns", "acknowledged_ns"), TIME),
@@ -66,7 +64,7 @@ def orders(table: str) -> str:
 SELECT
     {", ".join((*KEY, *shown))}, {of_last}, if(startsWith(order_key, 'id:'), substring(order_key, 4), '') AS order_id,
     if(own_client_order_id = '' AND order_id = '', {name_in_key}, own_client_order_id) AS client_order_id,
-    price, quantity, {", ".join(_OTHERS)}, flags,
+    price, quantity, {", ".join(OTHERS)}, flags,
     {_status()} AS order_status,
     executed AS executed_quantity,
     executed - booked AS awaited_quantity,
@@ -123,7 +121,7 @@ SELECT
         argMinIf(record.client_order_id, report.arrival, {given_up}), ''
     ) AS own_client_order_id,
     {", ".join(_latest(name, own) for name in ("price", "quantity"))},
-    {", ".join(_latest(name, told) for name in _OTHERS)},
+    {", ".join(_latest(name, told) for name in OTHERS)},
     groupBitOrIf(record.flags, report.role = 'report') AS flags,
     countIf(report.role = 'report') AS records,
     minIf(record.captured_ns, report.role = 'report') AS first_captured_ns,

@@ -10,8 +10,13 @@ not; where it is empty, there is no such limit.
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
+from ringbuf.sinks.clickhouse import unique
+from ringbuf.sinks.clickhouse.sums import DAY, Period, summed
+from ringbuf.sinks.clickhouse.table import quoted
+from ringbuf.sinks.clickhouse.unique import MINUTE_NS
 from ringbuf.sinks.clickhouse.views.expression import EPOCH, ZERO, number_of, own_text_of
-from ringbuf.sinks.clickhouse.views.positions import KEY, POSITIONS, is_ignored, sums_of_fills
+from ringbuf.sinks.clickhouse.views.positions import KEY, POSITIONS, SUM_COLUMNS, added, quantity
+from ringbuf.sinks.clickhouse.views.time import before, from_on, time_of
 
 PLACE: Final = ("exchange_seq", "captured_ns", "session", "seq")
 """What orders fills of one moment."""
@@ -19,70 +24,58 @@ _MOMENT: Final = "^([0-9]{4}-[0-9]{2}-[0-9]{2}([T ].*)?|[0-9]{10,19})$"
 """Texts that the server reads in one way only: ISO 8601, and numbers that can only be s, ms, us or ns."""
 _NAMES: Final = "exchange, account, symbol, strategy"
 _PERIOD: Final = ("since", "until")
+_FOREVER: Final = 9 * 10**18
+"""More ns since the epoch than any time has, or fewer with a minus."""
+_DAY: Final = "toDate(toDateTime64(begin, 0, 'UTC'), 'UTC')"
 POSITIONS_AT: Final = {name: type_ for name, type_ in POSITIONS.items() if not name.startswith(("open_", "awaited_"))}
 """The columns of `positions_at`, with their types."""
 
 
-def time_of(source: str = "") -> str:
-    """When a fill, or the last report of an order, counts."""
-    return f"if({source}exchange_ns = {EPOCH}, {source}captured_ns, {source}exchange_ns)"
-
-
-def from_on(moment: str) -> str:
-    """That a fill counts at or after a moment; a comparison that finds the venue time in the tables' order."""
-    return f"(exchange_ns >= {moment} OR (exchange_ns = {EPOCH} AND captured_ns >= {moment}))"
-
-
-def before(moment: str) -> str:
-    """That it counts before a moment."""
-    return (
-        f"((exchange_ns < {moment} AND exchange_ns != {EPOCH}) OR (exchange_ns = {EPOCH} AND captured_ns < {moment}))"
-    )
-
-
-def up_to(moment: str) -> str:
-    """That it counts at or before a moment."""
-    return (
-        f"((exchange_ns <= {moment} AND exchange_ns != {EPOCH}) OR (exchange_ns = {EPOCH} AND captured_ns <= {moment}))"
-    )
-
-
-def positions_at(fills: str) -> str:
+def positions_at(database: str) -> str:
     """Positions as they were at a moment, with what is known now: sums over the fills up to it, and at it."""
     key = ", ".join(KEY)
-    sums = ", ".join(name for name in POSITIONS_AT if name not in (*KEY, "quantity"))
     return f"""
-SELECT {key}, bought_quantity - sold_quantity AS quantity, {sums}
-FROM (
-    SELECT {key}, {sums_of_fills()}
-    FROM {fills}
-    WHERE NOT simulated AND {_limited("at", up_to)}
-    GROUP BY {key}
-)"""
+SELECT {key}, {quantity()} AS quantity, {added(name for name in POSITIONS_AT if name in SUM_COLUMNS)}
+FROM ({summed(database, Period(last=_ns("at")))}
+) AS part
+GROUP BY {key}"""
 
 
-def fees(fills: str) -> str:
+def volumes(database: str) -> str:
+    """What was traded, by day (UTC) and position: the sums of `positions` over the fills of that day."""
+    key = ", ".join(KEY)
+    columns = [name for name in POSITIONS if name in SUM_COLUMNS]
+    return f"""
+SELECT {_DAY} AS day, {key}, {added(columns)}
+FROM ({_of_period(database)}
+) AS part
+GROUP BY day, {key}"""
+
+
+def fees(database: str) -> str:
     """Commissions paid, by day (UTC), exchange, account, symbol, strategy and currency.
 
     - amount: exact; a rebate is negative
     - fills: how many fills have such a commission
     - ignored: of how many it cannot be summed
     """
-    key = "day, exchange, account, symbol, strategy, currency"
-    paid = ", ".join(
-        f"({name}_currency, {name}_paid, {is_ignored(name)})" for name in ("commission", "other_commission")
-    )
+    key = "day, exchange, account, symbol, strategy"
     return f"""
 SELECT
-    toDate({time_of()}, 'UTC') AS day, exchange, account, symbol, strategy, paid.1 AS currency,
-    ifNull(sum(paid.2), {ZERO}) AS amount, countIf(paid.2 IS NOT NULL) AS fills, countIf(paid.3) AS ignored
-FROM {fills}
-ARRAY JOIN [{paid}] AS paid
-WHERE NOT simulated AND counted AND {_in_period()} AND (paid.2 IS NOT NULL OR paid.3)
-GROUP BY {key}"""
+    {key}, currency, if(mapContains(paid, currency), paid[currency], {ZERO}) AS amount, paying[currency] AS fills,
+    ignoring[currency] AS ignored
+FROM (
+    SELECT
+        {_DAY} AS day, exchange, account, symbol, strategy, sumMap(commissions) AS paid,
+        sumMap(commission_fills) AS paying, sumMap(ignored_by_currency) AS ignoring
+    FROM ({_of_period(database)}
+    )
+    GROUP BY {key}
+)
+ARRAY JOIN arrayDistinct(arrayConcat(mapKeys(paying), mapKeys(ignoring))) AS currency"""
 
 
-def candles(fills: str) -> str:
+def candles(database: str) -> str:
     """Candles of our own fills, by exchange, symbol and interval of so many seconds, counted from the epoch.
 
     - begin_ns: when the interval begins
@@ -98,12 +91,12 @@ SELECT
     exchange, symbol, fromUnixTimestamp64Nano({time} - positiveModulo({time}, {size}), 'UTC') AS begin_ns,
     argMin({price}, {place}) AS open, max({price}) AS high, min({price}) AS low, argMax({price}, {place}) AS close,
     sum(assumeNotNull(traded_quantity)) AS volume, sum(assumeNotNull(traded_quote)) AS quote, count() AS fills
-FROM {fills}
+FROM {_fills(database)} AS fill
 WHERE NOT simulated AND counted AND priced AND {_in_period()}
 GROUP BY exchange, symbol, begin_ns"""
 
 
-def maker_share(fills: str) -> str:
+def maker_share(database: str) -> str:
     """How much was traded as maker, by exchange, account, symbol and strategy.
 
     - maker_fills, taker_fills, other_fills: how many, the last where it is not known
@@ -123,12 +116,12 @@ def maker_share(fills: str) -> str:
     return f"""
 SELECT
     {_NAMES}, {counts}, {sums}, {_share("maker_quantity", "maker_quantity + taker_quantity")} AS maker_share
-FROM {fills}
+FROM {_fills(database)} AS fill
 WHERE NOT simulated AND counted AND {_in_period()}
 GROUP BY {_NAMES}"""
 
 
-def fill_ratio(orders: str) -> str:
+def fill_ratio(database: str) -> str:
     """How much of what was ordered was executed, by exchange, account, symbol and strategy.
 
     Orders that were first captured in the period, but those that were never sent (denied).
@@ -149,13 +142,13 @@ SELECT
     {sums}, {_share("executed_quantity", "ordered_quantity")} AS executed_share
 FROM (
     SELECT {_NAMES}, executed_quantity AS executed, {ordered} AS size
-    FROM {orders}
+    FROM {quoted(database)}.orders
     WHERE NOT simulated AND order_status != 'denied' AND {_in_period_of("first_captured_ns")}
 )
 GROUP BY {_NAMES}"""
 
 
-def latency(orders: str) -> str:
+def latency(database: str) -> str:
     """From an order's first captured request to the venue's first report, by exchange, account and strategy.
 
     Orders that were requested in the period and acknowledged, both captured live.
@@ -170,7 +163,7 @@ def latency(orders: str) -> str:
 SELECT exchange, account, strategy, count() AS orders, min(ns) AS least_ns, {percentiles}, max(ns) AS most_ns
 FROM (
     SELECT exchange, account, strategy, {ns} AS ns
-    FROM {orders}
+    FROM {quoted(database)}.orders
     WHERE NOT simulated AND {is_known} AND {_in_period_of("requested_ns")}
 )
 GROUP BY exchange, account, strategy"""
@@ -186,40 +179,61 @@ def _in_period_of(column: str) -> str:
     return f"{since} AND {_limited('until', lambda moment: f'{column} < {moment}')}"
 
 
+def _of_period(database: str) -> str:
+    return summed(database, Period(_ns("since", -_FOREVER), f"{_ns('until', _FOREVER)} - 1"), longest=DAY)
+
+
 def _in_period() -> str:
     return f"{_limited('since', from_on)} AND {_limited('until', before)}"
 
 
 def _limited(parameter: str, condition: Callable[[str], str]) -> str:
     """A condition on the time, unless the parameter is empty."""
+    return f"({{{parameter}:String}} = '' OR {condition(_moment(parameter))})"
+
+
+def _ns(parameter: str, otherwise: int | None = None) -> str:
+    """A parameter as ns since the epoch; something else if it is empty."""
+    ns = f"toUnixTimestamp64Nano({_moment(parameter)})"
+    return ns if otherwise is None else f"if({{{parameter}:String}} = '', toInt64({otherwise}), {ns})"
+
+
+def _moment(parameter: str) -> str:
     given = f"{{{parameter}:String}}"
     text = f"multiIf({given} = '', '1970-01-01', match({given}, '{_MOMENT}'), {given}, 'no time in ISO 8601')"
-    moment = f"parseDateTime64BestEffort({text}, 9, 'UTC')"
-    return f"({given} = '' OR {condition(moment)})"
+    return f"parseDateTime64BestEffort({text}, 9, 'UTC')"
+
+
+def _fills(database: str) -> str:
+    """Fills of the minutes of the period."""
+    first, last = (
+        f"intDiv({_ns(name, otherwise)}, {MINUTE_NS})"
+        for name, otherwise in (("since", -_FOREVER), ("until", _FOREVER))
+    )
+    return f"({unique.fills(database, f'{first} - 1', f'{last} + 1')})"
 
 
 class Parameterised(NamedTuple):
     """A view with parameters.
 
     Attributes:
-        query: gives its query from the name of the view it reads.
-        source: that view.
+        query: gives its query in a database.
         parameters: what must be given, each as text.
         about: what a row of it is.
     """
 
     query: Callable[[str], str]
-    source: str
     parameters: tuple[str, ...]
     about: str
 
 
 PARAMETERISED: Final = {
-    "positions_at": Parameterised(positions_at, "fills", ("at",), "positions as they were at a moment"),
-    "fees": Parameterised(fees, "fills", _PERIOD, "commissions of a period by day and currency"),
-    "candles": Parameterised(candles, "fills", ("seconds", *_PERIOD), "candles of our own fills"),
-    "maker_share": Parameterised(maker_share, "fills", _PERIOD, "how much was traded as maker"),
-    "fill_ratio": Parameterised(fill_ratio, "orders", _PERIOD, "how much of what was ordered was executed"),
-    "latency": Parameterised(latency, "orders", _PERIOD, "from request to acknowledgement"),
+    "positions_at": Parameterised(positions_at, ("at",), "positions as they were at a moment"),
+    "volumes": Parameterised(volumes, _PERIOD, "what was traded in a period by day and position"),
+    "fees": Parameterised(fees, _PERIOD, "commissions of a period by day and currency"),
+    "candles": Parameterised(candles, ("seconds", *_PERIOD), "candles of our own fills"),
+    "maker_share": Parameterised(maker_share, _PERIOD, "how much was traded as maker"),
+    "fill_ratio": Parameterised(fill_ratio, _PERIOD, "how much of what was ordered was executed"),
+    "latency": Parameterised(latency, _PERIOD, "from request to acknowledgement"),
 }
 """The views with parameters by name."""

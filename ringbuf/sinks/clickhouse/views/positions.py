@@ -1,5 +1,6 @@
 """The views `fills` and `positions`: what each fill counts for, and the sums (`ringbuf.trading.position`)."""
 
+from collections.abc import Iterable
 from typing import Final
 
 from ringbuf.record.execution import EXECUTION
@@ -14,8 +15,23 @@ _OF_EXECUTION: Final = tuple(name for name in EXECUTION.names if name != "exec_t
 _COUNTS: Final = ("fills", "unpriced", "ignored", "ignored_commissions")
 _OPEN: Final = ("open_buy", "open_sell", "awaited_buy", "awaited_sell")
 _SIDES: Final = ("buy", "sell")
-SUMS: Final = ("bought_quantity", "sold_quantity", "bought_quote", "sold_quote", *_COUNTS)
-"""Sums over fills."""
+_COMMISSIONS: Final = ("commission", "other_commission")
+
+SUM_COLUMNS: Final = {
+    **dict.fromkeys(("bought_quantity", "sold_quantity"), EXACT),
+    **dict.fromkeys(("bought_quote", "sold_quote"), QUOTE),
+    **dict.fromkeys(_COUNTS, COUNT),
+    "commissions": f"Map(String, {EXACT})",
+    **dict.fromkeys(("commission_fills", "ignored_by_currency"), f"Map(String, {COUNT})"),
+    **dict.fromkeys(("last_exchange_ns", "last_captured_ns"), TIME),
+}
+"""Columns of sums over fills, with their types. By currency: commissions, how many fills have one that is summed, and
+how many have one that cannot be."""
+NOTHING: Final = {
+    name: {EXACT: ZERO, QUOTE: _QUOTE_ZERO, COUNT: "toUInt64(0)", TIME: EPOCH}.get(type_, f"CAST(map(), '{type_}')")
+    for name, type_ in SUM_COLUMNS.items()
+}
+"""What they are where there is no fill."""
 
 FILLS: Final = {
     **of_execution(_OF_EXECUTION),
@@ -57,37 +73,30 @@ SELECT {", ".join(_OF_EXECUTION)}, simulated, CAST(corrected, 'Bool') AS correct
 FROM ({trades(table)})"""
 
 
-def positions(fills: str, orders: str) -> str:
-    """The view `positions`: sums over the fills that are not simulated, and what open orders may still change."""
+def positions(summed: str, orders: str) -> str:
+    """The view `positions`: sums over the fills that are not simulated, and what open orders may still change.
+
+    Args:
+        summed: a SELECT of sums, any number of rows for each position.
+        orders: the view of orders.
+    """
     key = ", ".join(KEY)
-    sums = (*SUMS, *_OPEN)
     of_orders = [
         f"ifNull(sumIf({column}, side = '{side}'), {ZERO}) AS {name}_{side}"
         for name, column in (("open", "open_quantity"), ("awaited", "awaited_quantity"))
         for side in _SIDES
     ]
-    nothing = {name: "toUInt64(0)" if name in _COUNTS else ZERO for name in sums} | {
-        "bought_quote": _QUOTE_ZERO,
-        "sold_quote": _QUOTE_ZERO,
-    }
-    no_fees = "CAST(map(), 'Map(String, Decimal(76, 38))')"
     return f"""
 SELECT
     {key},
-    bought_quantity - sold_quantity AS quantity,
-    {", ".join(f"ifNull(sum(part.{name}), {nothing[name]}) AS {name}" for name in sums)},
-    sumMap(part.commissions) AS commissions,
-    ifNull(max(part.last_exchange_ns), {EPOCH}) AS last_exchange_ns,
-    ifNull(max(part.last_captured_ns), {EPOCH}) AS last_captured_ns
+    {quantity()} AS quantity,
+    {added(name for name in POSITIONS if name not in (*KEY, "quantity"))}
 FROM (
-    SELECT {key}, {sums_of_fills()}, {", ".join(f"{nothing[name]} AS {name}" for name in _OPEN)}
-    FROM {fills}
-    WHERE NOT simulated
-    GROUP BY {key}
+    SELECT {key}, {", ".join(SUM_COLUMNS)}, {", ".join(f"{ZERO} AS {name}" for name in _OPEN)}
+    FROM ({summed}
+    )
     UNION ALL
-    SELECT
-        {key}, {", ".join(f"{nothing[name]} AS {name}" for name in SUMS)},
-        {no_fees} AS commissions, {EPOCH} AS last_exchange_ns, {EPOCH} AS last_captured_ns, {", ".join(of_orders)}
+    SELECT {key}, {", ".join(f"{nothing} AS {name}" for name, nothing in NOTHING.items())}, {", ".join(of_orders)}
     FROM {orders}
     WHERE NOT simulated AND open_quantity != 0
     GROUP BY {key}
@@ -95,8 +104,14 @@ FROM (
 GROUP BY {key}"""
 
 
+def summed_fills(fills: str) -> str:
+    """Sums over all rows of `fills` that are not simulated, as `positions` takes them."""
+    key = ", ".join(KEY)
+    return f"SELECT {key}, {sums_of_fills()} FROM {fills} WHERE NOT simulated GROUP BY {key}"
+
+
 def sums_of_fills() -> str:
-    """Columns of sums over rows of `fills`: `SUMS`, and commissions, last_exchange_ns, last_captured_ns."""
+    """The columns of sums over rows of `fills`."""
     amounts = [
         f"ifNull(sumIf(assumeNotNull({column}), {condition} AND side = '{side}'), {zero}) AS {name}_{result}"
         for column, condition, zero, result in (
@@ -105,17 +120,37 @@ def sums_of_fills() -> str:
         )
         for side, name in zip(_SIDES, ("bought", "sold"), strict=True)
     ]
-    commissions = ("commission", "other_commission")
-    paid = [
-        f"sumMapIf(map({name}_currency, assumeNotNull({name}_paid)), counted AND {name}_paid IS NOT NULL)"
-        for name in commissions
+    paid = {name: f"sumMapIf(map({name}_currency, {{}}), counted AND {name}_paid IS NOT NULL)" for name in _COMMISSIONS}
+    is_ignored_one = [f"counted AND {is_ignored(name)}" for name in _COMMISSIONS]
+    ignored_ones = [
+        f"sumMapIf(map({name}_currency, toUInt64(1)), {condition})"
+        for name, condition in zip(_COMMISSIONS, is_ignored_one, strict=True)
     ]
-    ignored = [f"countIf(counted AND {is_ignored(name)})" for name in commissions]
     return f"""{", ".join(amounts)},
         countIf(counted) AS fills, countIf(counted AND NOT priced) AS unpriced, countIf(NOT counted) AS ignored,
-        {" + ".join(ignored)} AS ignored_commissions,
-        mapAdd({", ".join(paid)}) AS commissions,
+        {" + ".join(f"countIf({each})" for each in is_ignored_one)} AS ignored_commissions,
+        mapAdd({", ".join(text.format(f"assumeNotNull({name}_paid)") for name, text in paid.items())}) AS commissions,
+        mapAdd({", ".join(text.format("toUInt64(1)") for text in paid.values())}) AS commission_fills,
+        mapAdd({", ".join(ignored_ones)}) AS ignored_by_currency,
         max(exchange_ns) AS last_exchange_ns, max(captured_ns) AS last_captured_ns"""
+
+
+def added(names: Iterable[str]) -> str:
+    """Columns of sums, of any number of rows `part` that have them."""
+    return ", ".join(f"{_added(name)} AS {name}" for name in names)
+
+
+def quantity() -> str:
+    """What is held by such sums."""
+    return f"{_added('bought_quantity')} - {_added('sold_quantity')}"
+
+
+def _added(name: str) -> str:
+    if name in NOTHING and NOTHING[name].startswith("CAST(map()"):
+        return f"sumMap(part.{name})"
+    if name.startswith("last_"):
+        return f"ifNull(max(part.{name}), {EPOCH})"
+    return f"ifNull(sum(part.{name}), {NOTHING.get(name, ZERO)})"
 
 
 def is_ignored(commission: str) -> str:

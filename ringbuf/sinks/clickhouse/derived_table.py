@@ -1,0 +1,32 @@
+"""A table of what is derived from records, of which a row replaces those of its key that have a lower version."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from ringbuf.sinks.clickhouse.table import quoted
+
+
+class DerivedTable(NamedTuple):
+    """How such a table is.
+
+    Attributes:
+        columns: their types by name.
+        engine: as the server writes it.
+        key: what it is sorted by.
+        indexes: skip indexes, each `NAME EXPRESSION TYPE …`.
+    """
+
+    columns: Mapping[str, str]
+    engine: str
+    key: str
+    indexes: tuple[str, ...] = ()
+
+    def statement(self, database: str, name: str) -> str:
+        """What creates it."""
+        columns = [f"{quoted(column)} {kind}" for column, kind in self.columns.items()]
+        indexes = [f"INDEX {each} GRANULARITY 1" for each in self.indexes]
+        listed = ",\n    ".join(columns + indexes)
+        return (
+            f"CREATE TABLE IF NOT EXISTS {quoted(database)}.{quoted(name)} (\n    {listed}\n)"
+            f" ENGINE = {self.engine} ORDER BY ({self.key}) SETTINGS non_replicated_deduplication_window = 0"
+        )

@@ -1,0 +1,246 @@
+"""The layer of sums: fills added up by position and bucket of time, so that a question has few rows to add.
+
+    buckets      spans of time in which fills count, and whether each of them is closed
+    fill_sums    the sums of closed buckets, by position
+
+A bucket of one minute is summed from its fills, a longer one from those that it is made of. Whoever inserts a fill
+marks its buckets as open, *after* the fill is there. So a bucket that is closed has all fills that were acknowledged,
+and a question takes the longest closed buckets of its period, and the fills themselves of minutes that are not closed.
+
+Of the rows about one bucket that with the highest version counts. A version is the server's time in ns: when it was
+marked, or before its fills were read to be summed. So a bucket to which a fill was added while it was being summed
+stays open. The sums of a bucket replace those before them all at once: positions that are gone come in as removed.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
+from typing import Any, Final, NamedTuple
+
+from ringbuf.sinks.clickhouse.derived_table import DerivedTable
+from ringbuf.sinks.clickhouse.table import quoted
+from ringbuf.sinks.clickhouse.views.columns import of_execution
+from ringbuf.sinks.clickhouse.views.positions import KEY, NOTHING, SUM_COLUMNS, added, sums_of_fills
+from ringbuf.sinks.clickhouse.views.time import NS, time_of
+
+MINUTE: Final = 60
+DAY: Final = 86_400
+SPANS: Final = (MINUTE, 600, 3_600, 21_600, DAY, 30 * DAY)
+"""How long buckets are, in seconds; each is a part of the next. They are counted from the epoch."""
+GRACE_NS: Final = 15 * NS
+"""How long after its end a bucket is left open, for the last fills to come."""
+MOST_AT_ONCE: Final = 200
+"""So many buckets are summed at once."""
+PARTS: Final = {longer: shorter for shorter, longer in pairwise(SPANS)}
+"""By span that of the buckets which it is summed from."""
+_WHOLE_SPAN: Final = {shorter: longer for longer, shorter in PARTS.items()}
+_KEY: Final = ", ".join(KEY)
+_SUMS: Final = ", ".join(SUM_COLUMNS)
+NOW: Final = "toInt64(toUnixTimestamp64Nano(now64(9)))"
+
+
+_CLOSED: Final = "SELECT begin FROM {buckets} FINAL WHERE span = {span} AND is_closed"
+_FIRST_MINUTE: Final = -(10**12)
+"""Before every time there is."""
+_PLACE: Final = {"span": "UInt32", "begin": "Int64"}
+TABLES: Final = {
+    "fill_sums": DerivedTable(
+        {**_PLACE, **of_execution(KEY), **SUM_COLUMNS, "version": "UInt64", "is_removed": "UInt8"},
+        "ReplacingMergeTree(version, is_removed)",
+        f"span, begin, {_KEY}",
+    ),
+    "buckets": DerivedTable(
+        {**_PLACE, "whole_span": "UInt32", "whole_begin": "Int64", "is_closed": "Bool", "version": "UInt64"},
+        "ReplacingMergeTree(version)",
+        "span, begin",
+    ),
+}
+"""The tables of the layer, by name."""
+
+
+class Over(NamedTuple):
+    """Buckets that are to be closed.
+
+    Attributes:
+        begins: when they begin, in seconds since the epoch.
+        version: from before their fills are read.
+    """
+
+    span: int
+    begins: Sequence[int]
+    version: int
+
+
+class Period:
+    """What a question asks for, as expressions of ns since the epoch.
+
+    Attributes:
+        first: the first ns, or None.
+        last: the last ns, or None.
+    """
+
+    def __init__(self, first: str | None = None, last: str | None = None) -> None:
+        self.first = first
+        self.last = last
+
+    def has(self, begin: str, end: str) -> str:
+        """Whether all is in it from one ns to another, with both."""
+        return _all((self.first, f"{begin} >= {self.first}"), (self.last, f"{end} <= {self.last}"))
+
+    def meets(self, begin: str, end: str) -> str:
+        """Whether some of that is in it."""
+        return _all((self.first, f"{end} >= {self.first}"), (self.last, f"{begin} <= {self.last}"))
+
+
+def _all(*limits: tuple[str | None, str]) -> str:
+    return " AND ".join(condition for limit, condition in limits if limit is not None) or "true"
+
+
+def summed(database: str, period: Period | None = None, longest: int = SPANS[-1]) -> str:
+    """Rows of sums, some for each position and `begin`, of the fills of a period that are not simulated.
+
+    Args:
+        longest: the longest buckets that are taken.
+    """
+    period = period or Period()
+    begin, end = f"toInt128(begin) * {NS}", f"(toInt128(begin + span) * {NS} - 1)"  # the last ones end behind an Int64
+    time = f"toUnixTimestamp64Nano({time_of()})"
+    buckets = f"(SELECT *, is_closed AND {period.has(begin, end)} AS is_whole FROM {_table(database, 'buckets')} FINAL)"
+    minutes = f"SELECT intDiv(begin, {MINUTE}) FROM {buckets} WHERE span = {MINUTE} AND NOT is_whole"
+    in_longer = f"(whole_span, whole_begin) IN (SELECT span, begin FROM {buckets} WHERE is_whole)"
+    return f"""
+    SELECT begin, {_KEY}, {_SUMS}
+    FROM {_table(database, "fill_sums")} FINAL
+    WHERE (span, begin) IN (
+        SELECT span, begin FROM {buckets}
+        WHERE is_whole AND span <= {longest} AND (span = {longest} OR NOT {in_longer})
+    )
+    UNION ALL
+    SELECT minute * {MINUTE} AS begin, {_KEY}, {sums_of_fills()}
+    FROM {_table(database, "unique_fills")} FINAL
+    WHERE NOT simulated AND minute IN ({minutes} AND {period.meets(begin, end)}) AND {period.has(time, time)}
+    GROUP BY begin, {_KEY}"""
+
+
+def latest_minute(database: str, count: int, conditions: Sequence[str]) -> str:
+    """A minute since the epoch as an expression: so many fills, at least, count in it or later.
+
+    Args:
+        conditions: on the columns of positions; only such fills.
+    """
+    hour, buckets = SPANS[2], _table(database, "buckets")
+    where = " AND ".join((f"span = {hour}", f"begin IN ({_CLOSED.format(buckets=buckets, span=hour)})", *conditions))
+    return f"""ifNull((
+    SELECT maxOrNull(intDiv(begin, {MINUTE})) FROM (
+        SELECT begin, sum(of_hour) OVER (ORDER BY begin DESC ROWS UNBOUNDED PRECEDING) AS so_far
+        FROM (
+            SELECT begin, sum(fills + ignored) AS of_hour FROM {_table(database, "fill_sums")} FINAL
+            WHERE {where}
+            GROUP BY begin
+        )
+    )
+    WHERE so_far >= {count}
+), {_FIRST_MINUTE})"""
+
+
+class Sums:
+    """The layer of one database.
+
+    Args:
+        ask: runs a question and gives its rows.
+        run: runs a statement.
+    """
+
+    def __init__(self, database: str, ask: Callable[[str], list[list[Any]]], run: Callable[[str], None]) -> None:
+        self._database = database
+        self._ask = ask
+        self._run = run
+
+    def mark(self, minutes: Iterable[int]) -> None:
+        """Mark all buckets of some minutes, counted from the epoch, as open; after fills of theirs were inserted."""
+        if rows := sorted({(span, minute * MINUTE // span * span) for minute in minutes for span in SPANS}):
+            self._run(_note(self._database, rows, is_closed=False, version=NOW))
+
+    def due(self) -> Over | None:
+        """Some buckets of one span that are over, and of which every part is closed; None if there are none."""
+        return next((found for span in SPANS if (found := self._due(span))), None)
+
+    def sum_up(self, over: Over) -> None:
+        """Sum buckets; nothing takes these sums yet."""
+        self._run(_summing(self._database, over))
+
+    def close(self, over: Over) -> None:
+        """Close buckets that were summed."""
+        rows = [(over.span, begin) for begin in over.begins]
+        self._run(_note(self._database, rows, is_closed=True, version=str(over.version)))
+
+    def _due(self, span: int) -> Over | None:
+        buckets = f"{_table(self._database, 'buckets')} FINAL"
+        is_over = f"(begin + span) * {NS} + {GRACE_NS} < {NOW}"
+        found = self._ask(
+            f"SELECT toString({NOW}), toString(begin) FROM {buckets}"
+            f" WHERE span = {span} AND NOT is_closed AND {is_over} AND begin NOT IN"
+            f" (SELECT whole_begin FROM {buckets} WHERE whole_span = {span} AND NOT is_closed)"
+            f" ORDER BY begin LIMIT {MOST_AT_ONCE}"
+        )
+        return Over(span, [int(begin) for _, begin in found], int(found[0][0])) if found else None
+
+    def reopen(self) -> None:
+        """Mark all buckets as open, those of fills of which no bucket is known too."""
+        whole = f"transform(span, {[*_WHOLE_SPAN]}, {[*_WHOLE_SPAN.values()]}, 0)"
+        self._run(
+            f"INSERT INTO {_table(self._database, 'buckets')}"
+            " (span, begin, whole_span, whole_begin, is_closed, version)"
+            f" SELECT DISTINCT span, second - positiveModulo(second, span) AS begin, {whole} AS whole_span,"
+            f" if(whole_span = 0, 0, second - positiveModulo(second, greatest(whole_span, 1))), false, {NOW}"
+            f" FROM (SELECT DISTINCT minute * {MINUTE} AS second FROM {_table(self._database, 'unique_fills')} FINAL"
+            " WHERE version != 0 UNION DISTINCT"
+            f" SELECT begin FROM {_table(self._database, 'buckets')} WHERE span = {MINUTE})"
+            f" ARRAY JOIN {[*SPANS]} AS span"
+        )
+
+
+def _summing(database: str, over: Over) -> str:
+    """The statement that sums buckets."""
+    sums, span = _table(database, "fill_sums"), over.span
+    listed = ", ".join(map(str, over.begins))
+    nothing = ", ".join(f"{value} AS {name}" for name, value in NOTHING.items())
+    return f"""
+INSERT INTO {sums} (span, begin, {_KEY}, {_SUMS}, version, is_removed)
+SELECT {span}, part.begin, {_KEY}, {added(SUM_COLUMNS)}, {over.version}, sum(part.fills) + sum(part.ignored) = 0
+FROM (
+    {_parts(database, span, listed)}
+    UNION ALL
+    SELECT begin, {_KEY}, {nothing} FROM {sums} FINAL WHERE span = {span} AND begin IN ({listed})
+) AS part
+GROUP BY part.begin, {_KEY}"""
+
+
+def _parts(database: str, span: int, listed: str) -> str:
+    """What buckets of a span are summed from."""
+    if span == MINUTE:
+        return f"""
+    SELECT minute * {MINUTE} AS begin, {_KEY}, {sums_of_fills()}
+    FROM {_table(database, "unique_fills")} FINAL
+    WHERE NOT simulated AND begin IN ({listed})
+    GROUP BY begin, {_KEY}"""
+    first = f"(its.begin - positiveModulo(its.begin, {span}))"
+    return f"""
+    SELECT {first} AS begin, {_KEY}, {_SUMS}
+    FROM {_table(database, "fill_sums")} AS its FINAL
+    WHERE span = {PARTS[span]} AND {first} IN ({listed})"""
+
+
+def _note(database: str, buckets: Sequence[tuple[int, int]], *, is_closed: bool, version: str) -> str:
+    rows = []
+    for span, begin in buckets:
+        whole = _WHOLE_SPAN.get(span, 0)
+        rows.append(f"({span}, {begin}, {whole}, {begin // whole * whole if whole else 0})")
+    return (
+        f"INSERT INTO {_table(database, 'buckets')} (span, begin, whole_span, whole_begin, is_closed, version)"
+        f" SELECT each.1, each.2, each.3, each.4, {str(is_closed).lower()}, {version}"
+        f" FROM (SELECT arrayJoin([{', '.join(rows)}]) AS each)"
+    )
+
+
+def _table(database: str, name: str) -> str:
+    return f"{quoted(database)}.{name}"

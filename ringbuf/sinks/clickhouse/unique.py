@@ -1,0 +1,93 @@
+"""The tables of the layer `unique`: one row for each order and for each fill, derived from the records.
+
+    unique_fills     the columns of the view `fills`, and the key of its order
+    unique_orders    the columns of the view `orders`, its key, its client ids, and which records tell of it
+    known_ids        under which ids an order or a record without an order is known: what belongs together is found here
+    derived          which records are derived, as ranges of the seqs of each session
+
+A row replaces the row of the same key that has a lower version. A version is the server's time in ns when the records
+were about to be read that the row is derived from. So of two rows the one that knows more records counts, whoever
+derived them: each writer derives what it has inserted after it is inserted, and reads all that is there.
+"""
+
+from typing import Final
+
+from ringbuf.sinks.clickhouse.derived_table import DerivedTable
+from ringbuf.sinks.clickhouse.table import quoted
+from ringbuf.sinks.clickhouse.views.columns import of_execution
+from ringbuf.sinks.clickhouse.views.orders import ORDERS
+from ringbuf.sinks.clickhouse.views.positions import FILLS
+from ringbuf.sinks.clickhouse.views.time import NS, time_of
+
+INSTRUMENT: Final = ("exchange", "account", "symbol", "simulated")
+ORDER_COLUMNS: Final = {
+    **ORDERS,
+    "order_key": "String",
+    "client_ids": "Array(String)",
+    "record_ids": "Array(Tuple(UInt64, UInt64))",
+}
+FILL_COLUMNS: Final = {**FILLS, "order_key": "String", "minute": "Int64"}
+MINUTE_NS: Final = 60 * NS
+_TIME: Final = f"toUnixTimestamp64Nano({time_of()})"
+MINUTE: Final = f"intDiv({_TIME} - positiveModulo({_TIME}, {MINUTE_NS}), {MINUTE_NS})"
+"""The minute since the epoch in which a fill counts."""
+_VERSION: Final = {"version": "UInt64", "is_removed": "UInt8"}
+_REPLACING: Final = "ReplacingMergeTree(version, is_removed)"
+_KEY: Final = ", ".join(INSTRUMENT)
+_RECORD: Final = {"session": "UInt64", "seq": "UInt64"}
+
+ORDER_KEY: Final = f"{_KEY}, order_key"
+FILL_KEY: Final = f"minute, {_KEY}, session, seq"
+ID_KEY: Final = f"id, {_KEY}, order_key, session, seq"
+
+_OF_ORDERS: Final = (
+    "is_open_index open_quantity != 0 TYPE minmax",
+    "version_index version TYPE minmax",
+    "order_id_index order_id TYPE bloom_filter(0.01)",
+    "client_order_id_index client_order_id TYPE bloom_filter(0.01)",
+)
+_OF_FILLS: Final = (
+    "version_index version TYPE minmax",
+    "exchange_ns_index exchange_ns TYPE minmax",
+    "captured_ns_index captured_ns TYPE minmax",
+    "trade_id_index trade_id TYPE bloom_filter(0.01)",
+    "report_id_index report_id TYPE bloom_filter(0.01)",
+    "order_id_index order_id TYPE bloom_filter(0.01)",
+)
+
+TABLES: Final = {
+    "unique_fills": DerivedTable({**FILL_COLUMNS, "content": "UInt64", **_VERSION}, _REPLACING, FILL_KEY, _OF_FILLS),
+    "unique_orders": DerivedTable({**ORDER_COLUMNS, "is_hard": "Bool", **_VERSION}, _REPLACING, ORDER_KEY, _OF_ORDERS),
+    "known_ids": DerivedTable(
+        {
+            "id": "String",
+            **of_execution(("exchange", "account", "symbol")),
+            "simulated": "Bool",
+            "order_key": "String",
+            **_RECORD,
+        },
+        "ReplacingMergeTree",
+        ID_KEY,
+    ),
+    "derived": DerivedTable(
+        {"session": "UInt64", "first_seq": "UInt64", "end": "UInt64"}, "ReplacingMergeTree(end)", "session, first_seq"
+    ),
+}
+"""The tables of the layer, by name."""
+
+
+def fills(database: str, first: str | None = None, last: str | None = None) -> str:
+    """The rows of the view `fills`.
+
+    Args:
+        first, last: expressions of minutes since the epoch; only fills that count in one of them or between. The table
+            is sorted by minutes.
+    """
+    limits = [f" AND minute {limit}" for limit in (first and f">= {first}", last and f"<= {last}") if limit]
+    where = f"WHERE version != 0{''.join(limits)}"
+    return f"\nSELECT {', '.join(FILLS)} FROM {quoted(database)}.unique_fills FINAL {where}"
+
+
+def orders(database: str) -> str:
+    """The rows of the view `orders`."""
+    return f"\nSELECT {', '.join(ORDERS)} FROM {quoted(database)}.unique_orders FINAL WHERE NOT is_hard"

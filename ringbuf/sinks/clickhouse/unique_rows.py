@@ -1,0 +1,340 @@
+"""Reading and writing the layer `unique` (`unique.py`): what deriving its rows needs of the database."""
+
+import json
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any, Final, NamedTuple
+
+from ringbuf.record.execution import EXECUTION
+from ringbuf.record.seqs import Range, SeqSet
+from ringbuf.sinks.clickhouse import unique
+from ringbuf.sinks.clickhouse.plain import plain_copies, plain_fills, plain_orders
+from ringbuf.sinks.clickhouse.table import TIME, literal, quoted, table_name
+from ringbuf.sinks.clickhouse.views.reports import FUNDING
+from ringbuf.trading.states import NO_ID
+
+Ask = Callable[[str], list[list[Any]]]
+Run = Callable[[str], None]
+Instrument = tuple[str, str, str, bool]
+RecordId = tuple[int, int]
+FillKey = tuple[int, Instrument, int, int]
+"""Minute since the epoch in which it counts, instrument, session and seq."""
+
+_AS_TIME: Final = "fromUnixTimestamp64Nano"
+_INSTRUMENT: Final = "exchange, account, symbol, simulated"
+_SIMULATED: Final = "CAST(origin = 'simulated', 'Bool')"
+_NONE: Final = ", ".join(literal(each) for each in sorted(NO_ID))
+_IDS: Final = ("client_order_id", "orig_client_order_id", "trade_id", "report_id", "ref_id")
+
+
+class KnownId(NamedTuple):
+    """An id under which an order is known, or a record without an order; the other of the two is empty."""
+
+    instrument: Instrument
+    id: str
+    order_key: str
+    record: RecordId
+
+
+class Known(NamedTuple):
+    """What is known under some ids.
+
+    Attributes:
+        orders: the keys of orders.
+        records: (session, seq) of records of these orders, and of records without an order.
+        ids: what told of them.
+    """
+
+    orders: set[tuple[Instrument, str]]
+    records: set[RecordId]
+    ids: set[KnownId]
+
+
+class Chosen(NamedTuple):
+    """Records: all of some ranges, and single ones."""
+
+    ranges: Sequence[Range]
+    singles: Sequence[RecordId] = ()
+
+    def condition(self) -> str:
+        """What is true of them."""
+        found = SeqSet((*self.ranges, *(Range(session, seq, 1) for session, seq in self.singles))).ranges
+        parts = [
+            f"(session = {each.session} AND seq BETWEEN {each.first_seq} AND {each.end - 1})"
+            for each in found
+            if each.count > 1
+        ]
+        if alone := [(each.session, each.first_seq) for each in found if each.count == 1]:
+            parts.append(f"(session, seq) IN ({_listed(alone)})")
+        return " OR ".join(parts) or "0"
+
+
+class UniqueRows:
+    """The layer of one database.
+
+    Args:
+        ask: runs a question and gives its rows.
+        run: runs a statement.
+    """
+
+    def __init__(self, database: str, ask: Ask, run: Run) -> None:
+        self._database = database
+        self._ask = ask
+        self._run = run
+        self._records = table_name(EXECUTION, database)
+        self._named = {name: f"{quoted(database)}.{quoted(name)}" for name in unique.TABLES}
+        self._fills, self._orders, self._ids, self._derived = self._named.values()
+
+    def version(self) -> int:
+        """A version greater than that of every row so far; take it before the records are read."""
+        ((now,),) = self._ask("SELECT toString(toUnixTimestamp64Nano(now64(9)))")
+        return int(now)
+
+    # Reading
+
+    def pending(self) -> SeqSet:
+        """The records that are not derived yet, and perhaps some that there are not."""
+        rows = self._ask(
+            "SELECT toString(session), toString(min(seq)), toString(max(seq) + 1)"
+            f" FROM {self._records} GROUP BY session"
+        )
+        derived = self._ask(f"SELECT toString(session), toString(first_seq), toString(end) FROM {self._derived} FINAL")
+        return SeqSet(map(_range, rows)) - SeqSet(map(_range, derived))
+
+    def present(self, ranges: Sequence[Range]) -> SeqSet:
+        """Those of some records that there are."""
+        rows = self._ask(
+            "SELECT toString(session), toString(min(seq)), toString(max(seq) + 1) FROM ("
+            "SELECT session, seq, seq - row_number() OVER (PARTITION BY session ORDER BY seq) AS run"
+            f" FROM (SELECT DISTINCT session, seq FROM {self._records} WHERE {Chosen(ranges).condition()}))"
+            " GROUP BY session, run"
+        )
+        return SeqSet(map(_range, rows))
+
+    def records(self, chosen: Chosen) -> list[dict[str, Any]]:
+        """Records of EXECUTION, as `ringbuf.trading.derivation` takes them."""
+        columns = [_column(name) for name in EXECUTION.names]
+        rows = self._ask(f"SELECT {', '.join(columns)} FROM {self._records} FINAL WHERE {chosen.condition()}")
+        return [{name: _value(name, each) for name, each in zip(EXECUTION.names, row, strict=True)} for row in rows]
+
+    def known(self, keys: Iterable[tuple[Instrument, str]], ids: Iterable[tuple[Instrument, str]]) -> Known:
+        """What is known of orders by their keys, and under client ids and ids of trades."""
+        keys = set(keys)
+        found = self._known_ids(ids)
+        keys |= {(each.instrument, each.order_key) for each in found if each.order_key}
+        records = {each.record for each in found if not each.order_key}
+        orders = set()
+        if keys:
+            rows = self._ask(
+                f"SELECT {_INSTRUMENT}, order_key, arrayMap(each -> (toString(each.1), toString(each.2)), record_ids)"
+                f" FROM {self._orders} WHERE ({_INSTRUMENT}, order_key) IN ({_named(keys)})"
+            )
+            for row in rows:
+                orders.add((_instrument(row), str(row[4])))
+                records |= {(int(session), int(seq)) for session, seq in row[5]}
+        return Known(orders, records, found)
+
+    def _known_ids(self, ids: Iterable[tuple[Instrument, str]]) -> set[KnownId]:
+        ids = list(ids)
+        if not ids:
+            return set()
+        rows = self._ask(
+            f"SELECT {_INSTRUMENT}, id, order_key, toString(session), toString(seq) FROM {self._ids} FINAL"
+            f" WHERE (id, {_INSTRUMENT}) IN ({', '.join(_id_first(*each) for each in sorted(set(ids)))})"
+        )
+        return {KnownId(_instrument(row), row[4], row[5], (int(row[6]), int(row[7]))) for row in rows}
+
+    def orders_of_trades(self, ids: Iterable[tuple[Instrument, str]]) -> set[tuple[Instrument, str]]:
+        """The keys of the orders that have fills under such ids of trades or of reports."""
+        found: set[tuple[Instrument, str]] = set()
+        for of_instrument, listed in _by_instrument(ids).items():
+            texts = ", ".join(literal(each) for each in sorted(listed))
+            rows = self._ask(
+                f"SELECT DISTINCT order_key FROM {self._fills} FINAL"
+                f" WHERE ({_INSTRUMENT}) = {_tuple(of_instrument)} AND order_key != ''"
+                f" AND (trade_id IN ({texts}) OR report_id IN ({texts}))"
+            )
+            found |= {(of_instrument, key) for (key,) in rows}
+        return found
+
+    def related(self, chosen: Chosen) -> set[RecordId]:
+        """The records of known orders that chosen records tell of by an id; chosen ones may be among them."""
+        records = f"{self._records} WHERE {chosen.condition()}"
+        ids = f"arrayJoin([{', '.join(_IDS)}])"
+        rows = self._ask(f"""
+            SELECT toString(record.1), toString(record.2)
+            FROM (
+                SELECT arrayJoin(record_ids) AS record FROM {self._orders}
+                WHERE ({_INSTRUMENT}, order_key) IN (
+                    SELECT exchange, account, symbol, {_SIMULATED}, concat('id:', order_id) FROM {records}
+                    AND order_id NOT IN ({_NONE})
+                ) OR ({_INSTRUMENT}, order_key) IN (
+                    SELECT {_INSTRUMENT}, order_key FROM {self._ids}
+                    WHERE ({_INSTRUMENT}, id) IN (SELECT exchange, account, symbol, {_SIMULATED}, {ids} FROM {records})
+                )
+                UNION ALL
+                SELECT (session, seq) FROM {self._ids}
+                WHERE order_key = '' AND ({_INSTRUMENT}, id) IN (
+                    SELECT exchange, account, symbol, {_SIMULATED}, {ids} FROM {records}
+                )
+            )
+            GROUP BY record""")
+        return {(int(session), int(seq)) for session, seq in rows}
+
+    def contents(self, keys: Iterable[FillKey]) -> dict[FillKey, int]:
+        """Of the fills that there are under these keys a hash of what their rows say; 0 if it is not known."""
+        listed = sorted(set(keys))
+        if not listed:
+            return {}
+        rows = self._ask(
+            f"SELECT toString(minute), {_INSTRUMENT}, toString(session), toString(seq), toString(content)"
+            f" FROM {self._fills} FINAL WHERE ({unique.FILL_KEY}) IN ({', '.join(map(_fill_key, listed))})"
+        )
+        return {(int(row[0]), _instrument(row[1:]), int(row[5]), int(row[6])): int(row[7]) for row in rows}
+
+    def hard(self, chosen: Chosen, version: int) -> tuple[list[list[RecordId]], list[RecordId]]:
+        """The records of each order of a version that is not plain, and those of the chosen that name no order."""
+        rows = self._ask(
+            f"SELECT arrayMap(each -> (toString(each.1), toString(each.2)), record_ids) FROM {self._orders}"
+            f" WHERE version = {version} AND is_hard"
+        )
+        unnamed = self._ask(
+            f"SELECT toString(session), toString(seq) FROM {self._records} FINAL WHERE ({chosen.condition()})"
+            f" AND order_id IN ({_NONE}) AND client_order_id = '' AND orig_client_order_id = '' AND NOT {FUNDING}"
+        )
+        as_ids = [[(int(session), int(seq)) for session, seq in ids] for (ids,) in rows]
+        return as_ids, [(int(session), int(seq)) for session, seq in unnamed]
+
+    # Writing
+
+    def insert_plain(self, chosen: Chosen, version: int) -> set[int]:
+        """Insert the rows of orders and fills that are plain; orders that are not come in as `is_hard`.
+
+        Returns:
+            the minutes in which such fills count, or counted.
+        """
+        records = f"{self._records} FINAL WHERE ({chosen.condition()})"
+        fills, orders = ", ".join(unique.FILL_COLUMNS), ", ".join(unique.ORDER_COLUMNS)
+        new = Chosen(chosen.ranges).condition()
+        self._run(
+            f"INSERT INTO {self._fills} ({unique.FILL_KEY}, version, is_removed)"
+            f" SELECT {unique.FILL_KEY}, {version - 1}, 1 FROM ({plain_copies(records, new)})"
+        )
+        self._run(
+            f"INSERT INTO {self._fills} ({fills}, version, is_removed)"
+            f" SELECT {fills}, {version}, 0 FROM ({plain_fills(records, new)})"
+        )
+        self._run(
+            f"INSERT INTO {self._orders} ({orders}, is_hard, version, is_removed)"
+            f" SELECT {orders}, is_hard, {version}, 0 FROM ({plain_orders(records)})"
+        )
+        self._run(
+            f"INSERT INTO {self._ids} ({_INSTRUMENT}, id, order_key, session, seq) SELECT {_INSTRUMENT},"
+            f" arrayJoin(client_ids), order_key, 0, 0 FROM {self._orders} WHERE version = {version}"
+        )
+        rows = self._ask(
+            f"SELECT DISTINCT toString(minute) FROM (SELECT minute FROM ({plain_copies(records, new)})"
+            f" UNION ALL SELECT minute FROM {self._fills} WHERE version = {version})"
+        )
+        return {int(minute) for (minute,) in rows}
+
+    def insert_fills(self, rows: Sequence[Mapping[str, Any]], version: int, *, removed: bool = False) -> None:
+        """Insert rows of fills, with `minute` and `content`; or keys of fills that there are not."""
+        self._insert("unique_fills", rows, {"version": version, "is_removed": int(removed)})
+
+    def insert_orders(self, rows: Sequence[Mapping[str, Any]], version: int, *, removed: bool = False) -> None:
+        """The same of orders."""
+        self._insert("unique_orders", rows, {"version": version, "is_removed": int(removed)})
+
+    def insert_ids(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Insert under which ids orders, or records without one, are known."""
+        self._insert("known_ids", rows, {})
+
+    def remove_older(self, orders: Iterable[tuple[Instrument, str]], version: int) -> None:
+        """Remove orders of these keys that no row of this version or a later one has replaced."""
+        if named := _named(orders):
+            self._run(
+                f"INSERT INTO {self._orders} ({unique.ORDER_KEY}, version, is_removed)"
+                f" SELECT {unique.ORDER_KEY}, {version}, 1 FROM {self._orders} FINAL"
+                f" WHERE ({unique.ORDER_KEY}) IN ({named}) AND version < {version}"
+            )
+
+    def note_derived(self, records: SeqSet) -> None:
+        """Note that these records are derived."""
+        rows = [{"session": each.session, "first_seq": each.first_seq, "end": each.end} for each in records.ranges]
+        self._insert("derived", rows, {})
+
+    def _insert(self, name: str, rows: Sequence[Mapping[str, Any]], more: Mapping[str, Any]) -> None:
+        if not rows:
+            return
+        columns = list({**rows[0], **more})
+        types = unique.TABLES[name].columns
+        lines = "\n".join(json.dumps([_written({**row, **more}[column]) for column in columns]) for row in rows)
+        structure = ", ".join(f"{quoted(each)} {'Int64' if types[each] == TIME else types[each]}" for each in columns)
+        shown = (f"{_AS_TIME}({quoted(each)}, 'UTC')" if types[each] == TIME else quoted(each) for each in columns)
+        self._run(
+            f"INSERT INTO {self._named[name]} ({', '.join(map(quoted, columns))}) SELECT {', '.join(shown)}"
+            f" FROM format(JSONCompactEachRow, {literal(structure)}, {literal(lines)})"
+        )
+
+
+def _range(row: Sequence[str]) -> Range:
+    session, begin, end = map(int, row)
+    return Range.between(session, begin, end)
+
+
+def _column(name: str) -> str:
+    if EXECUTION.is_time(name):
+        return f"toString(toUnixTimestamp64Nano({name}))"
+    if name not in EXECUTION.words and EXECUTION.dtype[name].kind in "ui":
+        return f"toString({name})"
+    return f"toString({name})" if EXECUTION.dtype[name].kind == "f" else name
+
+
+def _value(name: str, value: Any) -> Any:
+    kind = EXECUTION.dtype[name].kind
+    if name in EXECUTION.words or kind == "S":
+        return value
+    return float(value) if kind == "f" else int(value)
+
+
+def _written(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return f"{value:f}"
+    return value if not isinstance(value, float) or math.isfinite(value) else str(value)
+
+
+def _instrument(row: Sequence[Any]) -> Instrument:
+    return row[0], row[1], row[2], bool(row[3])
+
+
+def _by_instrument(ids: Iterable[tuple[Instrument, str]]) -> dict[Instrument, set[str]]:
+    found: dict[Instrument, set[str]] = {}
+    for instrument, each in ids:
+        found.setdefault(instrument, set()).add(each)
+    return found
+
+
+def _tuple(instrument: Instrument, *more: str) -> str:
+    *texts, simulated = instrument
+    return f"({', '.join([*map(literal, texts), str(simulated).lower(), *map(literal, more)])})"
+
+
+def _named(ids: Iterable[tuple[Instrument, str]]) -> str:
+    return ", ".join(_tuple(instrument, each) for instrument, each in sorted(set(ids)))
+
+
+def _id_first(instrument: Instrument, name: str) -> str:
+    *texts, simulated = instrument
+    return f"({', '.join(map(literal, (name, *texts)))}, {str(simulated).lower()})"
+
+
+def _fill_key(key: FillKey) -> str:
+    minute, (exchange, account, symbol, simulated), session, seq = key
+    texts = ", ".join(map(literal, (exchange, account, symbol)))
+    return f"({minute}, {texts}, {str(simulated).lower()}, {session}, {seq})"
+
+
+def _listed(records: Iterable[RecordId]) -> str:
+    return ", ".join(f"({session}, {seq})" for session, seq in records)
