@@ -147,3 +147,20 @@ def position(recorded: Recorded) -> Decimal:
     side, quantity = COMPARED.index("side"), COMPARED.index("last_quantity")
     signs = {"buy": 1, "sell": -1}
     return sum((signs[row[side]] * Decimal(repr(row[quantity])) for row in recorded.expected), Decimal(0))
+
+
+def check_derived(client: Client, database: str, *recorded: Recorded) -> None:
+    """Each fill of these rings is one fill, and the positions are the sums of them."""
+    of = {each: COMPARED.index(each) for each in ("side", "last_quantity", "trade_id", "strategy")}
+    expected: dict[str, list[Decimal]] = {}
+    for row in (row for each in recorded for row in each.expected):
+        amounts = expected.setdefault(row[of["strategy"]], [Decimal(0), Decimal(0), Decimal(0)])
+        amounts[row[of["side"]] == "sell"] += Decimal(str(row[of["last_quantity"]]))
+        amounts[2] += 1
+    sums = "sum(bought_quantity), sum(sold_quantity), toDecimal64(sum(fills), 0)"
+    found = client.query(f"SELECT strategy, {sums} FROM `{database}`.positions GROUP BY strategy").result_rows
+    got = {name: [*amounts] for name, *amounts in found}
+    assert got == expected, (got, expected)
+    trades = client.query(f"SELECT trade_id FROM `{database}`.fills").result_rows
+    told = [row[of["trade_id"]] for each in recorded for row in each.expected]
+    assert sorted(str(trade) for (trade,) in trades) == sorted(told)

@@ -15,6 +15,7 @@ from ringbuf.journal.step import Step
 from ringbuf.launch import writer_process
 from ringbuf.launch.child_process import module
 from ringbuf.tools.cli import main
+from ringbuf.writer.derive import derivation
 from ringbuf.writer.drain import drain
 from ringbuf.writer.load import batch, batches, catch_up, loader
 
@@ -61,6 +62,7 @@ def shrink_limits(batch_bytes: int = 512 * 1024) -> None:
         (catch_up, "CATCH_UP_BYTES", batch_bytes // 4),
         (loader, "PATIENCE_SECONDS", 0.5),
         (drain, "CYCLE_BYTES", 96 * 1024),
+        (derivation, "CLOSE_SECONDS", 0.2),
     ):
         setattr(limited, name, value)
 

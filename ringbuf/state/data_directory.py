@@ -8,6 +8,7 @@
     quarantine.jsonl   records that the database refuses, and journal regions that cannot be read
     writer.lock        locked by the one writer, and by nobody else
     database.lock      locked by who uses the embedded database, the checkpoint or the quarantine
+    rebuild            asks the writer to derive all orders, fills and sums again
     query.sock         where the holder of database.lock answers questions
 
 Whoever needs one of these asks here. A file that is replaced as a whole is written beside itself first, as `NAME.tmp`.
@@ -67,6 +68,11 @@ class DataDirectory:
     def query_socket(self) -> Path:
         """Socket of `ringbuf.state.query_server`."""
         return self.path / "query.sock"
+
+    @property
+    def rebuild(self) -> Path:
+        """File that asks for everything to be derived again."""
+        return self.path / "rebuild"
 
     def damaged_checkpoint(self, found_ns: int) -> Path:
         """What a checkpoint that cannot be read is renamed to; `found_ns`: when, ns since the epoch."""

@@ -7,6 +7,7 @@ from uuid import uuid4
 import pytest
 
 from ringbuf.launch.clickhouse_server import ClickHouse
+from ringbuf.sinks.clickhouse.layers import TABLES
 from tests.clickhouse.databases import Database, EmbeddedProcess, server_of, writer_was_here
 
 
@@ -53,7 +54,8 @@ def _prepared(request: pytest.FixtureRequest) -> Iterator[Database]:
 @pytest.fixture
 def views(_prepared: Database) -> Database:
     """A database with tables and views, and no record."""
-    _prepared.command(f"TRUNCATE TABLE {_prepared.name()}.executions")
+    for table in ("executions", *TABLES):
+        _prepared.command(f"TRUNCATE TABLE IF EXISTS {_prepared.name()}.{table}")
     return _prepared
 
 

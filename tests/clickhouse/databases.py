@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from multiprocessing.managers import BaseManager
 from pathlib import Path
 from typing import Any
+from unittest import mock
 from urllib.parse import unquote, urlsplit
 from uuid import uuid4
 
@@ -26,6 +27,8 @@ from ringbuf.sinks.clickhouse.engine import PASSWORD_VARIABLE, Embedded, Server
 from ringbuf.sinks.clickhouse.sink import ClickHouseSink
 from ringbuf.sinks.sink import Withheld
 from ringbuf.state.data_directory import DataDirectory
+from ringbuf.writer.derive import deriver
+from ringbuf.writer.derive.deriver import FEW, Deriver
 
 Records = np.ndarray[Any, np.dtype[np.void]]
 ON_SERVER = pytest.mark.parametrize("_prepared", ["open_on_server"], indirect=True)
@@ -59,12 +62,21 @@ class Database:
         self.prepare()
         self.ensure()
 
-    def insert(self, records: Records, schema: Schema = EXECUTION, token: str | None = None, pieces: int = 1) -> None:
-        """Insert records, their bytes cut into as many pieces."""
+    def insert(
+        self,
+        records: Records,
+        schema: Schema = EXECUTION,
+        token: str | None = None,
+        pieces: int = 1,
+        few: int | None = FEW,
+    ) -> None:
+        """Insert records, their bytes cut into as many pieces; and derive, up to `few` of them by the rules at once."""
         content = memoryview(records.tobytes())
         step = -(-len(content) // pieces)
         body = [content[start : start + step] for start in range(0, len(content), step)]
         self._sink.insert(schema, body, len(records), token or uuid4().hex)
+        if schema.name == EXECUTION.name and few is not None:
+            self.derive(few)
 
     def insert_bytes(self, content: bytes, rows: int, schema: Schema = EXECUTION) -> None:
         """Insert whatever these bytes are."""
@@ -79,6 +91,23 @@ class Database:
 
     def note_sessions(self, sessions: Iterable[tuple[SessionInfo, int]]) -> None:
         self._sink.note_sessions(sessions)
+
+    def derive(self, few: int = FEW) -> None:
+        """Derive all records that are not derived yet; up to `few` of them go through the rules at once."""
+        rows, sums = self._sink.unique, self._sink.sums
+        self._sink.layers.ensure()
+        self._sink.layers.make_again()
+        with mock.patch.object(deriver, "FEW", few):
+            made = Deriver(rows, sums)
+            made.derive(rows.pending())
+            made.note()
+
+    def close_sums(self) -> None:
+        """Sum and close all buckets that are over."""
+        sums = self._sink.sums
+        while (over := sums.due()) is not None:
+            sums.sum_up(over)
+            sums.close(over)
 
     def command(self, sql: str) -> None:
         """Do something to the database that the product would not do."""

@@ -14,6 +14,7 @@ from ringbuf.sinks.clickhouse.sink import ClickHouseSink
 from ringbuf.state.data_directory import DataDirectory
 from ringbuf.state.quarantine import Quarantine
 from ringbuf.state.verified import VerifiedFile, load
+from ringbuf.writer.derive.derivation import Derivation
 from ringbuf.writer.load.batch import Insert, Piece
 from ringbuf.writer.load.connection import Connection, Shared
 from ringbuf.writer.load.latency import Latency
@@ -43,7 +44,10 @@ class Loading:
     def __init__(self, sink: ClickHouseSink, directory: Path) -> None:
         self.problems, self.quarantine = Problems(), Quarantine(DataDirectory(directory).quarantine)
         self.verified = VerifiedFile.open(DataDirectory(directory), sink.destination, 1, self.problems.report)
-        shared = Shared(Tables(), self.quarantine, self.verified, Latency(), self.problems, threading.Event())
+        derivation = Derivation(lambda: sink, DataDirectory(directory).rebuild, self.problems)
+        shared = Shared(
+            Tables(), self.quarantine, self.verified, Latency(), self.problems, threading.Event(), derivation
+        )
         self.connection = Connection(sink, shared, patience=10.0, dividing_seconds=10.0)
 
     def deliver(self, insert: Insert) -> None:
@@ -105,7 +109,7 @@ def test_views_are_made_although_the_server_went_away_between_the_table_and_them
     sink.failed = False
     loading.deliver(insert_of(1))
     assert sink.failed
-    assert clickhouse_server.rows(f"SELECT count() FROM {database}.orders") == [(1,)]
+    assert clickhouse_server.rows(f"SELECT count() FROM {database}.reckoned_orders") == [(1,)]
 
 
 def burn(sink: ClickHouseSink, insert: Insert, attempts: int) -> None:

@@ -8,11 +8,12 @@ from typing import Any
 
 from ringbuf.record.fields import Kind, names
 from ringbuf.sinks.clickhouse.table import TIME
+from ringbuf.sinks.clickhouse.views.definitions import RECKONED
 from ringbuf.sinks.clickhouse.views.orders import ORDERS
 from ringbuf.sinks.clickhouse.views.placed import placed
 from ringbuf.sinks.clickhouse.views.positions import FILLS
 from ringbuf.trading.derivation import derive
-from tests.clickhouse.databases import Database, executions
+from tests.clickhouse.databases import ON_SERVER, Database, executions
 from tests.clickhouse.test_rules import BASE, CONTRADICTIONS, given, shuffled
 from tests.model.venue import random_venue
 from tests.unit.trading.histories import BEGIN_NS, Fields, histories
@@ -108,7 +109,7 @@ def check(database: Database, all_records: Sequence[Sequence[Fields]]) -> None:
         ("fills", FILLS, derived.fills, OF_FILL),
     ):
         assert all(row.keys() == columns.keys() | more for row in rows)
-        found = differences(of_view(database, name, columns), rows, columns)
+        found = differences(of_view(database, RECKONED[name], columns), rows, columns)
         accounts = sorted({int(account) for _, account, _ in found})
         assert not found, (name, accounts, found[:3], list(all_records[accounts[0]]) if accounts else "")
     known = {order_of(row): [row["record_ids"], row["client_ids"]] for row in derived.orders}
@@ -128,6 +129,7 @@ def test_records_that_contradict_each_other_come_to_the_rows_of_the_views(views:
     check(views, known)
 
 
+@ON_SERVER
 def test_in_any_order_of_arrival_and_from_any_session_rows_are_those_of_the_views(views: Database) -> None:
     for seed in range(3):
         draw = random.Random(seed)
@@ -137,6 +139,7 @@ def test_in_any_order_of_arrival_and_from_any_session_rows_are_those_of_the_view
         check(views, known)
 
 
+@ON_SERVER
 def test_whatever_a_venue_does_and_however_it_tells_it_rows_are_those_of_the_views(views: Database) -> None:
     known = [[*map(given, random_venue(f"rows {number}").arrivals())] for number in range(200)]
     store(views, known, random.Random(1))
@@ -168,6 +171,7 @@ ODD: list[Fields] = [
 ]
 
 
+@ON_SERVER
 def test_odd_values_come_to_the_rows_of_the_views(views: Database) -> None:
     draw = random.Random("odd")
     contradictions: list[list[Fields]] = json.loads(CONTRADICTIONS.read_text())

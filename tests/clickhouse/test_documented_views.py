@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ringbuf.query.database import Database as Asked
-from ringbuf.sinks.clickhouse.views import create_views
+from ringbuf.sinks.clickhouse.views.definitions import create_views
 from ringbuf.sinks.clickhouse.views.parameterised import PARAMETERISED, POSITIONS_AT
 from ringbuf.tools.sql import print_rows
 from tests.checkout import ROOT

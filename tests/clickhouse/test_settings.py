@@ -114,8 +114,13 @@ def opened(server: ServerWithProfiles, request: pytest.FixtureRequest) -> Iterat
 def fills(count: int) -> Records:
     """Fills of one session."""
     fill = {"exec_type": "fill", "order_status": "partially_filled", "side": "buy", "last_price": 2.5, "price": 3.0}
-    identity = {"exchange": "x", "account": "a", "symbol": "s", "client_order_id": "c", "exchange_ns": 1}
-    return executions([{**fill, **identity, "last_quantity": 0.5, "trade_id": f"t{seq}"} for seq in range(count)])
+    identity = {"exchange": "x", "account": "a", "symbol": "s", "exchange_ns": 1}
+    return executions(
+        [
+            {**fill, **identity, "order_id": f"o{seq}", "last_quantity": 0.5, "trade_id": f"t{seq}"}
+            for seq in range(count)
+        ]
+    )
 
 
 @pytest.mark.parametrize("opened", HARMLESS, indirect=True)

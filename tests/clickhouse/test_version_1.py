@@ -32,7 +32,7 @@ def create_as_version_1_did(store: Database) -> None:
 
 def test_an_old_table_takes_both_versions_and_old_rows_are_as_if_nothing_new_was_given(store: Database) -> None:
     create_as_version_1_did(store)
-    store.insert(executions_1(2, session=1), EXECUTION_1)
+    store.insert(executions_1(2, session=1), EXECUTION_1, few=None)
     store.prepare()
     assert store.ensure(EXECUTION)
     assert not store.ensure(EXECUTION)

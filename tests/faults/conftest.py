@@ -13,7 +13,7 @@ from ringbuf.record.execution import EXECUTION
 from ringbuf.sinks.clickhouse.engine import Server
 from ringbuf.sinks.clickhouse.sink import ClickHouseSink
 from ringbuf.sinks.clickhouse.table import SESSIONS
-from ringbuf.sinks.clickhouse.views import create_views
+from ringbuf.sinks.clickhouse.views.definitions import create_views
 from tests.numbered import Numbered
 from tests.proxy import Proxy
 from tests.writer_process import WriterProcess

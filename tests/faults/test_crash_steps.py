@@ -7,7 +7,7 @@ import pytest
 
 from ringbuf.journal.step import Step
 from ringbuf.launch.clickhouse_server import ClickHouse
-from tests.recorded import Recorded, check_stored
+from tests.recorded import Recorded, check_derived, check_stored
 from tests.writer_process import QUICK, WriterProcess
 
 ELSEWHERE = {
@@ -52,3 +52,4 @@ def test_a_writer_killed_at_this_step_neither_loses_nor_doubles(
         writer.stop()
     with clickhouse_server.client() as client:
         check_stored(client, database, *rings)
+        check_derived(client, database, *rings)

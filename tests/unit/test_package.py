@@ -54,7 +54,7 @@ MAY_IMPORT = {
     "sinks": ("record", "trading"),
     "ringbuf": ("record", "ring"),
     "strategies": ("record", "ring", "trading"),
-    "writer": ("journal", "record", "ring", "sinks", "state"),
+    "writer": ("journal", "record", "ring", "sinks", "state", "trading"),
     "query": ("record", "sinks", "state", "trading"),
     "audit": ("journal", "query", "record", "ring", "sinks", "state"),
     "launch": ("ring", "state"),

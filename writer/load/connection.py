@@ -18,12 +18,14 @@ from typing import Final, TypeVar
 
 from ringbuf.errors import SinkError, SinkRefused, SinkUnavailable, TableMismatch
 from ringbuf.journal.step import Step, reached
+from ringbuf.record.execution import EXECUTION
 from ringbuf.record.schema import Schema
 from ringbuf.record.seqs import SeqSet
 from ringbuf.record.session import SessionInfo
 from ringbuf.sinks.sink import Sink, Withheld
 from ringbuf.state.quarantine import Quarantine
 from ringbuf.state.verified import VerifiedFile
+from ringbuf.writer.derive.derivation import Derivation
 from ringbuf.writer.load.batch import Batch, Insert
 from ringbuf.writer.load.latency import Latency
 from ringbuf.writer.load.retry import Retry, Stuck
@@ -48,6 +50,7 @@ class Shared:
     latency: Latency
     problems: Problems
     abandon: threading.Event
+    derivation: Derivation
     expiring: set[str] = field(default_factory=set)
 
     def note_damages(self, batch: Batch, retry: Retry) -> None:
@@ -118,6 +121,8 @@ class Connection:
         except SinkRefused as error:
             if self._divide(delivery.insert, error, time.monotonic() + self._dividing_seconds) == 0:
                 self._shared.problems.report(error)  # all is stored; somebody should know all the same
+        if insert.schema.name == EXECUTION.name:
+            self._shared.derivation.note(insert.records)
 
     def lacking(self, schema: Schema, records: SeqSet) -> SeqSet:
         """Which of these records are neither in the database nor in quarantine, nor expired when they came.

@@ -38,6 +38,7 @@ from ringbuf.state.checkpoint import Checkpoint, CheckpointFile, Intent
 from ringbuf.state.data_directory import DataDirectory
 from ringbuf.state.quarantine import Quarantine
 from ringbuf.state.verified import VerifiedFile
+from ringbuf.writer.derive.derivation import Derivation
 from ringbuf.writer.load.batch import CONNECTIONS, Batch
 from ringbuf.writer.load.batches import Batches, selection_of
 from ringbuf.writer.load.catch_up import CatchUp
@@ -53,6 +54,9 @@ from ringbuf.writer.worker import Worker
 LOGGER: Final = logging.getLogger("ringbuf.writer")
 PATIENCE_SECONDS: Final = 2.0
 """How long the others wait for a schema whose records the database does not take."""
+PAUSE_SHARE: Final = 4.0
+"""How much longer than an insert took, with what is derived from it, records gather for the next one."""
+MOST_PAUSE_SECONDS: Final = 0.35
 DIVIDING_SECONDS: Final = 10.0
 """How long refused records of a straggler are looked for before it is another one's turn."""
 
@@ -83,6 +87,7 @@ class Loader:
         verified: VerifiedFile,
         *,
         flush_interval: float,
+        derivation: Derivation,
     ) -> None:
         self.sent = checkpoint.offset
         self.latency = Latency()
@@ -94,9 +99,12 @@ class Loader:
         self._journal = journal
         self._problems = problems
         self._flush_interval = flush_interval
+        self._derivation = derivation
         self._retry = Retry(problems, self.abandon)
         self.tables = tables = Tables()
-        self._shared = shared = Shared(tables, self.quarantine, verified, self.latency, problems, self.abandon)
+        self._shared = shared = Shared(
+            tables, self.quarantine, verified, self.latency, problems, self.abandon, derivation
+        )
         connections = [
             Connection(connect(), shared, patience=PATIENCE_SECONDS, dividing_seconds=PATIENCE_SECONDS)
             for _ in range(CONNECTIONS + 1)
@@ -177,7 +185,8 @@ class Loader:
             self.news.wait(self._flush_interval if self.finishing.is_set() else VERIFY_SECONDS)
             self.news.clear()
         elif not self.finishing.is_set() and not self._has_plenty():
-            self.finishing.wait(max(0.0, started + self._flush_interval - time.monotonic()))
+            took = time.monotonic() - started
+            self.finishing.wait(max(self._flush_interval - took, min(MOST_PAUSE_SECONDS, PAUSE_SHARE * took)))
 
     def _recover(self) -> None:
         """Settle the batch that was on its way when an earlier run ended, with its own tokens."""
@@ -206,6 +215,8 @@ class Loader:
         reached(Step.BATCH_SENT)
         self._verifier.add(batch)
         self.sent = batch.end
+        if not self._has_plenty():
+            self._derivation.settle()  # then an answer has all that was sent
         for schema, error in stuck.items():
             self._fall_behind(schema, error, batch.tokens, self._verifier.rows_of(schema), self.sent)
 

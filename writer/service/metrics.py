@@ -32,6 +32,8 @@ class StatusCollector(Collector):
         yield GaugeMetricFamily(f"{_PREFIX}_journal_bytes", "Bytes of all segments", journal["bytes"])
         backlog = journal["durable"] - journal["checkpoint"]
         yield GaugeMetricFamily(f"{_PREFIX}_backlog_bytes", "Journaled and not yet known to be stored", backlog)
+        underived = status["derivation"]["behind"]
+        yield GaugeMetricFamily(f"{_PREFIX}_underived_records", "Stored, and not yet in orders and fills", underived)
         yield GaugeMetricFamily(f"{_PREFIX}_database_reachable", "1 if it is", float(status["sink"]["reachable"]))
         yield from _of_stragglers(status["stragglers"])
         family = GaugeMetricFamily(f"{_PREFIX}_latency_seconds", "Append to stored", labels=["quantile"])

@@ -19,8 +19,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from ringbuf.errors import (
-    ConfigurationError,
-    JournalCorrupt,
     JournalError,
     JournalFull,
     JournalLost,
@@ -30,18 +28,18 @@ from ringbuf.journal.appender import JournalAppender
 from ringbuf.journal.reader import JournalReader
 from ringbuf.sinks.clickhouse.engine import Embedded, Engine, Server, described
 from ringbuf.sinks.clickhouse.sink import ClickHouseSink
-from ringbuf.state import checkpoint as state_file
-from ringbuf.state.checkpoint import Checkpoint
 from ringbuf.state.data_directory import DataDirectory
 from ringbuf.state.lock_file import LockFile, holder
 from ringbuf.state.status import INTERVAL_SECONDS, StatusFile
 from ringbuf.state.verified import VerifiedFile
+from ringbuf.writer.derive.derivation import Derivation
 from ringbuf.writer.drain.attached_rings import AttachedRings
 from ringbuf.writer.drain.dead_rings import DeadRings
 from ringbuf.writer.drain.drain import Drain
 from ringbuf.writer.load.keeping import Keeping
 from ringbuf.writer.load.loader import Loader
 from ringbuf.writer.problems import Problems
+from ringbuf.writer.service.checkpoint_found import load_checkpoint
 from ringbuf.writer.service.database_access import DatabaseAccess
 from ringbuf.writer.service.directory_lock import take
 from ringbuf.writer.service.journal_segments import JournalSegments
@@ -107,7 +105,7 @@ class Writer:
             self._access.open_first()
         directory.journal.mkdir(mode=0o700, exist_ok=True)
         self._reader = JournalReader(directory.journal)
-        checkpoint = self._load_checkpoint()
+        checkpoint = load_checkpoint(directory, self._access.sink.destination, self._reader, self._problems)
         self._journal = JournalAppender.open(
             directory.journal,
             not_below=checkpoint.highest,
@@ -119,6 +117,7 @@ class Writer:
         self._verified = VerifiedFile.open(
             directory, self._access.sink.destination, self._started_ns, self._problems.report
         )
+        self._derivation = Derivation(partial(ClickHouseSink, engine, database), directory.rebuild, self._problems)
         self._loader = Loader(
             directory,
             self._journal,
@@ -128,6 +127,7 @@ class Writer:
             checkpoint,
             self._verified,
             flush_interval=settings.flush_interval,
+            derivation=self._derivation,
         )
         self._dead_rings = DeadRings(self._rings, self._problems, self._loaded, settings.remove_dead_after)
         self._segments = JournalSegments(
@@ -159,13 +159,15 @@ class Writer:
             raise
         finally:
             self._finish_loading(loading)
+            has_derived = self._derivation.finish(self._settings.stop_timeout)
             self._stopped.set()
             monitoring.join()
             self._rings.close()
             self._journal.close()
             self._loader.close()
             keeping.join(self._settings.stop_timeout)
-            is_over = not loading.is_alive() and not keeping.is_alive() and self._access.close()
+            has_ended = not (loading.is_alive() or keeping.is_alive()) and has_derived
+            is_over = has_ended and self._access.close()
         LOGGER.info("stopped: %d records captured, %d stored", self._drain.captured, self._loader.stored)
         return is_over
 
@@ -193,7 +195,7 @@ class Writer:
                 **described(self._engine),
                 "database": self._database,
                 "reachable": error is None,
-                "error": error or loader.trouble,
+                "error": error or loader.trouble or self._derivation.error,
             },
             "rings": len(self._rings.listed),
             "removed_rings": self._dead_rings.removed,
@@ -210,32 +212,13 @@ class Writer:
                 "segments": len(segments),
                 "bytes": sum(segment.size for segment in segments),
             },
+            "derivation": {"behind": self._derivation.behind},
             "stragglers": [each.described(name) for name, each in loader.checkpoint.behind.items()],
             "latency_ms": loader.latency.summary(),
             "errors": self._problems.counts(),
         }
 
     # Start
-
-    def _load_checkpoint(self) -> Checkpoint:
-        """The state an earlier writer left. What is damaged is set aside: then all of the journal is doubtful."""
-        destination = self._access.sink.destination
-        try:
-            found = state_file.load(self._directory.checkpoint)
-        except JournalCorrupt as error:
-            self._problems.report(error)
-            self._directory.checkpoint.rename(self._directory.damaged_checkpoint(time.time_ns()))
-            found = None
-        if found is None:
-            segments = self._reader.segments()
-            found = Checkpoint(destination, segments[0].base if segments else 0)
-            state_file.save(self._directory.checkpoint, found)
-        if _unbracketed(found.destination) != _unbracketed(destination):
-            raise ConfigurationError(
-                f"data directory {self._directory} loads into {found.destination}, not into {destination}",
-                "give this writer another --data-dir, or the database it had",
-            )
-        return found
 
     def _handle_signals(self) -> None:
         def handle(number: int, _: object) -> None:
@@ -312,6 +295,7 @@ class Writer:
     def _load(self) -> None:
         if not self._access.open_later(self._loader.abandon, self._loader.quarantine.read_again):
             return
+        self._derivation.start()
         while True:
             try:
                 self._loader.run()
@@ -366,11 +350,6 @@ class Writer:
             self._problems.report(error)
         except Exception:
             LOGGER.exception("the monitor failed; it goes on")
-
-
-def _unbracketed(destination: str) -> str:
-    """Without the brackets around an address of IPv6, which release 0.1.0 left out."""
-    return destination.replace("[", "").replace("]", "")
 
 
 def run(data_dir: Path, server: Server | None, database: str, settings: Settings) -> bool:

@@ -1,0 +1,78 @@
+"""What is lost of the rows that are derived is made again, and no answer changes."""
+
+from typing import Any
+
+import pytest
+
+from ringbuf.sinks.clickhouse.layers import TABLES
+from tests.clickhouse.databases import ON_SERVER, Database
+from tests.clickhouse.test_sums import MINUTE, MOMENT, fill, insert, rows
+
+OPEN = {"exec_type": "new", "order_status": "new", "quantity": 3.0, "last_quantity": 0.0, "trade_id": ""}
+
+
+def prepared(database: Database) -> list[Any]:
+    """Fills of closed buckets and an open order; gives all answers."""
+    insert(database, [fill(number, MOMENT + number * MINUTE) for number in range(20)], 0)
+    insert(database, [fill(90, MOMENT, **OPEN)], 20)
+    database.close_sums()
+    return answers(database)
+
+
+def answers(database: Database) -> list[Any]:
+    name = database.name()
+    return [rows(database, f"{name}.{view}", "toString(tuple(*))") for view in ("positions", "fills", "orders")]
+
+
+def restarted(database: Database) -> None:
+    """What a writer does when it starts."""
+    database.ensure()
+    database.derive()
+
+
+@pytest.mark.parametrize("how", ["DROP TABLE {} SYNC", "TRUNCATE TABLE {}"])
+@pytest.mark.parametrize("table", TABLES)
+@ON_SERVER
+def test_a_table_that_is_dropped_or_emptied_is_made_again(views: Database, table: str, how: str) -> None:
+    before = prepared(views)
+    views.command(how.format(f"{views.name()}.{table}"))
+    restarted(views)
+    assert answers(views) == before
+    views.close_sums()
+    assert answers(views) == before
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "unique_fills DROP COLUMN content",
+        "unique_orders MODIFY COLUMN records UInt32",
+        "fill_sums ADD COLUMN note String",
+        "buckets DROP COLUMN whole_span",
+    ],
+)
+@ON_SERVER
+def test_a_table_that_is_altered_is_made_again(views: Database, change: str) -> None:
+    before = prepared(views)
+    views.command(f"ALTER TABLE {views.name()}.{change}")
+    restarted(views)
+    assert answers(views) == before
+
+
+@ON_SERVER
+def test_records_of_an_earlier_release_are_derived_at_the_first_start(views: Database) -> None:
+    before = prepared(views)
+    for table in TABLES:
+        views.command(f"DROP TABLE {views.name()}.{table} SYNC")
+    restarted(views)
+    restarted(views)
+    assert answers(views) == before
+
+
+@ON_SERVER
+def test_a_record_that_comes_into_a_gap_is_derived_by_the_next_writer(views: Database) -> None:
+    """As one does that was in quarantine and is sent once more."""
+    insert(views, [fill(number, MOMENT) for number in (0, 1)], 0)
+    insert(views, [fill(number, MOMENT) for number in (5, 6)], 5)
+    insert(views, [fill(number, MOMENT) for number in (2, 3, 4)], 2)
+    assert rows(views, f"{views.name()}.positions", "fills") == [(7,)]

@@ -1,0 +1,206 @@
+"""The derivation: a thread that keeps the rows of orders and fills, and their sums, up to what is stored.
+
+It is told of records when they are acknowledged. It never holds up the drain, and the loader only for a moment: a
+database that refuses rows of orders still gets every record. What is not derived when a writer ends is found again from
+the database, by the next writer that starts.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from ringbuf.errors import RingbufError
+from ringbuf.journal.step import Step, reached
+from ringbuf.record.seqs import Range, SeqSet
+from ringbuf.sinks.clickhouse.sink import ClickHouseSink
+from ringbuf.sinks.clickhouse.sums import Sums
+from ringbuf.writer.derive.deriver import MANY, Deriver
+from ringbuf.writer.load.retry import pauses
+from ringbuf.writer.problems import Problems
+
+LOGGER: Final = logging.getLogger("ringbuf.writer")
+SETTLE_SECONDS: Final = 1.0
+CLOSE_SECONDS: Final = 10.0
+"""How often buckets of sums are closed, if any are over, and how often lost tables are looked for."""
+LEFT_AT_ONCE: Final = 50_000
+"""So many records are derived at once that earlier writers left; what comes meanwhile waits so long."""
+NOTE_SECONDS: Final = 1.0
+"""How often is noted in the database what is derived."""
+REQUEST_SECONDS: Final = 1.0
+"""How often is looked whether everything is to be derived again."""
+
+
+class Derivation:
+    """Derives records that were stored.
+
+    Attributes:
+        error: what it fails with at the moment, None if it does not.
+
+    Args:
+        connect: makes a sink of its own that is not yet connected.
+        request: a file; while it is there, everything is to be derived again.
+    """
+
+    def __init__(self, connect: Callable[[], ClickHouseSink], request: Path, problems: Problems) -> None:
+        self.error: str | None = None
+        self._connect = connect
+        self._request = request
+        self._problems = problems
+        self._lock = threading.Condition()
+        self._waiting = SeqSet()
+        self._left = SeqSet()  # by earlier writers, or by a try that failed; what comes now goes first
+        self._is_again = False
+        self._at_work = SeqSet()
+        self._is_ending = False
+        self._abandoned = threading.Event()
+        self._close_at = self._note_at = 0.0
+        self._thread = threading.Thread(target=self._run, name="derivation", daemon=True)
+
+    @property
+    def behind(self) -> int:
+        """How many records are known to be stored and not derived."""
+        return self._waiting.count + self._left.count + self._at_work.count
+
+    def start(self) -> None:
+        """Begin, if it has not begun."""
+        if self._thread.ident is None:
+            self._thread.start()
+
+    def note(self, records: SeqSet) -> None:
+        """Take note of records of EXECUTION that were stored."""
+        with self._lock:
+            self._waiting |= records
+            self._lock.notify_all()
+
+    def settle(self) -> None:
+        """Wait until all that was noted is derived; not for long, and not if it cannot be."""
+        with self._lock:
+            self._lock.wait_for(lambda: not (self._waiting or self._at_work) or bool(self.error), SETTLE_SECONDS)
+
+    def finish(self, seconds: float) -> bool:
+        """Have it derive what was noted and end; whether it has ended after so many seconds."""
+        with self._lock:
+            self._is_ending = True
+            self._lock.notify_all()
+        if self._thread.ident is not None:
+            self._thread.join(seconds)
+            self._abandoned.set()
+            self._thread.join(seconds)
+        return not self._thread.is_alive()
+
+    # The thread
+
+    def _run(self) -> None:
+        waits = pauses()
+        while not self._abandoned.is_set():
+            sink = self._connect()
+            try:
+                self._work(sink)
+                return
+            except RingbufError as error:
+                self._problems.report(error)
+                self._fail(str(error))
+            except Exception as error:
+                LOGGER.exception("deriving orders and fills failed; it is tried again")
+                self._fail(f"{type(error).__name__}: {error}")
+            finally:
+                sink.close()
+            if self._is_ending:
+                return
+            self._abandoned.wait(next(waits))
+
+    def _fail(self, error: str) -> None:
+        """Put what was not derived back."""
+        with self._lock:
+            self.error = f"deriving orders and fills: {error}"
+            self._left |= self._at_work
+            self._at_work = SeqSet()
+            self._lock.notify_all()
+
+    def _work(self, sink: ClickHouseSink) -> None:
+        """Derive until it ends or something fails."""
+        sink.layers.ensure()
+        sink.layers.make_again()
+        self._find_left(sink)
+        deriver = Deriver(sink.unique, sink.sums)
+        while not self._abandoned.is_set():
+            if self._begins_again(sink):
+                deriver = Deriver(sink.unique, sink.sums)
+            records = self._next()
+            if records:
+                deriver.derive(records, again=self._is_again)
+                reached(Step.ROWS_DERIVED)
+                self._done()
+            if not records or time.monotonic() >= self._note_at:
+                deriver.note()
+                self._note_at = time.monotonic() + NOTE_SECONDS
+            if not records and self._is_ending:
+                return
+
+    def _find_left(self, sink: ClickHouseSink) -> None:
+        left = sink.unique.pending()
+        with self._lock:
+            self._left |= left - self._waiting
+
+    def _begins_again(self, sink: ClickHouseSink) -> bool:
+        """Whether all is to be derived again: it is asked for, or tables were emptied. Closes buckets now and then."""
+        if self._request.exists():
+            LOGGER.info("all orders, fills and sums are made again")
+            sink.layers.forget()
+            self._find_left(sink)
+            self._request.unlink(missing_ok=True)
+            return True
+        if time.monotonic() < self._close_at or self._is_ending:
+            return False
+        self._close_at = time.monotonic() + CLOSE_SECONDS
+        if lost := sink.layers.make_again():
+            LOGGER.warning("tables %s were emptied; what was in them is made again", ", ".join(lost))
+            self._find_left(sink)
+        self._close_buckets(sink.sums)
+        return bool(lost)
+
+    def _close_buckets(self, sums: Sums) -> None:
+        """Close what is over; but records that are stored go first."""
+        while (over := sums.due()) is not None:
+            sums.sum_up(over)
+            reached(Step.SUMS_WRITTEN)
+            sums.close(over)
+            reached(Step.SUMS_CLOSED)
+            if self._waiting or self._is_ending:
+                return
+
+    def _next(self) -> SeqSet:
+        """The records to be derived next, the earliest of each session; none if none came for a while."""
+        with self._lock:
+            self.error = None
+            self._lock.wait_for(
+                lambda: bool(self._waiting or self._left) or self._is_ending or self._abandoned.is_set(),
+                REQUEST_SECONDS,
+            )
+            if self._abandoned.is_set():
+                return SeqSet()
+            self._is_again = not self._waiting
+            self._at_work = _first(self._left, LEFT_AT_ONCE) if self._is_again else _first(self._waiting, MANY)
+            self._waiting -= self._at_work
+            self._left -= self._at_work
+            return self._at_work
+
+    def _done(self) -> None:
+        with self._lock:
+            self._at_work = SeqSet()
+            self._lock.notify_all()
+
+
+def _first(records: SeqSet, count: int) -> SeqSet:
+    """Some of these records, as many at most."""
+    taken: list[Range] = []
+    for each in records.ranges:
+        part = Range.between(each.session, each.first_seq, min(each.end, each.first_seq + count))
+        taken.append(part)
+        count -= part.count
+        if not count:
+            break
+    return SeqSet(taken)

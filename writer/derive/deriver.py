@@ -1,0 +1,352 @@
+"""The deriver: keeps one row for each order and each fill in the database, derived from the records that it has.
+
+Records are derived together with all that have an order or a trade in common with them: that is what a row follows
+from. Nothing is kept here: what is known is asked of the database, so another writer may derive the same order, and a
+deriver that ends at any moment has lost nothing.
+
+Few records are read and go through the rules (`ringbuf.trading`). Of many, what is plain is derived in the database by
+one pass, and only the rest goes through the rules.
+"""
+
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from hashlib import blake2b
+from operator import itemgetter
+from typing import Any, Final
+
+from ringbuf.journal.step import Step, reached
+from ringbuf.record.seqs import Range, SeqSet
+from ringbuf.sinks.clickhouse.sums import Sums
+from ringbuf.sinks.clickhouse.unique import INSTRUMENT, MINUTE_NS
+from ringbuf.sinks.clickhouse.unique_rows import Chosen, FillKey, Instrument, KnownId, RecordId, UniqueRows
+from ringbuf.trading.derivation import derive
+from ringbuf.trading.report import CHANGES
+from ringbuf.trading.states import NO_ID
+
+FEW: Final = 1_000
+"""So many new records all go through the rules."""
+AT_ONCE: Final = 1_000
+"""So many records go through the rules at once."""
+RECENT: Final = 4_000
+"""So many records are kept in memory, since their orders will be derived again."""
+MARKED_NS: Final = 10_000_000_000
+"""So long after the end of a minute nobody closes it; shorter than `GRACE_NS`, as clocks may differ a little."""
+MANY: Final = 200_000
+"""So many records are derived at once."""
+MOST_RELATED: Final = 5_000
+"""More records than that of orders that are known already are not derived at once: the statement would be too long."""
+_NAMES: Final = ("client_order_id", "orig_client_order_id")
+_TRADE_IDS: Final = ("trade_id", "report_id", "ref_id")
+_CHANGES: Final = {each.name.lower() for each in CHANGES}
+
+Row = Mapping[str, Any]
+
+
+class Deriver:
+    """Derives records. For one thread.
+
+    Args:
+        rows: the layer of orders and fills.
+        sums: that of sums.
+    """
+
+    def __init__(self, rows: UniqueRows, sums: Sums) -> None:
+        self._rows = rows
+        self._sums = sums
+        self._is_again = False
+        self._recent: dict[RecordId, Row] = {}
+        self._marked: dict[int, int] = {}  # by minute until when it need not be marked again
+        self._noted = self._derived = SeqSet()
+
+    def derive(self, records: SeqSet, *, again: bool = False) -> None:
+        """Derive these records, as far as there are such, with all that belongs to them.
+
+        Args:
+            again: somebody may have begun with it. Then rows that are as they should be may be in no sum yet.
+
+        Raises:
+            SinkUnavailable: the database cannot be reached, or does not allow it.
+        """
+        self._is_again = again
+        for portion in _portions(records.ranges):
+            self._derive(portion)
+            while len(self._recent) > RECENT:
+                del self._recent[next(iter(self._recent))]
+
+    def note(self) -> None:
+        """Note in the database what is derived; what was not noted is derived again by the next writer.
+
+        Raises:
+            SinkUnavailable: see `derive`.
+        """
+        grown = {*self._derived.ranges} - {*self._noted.ranges}  # each replaces the shorter one with its beginning
+        self._rows.note_derived(SeqSet(grown))
+        self._noted = self._derived
+
+    def _derive(self, portion: Sequence[Range]) -> None:
+        version = self._rows.version()
+        count = sum(each.count for each in portion)
+        if count <= FEW:
+            present = self._by_rules(Chosen(portion), version) & SeqSet(portion)
+        else:
+            present = self._rows.present(portion)
+            related = _without(self._rows.related(Chosen(portion)), portion)
+            known = _Closure(self._rows, Chosen((), related if len(related) <= MOST_RELATED else ()), self._recent)
+            others = _without(known.rows, portion)
+            if max(len(related), len(others)) > MOST_RELATED and count > 1:
+                for half in _halves(portion):
+                    self._derive(half)
+                return
+            self._in_database(Chosen(portion, others), version, known.of_unnamed())
+            self._rows.remove_older(known.orders, version)
+        self._derived |= present
+
+    def _in_database(self, chosen: Chosen, version: int, of_unnamed: Iterable[list[RecordId]]) -> None:
+        """Derive plain orders and fills in the database, and the others by the rules.
+
+        Args:
+            of_unnamed: further records for the rules, those together that belong to a record without an order.
+        """
+        minutes = self._rows.insert_plain(chosen, version)
+        reached(Step.FILLS_DERIVED)
+        self._mark(minutes, version)
+        orders, unnamed = self._rows.hard(chosen, version)
+        for records in _together([*orders, *([each] for each in unnamed), *of_unnamed]):
+            self._by_rules(Chosen((), records), version + 1)
+
+    def _mark(self, minutes: set[int], version: int) -> None:
+        """Mark the buckets of these minutes as open, but those of which nobody can have closed what we marked."""
+        now_ns = max(version, time.time_ns())
+        self._marked = {minute: until_ns for minute, until_ns in self._marked.items() if now_ns < until_ns}
+        self._sums.mark(minutes - self._marked.keys())
+        for minute in minutes:
+            if now_ns < (until_ns := (minute + 1) * MINUTE_NS + MARKED_NS):
+                self._marked[minute] = until_ns
+        reached(Step.BUCKETS_MARKED)
+
+    def _by_rules(self, chosen: Chosen, version: int) -> SeqSet:
+        """Derive chosen records by the rules, with all that belongs to them; returns which there are."""
+        found = _Closure(self._rows, chosen, self._recent)
+        derived = derive(found.rows.values())
+        possible = {_fill_key(each): each for each in _possible_fills(found.rows.values())}
+        fills = {_fill_key(each): _fill_row(each) for each in derived.fills}
+        known = {} if self._is_again else self._rows.contents(possible)
+        self._rows.insert_fills([*fills.values()], version)
+        self._rows.insert_fills([each for key, each in possible.items() if key not in fills], version, removed=True)
+        reached(Step.FILLS_DERIVED)
+        changed = {key for key in known if key not in fills}
+        changed |= {key for key, row in fills.items() if known.get(key) != row["content"]}
+        if self._is_again:
+            changed |= possible.keys()
+        self._mark({minute for minute, *_ in changed}, version)
+        orders = {(_instrument(each), each["order_key"]) for each in derived.orders}
+        ids = [*_order_ids(derived.orders), *found.unnamed_ids()]
+        self._rows.insert_ids([each for each in ids if _id_key(each) not in found.ids])
+        self._rows.insert_orders(derived.orders, version)
+        gone = [_order_key(instrument, key) for instrument, key in found.orders - orders]
+        self._rows.insert_orders(gone, version, removed=True)
+        return SeqSet(Range(session, seq, 1) for session, seq in found.rows)
+
+
+class _Closure:
+    """Records with all that have an order or a trade in common with them.
+
+    Attributes:
+        rows: the records by (session, seq).
+        orders: the keys of the orders that were known of them.
+        ids: under which ids what was known of them.
+
+    Args:
+        recent: records that need not be read again; those that are read are added. A record never changes.
+    """
+
+    def __init__(self, rows: UniqueRows, chosen: Chosen, recent: dict[RecordId, Row]) -> None:
+        self._source = rows
+        self._recent = recent
+        self.rows: dict[RecordId, Row] = {}
+        self.orders: set[tuple[Instrument, str]] = set()
+        self.ids: set[KnownId] = set()
+        self._asked: set[tuple[Instrument, str]] = set()
+        self._searched: set[tuple[Instrument, str]] = set()
+        new = self._read(chosen) if chosen.ranges or chosen.singles else []
+        while new:
+            missing = self._related(new) - self.rows.keys()
+            new = self._read(Chosen((), sorted(missing))) if missing else []
+
+    def unnamed_ids(self) -> Iterator[dict[str, Any]]:
+        """Under which ids records without an order are known."""
+        for record_id, row in self.rows.items():
+            if not _names_order(row):
+                for each in _told(row, _TRADE_IDS):
+                    yield _id_row(_instrument(row), each, "", record_id)
+
+    def of_unnamed(self) -> Iterator[list[RecordId]]:
+        """Each record without an order, and those that tell of the same trade."""
+        by_trade: dict[tuple[Instrument, str], list[RecordId]] = defaultdict(list)
+        for record_id, row in self.rows.items():
+            for each in _told(row, _TRADE_IDS):
+                by_trade[_instrument(row), each].append(record_id)
+        for row in self.rows.values():
+            if not _names_order(row):
+                yield [found for each in _told(row, _TRADE_IDS) for found in by_trade[_instrument(row), each]]
+
+    def _read(self, chosen: Chosen) -> list[Row]:
+        found = {each: self._recent[each] for each in chosen.singles if each in self._recent}
+        left = Chosen(chosen.ranges, [each for each in chosen.singles if each not in found])
+        if left.ranges or left.singles:
+            read = {(each["session"], each["seq"]): each for each in self._source.records(left)}
+            self._recent |= read
+            found |= read
+        self.rows |= found
+        return list(found.values())
+
+    def _related(self, rows: Iterable[Row]) -> set[RecordId]:
+        keys, ids, searched = set(), set(), set()
+        for row in rows:
+            instrument = _instrument(row)
+            if row["order_id"] not in NO_ID:
+                keys.add((instrument, f"id:{row['order_id']}"))
+            ids |= {(instrument, each) for each in _told(row, (*_NAMES, *_TRADE_IDS))}
+            if row["exec_type"] in _CHANGES or (row["exec_type"] == "fill" and not _is_found_by_order(row)):
+                searched |= {(instrument, each) for each in _told(row, _TRADE_IDS)}
+        if new := searched - self._searched:
+            keys |= self._source.orders_of_trades(new)
+        self._searched |= searched
+        known = self._source.known(keys - self._asked, ids - self._asked)
+        self._asked |= keys | ids | known.orders
+        self.orders |= known.orders
+        self.ids |= known.ids
+        return known.records
+
+
+def _portions(ranges: Sequence[Range]) -> Iterator[list[Range]]:
+    """The same records, as many at a time as are derived at once."""
+    portion: list[Range] = []
+    for each in (part for whole in ranges for part in whole.cut(MANY)):
+        if portion and sum(known.count for known in portion) + each.count > MANY:
+            yield portion
+            portion = []
+        portion.append(each)
+    if portion:
+        yield portion
+
+
+def _halves(portion: Sequence[Range]) -> Iterator[list[Range]]:
+    """Two parts of about the same size, in the order of the records of each session."""
+    parts = [list(each.cut(max(1, -(-each.count // 2)))) for each in portion]
+    yield [each[0] for each in parts]
+    rest = [part for each in parts for part in each[1:]]
+    if rest:
+        yield rest
+
+
+def _without(records: Iterable[RecordId], ranges: Sequence[Range]) -> list[RecordId]:
+    """The records that are in none of some ranges."""
+    left = SeqSet(Range(session, seq, 1) for session, seq in records) - SeqSet(ranges)
+    return [(each.session, seq) for each in left.ranges for seq in range(each.first_seq, each.end)]
+
+
+def _together(records: Iterable[Sequence[RecordId]]) -> Iterator[list[RecordId]]:
+    """The records of some orders, as many at a time as go through the rules at once."""
+    together: list[RecordId] = []
+    for each in records:
+        if together and len(together) + len(each) > AT_ONCE:
+            yield together
+            together = []
+        together += each
+    if together:
+        yield together
+
+
+def _possible_fills(rows: Iterable[Row]) -> Iterator[dict[str, Any]]:
+    """Every key under which a fill of some records may be known: that of any of its copies, in the minute of any."""
+    for copies in _copies([each for each in rows if each["exec_type"] in ("fill", "calculated")]):
+        minutes = {_minute(each) for each in copies}
+        for each in copies:
+            key = dict(zip(INSTRUMENT, _instrument(each), strict=True))
+            for minute in minutes:
+                yield {**key, "session": each["session"], "seq": each["seq"], "minute": minute}
+
+
+def _copies(trades: Sequence[Row]) -> Iterable[list[Row]]:
+    """The records that may be copies of one fill: they share an id of a trade, or an order if one of them has none."""
+    without_id = {key for each in trades if not _told(each, _TRADE_IDS) for key in _order_names(each)}
+    groups: dict[Any, list[Row]] = {}
+
+    def keys_of(row: Row) -> Iterator[Any]:
+        yield row["session"], row["seq"]
+        yield from ((_instrument(row), "trade", each) for each in _told(row, _TRADE_IDS))
+        yield from _order_names(row) & without_id
+
+    for row in trades:
+        joined = {id(groups[key]): groups[key] for key in keys_of(row) if key in groups}
+        group = max(joined.values(), key=len, default=[])
+        for each in [row, *(each for some in joined.values() if some is not group for each in some)]:
+            group.append(each)
+            groups |= dict.fromkeys(keys_of(each), group)
+    return {id(each): each for each in groups.values()}.values()
+
+
+def _order_names(row: Row) -> set[tuple[Instrument, str, str]]:
+    return {(_instrument(row), "order", each) for each in _told(row, ("order_id", *_NAMES))}
+
+
+def _minute(row: Row) -> int:
+    """The minute since the epoch in which a fill counts."""
+    minute: int = (row["exchange_ns"] or row["captured_ns"]) // MINUTE_NS
+    return minute
+
+
+def _fill_key(row: Row) -> FillKey:
+    return row["minute"] if "minute" in row else _minute(row), _instrument(row), row["session"], row["seq"]
+
+
+def _fill_row(fill: Row) -> dict[str, Any]:
+    """A fill with the minute in which it counts, and a hash of what it says."""
+    text = repr(sorted(fill.items(), key=itemgetter(0)))
+    digest = blake2b(text.encode(errors="surrogatepass"), digest_size=8).digest()
+    return {**fill, "minute": _minute(fill), "content": int.from_bytes(digest, "little")}
+
+
+def _order_ids(orders: Iterable[Row]) -> Iterator[dict[str, Any]]:
+    for order in orders:
+        for each in order["client_ids"]:
+            yield _id_row(_instrument(order), each, order["order_key"], (0, 0))
+
+
+def _id_row(instrument: Instrument, name: str, order_key: str, record_id: RecordId) -> dict[str, Any]:
+    return _order_key(instrument, order_key) | {"id": name, "session": record_id[0], "seq": record_id[1]}
+
+
+def _id_key(row: Row) -> KnownId:
+    return KnownId(_instrument(row), row["id"], row["order_key"], (row["session"], row["seq"]))
+
+
+def _order_key(instrument: Instrument, order_key: str) -> dict[str, Any]:
+    exchange, account, symbol, simulated = instrument
+    return {
+        "exchange": exchange,
+        "account": account,
+        "symbol": symbol,
+        "simulated": simulated,
+        "order_key": order_key,
+    }
+
+
+def _instrument(row: Row) -> Instrument:
+    simulated = row["simulated"] if "simulated" in row else row["origin"] == "simulated"
+    return row["exchange"], row["account"], row["symbol"], bool(simulated)
+
+
+def _told(row: Row, names: Iterable[str]) -> set[str]:
+    return {row[name] for name in names} - NO_ID
+
+
+def _names_order(row: Row) -> bool:
+    return row["order_id"] not in NO_ID or bool(row["client_order_id"] or row["orig_client_order_id"])
+
+
+def _is_found_by_order(row: Row) -> bool:
+    """Whether whatever has its trade in common with a fill is found by its order, or finds the fill by its trade."""
+    return row["order_id"] not in NO_ID and row["trade_id"] not in NO_ID
