@@ -48,6 +48,7 @@ SUBCOMMANDS: Final = {
     "orders": Subcommand("ringbuf.tools.orders", "Show orders."),
     "positions": Subcommand("ringbuf.tools.positions", "Show positions, now or at a moment."),
     "profit": Subcommand("ringbuf.tools.profit", "Show what positions earned."),
+    "rebuild": Subcommand("ringbuf.tools.rebuild", "Derive all orders, fills and sums again."),
     "resend": Subcommand("ringbuf.tools.resend", "Send quarantined records once more."),
     "rm": Subcommand("ringbuf.tools.rm", "Remove a ring."),
     "show": Subcommand("ringbuf.tools.show", "Show everything about one ring."),
