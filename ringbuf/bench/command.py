@@ -6,6 +6,7 @@ from ringbuf.bench.append import append
 from ringbuf.bench.drain import drain
 from ringbuf.bench.experiment import experiment
 from ringbuf.bench.latency import latency
+from ringbuf.bench.query import query
 from ringbuf.bench.scale import scale
 
 
@@ -24,4 +25,5 @@ bench.add_command(append)
 bench.add_command(drain)
 bench.add_command(experiment)
 bench.add_command(latency)
+bench.add_command(query)
 bench.add_command(scale)

@@ -167,7 +167,7 @@ def _inserts(server: ClickHouse, database: str) -> tuple[list[int], int]:
     rows = server.rows(
         "SELECT written_rows, toUnixTimestamp64Micro(event_time_microseconds) FROM system.query_log"
         " WHERE type = 'QueryFinish' AND query_kind = 'Insert'"
-        f" AND has(tables, '{database}.executions') AND written_rows > 0 ORDER BY event_time_microseconds"
+        f" AND tables = ['{database}.executions'] AND written_rows > 0 ORDER BY event_time_microseconds"
     )
     return [count for count, _ in rows], rows[-1][1] * 1_000 if rows else 0
 

@@ -27,11 +27,12 @@ class BenchServer(ClickHouseServer):
 
 
 @contextmanager
-def clickhouse(url: str | None, work: Workspace, *, idle: bool = False) -> Iterator[ClickHouse | None]:
+def clickhouse(url: str | None, work: Workspace, *, idle: bool = False, room: int = 0) -> Iterator[ClickHouse | None]:
     """The server at a URL, else the one in the environment, else a new one; None if there is none.
 
     Args:
         idle: whether a new one is to run only when a core has nothing else to do.
+        room: bytes that its data may come to, if they are more than those of most benchmarks.
     """
     given = url or os.environ.get(URL_VARIABLE)
     engine = find_engine()
@@ -40,7 +41,7 @@ def clickhouse(url: str | None, work: Workspace, *, idle: bool = False) -> Itera
     elif engine is None:
         yield None
     else:
-        with data_directory(work) as directory:
+        with data_directory(work, room) as directory:
             server = BenchServer(engine, directory, idle=idle)
             try:
                 server.start()
@@ -50,13 +51,13 @@ def clickhouse(url: str | None, work: Workspace, *, idle: bool = False) -> Itera
 
 
 @contextmanager
-def data_directory(work: Workspace) -> Iterator[Path]:
+def data_directory(work: Workspace, room: int = 0) -> Iterator[Path]:
     """A directory in memory if there is room for a server's data, else on the workspace's disk; removed in the end.
 
     On ext4 up to half of a server's time per insert goes into the kernel's search for inodes that were not deleted
     lately. This is not what is to be measured.
     """
-    if not has_room(SHARED_MEMORY):
+    if not has_room(SHARED_MEMORY, room):
         yield work.new_directory("clickhouse")
         return
     directory = Path(tempfile.mkdtemp(prefix=f"ringbuf-{PURPOSE}-", dir=SHARED_MEMORY))
@@ -66,11 +67,11 @@ def data_directory(work: Workspace) -> Iterator[Path]:
         shutil.rmtree(directory, ignore_errors=True)
 
 
-def has_room(directory: Path) -> bool:
-    """Whether a directory is memory, and takes `ROOM` more bytes."""
+def has_room(directory: Path, room: int = 0) -> bool:
+    """Whether a directory is memory, and takes `ROOM` more bytes, and so many."""
     if not directory.exists() or machine.file_system(directory) != "tmpfs":
         return False
-    return min(shutil.disk_usage(directory).free, machine.available_memory()) >= ROOM
+    return min(shutil.disk_usage(directory).free, machine.available_memory()) >= max(ROOM, room)
 
 
 def places(server: ClickHouse | None, work: Workspace) -> dict[str, str]:

@@ -57,6 +57,12 @@ def test_without_room_in_memory_a_servers_data_are_with_the_rest(
         assert directory.parent == work.directory
 
 
+def test_data_for_which_memory_has_no_room_are_with_the_rest(work: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "ROOM", 0)
+    with data_directory(work, ENDLESS) as directory:
+        assert directory.parent == work.directory
+
+
 def test_what_is_not_memory_has_no_room_whatever_is_free_there() -> None:
     assert not has_room(Path("/proc"))
     assert not has_room(Path("/nowhere"))
