@@ -40,6 +40,8 @@ _SIZES: Final = ("quantity", "cumulative_quantity", "leaves_quantity", "last_qua
 _AMOUNTS: Final = ("price", "last_price", "commission", "other_commission")
 _KEY: Final = "exchange, account, symbol, simulated"
 _INSTRUMENT: Final = ("exchange", "account", "symbol")
+NONE: Final = "SELECT '', '', '', false, ''"
+"""No order."""
 _SAME: Final = (
     "exec_type", "status", "side", "oid", "client_order_id", "trade_id", "report_id", "exchange_ns", "exchange_seq",
     "price", *_SIZES, "last_price",
@@ -94,12 +96,13 @@ _ARRIVAL: Final = f"bitShiftLeft(toUInt256(origin != 'live'), 255) + {_FIRST}"
 """Of the copies of a fill; live ones come first."""
 
 
-def plain_fills(records: str, new: str = "true") -> str:
+def plain_fills(records: str, new: str = "true", hard: str = NONE) -> str:
     """The columns of `unique_fills` of each fill that is plain.
 
     Args:
         new: true of records that were not derived before; a fill of which no record is new is left out, unless other
             records of its order tell of it.
+        hard: a SELECT of orders, by instrument and order id, whose fills are left out.
     """
     key = ("side", "last_price", "last_quantity", "trade_id")
     of_order = ("position_side", "position_id")
@@ -139,7 +142,7 @@ FROM (
         count() AS copies,
         max({new}) AS is_new
     FROM (SELECT *, {_ARRIVAL} AS arrival FROM ({_records(records)}))
-    WHERE is_good_fill
+    WHERE is_good_fill AND ({_KEY}, oid) NOT IN ({hard})
     GROUP BY {_KEY}, oid, {", ".join(key)}
 ) AS fill
 LEFT JOIN (
@@ -154,11 +157,11 @@ LEFT JOIN (
 WHERE is_new OR (own_side = '' AND {order_side} != '') OR (own_id = '' AND {order_id} != '')"""
 
 
-def plain_copies(records: str, new: str) -> str:
+def plain_copies(records: str, new: str, hard: str) -> str:
     """Keys under which a plain fill may be known: that of any of its records, in the minute of any of them.
 
     Args:
-        new: as in `plain_fills`; only of fills of which a record is new.
+        new, hard: as in `plain_fills`; only of fills of which a record is new.
     """
     key = f"{_KEY}, oid, side, last_price, last_quantity, trade_id"
     return f"""
@@ -167,7 +170,7 @@ FROM (
     SELECT
         {_KEY}, groupArray((session, seq)) AS copies, groupUniqArray({MINUTE}) AS minutes
     FROM ({_records(records)})
-    WHERE is_good_fill
+    WHERE is_good_fill AND ({_KEY}, oid) NOT IN ({hard})
     GROUP BY {key}
     HAVING count() > 1 AND max({new})
 )

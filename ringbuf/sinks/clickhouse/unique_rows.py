@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
@@ -21,6 +22,8 @@ RecordId = tuple[int, int]
 FillKey = tuple[int, Instrument, int, int]
 """Minute since the epoch in which it counts, instrument, session and seq."""
 
+MOST_OF_AN_ID: Final = 1_000
+"""An id under which more orders are known tells of none of them: it is a label."""
 _AS_TIME: Final = "fromUnixTimestamp64Nano"
 _INSTRUMENT: Final = "exchange, account, symbol, simulated"
 _SIMULATED: Final = "CAST(origin = 'simulated', 'Bool')"
@@ -119,9 +122,11 @@ class UniqueRows:
         return [{name: _value(name, each) for name, each in zip(EXECUTION.names, row, strict=True)} for row in rows]
 
     def known(self, keys: Iterable[tuple[Instrument, str]], ids: Iterable[tuple[Instrument, str]]) -> Known:
-        """What is known of orders by their keys, and under client ids and ids of trades."""
+        """What is known of orders by their keys, and under client ids and ids of trades that are no labels."""
         keys = set(keys)
-        found = self._known_ids(ids)
+        known = self._known_ids(ids)
+        counts = Counter((each.instrument, each.id) for each in known)
+        found = {each for each in known if counts[each.instrument, each.id] <= MOST_OF_AN_ID}
         keys |= {(each.instrument, each.order_key) for each in found if each.order_key}
         records = {each.record for each in found if not each.order_key}
         orders = set()
@@ -142,6 +147,7 @@ class UniqueRows:
         rows = self._ask(
             f"SELECT {_INSTRUMENT}, id, order_key, toString(session), toString(seq) FROM {self._ids} FINAL"
             f" WHERE (id, {_INSTRUMENT}) IN ({', '.join(_id_first(*each) for each in sorted(set(ids)))})"
+            f" LIMIT {MOST_OF_AN_ID + 1} BY id, {_INSTRUMENT}"
         )
         return {KnownId(_instrument(row), row[4], row[5], (int(row[6]), int(row[7]))) for row in rows}
 
@@ -160,7 +166,7 @@ class UniqueRows:
 
     def related(self, chosen: Chosen) -> set[RecordId]:
         """The records of known orders that chosen records tell of by an id; chosen ones may be among them."""
-        records = f"{self._records} WHERE {chosen.condition()}"
+        records = f"{self._records} WHERE ({chosen.condition()})"
         ids = f"arrayJoin([{', '.join(_IDS)}])"
         rows = self._ask(f"""
             SELECT toString(record.1), toString(record.2)
@@ -171,13 +177,15 @@ class UniqueRows:
                     AND order_id NOT IN ({_NONE})
                 ) OR ({_INSTRUMENT}, order_key) IN (
                     SELECT {_INSTRUMENT}, order_key FROM {self._ids}
-                    WHERE ({_INSTRUMENT}, id) IN (SELECT exchange, account, symbol, {_SIMULATED}, {ids} FROM {records})
+                    WHERE (id, {_INSTRUMENT}) IN (SELECT {ids}, exchange, account, symbol, {_SIMULATED} FROM {records})
+                    LIMIT {MOST_OF_AN_ID + 1} BY id, {_INSTRUMENT}
                 )
                 UNION ALL
                 SELECT (session, seq) FROM {self._ids}
-                WHERE order_key = '' AND ({_INSTRUMENT}, id) IN (
-                    SELECT exchange, account, symbol, {_SIMULATED}, {ids} FROM {records}
+                WHERE order_key = '' AND (id, {_INSTRUMENT}) IN (
+                    SELECT {ids}, exchange, account, symbol, {_SIMULATED} FROM {records}
                 )
+                LIMIT {MOST_OF_AN_ID + 1} BY id, {_INSTRUMENT}
             )
             GROUP BY record""")
         return {(int(session), int(seq)) for session, seq in rows}
@@ -209,32 +217,36 @@ class UniqueRows:
     # Writing
 
     def insert_plain(self, chosen: Chosen, version: int) -> set[int]:
-        """Insert the rows of orders and fills that are plain; orders that are not come in as `is_hard`.
+        """Insert the rows of orders and fills that are plain; those of other orders under keys of their own, `is_hard`.
 
         Returns:
             the minutes in which such fills count, or counted.
         """
         records = f"{self._records} FINAL WHERE ({chosen.condition()})"
         fills, orders = ", ".join(unique.FILL_COLUMNS), ", ".join(unique.ORDER_COLUMNS)
+        apart = "if(is_hard, concat('hard:', order_key), order_key)"  # the row that such an order has stays
+        self._run(
+            f"INSERT INTO {self._orders} ({orders}, is_hard, version, is_removed)"
+            f" SELECT {orders.replace('order_key', apart)}, is_hard, {version}, 0 FROM ({plain_orders(records)})"
+        )
+        of_version = f"FROM {self._orders} WHERE version = {version}"
         new = Chosen(chosen.ranges).condition()
+        hard = f"SELECT {_INSTRUMENT}, order_id {of_version} AND is_hard"
+        copies = plain_copies(records, new, hard)
         self._run(
             f"INSERT INTO {self._fills} ({unique.FILL_KEY}, version, is_removed)"
-            f" SELECT {unique.FILL_KEY}, {version - 1}, 1 FROM ({plain_copies(records, new)})"
+            f" SELECT {unique.FILL_KEY}, {version - 1}, 1 FROM ({copies})"
         )
         self._run(
             f"INSERT INTO {self._fills} ({fills}, version, is_removed)"
-            f" SELECT {fills}, {version}, 0 FROM ({plain_fills(records, new)})"
-        )
-        self._run(
-            f"INSERT INTO {self._orders} ({orders}, is_hard, version, is_removed)"
-            f" SELECT {orders}, is_hard, {version}, 0 FROM ({plain_orders(records)})"
+            f" SELECT {fills}, {version}, 0 FROM ({plain_fills(records, new, hard)})"
         )
         self._run(
             f"INSERT INTO {self._ids} ({_INSTRUMENT}, id, order_key, session, seq) SELECT {_INSTRUMENT},"
-            f" arrayJoin(client_ids), order_key, 0, 0 FROM {self._orders} WHERE version = {version}"
+            f" arrayJoin(client_ids), order_key, 0, 0 {of_version} AND NOT is_hard"
         )
         rows = self._ask(
-            f"SELECT DISTINCT toString(minute) FROM (SELECT minute FROM ({plain_copies(records, new)})"
+            f"SELECT DISTINCT toString(minute) FROM (SELECT minute FROM ({copies})"
             f" UNION ALL SELECT minute FROM {self._fills} WHERE version = {version})"
         )
         return {int(minute) for (minute,) in rows}
