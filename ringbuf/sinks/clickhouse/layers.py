@@ -69,9 +69,9 @@ class Layers:
             which were; if any, whoever derives begins with all that is pending.
         """
         lost = self._lost()
-        if {"unique_fills", "unique_orders", "known_ids"} & {*lost}:
+        if "derived" not in lost and {"unique_fills", "unique_orders", "known_ids"} & {*lost}:
             self.forget()
-        elif {"fill_sums", "buckets"} & {*lost}:
+        elif lost:
             self._sums.reopen()
         for name in lost:
             self._sign(name)
