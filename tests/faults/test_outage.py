@@ -63,6 +63,8 @@ def test_an_outage_fills_the_journal_and_not_the_memory(
     bulk = Bulk("bulk")
     before = peak_memory(writer.pid)
     proxy.refuse()
+    ring.record(10)
+    wait_until(lambda: not part_of_status(writer, "sink")["reachable"], "the outage is noticed")
     for _ in range(15):
         bulk.record(10_000)
         ring.record(10)
