@@ -17,7 +17,7 @@ from ringbuf.journal.step import Step, reached
 from ringbuf.record.seqs import Range, SeqSet
 from ringbuf.sinks.clickhouse.sink import ClickHouseSink
 from ringbuf.sinks.clickhouse.sums import Sums
-from ringbuf.writer.derive.deriver import MANY, Deriver
+from ringbuf.writer.derive.deriver import MANY, MOST_RANGES, Deriver
 from ringbuf.writer.load.retry import pauses
 from ringbuf.writer.problems import Problems
 
@@ -143,7 +143,7 @@ class Derivation:
     def _find_left(self, sink: ClickHouseSink) -> None:
         left = sink.unique.pending()
         with self._lock:
-            self._left |= left - self._waiting
+            self._left |= left
 
     def _begins_again(self, sink: ClickHouseSink) -> bool:
         """Whether all is to be derived again: it is asked for, or tables were emptied. Closes buckets now and then."""
@@ -170,6 +170,7 @@ class Derivation:
             sums.close(over)
             reached(Step.SUMS_CLOSED)
             if self._waiting or self._is_ending:
+                self._close_at = 0.0  # go on with it after them
                 return
 
     def _next(self) -> SeqSet:
@@ -182,8 +183,9 @@ class Derivation:
             )
             if self._abandoned.is_set():
                 return SeqSet()
-            self._is_again = not self._waiting
-            self._at_work = _first(self._left, LEFT_AT_ONCE) if self._is_again else _first(self._waiting, MANY)
+            taken = _first(self._waiting, MANY) if self._waiting else _first(self._left, LEFT_AT_ONCE)
+            self._is_again = bool(taken & self._left)  # also if the loader has sent again what a killed writer had
+            self._at_work = taken
             self._waiting -= self._at_work
             self._left -= self._at_work
             return self._at_work
@@ -201,6 +203,6 @@ def _first(records: SeqSet, count: int) -> SeqSet:
         part = Range.between(each.session, each.first_seq, min(each.end, each.first_seq + count))
         taken.append(part)
         count -= part.count
-        if not count:
+        if not count or len(taken) == MOST_RANGES:
             break
     return SeqSet(taken)

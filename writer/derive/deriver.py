@@ -28,6 +28,8 @@ FEW: Final = 1_000
 """So many new records all go through the rules."""
 AT_ONCE: Final = 1_000
 """So many records go through the rules at once."""
+MOST_RANGES: Final = 300
+"""In so many ranges at most: each is a condition of the statements."""
 RECENT: Final = 4_000
 """So many records are kept in memory, since their orders will be derived again."""
 MARKED_NS: Final = 10_000_000_000
@@ -224,7 +226,7 @@ def _portions(ranges: Sequence[Range]) -> Iterator[list[Range]]:
     """The same records, as many at a time as are derived at once."""
     portion: list[Range] = []
     for each in (part for whole in ranges for part in whole.cut(MANY)):
-        if portion and sum(known.count for known in portion) + each.count > MANY:
+        if len(portion) == MOST_RANGES or (portion and sum(known.count for known in portion) + each.count > MANY):
             yield portion
             portion = []
         portion.append(each)

@@ -40,7 +40,7 @@ def fills(database: Database, selection: Selection | None = None, last: int | No
     first, end = (
         None if limit is None else str(limit // MINUTE_NS) for limit in (selection.since_ns, selection.until_ns)
     )
-    if last is not None and first is None:
+    if last is not None and first is None and end is None:
         first = latest_minute(database.name, last, [*selection.named()])
     source = f"SELECT * FROM ({stored_fills(database.name, first, end)}){where(selection.conditions())}"
     if last is not None:

@@ -69,7 +69,8 @@ class Layers:
             which were; if any, whoever derives begins with all that is pending.
         """
         lost = self._lost()
-        if "derived" not in lost and {"unique_fills", "unique_orders", "known_ids"} & {*lost}:
+        ((noted,),) = self._ask(f"SELECT count() FROM {self._table('derived')}")
+        if int(noted) and {*unique.TABLES} & {*lost}:
             self.forget()
         elif lost:
             self._sums.reopen()

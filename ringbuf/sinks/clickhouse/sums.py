@@ -175,7 +175,7 @@ class Sums:
 
     def _due(self, span: int) -> Over | None:
         buckets = f"{_table(self._database, 'buckets')} FINAL"
-        is_over = f"(begin + span) * {NS} + {GRACE_NS} < {NOW}"
+        is_over = f"toInt128(begin + span) * {NS} + {GRACE_NS} < {NOW}"
         found = self._ask(
             f"SELECT toString({NOW}), toString(begin) FROM {buckets}"
             f" WHERE span = {span} AND NOT is_closed AND {is_over} AND begin NOT IN"
@@ -208,22 +208,24 @@ def _summing(database: str, over: Over) -> str:
 INSERT INTO {sums} (span, begin, {_KEY}, {_SUMS}, version, is_removed)
 SELECT {span}, part.begin, {_KEY}, {added(SUM_COLUMNS)}, {over.version}, sum(part.fills) + sum(part.ignored) = 0
 FROM (
-    {_parts(database, span, listed)}
+    {_parts(database, span, over.begins)}
     UNION ALL
     SELECT begin, {_KEY}, {nothing} FROM {sums} FINAL WHERE span = {span} AND begin IN ({listed})
 ) AS part
 GROUP BY part.begin, {_KEY}"""
 
 
-def _parts(database: str, span: int, listed: str) -> str:
+def _parts(database: str, span: int, begins: Sequence[int]) -> str:
     """What buckets of a span are summed from."""
     if span == MINUTE:
+        minutes = ", ".join(str(begin // MINUTE) for begin in begins)
         return f"""
     SELECT minute * {MINUTE} AS begin, {_KEY}, {sums_of_fills()}
     FROM {_table(database, "unique_fills")} FINAL
-    WHERE NOT simulated AND begin IN ({listed})
+    WHERE NOT simulated AND minute IN ({minutes})
     GROUP BY begin, {_KEY}"""
     first = f"(its.begin - positiveModulo(its.begin, {span}))"
+    listed = ", ".join(map(str, begins))
     return f"""
     SELECT {first} AS begin, {_KEY}, {_SUMS}
     FROM {_table(database, "fill_sums")} AS its FINAL

@@ -6,8 +6,7 @@
     derived          which records are derived, as ranges of the seqs of each session
 
 A row replaces the row of the same key that has a lower version. A version is the server's time in ns when the records
-were about to be read that the row is derived from. So of two rows the one that knows more records counts, whoever
-derived them: each writer derives what it has inserted after it is inserted, and reads all that is there.
+were about to be read that the row is derived from.
 """
 
 from typing import Final

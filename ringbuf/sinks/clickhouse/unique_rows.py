@@ -3,7 +3,7 @@
 import json
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
@@ -22,6 +22,8 @@ RecordId = tuple[int, int]
 FillKey = tuple[int, Instrument, int, int]
 """Minute since the epoch in which it counts, instrument, session and seq."""
 
+PIECE_SIZE: Final = 2_000_000
+"""Characters of rows in one statement."""
 MOST_OF_AN_ID: Final = 1_000
 """An id under which more orders are known tells of none of them: it is a label."""
 _AS_TIME: Final = "fromUnixTimestamp64Nano"
@@ -234,12 +236,12 @@ class UniqueRows:
         hard = f"SELECT {_INSTRUMENT}, order_id {of_version} AND is_hard"
         copies = plain_copies(records, new, hard)
         self._run(
-            f"INSERT INTO {self._fills} ({unique.FILL_KEY}, version, is_removed)"
-            f" SELECT {unique.FILL_KEY}, {version - 1}, 1 FROM ({copies})"
-        )
-        self._run(
             f"INSERT INTO {self._fills} ({fills}, version, is_removed)"
             f" SELECT {fills}, {version}, 0 FROM ({plain_fills(records, new, hard)})"
+        )
+        self._run(
+            f"INSERT INTO {self._fills} ({unique.FILL_KEY}, version, is_removed)"
+            f" SELECT {unique.FILL_KEY}, {version - 1}, 1 FROM ({copies})"
         )
         self._run(
             f"INSERT INTO {self._ids} ({_INSTRUMENT}, id, order_key, session, seq) SELECT {_INSTRUMENT},"
@@ -282,13 +284,28 @@ class UniqueRows:
             return
         columns = list({**rows[0], **more})
         types = unique.TABLES[name].columns
-        lines = "\n".join(json.dumps([_written({**row, **more}[column]) for column in columns]) for row in rows)
+        lines = (json.dumps([_written({**row, **more}[column]) for column in columns]) for row in rows)
         structure = ", ".join(f"{quoted(each)} {'Int64' if types[each] == TIME else types[each]}" for each in columns)
-        shown = (f"{_AS_TIME}({quoted(each)}, 'UTC')" if types[each] == TIME else quoted(each) for each in columns)
-        self._run(
-            f"INSERT INTO {self._named[name]} ({', '.join(map(quoted, columns))}) SELECT {', '.join(shown)}"
-            f" FROM format(JSONCompactEachRow, {literal(structure)}, {literal(lines)})"
-        )
+        shown = [f"{_AS_TIME}({quoted(each)}, 'UTC')" if types[each] == TIME else quoted(each) for each in columns]
+        for some in _in_pieces(lines):
+            self._run(
+                f"INSERT INTO {self._named[name]} ({', '.join(map(quoted, columns))}) SELECT {', '.join(shown)}"
+                f" FROM format(JSONCompactEachRow, {literal(structure)}, {literal(some)})"
+            )
+
+
+def _in_pieces(lines: Iterable[str]) -> Iterator[str]:
+    """Lines, joined as long as a statement may well be."""
+    piece: list[str] = []
+    size = 0
+    for line in lines:
+        if piece and size + len(line) > PIECE_SIZE:
+            yield "\n".join(piece)
+            piece, size = [], 0
+        piece.append(line)
+        size += len(line)
+    if piece:
+        yield "\n".join(piece)
 
 
 def _range(row: Sequence[str]) -> Range:
