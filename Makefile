@@ -21,7 +21,7 @@ demo: $(VENV)/demo ## run the demo
 test: lint ## check style and types, then run all tests; one by one: make test ARGS="-n 0"
 	@.ci/fetch >$(VENV)/left-out
 	@$(MAKE) $(VENV)/bench || echo "what the benchmarks compare with: pip cannot install it, see above" >>$(VENV)/left-out
-	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal --durations 20 $(ARGS); code=$$?; \
+	@$(BIN)/python -m pytest --numprocesses $$(($$(nproc) + 1)) --maxprocesses 4 --dist worksteal --durations 20 $(ARGS); code=$$?; \
 	if [ -s $(VENV)/left-out ]; then \
 	    echo; echo "Left out, so the tests that need it were skipped:"; sed 's/^/  /' $(VENV)/left-out; \
 	fi; \

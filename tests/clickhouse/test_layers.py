@@ -30,8 +30,7 @@ def restarted(database: Database) -> None:
     database.derive()
 
 
-@pytest.mark.parametrize("how", ["DROP TABLE {} SYNC", "TRUNCATE TABLE {}"])
-@pytest.mark.parametrize("table", TABLES)
+@pytest.mark.parametrize(("table", "how"), [*zip(TABLES, 3 * ["DROP TABLE {} SYNC", "TRUNCATE TABLE {}"], strict=True)])
 @ON_SERVER
 def test_a_table_that_is_dropped_or_emptied_is_made_again(views: Database, table: str, how: str) -> None:
     before = prepared(views)
