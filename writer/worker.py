@@ -3,10 +3,24 @@
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import AbstractContextManager
 from queue import SimpleQueue
 from typing import TypeVar
 
 T = TypeVar("T")
+
+
+class _Settling(AbstractContextManager[None]):
+    """Whatever is raised is the future's: who asks for the result gets it."""
+
+    def __init__(self, future: Future[T]) -> None:
+        self._settle = future.set_exception
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> bool:
+        """Hand it over."""
+        if error is not None:
+            self._settle(error)
+        return True
 
 
 class Worker:
@@ -25,12 +39,8 @@ class Worker:
         future: Future[T] = Future()
 
         def work() -> None:
-            try:
-                result = task()
-            except BaseException as error:  # noqa: BLE001  it is raised by who asks for the result
-                future.set_exception(error)
-            else:
-                future.set_result(result)
+            with _Settling(future):
+                future.set_result(task())
 
         self._tasks.put(work)
         return future

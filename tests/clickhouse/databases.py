@@ -92,14 +92,14 @@ class Database:
     def note_sessions(self, sessions: Iterable[tuple[SessionInfo, int]]) -> None:
         self._sink.note_sessions(sessions)
 
-    def derive(self, few: int = FEW) -> None:
-        """Derive all records that are not derived yet; up to `few` of them go through the rules at once."""
+    def derive(self, few: int = FEW, *only: Range) -> None:
+        """Derive all records that are not derived yet, or some; up to `few` of them go through the rules at once."""
         rows, sums = self._sink.unique, self._sink.sums
         self._sink.layers.ensure()
         self._sink.layers.make_again()
         with mock.patch.object(deriver, "FEW", few):
             made = Deriver(rows, sums)
-            made.derive(rows.pending())
+            made.derive(SeqSet(only) if only else rows.pending())
             made.note()
 
     def close_sums(self) -> None:

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from ringbuf.record.execution import EXECUTION
-from ringbuf.sinks.clickhouse.plain import PLANNING, plain_fills, plain_orders
+from ringbuf.sinks.clickhouse.plain import plain_fills, plain_orders
+from ringbuf.sinks.clickhouse.settings import DERIVING
 from ringbuf.sinks.clickhouse.table import table_name
 from ringbuf.sinks.clickhouse.views.definitions import RECKONED
 from ringbuf.sinks.clickhouse.views.orders import ORDERS
@@ -33,7 +34,7 @@ def selected(columns: Iterable[str]) -> str:
 def plain(database: Database) -> tuple[dict[Any, Any], dict[Any, Any], set[str]]:
     table = table_name(EXECUTION, database.name())
     records = f"{table} FINAL WHERE true"
-    settings = ", ".join(f"{name} = {value}" for name, value in PLANNING.items())
+    settings = ", ".join(f"{name} = {need.value}" for name, need in DERIVING.items())
     orders = database.rows(
         f"SELECT account, order_key, is_hard, {selected(ORDERS)} FROM ({plain_orders(records)}) SETTINGS {settings}"
     )

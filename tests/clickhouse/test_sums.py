@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ringbuf.sinks.clickhouse.views.definitions import RECKONED
-from ringbuf.sinks.clickhouse.views.positions import KEY, POSITIONS, SUM_COLUMNS, positions, summed_fills
+from ringbuf.sinks.clickhouse.views.positions import KEY, POSITIONS, SUM_COLUMNS, positions, sums_of_fills
 from ringbuf.sinks.clickhouse.views.time import time_of
 from tests.clickhouse.databases import ON_SERVER, Database, executions
 from tests.clickhouse.test_rules import BASE, given, shuffled
@@ -22,6 +22,12 @@ NAMED = [name for name in POSITIONS if name in SUM_COLUMNS]
 
 def rows(database: Database, source: str, columns: str = COLUMNS) -> list[tuple[Any, ...]]:
     return sorted(database.rows(f"SELECT {columns} FROM {source}"))
+
+
+def summed_fills(fills: str) -> str:
+    """Sums over all fills, as `positions` takes them."""
+    key = ", ".join(KEY)
+    return f"SELECT {key}, {sums_of_fills()} FROM {fills} WHERE NOT simulated GROUP BY {key}"
 
 
 def oracle(database: Database) -> str:
@@ -152,3 +158,19 @@ def test_whatever_comes_in_which_order_the_positions_are_those_of_the_records(vi
         check(views)
         views.close_sums()
         check(views)
+
+
+@ON_SERVER
+def test_while_the_servers_clock_is_behind_what_it_was_what_comes_counts_all_the_same(views: Database) -> None:
+    views.insert(executions([fill(1, MOMENT)], session=1))
+    views.close_sums()
+    name, ahead = views.name(), "version + 3600000000000"
+    for table in ("unique_orders", "unique_fills", "buckets"):
+        later = f"SELECT * REPLACE ({ahead} AS version) FROM {name}.{table} WHERE version != 0"
+        views.command(f"INSERT INTO {name}.{table} {later}")
+    more = {**fill(1, MOMENT), "trade_id": "t2", "cumulative_quantity": 2.0}
+    views.insert(executions([more], session=1, first_seq=1))
+    check(views)
+    views.close_sums()
+    check(views)
+    assert rows(views, f"{name}.positions", "fills") == [(2,)]

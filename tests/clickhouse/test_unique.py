@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from ringbuf.record.seqs import Range
 from ringbuf.sinks.clickhouse import unique_rows
 from ringbuf.sinks.clickhouse.views.definitions import RECKONED
 from ringbuf.sinks.clickhouse.views.orders import ORDERS
@@ -129,3 +130,38 @@ def test_an_order_that_is_not_plain_keeps_its_row_until_the_rules_have_another(
     assert views.rows(shown) == before
     views.derive(0)
     assert views.rows(f"SELECT quantity, records FROM {name}.orders") == [(2.0, 2)]
+
+
+@pytest.mark.parametrize("few", WAYS.values(), ids=WAYS)
+@ON_SERVER
+def test_of_two_that_derive_an_order_at_the_same_moment_the_last_one_sees_what_both_know(
+    views: Database, few: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order = {**BASE, "order_id": "o", "side": "buy", "quantity": 9.0, "exec_type": "new", "order_status": "new"}
+    fill = {**order, "exec_type": "fill", "order_status": "partially_filled", "last_price": 2.0, "last_quantity": 1.0}
+    mine, theirs, copy = ({**fill, "trade_id": each} for each in ("t1", "t2", "t1"))
+    views.insert(executions([order], session=1), few=few)
+    insert_orders, insert_plain = unique_rows.UniqueRows.insert_orders, unique_rows.UniqueRows.insert_plain
+    others = [{**theirs, "cumulative_quantity": 2.0}, copy]
+
+    def of_other() -> None:
+        """Another writer's records come, and are derived, when ours were read and nothing of ours is inserted."""
+        if others:
+            views.insert(executions([others.pop(0), others.pop(0)], session=2), few=None)
+            views.derive(few, Range(2, 0, 2))
+
+    def first_other(rows: unique_rows.UniqueRows, *given: Any, **named: Any) -> None:
+        of_other()
+        insert_orders(rows, *given, **named)
+
+    def first_other_plain(rows: unique_rows.UniqueRows, *given: Any) -> set[int]:
+        of_other()
+        return insert_plain(rows, *given)
+
+    monkeypatch.setattr(unique_rows.UniqueRows, "insert_orders", first_other)
+    monkeypatch.setattr(unique_rows.UniqueRows, "insert_plain", first_other_plain)
+    views.insert(executions([{**mine, "cumulative_quantity": 1.0}], session=1, first_seq=1), few=few)
+    name = views.name()
+    assert views.rows(f"SELECT records, executed_quantity FROM {name}.orders") == [(4, Decimal(2))]
+    assert sorted(views.rows(f"SELECT trade_id, copies FROM {name}.fills")) == [("t1", 2), ("t2", 1)]
+    assert views.rows(f"SELECT fills, bought_quantity FROM {name}.positions") == [(2, Decimal(2))]

@@ -1,89 +1,85 @@
 """A writer that runs makes what is lost of orders, fills and sums again, by itself or when it is asked to."""
 
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
+from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import DatabaseError
 
-from ringbuf.launch.clickhouse_server import ClickHouse
 from ringbuf.launch.waiting import wait_until
 from ringbuf.tools.cli import main
 from tests.recorded import Recorded, check_derived
 from tests.writer_process import WriterProcess
 
 COUNT = 50
+DAMAGE = "ALTER TABLE {}.unique_fills DELETE WHERE trade_id LIKE 't-1%' SETTINGS mutations_sync = 2"
 
 
-def fills_of(server: ClickHouse, database: str) -> int:
-    try:
-        ((count,),) = server.rows(f"SELECT count() FROM {database}.fills")
-    except DatabaseError:
-        return -1  # the writer has not made it yet
-    return int(count)
+@pytest.fixture
+def wait_fills(client: Client, database: str) -> Callable[[int], None]:
+    """Waits until there are so many fills."""
+
+    def fills() -> int:
+        try:
+            return int(client.query(f"SELECT count() FROM {database}.fills").result_rows[0][0])
+        except DatabaseError:
+            return -1  # the writer has not made it yet
+
+    return lambda count: wait_until(lambda: fills() == count, f"{count} fills", 60)
+
+
+@pytest.fixture
+def ring(writer: WriterProcess, wait_fills: Callable[[int], None], client: Client, database: str) -> Iterator[Recorded]:
+    """A ring of which a running writer has derived `COUNT` fills; in the end there are all that were recorded."""
+    recorded = Recorded("ring")
+    recorded.record(COUNT)
+    wait_fills(COUNT)
+    yield recorded
+    writer.stop()
+    check_derived(client, database, recorded)
+
+
+def rebuild(data_dir: Path) -> Result:
+    return CliRunner().invoke(main, ["rebuild", "--data-dir", str(data_dir)])
 
 
 @pytest.mark.parametrize("table", ["unique_fills", "unique_orders", "derived"])
 def test_a_table_that_is_emptied_under_a_running_writer_is_made_again(
-    table: str, clickhouse_server: ClickHouse, database: str, data_dir: Path
+    table: str, ring: Recorded, wait_fills: Callable[[int], None], client: Client, database: str
 ) -> None:
-    ring = Recorded("ring")
-    with WriterProcess(data_dir, "--clickhouse", clickhouse_server.url, "--database", database).start() as writer:
-        writer.wait_running()
-        ring.record(COUNT)
-        wait_until(lambda: fills_of(clickhouse_server, database) == COUNT, "fills", 30)
-        clickhouse_server.command(f"TRUNCATE TABLE {database}.{table}")
-        ring.record(COUNT)
-        wait_until(lambda: fills_of(clickhouse_server, database) == 2 * COUNT, "fills made again", 60)
-        writer.stop()
-    with clickhouse_server.client() as client:
-        check_derived(client, database, ring)
+    client.command(f"TRUNCATE TABLE {database}.{table}")
+    ring.record(COUNT)
+    wait_fills(2 * COUNT)
 
 
 def test_rebuild_has_everything_derived_again_while_records_come(
-    clickhouse_server: ClickHouse, database: str, data_dir: Path
+    ring: Recorded, client: Client, database: str, data_dir: Path
 ) -> None:
-    ring = Recorded("ring")
-    with WriterProcess(data_dir, "--clickhouse", clickhouse_server.url, "--database", database).start() as writer:
-        writer.wait_running()
-        ring.record(COUNT)
-        wait_until(lambda: fills_of(clickhouse_server, database) == COUNT, "fills", 30)
-        clickhouse_server.command(
-            f"ALTER TABLE {database}.unique_fills DELETE WHERE trade_id LIKE 't-1%' SETTINGS mutations_sync = 2"
-        )
-        assert 0 < fills_of(clickhouse_server, database) < COUNT
-        ring.record(COUNT)
-        done = CliRunner().invoke(main, ["rebuild", "--data-dir", str(data_dir)])
-        assert done.exit_code == 0, done.output
-        assert "all orders, fills and sums are derived again" in done.output
-        writer.stop()
-    with clickhouse_server.client() as client:
-        check_derived(client, database, ring)
+    client.command(DAMAGE.format(database))
+    ring.record(COUNT)
+    done = rebuild(data_dir)
+    assert (done.exit_code, "all orders, fills and sums are derived again" in done.output) == (0, True)
 
 
 def test_without_a_writer_rebuild_is_done_by_the_next_one(
-    clickhouse_server: ClickHouse, database: str, data_dir: Path
+    ring: Recorded,
+    writer: WriterProcess,
+    wait_fills: Callable[[int], None],
+    client: Client,
+    database: str,
+    data_dir: Path,
 ) -> None:
-    ring = Recorded("ring")
-    writer = WriterProcess(data_dir, "--clickhouse", clickhouse_server.url, "--database", database)
-    with writer.start():
-        writer.wait_running()
-        ring.record(COUNT)
-        writer.stop()
-    clickhouse_server.command(
-        f"ALTER TABLE {database}.unique_fills DELETE WHERE trade_id LIKE 't-1%' SETTINGS mutations_sync = 2"
-    )
-    asked = CliRunner().invoke(main, ["rebuild", "--data-dir", str(data_dir)])
-    assert asked.exit_code == 0 and "the next one does it when it starts" in asked.output
-    with writer.start():
-        writer.wait_running()
-        wait_until(lambda: fills_of(clickhouse_server, database) == COUNT, "fills derived again", 30)
-        writer.stop()
-    with clickhouse_server.client() as client:
-        check_derived(client, database, ring)
+    writer.stop()
+    client.command(DAMAGE.format(database))
+    asked = rebuild(data_dir)
+    assert (asked.exit_code, "the next one does it when it starts" in asked.output) == (0, True)
+    writer.start().wait_running()
+    wait_fills(COUNT)
 
 
 def test_rebuild_of_a_directory_that_never_had_a_writer_says_so(tmp_path: Path) -> None:
-    asked = CliRunner().invoke(main, ["rebuild", "--data-dir", str(tmp_path)])
-    assert asked.exit_code == 2 and "no data directory of a writer" in asked.output
+    asked = rebuild(tmp_path)
+    assert (asked.exit_code, "no data directory of a writer" in asked.output) == (2, True)
     assert not any(tmp_path.iterdir())

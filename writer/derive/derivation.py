@@ -25,6 +25,8 @@ LOGGER: Final = logging.getLogger("ringbuf.writer")
 SETTLE_SECONDS: Final = 1.0
 CLOSE_SECONDS: Final = 10.0
 """How often buckets of sums are closed, if any are over, and how often lost tables are looked for."""
+FIND_SECONDS: Final = 600.0
+"""How often is looked for what other writers have left."""
 LEFT_AT_ONCE: Final = 50_000
 """So many records are derived at once that earlier writers left; what comes meanwhile waits so long."""
 NOTE_SECONDS: Final = 1.0
@@ -56,7 +58,7 @@ class Derivation:
         self._at_work = SeqSet()
         self._is_ending = False
         self._abandoned = threading.Event()
-        self._close_at = self._note_at = 0.0
+        self._close_at = self._note_at = self._find_at = 0.0
         self._thread = threading.Thread(target=self._run, name="derivation", daemon=True)
 
     @property
@@ -141,6 +143,7 @@ class Derivation:
                 return
 
     def _find_left(self, sink: ClickHouseSink) -> None:
+        self._find_at = time.monotonic() + FIND_SECONDS
         left = sink.unique.pending()
         with self._lock:
             self._left |= left
@@ -156,6 +159,8 @@ class Derivation:
         if time.monotonic() < self._close_at or self._is_ending:
             return False
         self._close_at = time.monotonic() + CLOSE_SECONDS
+        if time.monotonic() >= self._find_at:
+            self._find_left(sink)  # of writers that ended meanwhile
         if lost := sink.layers.make_again():
             LOGGER.warning("tables %s were emptied; what was in them is made again", ", ".join(lost))
             self._find_left(sink)

@@ -102,6 +102,9 @@ class Deriver:
                 return
             self._in_database(Chosen(portion, others), version, known.of_unnamed())
             self._rows.remove_older(known.orders, version)
+            if _without(self._rows.related(Chosen(portion, others)) - known.rows.keys(), portion):
+                self._derive(portion)  # meanwhile somebody has derived what belongs to it
+                return
         self._derived |= present
 
     def _in_database(self, chosen: Chosen, version: int, of_unnamed: Iterable[list[RecordId]]) -> None:
@@ -148,6 +151,8 @@ class Deriver:
         self._rows.insert_orders(derived.orders, version)
         gone = [_order_key(instrument, key) for instrument, key in found.orders - orders]
         self._rows.insert_orders(gone, version, removed=True)
+        if found.has_grown():
+            return self._by_rules(chosen, self._rows.version())
         return SeqSet(Range(session, seq, 1) for session, seq in found.rows)
 
 
@@ -169,12 +174,21 @@ class _Closure:
         self.rows: dict[RecordId, Row] = {}
         self.orders: set[tuple[Instrument, str]] = set()
         self.ids: set[KnownId] = set()
-        self._asked: set[tuple[Instrument, str]] = set()
+        self._keys: set[tuple[Instrument, str]] = set()
+        self._names: set[tuple[Instrument, str]] = set()
         self._searched: set[tuple[Instrument, str]] = set()
         new = self._read(chosen) if chosen.ranges or chosen.singles else []
         while new:
             missing = self._related(new) - self.rows.keys()
             new = self._read(Chosen((), sorted(missing))) if missing else []
+
+    def has_grown(self) -> bool:
+        """Whether somebody else has meanwhile derived records that belong to them.
+
+        Whoever inserts its rows last sees those of the other. If it did not look, a row that lacks records might stay.
+        """
+        keys = self._keys | (self._source.orders_of_trades(self._searched) if self._searched else set())
+        return not self._source.known(keys, self._names).records <= self.rows.keys()
 
     def unnamed_ids(self) -> Iterator[dict[str, Any]]:
         """Under which ids records without an order are known."""
@@ -215,8 +229,9 @@ class _Closure:
         if new := searched - self._searched:
             keys |= self._source.orders_of_trades(new)
         self._searched |= searched
-        known = self._source.known(keys - self._asked, ids - self._asked)
-        self._asked |= keys | ids | known.orders
+        known = self._source.known(keys - self._keys, ids - self._names)
+        self._keys |= keys | known.orders
+        self._names |= ids
         self.orders |= known.orders
         self.ids |= known.ids
         return known.records

@@ -1,9 +1,23 @@
 """A table of what is derived from records, of which a row replaces those of its key that have a lower version."""
 
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 from ringbuf.sinks.clickhouse.table import quoted
+
+
+class Statements(NamedTuple):
+    """How what is derived is read and written.
+
+    Attributes:
+        database: its name.
+        ask: runs a question and gives its rows.
+        run: runs a statement.
+    """
+
+    database: str
+    ask: Callable[[str], list[list[Any]]]
+    run: Callable[[str], None]
 
 
 class DerivedTable(NamedTuple):

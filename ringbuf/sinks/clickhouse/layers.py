@@ -5,10 +5,10 @@ was in it is made again: rows of orders and fills from the records, sums from th
 """
 
 import logging
-from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 from ringbuf.sinks.clickhouse import sums, unique
+from ringbuf.sinks.clickhouse.derived_table import Statements
 from ringbuf.sinks.clickhouse.sums import Sums
 from ringbuf.sinks.clickhouse.table import literal, quoted
 
@@ -26,18 +26,11 @@ _SIGNS: Final = {
 
 
 class Layers:
-    """The tables of one database.
+    """The tables of one database."""
 
-    Args:
-        ask: runs a question and gives its rows.
-        run: runs a statement.
-    """
-
-    def __init__(self, database: str, ask: Callable[[str], list[list[Any]]], run: Callable[[str], None]) -> None:
-        self._database = database
-        self._ask = ask
-        self._run = run
-        self._sums = Sums(database, ask, run)
+    def __init__(self, statements: Statements) -> None:
+        self._database, self._ask, self._run = statements
+        self._sums = Sums(statements)
 
     def ensure(self) -> None:
         """Create the tables that are missing or are not as they should be; `make_again` notices those."""

@@ -23,8 +23,6 @@ from ringbuf.trading.number import DECIMALS, MOST_QUOTE, PRODUCT_DECIMALS
 from ringbuf.trading.order import ITS_REQUEST, PENDING
 from ringbuf.trading.states import NO_ID, STATUS_OF
 
-PLANNING: Final = {"prefer_column_name_to_alias": 1, "join_use_nulls": 0, "optimize_and_compare_chain": 0}
-"""Settings of a statement that asks for them."""
 _LEAST: Final = 1e-9
 _MOST: Final = 1e12
 """Numbers of usual size: zero, or between these. Each has few enough decimals to be summed and multiplied."""

@@ -23,6 +23,7 @@ from ringbuf.record.schema import Schema
 from ringbuf.record.seqs import SeqSet
 from ringbuf.record.session import SessionInfo
 from ringbuf.sinks.clickhouse import failure, presence, table, withheld
+from ringbuf.sinks.clickhouse.derived_table import Statements
 from ringbuf.sinks.clickhouse.engine import ANSWER_SECONDS, Engine
 from ringbuf.sinks.clickhouse.failure import REFUSALS
 from ringbuf.sinks.clickhouse.layers import Layers
@@ -162,17 +163,17 @@ class ClickHouseSink:
     @property
     def unique(self) -> UniqueRows:
         """The layer of unique orders and fills."""
-        return UniqueRows(self.database, self._ask_deriving, self._run_deriving)
+        return UniqueRows(Statements(self.database, self._ask_deriving, self._run_deriving))
 
     @property
     def layers(self) -> Layers:
         """The tables of what is derived."""
-        return Layers(self.database, self._ask_for_tables, self._run_deriving)
+        return Layers(Statements(self.database, self._ask_for_tables, self._run_deriving))
 
     @property
     def sums(self) -> Sums:
         """The layer of sums."""
-        return Sums(self.database, self._ask_deriving, self._run_deriving)
+        return Sums(Statements(self.database, self._ask_deriving, self._run_deriving))
 
     def _ask_for_tables(self, sql: str) -> list[list[Any]]:
         with self._errors("looking for the tables of orders and fills"):

@@ -12,11 +12,11 @@ marked, or before its fills were read to be summed. So a bucket to which a fill 
 stays open. The sums of a bucket replace those before them all at once: positions that are gone come in as removed.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
-from ringbuf.sinks.clickhouse.derived_table import DerivedTable
+from ringbuf.sinks.clickhouse.derived_table import DerivedTable, Statements
 from ringbuf.sinks.clickhouse.table import quoted
 from ringbuf.sinks.clickhouse.views.columns import of_execution
 from ringbuf.sinks.clickhouse.views.positions import KEY, NOTHING, SUM_COLUMNS, added, sums_of_fills
@@ -143,22 +143,16 @@ def latest_minute(database: str, count: int, conditions: Sequence[str]) -> str:
 
 
 class Sums:
-    """The layer of one database.
+    """The layer of one database."""
 
-    Args:
-        ask: runs a question and gives its rows.
-        run: runs a statement.
-    """
-
-    def __init__(self, database: str, ask: Callable[[str], list[list[Any]]], run: Callable[[str], None]) -> None:
-        self._database = database
-        self._ask = ask
-        self._run = run
+    def __init__(self, statements: Statements) -> None:
+        self._database, self._ask, self._run = statements
 
     def mark(self, minutes: Iterable[int]) -> None:
         """Mark all buckets of some minutes, counted from the epoch, as open; after fills of theirs were inserted."""
         if rows := sorted({(span, minute * MINUTE // span * span) for minute in minutes for span in SPANS}):
-            self._run(_note(self._database, rows, is_closed=False, version=NOW))
+            after_all = f"(SELECT toInt64(max(version)) + 1 FROM {_table(self._database, 'buckets')})"  # clocks go back
+            self._run(_note(self._database, rows, is_closed=False, version=f"greatest({NOW}, {after_all})"))
 
     def due(self) -> Over | None:
         """Some buckets of one span that are over, and of which every part is closed; None if there are none."""
@@ -175,7 +169,7 @@ class Sums:
 
     def _due(self, span: int) -> Over | None:
         buckets = f"{_table(self._database, 'buckets')} FINAL"
-        is_over = f"toInt128(begin + span) * {NS} + {GRACE_NS} < {NOW}"
+        is_over = f"toInt128(begin + span) * {NS} + {GRACE_NS} < {NOW} AND version < {NOW}"
         found = self._ask(
             f"SELECT toString({NOW}), toString(begin) FROM {buckets}"
             f" WHERE span = {span} AND NOT is_closed AND {is_over} AND begin NOT IN"

@@ -3,20 +3,19 @@
 import json
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
 from ringbuf.record.execution import EXECUTION
 from ringbuf.record.seqs import Range, SeqSet
 from ringbuf.sinks.clickhouse import unique
+from ringbuf.sinks.clickhouse.derived_table import Statements
 from ringbuf.sinks.clickhouse.plain import plain_copies, plain_fills, plain_orders
 from ringbuf.sinks.clickhouse.table import TIME, literal, quoted, table_name
 from ringbuf.sinks.clickhouse.views.reports import FUNDING
 from ringbuf.trading.states import NO_ID
 
-Ask = Callable[[str], list[list[Any]]]
-Run = Callable[[str], None]
 Instrument = tuple[str, str, str, bool]
 RecordId = tuple[int, int]
 FillKey = tuple[int, Instrument, int, int]
@@ -76,25 +75,32 @@ class Chosen(NamedTuple):
 
 
 class UniqueRows:
-    """The layer of one database.
+    """The layer of one database."""
 
-    Args:
-        ask: runs a question and gives its rows.
-        run: runs a statement.
-    """
-
-    def __init__(self, database: str, ask: Ask, run: Run) -> None:
-        self._database = database
-        self._ask = ask
-        self._run = run
-        self._records = table_name(EXECUTION, database)
-        self._named = {name: f"{quoted(database)}.{quoted(name)}" for name in unique.TABLES}
+    def __init__(self, statements: Statements) -> None:
+        self._database, self._ask, self._run = statements
+        self._latest: int | None = None
+        self._records = table_name(EXECUTION, self._database)
+        self._named = {name: f"{quoted(self._database)}.{quoted(name)}" for name in unique.TABLES}
         self._fills, self._orders, self._ids, self._derived = self._named.values()
 
     def version(self) -> int:
-        """A version greater than that of every row so far; take it before the records are read."""
+        """A version greater than that of every row so far; take it before the records are read.
+
+        It is the server's time, or, while its clock is behind what it was, the least that will do.
+        """
+        if self._latest is None:
+            latest = " UNION ALL ".join(
+                f"SELECT max(version) AS latest FROM {each}" for each in (self._fills, self._orders)
+            )
+            ((found,),) = self._ask(f"SELECT toString(max(latest)) FROM ({latest})")
+            self._latest = int(found)
         ((now,),) = self._ask("SELECT toString(toUnixTimestamp64Nano(now64(9)))")
-        return int(now)
+        version = max(
+            int(now), self._latest + 2
+        )  # what plain orders replace has one less, what the rules make one more
+        self._latest = version + 1
+        return version
 
     # Reading
 
@@ -169,7 +175,11 @@ class UniqueRows:
     def related(self, chosen: Chosen) -> set[RecordId]:
         """The records of known orders that chosen records tell of by an id; chosen ones may be among them."""
         records = f"{self._records} WHERE ({chosen.condition()})"
-        ids = f"arrayJoin([{', '.join(_IDS)}])"
+        told = f"SELECT arrayJoin([{', '.join(_IDS)}]), exchange, account, symbol, {_SIMULATED} FROM {records}"
+        no_labels = (
+            f"SELECT id, {_INSTRUMENT} FROM {self._ids} WHERE (id, {_INSTRUMENT}) IN ({told})"
+            f" GROUP BY id, {_INSTRUMENT} HAVING uniqExact(order_key, session, seq) <= {MOST_OF_AN_ID}"
+        )
         rows = self._ask(f"""
             SELECT toString(record.1), toString(record.2)
             FROM (
@@ -178,16 +188,10 @@ class UniqueRows:
                     SELECT exchange, account, symbol, {_SIMULATED}, concat('id:', order_id) FROM {records}
                     AND order_id NOT IN ({_NONE})
                 ) OR ({_INSTRUMENT}, order_key) IN (
-                    SELECT {_INSTRUMENT}, order_key FROM {self._ids}
-                    WHERE (id, {_INSTRUMENT}) IN (SELECT {ids}, exchange, account, symbol, {_SIMULATED} FROM {records})
-                    LIMIT {MOST_OF_AN_ID + 1} BY id, {_INSTRUMENT}
+                    SELECT {_INSTRUMENT}, order_key FROM {self._ids} WHERE (id, {_INSTRUMENT}) IN ({no_labels})
                 )
                 UNION ALL
-                SELECT (session, seq) FROM {self._ids}
-                WHERE order_key = '' AND (id, {_INSTRUMENT}) IN (
-                    SELECT {ids}, exchange, account, symbol, {_SIMULATED} FROM {records}
-                )
-                LIMIT {MOST_OF_AN_ID + 1} BY id, {_INSTRUMENT}
+                SELECT (session, seq) FROM {self._ids} WHERE order_key = '' AND (id, {_INSTRUMENT}) IN ({no_labels})
             )
             GROUP BY record""")
         return {(int(session), int(seq)) for session, seq in rows}

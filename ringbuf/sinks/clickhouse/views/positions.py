@@ -104,12 +104,6 @@ FROM (
 GROUP BY {key}"""
 
 
-def summed_fills(fills: str) -> str:
-    """Sums over all rows of `fills` that are not simulated, as `positions` takes them."""
-    key = ", ".join(KEY)
-    return f"SELECT {key}, {sums_of_fills()} FROM {fills} WHERE NOT simulated GROUP BY {key}"
-
-
 def sums_of_fills() -> str:
     """The columns of sums over rows of `fills`."""
     amounts = [

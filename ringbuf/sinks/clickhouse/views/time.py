@@ -23,10 +23,3 @@ def before(moment: str) -> str:
     return (
         f"((exchange_ns < {moment} AND exchange_ns != {EPOCH}) OR (exchange_ns = {EPOCH} AND captured_ns < {moment}))"
     )
-
-
-def up_to(moment: str) -> str:
-    """That it counts at or before a moment."""
-    return (
-        f"((exchange_ns <= {moment} AND exchange_ns != {EPOCH}) OR (exchange_ns = {EPOCH} AND captured_ns <= {moment}))"
-    )
