@@ -219,12 +219,13 @@ class Run:
             raise strategies.failure("failed")
 
     def _wait_until_stored(self, view: View, monitor: Monitor, writer: WriterSupervisor) -> Figures:
-        """Wait until the database has everything and the writer has said so, or takes no more."""
+        """Wait until the database has everything and the writer has derived it and said so, or takes no more."""
         figures, news, all_stored_ns = monitor.figures(), time.monotonic(), 0
         while time.monotonic() < news + STUCK_SECONDS:
             if figures.stored >= figures.captured:
                 all_stored_ns = all_stored_ns or time.time_ns()
-                if (status.read(DataDirectory(self._data_dir).status) or {}).get("updated_ns", 0) > all_stored_ns:
+                said = status.read(DataDirectory(self._data_dir).status)
+                if said and said["updated_ns"] > all_stored_ns and not said["derivation"]["behind"]:
                     break
             view.show("storing the rest", figures)
             writer.watch()
