@@ -9,8 +9,7 @@ one pass, and only the rest goes through the rules.
 """
 
 import time
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from hashlib import blake2b
 from operator import itemgetter
 from typing import Any, Final
@@ -21,8 +20,7 @@ from ringbuf.sinks.clickhouse.sums import Sums
 from ringbuf.sinks.clickhouse.unique import INSTRUMENT, MINUTE_NS
 from ringbuf.sinks.clickhouse.unique_rows import Chosen, FillKey, Instrument, KnownId, RecordId, UniqueRows
 from ringbuf.trading.derivation import derive
-from ringbuf.trading.report import CHANGES
-from ringbuf.trading.states import NO_ID
+from ringbuf.writer.derive.closure import NAMES, TRADE_IDS, Closure, Row, id_row, instrument_of, order_key_row, told
 
 FEW: Final = 1_000
 """So many new records all go through the rules."""
@@ -38,11 +36,6 @@ MANY: Final = 200_000
 """So many records are derived at once."""
 MOST_RELATED: Final = 5_000
 """More records than that of orders that are known already are not derived at once: the statement would be too long."""
-_NAMES: Final = ("client_order_id", "orig_client_order_id")
-_TRADE_IDS: Final = ("trade_id", "report_id", "ref_id")
-_CHANGES: Final = {each.name.lower() for each in CHANGES}
-
-Row = Mapping[str, Any]
 
 
 class Deriver:
@@ -94,7 +87,7 @@ class Deriver:
         else:
             present = self._rows.present(portion)
             related = _without(self._rows.related(Chosen(portion)), portion)
-            known = _Closure(self._rows, Chosen((), related if len(related) <= MOST_RELATED else ()), self._recent)
+            known = Closure(self._rows, Chosen((), related if len(related) <= MOST_RELATED else ()), self._recent)
             others = _without(known.rows, portion)
             if max(len(related), len(others)) > MOST_RELATED and count > 1:
                 for half in _halves(portion):
@@ -132,7 +125,7 @@ class Deriver:
 
     def _by_rules(self, chosen: Chosen, version: int) -> SeqSet:
         """Derive chosen records by the rules, with all that belongs to them; returns which there are."""
-        found = _Closure(self._rows, chosen, self._recent)
+        found = Closure(self._rows, chosen, self._recent)
         derived = derive(found.rows.values())
         possible = {_fill_key(each): each for each in _possible_fills(found.rows.values())}
         fills = {_fill_key(each): _fill_row(each) for each in derived.fills}
@@ -145,96 +138,15 @@ class Deriver:
         if self._is_again:
             changed |= possible.keys()
         self._mark({minute for minute, *_ in changed}, version)
-        orders = {(_instrument(each), each["order_key"]) for each in derived.orders}
+        orders = {(instrument_of(each), each["order_key"]) for each in derived.orders}
         ids = [*_order_ids(derived.orders), *found.unnamed_ids()]
         self._rows.insert_ids([each for each in ids if _id_key(each) not in found.ids])
         self._rows.insert_orders(derived.orders, version)
-        gone = [_order_key(instrument, key) for instrument, key in found.orders - orders]
+        gone = [order_key_row(instrument, key) for instrument, key in found.orders - orders]
         self._rows.insert_orders(gone, version, removed=True)
         if found.has_grown():
             return self._by_rules(chosen, self._rows.version())
         return SeqSet(Range(session, seq, 1) for session, seq in found.rows)
-
-
-class _Closure:
-    """Records with all that have an order or a trade in common with them.
-
-    Attributes:
-        rows: the records by (session, seq).
-        orders: the keys of the orders that were known of them.
-        ids: under which ids what was known of them.
-
-    Args:
-        recent: records that need not be read again; those that are read are added. A record never changes.
-    """
-
-    def __init__(self, rows: UniqueRows, chosen: Chosen, recent: dict[RecordId, Row]) -> None:
-        self._source = rows
-        self._recent = recent
-        self.rows: dict[RecordId, Row] = {}
-        self.orders: set[tuple[Instrument, str]] = set()
-        self.ids: set[KnownId] = set()
-        self._keys: set[tuple[Instrument, str]] = set()
-        self._names: set[tuple[Instrument, str]] = set()
-        self._searched: set[tuple[Instrument, str]] = set()
-        new = self._read(chosen) if chosen.ranges or chosen.singles else []
-        while new:
-            missing = self._related(new) - self.rows.keys()
-            new = self._read(Chosen((), sorted(missing))) if missing else []
-
-    def has_grown(self) -> bool:
-        """Whether somebody else has meanwhile derived records that belong to them.
-
-        Whoever inserts its rows last sees those of the other. If it did not look, a row that lacks records might stay.
-        """
-        keys = self._keys | (self._source.orders_of_trades(self._searched) if self._searched else set())
-        return not self._source.known(keys, self._names).records <= self.rows.keys()
-
-    def unnamed_ids(self) -> Iterator[dict[str, Any]]:
-        """Under which ids records without an order are known."""
-        for record_id, row in self.rows.items():
-            if not _names_order(row):
-                for each in _told(row, _TRADE_IDS):
-                    yield _id_row(_instrument(row), each, "", record_id)
-
-    def of_unnamed(self) -> Iterator[list[RecordId]]:
-        """Each record without an order, and those that tell of the same trade."""
-        by_trade: dict[tuple[Instrument, str], list[RecordId]] = defaultdict(list)
-        for record_id, row in self.rows.items():
-            for each in _told(row, _TRADE_IDS):
-                by_trade[_instrument(row), each].append(record_id)
-        for row in self.rows.values():
-            if not _names_order(row):
-                yield [found for each in _told(row, _TRADE_IDS) for found in by_trade[_instrument(row), each]]
-
-    def _read(self, chosen: Chosen) -> list[Row]:
-        found = {each: self._recent[each] for each in chosen.singles if each in self._recent}
-        left = Chosen(chosen.ranges, [each for each in chosen.singles if each not in found])
-        if left.ranges or left.singles:
-            read = {(each["session"], each["seq"]): each for each in self._source.records(left)}
-            self._recent |= read
-            found |= read
-        self.rows |= found
-        return list(found.values())
-
-    def _related(self, rows: Iterable[Row]) -> set[RecordId]:
-        keys, ids, searched = set(), set(), set()
-        for row in rows:
-            instrument = _instrument(row)
-            if row["order_id"] not in NO_ID:
-                keys.add((instrument, f"id:{row['order_id']}"))
-            ids |= {(instrument, each) for each in _told(row, (*_NAMES, *_TRADE_IDS))}
-            if row["exec_type"] in _CHANGES or (row["exec_type"] == "fill" and not _is_found_by_order(row)):
-                searched |= {(instrument, each) for each in _told(row, _TRADE_IDS)}
-        if new := searched - self._searched:
-            keys |= self._source.orders_of_trades(new)
-        self._searched |= searched
-        known = self._source.known(keys - self._keys, ids - self._names)
-        self._keys |= keys | known.orders
-        self._names |= ids
-        self.orders |= known.orders
-        self.ids |= known.ids
-        return known.records
 
 
 def _portions(ranges: Sequence[Range]) -> Iterator[list[Range]]:
@@ -281,19 +193,19 @@ def _possible_fills(rows: Iterable[Row]) -> Iterator[dict[str, Any]]:
     for copies in _copies([each for each in rows if each["exec_type"] in ("fill", "calculated")]):
         minutes = {_minute(each) for each in copies}
         for each in copies:
-            key = dict(zip(INSTRUMENT, _instrument(each), strict=True))
+            key = dict(zip(INSTRUMENT, instrument_of(each), strict=True))
             for minute in minutes:
                 yield {**key, "session": each["session"], "seq": each["seq"], "minute": minute}
 
 
 def _copies(trades: Sequence[Row]) -> Iterable[list[Row]]:
     """The records that may be copies of one fill: they share an id of a trade, or an order if one of them has none."""
-    without_id = {key for each in trades if not _told(each, _TRADE_IDS) for key in _order_names(each)}
+    without_id = {key for each in trades if not told(each, TRADE_IDS) for key in _order_names(each)}
     groups: dict[Any, list[Row]] = {}
 
     def keys_of(row: Row) -> Iterator[Any]:
         yield row["session"], row["seq"]
-        yield from ((_instrument(row), "trade", each) for each in _told(row, _TRADE_IDS))
+        yield from ((instrument_of(row), "trade", each) for each in told(row, TRADE_IDS))
         yield from _order_names(row) & without_id
 
     for row in trades:
@@ -306,7 +218,7 @@ def _copies(trades: Sequence[Row]) -> Iterable[list[Row]]:
 
 
 def _order_names(row: Row) -> set[tuple[Instrument, str, str]]:
-    return {(_instrument(row), "order", each) for each in _told(row, ("order_id", *_NAMES))}
+    return {(instrument_of(row), "order", each) for each in told(row, ("order_id", *NAMES))}
 
 
 def _minute(row: Row) -> int:
@@ -316,7 +228,7 @@ def _minute(row: Row) -> int:
 
 
 def _fill_key(row: Row) -> FillKey:
-    return row["minute"] if "minute" in row else _minute(row), _instrument(row), row["session"], row["seq"]
+    return row["minute"] if "minute" in row else _minute(row), instrument_of(row), row["session"], row["seq"]
 
 
 def _fill_row(fill: Row) -> dict[str, Any]:
@@ -329,41 +241,8 @@ def _fill_row(fill: Row) -> dict[str, Any]:
 def _order_ids(orders: Iterable[Row]) -> Iterator[dict[str, Any]]:
     for order in orders:
         for each in order["client_ids"]:
-            yield _id_row(_instrument(order), each, order["order_key"], (0, 0))
-
-
-def _id_row(instrument: Instrument, name: str, order_key: str, record_id: RecordId) -> dict[str, Any]:
-    return _order_key(instrument, order_key) | {"id": name, "session": record_id[0], "seq": record_id[1]}
+            yield id_row(instrument_of(order), each, order["order_key"], (0, 0))
 
 
 def _id_key(row: Row) -> KnownId:
-    return KnownId(_instrument(row), row["id"], row["order_key"], (row["session"], row["seq"]))
-
-
-def _order_key(instrument: Instrument, order_key: str) -> dict[str, Any]:
-    exchange, account, symbol, simulated = instrument
-    return {
-        "exchange": exchange,
-        "account": account,
-        "symbol": symbol,
-        "simulated": simulated,
-        "order_key": order_key,
-    }
-
-
-def _instrument(row: Row) -> Instrument:
-    simulated = row["simulated"] if "simulated" in row else row["origin"] == "simulated"
-    return row["exchange"], row["account"], row["symbol"], bool(simulated)
-
-
-def _told(row: Row, names: Iterable[str]) -> set[str]:
-    return {row[name] for name in names} - NO_ID
-
-
-def _names_order(row: Row) -> bool:
-    return row["order_id"] not in NO_ID or bool(row["client_order_id"] or row["orig_client_order_id"])
-
-
-def _is_found_by_order(row: Row) -> bool:
-    """Whether whatever has its trade in common with a fill is found by its order, or finds the fill by its trade."""
-    return row["order_id"] not in NO_ID and row["trade_id"] not in NO_ID
+    return KnownId(instrument_of(row), row["id"], row["order_key"], (row["session"], row["seq"]))
