@@ -16,17 +16,17 @@ import time
 from collections.abc import Mapping
 from datetime import timedelta
 from decimal import Decimal, localcontext
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import numpy as np
 
 from ringbuf.errors import ConfigurationError
-from ringbuf.record.enumerations import ContractKind, OrderStatus, Side
+from ringbuf.record.enumerations import ContractKind
 from ringbuf.trading.contract import UNKNOWN, Contract
 from ringbuf.trading.contract_table import Contracts, read_contracts
 from ringbuf.trading.ledger import Ledger
 from ringbuf.trading.number import EXACT
-from ringbuf.trading.order import Order
+from ringbuf.trading.order_state import OrderState
 from ringbuf.trading.position import Holding, Position, Sums
 from ringbuf.trading.profit import FLAT, Profit
 from ringbuf.trading.report import Instrument, Report
@@ -48,29 +48,6 @@ FOLDED_AT_ONCE: Final = 100
 """Fills that are folded while a record that comes has to wait."""
 
 
-class OrderState(NamedTuple):
-    """What is known of one order.
-
-    Attributes:
-        key: the position that its fills go to.
-        price, quantity: None if they are not known.
-        executed: by its totals or its fills, whichever is more.
-        awaited: executed by its totals, the fill yet to come.
-        open: what may still trade, with what is awaited.
-    """
-
-    key: Instrument
-    order_id: str
-    client_order_id: str
-    side: Side
-    status: OrderStatus
-    price: Decimal | None
-    quantity: Decimal | None
-    executed: Decimal
-    awaited: Decimal
-    open: Decimal
-
-
 class Inventory:
     """Positions, orders and commissions of one strategy process, in exact decimals.
 
@@ -85,13 +62,17 @@ class Inventory:
         lookback: how far back a venue's history may be applied once more; None keeps everything.
         instruments: the contract of each, by exchange and symbol, as `read_instruments` gives them. One that is not
             among them counts as spot. Without this, no profit is known.
+
+    Attributes:
+        ledger: the one state of orders and positions, which order pages share.
+        lock: held by whoever uses it.
     """
 
     def __init__(self, *, lookback: timedelta | None = LOOKBACK, instruments: Contracts | None = None) -> None:
-        self._lock = threading.Lock()
+        self.lock = threading.Lock()
         self._contracts = None if instruments is None else dict(instruments)
         length_ns = None if lookback is None else lookback // timedelta(microseconds=1) * 1_000
-        self._ledger = Ledger(length_ns, self._contracts)
+        self.ledger = Ledger(length_ns, self._contracts)
         self._positions: dict[Instrument, Position] = {}
 
     def apply(self, record: np.void | Mapping[str, Any]) -> Position:
@@ -106,11 +87,16 @@ class Inventory:
                 nothing has changed.
         """
         report = Report(record)
+        with self.lock:
+            return self.take(report)
+
+    def take(self, report: Report) -> Position:
+        """Take one report, with the lock held; else as `apply`."""
         report.captured_ns = report.captured_ns or time.time_ns()
-        with self._lock, localcontext(EXACT):
-            key = self._ledger.apply(report)
-            for each in self._ledger.changed:
-                self._positions[each] = self._ledger.holdings[each].position
+        with localcontext(EXACT):
+            key = self.ledger.apply(report)
+            for each in self.ledger.changed:
+                self._positions[each] = self.ledger.holdings[each].position
             return self._positions.setdefault(key, Position())
 
     def position(
@@ -130,14 +116,14 @@ class Inventory:
 
     def sums(self) -> dict[Instrument, Sums]:
         """The sums that the positions come from."""
-        with self._lock:
-            return {key: holding.sums for key, holding in self._ledger.holdings.items()}
+        with self.lock:
+            return {key: holding.sums for key, holding in self.ledger.holdings.items()}
 
     def commissions(self) -> dict[str, Decimal]:
         """Commission by currency, of all positions; positive is paid, negative a rebate."""
         found: dict[str, Decimal] = {}
-        with self._lock, localcontext(EXACT):
-            for holding in self._ledger.holdings.values():
+        with self.lock, localcontext(EXACT):
+            for holding in self.ledger.holdings.values():
                 for currency, amount in holding.commissions.items():
                     found[currency] = found.get(currency, Decimal(0)) + amount
         return found
@@ -158,32 +144,32 @@ class Inventory:
         Raises:
             ConfigurationError: the inventory has no instruments.
         """
-        with self._lock:
-            keys = list(self._ledger.holdings)
+        with self.lock:
+            keys = list(self.ledger.holdings)
         return {key: self._profit(key) for key in keys}
 
     def unknown_instruments(self) -> set[tuple[str, str]]:
         """Exchange and symbol of those that have positions and no contract, so that they count as spot."""
-        with self._lock:
-            return {(key.exchange, key.symbol) for key in self._ledger.holdings} - (self._contracts or {}).keys()
+        with self.lock:
+            return {(key.exchange, key.symbol) for key in self.ledger.holdings} - (self._contracts or {}).keys()
 
     def _profit(self, key: Instrument) -> Profit:
         if self._contracts is None:
             raise ConfigurationError("the inventory has no instruments", "give it some: Inventory(instruments=…)")
         contract = self._contracts.get((key.exchange, key.symbol), UNKNOWN)
         while True:  # who applies a record meanwhile does not wait for the whole fold
-            with self._lock, localcontext(EXACT):
-                sequence = self._ledger.sequences.get(key)
+            with self.lock, localcontext(EXACT):
+                sequence = self.ledger.sequences.get(key)
                 if sequence is not None and not sequence.advance(FOLDED_AT_ONCE):
                     continue
-                holding = self._ledger.holdings.get(key, Holding())
+                holding = self.ledger.holdings.get(key, Holding())
                 state, late = (FLAT, 0) if sequence is None else (sequence.state, sequence.late)
                 return Profit(contract, state, dict(holding.commissions), dict(holding.funding), late=late)
 
     def orders(self) -> list[OrderState]:
         """All orders that are known: those that work, and those that were over within the look-back."""
-        with self._lock, localcontext(EXACT):
-            return [_state(each) for each in self._ledger.orders()]
+        with self.lock:
+            return [each.state for each in self.ledger.orders() if each.state is not None]
 
 
 def read_instruments(path: str | os.PathLike[str]) -> dict[tuple[str, str], Contract]:
@@ -197,10 +183,3 @@ def read_instruments(path: str | os.PathLike[str]) -> dict[tuple[str, str], Cont
             return read_contracts(lines, str(path))
     except OSError as error:
         raise ConfigurationError(f"{path}: {error.strerror}", "name a file of CSV that can be read") from error
-
-
-def _state(order: Order) -> OrderState:
-    key = order.instrument.position(order.position_side, order.position_id)
-    still_open, awaited = order.open
-    names = key, order.order_id, order.client_order_id or order.requested, order.side, order.status
-    return OrderState(*names, order.price, order.quantity, order.executed, awaited, still_open)

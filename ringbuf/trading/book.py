@@ -119,7 +119,7 @@ class Book:
         return not is_kept
 
     def _forget_order(self, order: Order, before_ns: int) -> bool:
-        if order.heard_ns >= before_ns or order.entry is None or order.entry.quantity:
+        if order.heard_ns >= before_ns or order.state is None or order.state.open:
             return False
         self.directory.forget_order(order)
         for fill in order.fills:

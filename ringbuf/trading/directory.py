@@ -57,6 +57,15 @@ class ClientId:
         """The order that was named last, for the first time."""
         return next((each for each in reversed(self.orders) if each is not but), None)
 
+    def current(self) -> tuple[int, Order | None]:
+        """The order that a report without an order id is about now, and the number of its request."""
+        number = max(self.requests, 1)
+        order = self.last() if number <= self.named else None
+        if order is None:
+            number = max(number, self.named + 1)  # it may be about one that is not known any more
+            order = self.unnamed.get(number)
+        return number, order
+
     def is_copy(self, report: Report, before_ns: int) -> bool:
         """Whether the same report was there, and that not before a venue time, ns since the epoch."""
         while self.marks and next(iter(self.marks.values())) < before_ns:
@@ -110,6 +119,17 @@ class Directory:
         yield from self._orders.values()
         for client in {id(each): each for each in self._clients.values()}.values():
             yield from client.unnamed.values()
+
+    def by_id(self, order_id: str) -> Order | None:
+        """The order with an order id."""
+        return self._orders.get(order_id)
+
+    def by_client_id(self, client_order_id: str) -> Order | None:
+        """The order that a report with this client id and no order id is about."""
+        client = self._clients.get(client_order_id)
+        if client is None:
+            return None
+        return client.current()[1] or client.last()
 
     def knows(self, report: Report) -> bool:
         """Whether the order of a report is known."""
@@ -203,11 +223,7 @@ class Directory:
         client.heard_ns = max(client.heard_ns, report.heard_ns)
         is_copy = client.is_copy(report, before_ns)
         client.requests += report.is_new_request and not is_copy
-        number = max(client.requests, 1)
-        order = client.last() if number <= client.named else None
-        if order is None:
-            number = max(number, client.named + 1)  # it may be about one that is not known any more
-            order = client.unnamed.get(number)
+        number, order = client.current()
         if order is None:
             order = client.unnamed[number] = Order(self._instrument, requested=client.name, number=number)
             self._new.append(order)

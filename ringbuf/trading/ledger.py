@@ -16,7 +16,8 @@ from ringbuf.trading.fill_sequence import FillSequence
 from ringbuf.trading.funding import Payment
 from ringbuf.trading.lookback import LookBack
 from ringbuf.trading.order import Order
-from ringbuf.trading.position import Entry, Holding, entry_of, open_of
+from ringbuf.trading.order_state import OrderState
+from ringbuf.trading.position import Entry, Holding, entry_of
 from ringbuf.trading.report import Instrument, Report
 from ringbuf.trading.trade import Fill
 
@@ -35,6 +36,10 @@ class Ledger:
         holdings: the positions.
         sequences: the fills of each position in the venue's order, if profit is known.
         changed: those that the last report changed.
+        order: the order that the last report was about; None if it named none.
+        open_orders: those that work, or of which a fill is awaited.
+        states_before: the orders that the last report changed, each as it was; None if it is new.
+        nameless: the fills without an order that the last report changed: what each added before, and what it adds.
     """
 
     def __init__(self, lookback_ns: int | None, contracts: Contracts | None = None) -> None:
@@ -43,6 +48,10 @@ class Ledger:
         self.holdings: dict[Instrument, Holding] = {}
         self.sequences: dict[Instrument, FillSequence] = {}
         self.changed: set[Instrument] = set()
+        self.order: Order | None = None
+        self.open_orders: dict[Order, None] = {}
+        self.states_before: dict[Order, OrderState | None] = {}
+        self.nameless: list[tuple[Entry | None, Entry | None]] = []
         self._books: dict[Instrument, Book] = {}
         self._kept: deque[tuple[Book, Kept]] = deque()
 
@@ -55,6 +64,13 @@ class Ledger:
         for book in self._books.values():
             yield from book.directory.orders()
 
+    def order_of(self, instrument: Instrument, order_id: str, client_order_id: str) -> Order | None:
+        """The order of an instrument that a report with these ids is about; None if it is not known."""
+        book = self._books.get(instrument)
+        if book is None:
+            return None
+        return book.directory.by_id(order_id) if order_id else book.directory.by_client_id(client_order_id)
+
     def apply(self, report: Report) -> Instrument:
         """Take one report, and forget some of what is too old.
 
@@ -66,6 +82,9 @@ class Ledger:
                 nothing has changed.
         """
         self.changed.clear()
+        self.states_before.clear()
+        self.nameless.clear()
+        self.order = None
         before_ns = self._lookback.before_ns
         if 0 < report.exchange_ns < before_ns:
             self._check_known(report)
@@ -84,6 +103,7 @@ class Ledger:
         for order in changed.orders:
             self._open(order)
         self._forget(book, before_ns)
+        self.order = changed.order
         known = report if changed.order is None else changed.order
         return report.instrument.position(known.position_side, known.position_id)
 
@@ -105,6 +125,8 @@ class Ledger:
             book, kept = self._kept.popleft()
             if not book.forget(kept, before_ns):
                 self._kept.append((book, kept))
+            elif isinstance(kept, Order):
+                self.open_orders.pop(kept, None)
 
     def _count(self, fill: Fill) -> None:
         old, new = fill.entry, entry_of(fill)
@@ -114,6 +136,8 @@ class Ledger:
             self._holding(old.key).count(old, -1)
         if new is not None:
             self._holding(new.key).count(new, 1)
+        if fill.order is None:
+            self.nameless.append((old, new))
         if self._contracts is not None:
             self._place(self._contracts, old, new)
         fill.entry = new
@@ -138,14 +162,19 @@ class Ledger:
             payment.entry = amounts
 
     def _open(self, order: Order) -> None:
-        old, new = order.entry, open_of(order)
+        old, new = order.state, order.reckoned()
         if new == old:
             return
         if old is not None:
             self._holding(old.key).open(old, -1)
         if new is not None:
             self._holding(new.key).open(new, 1)
-        order.entry = new
+        order.state = new
+        if new is None or (new.is_over and not new.open):
+            self.open_orders.pop(order, None)
+        else:
+            self.open_orders[order] = None
+        self.states_before[order] = old
 
     def _holding(self, key: Instrument) -> Holding:
         self.changed.add(key)

@@ -9,10 +9,11 @@ from bisect import insort
 from dataclasses import dataclass, field
 from decimal import Decimal
 from operator import attrgetter
-from typing import Any, Final
+from typing import Final
 
 from ringbuf.record.enumerations import ExecType, OrderStatus, Side
 from ringbuf.trading.number import ZERO
+from ringbuf.trading.order_state import OrderState
 from ringbuf.trading.rank import Leaves, Moment, Rank, Told, Word, later, later_final, stronger
 from ringbuf.trading.report import Instrument, Report
 from ringbuf.trading.states import ENDS, REOPENING, REQUESTS, Force
@@ -63,7 +64,7 @@ class Order:
         replaces: the client order id of another order whose place it took.
         former: that order, as far as it is known.
         heard_ns: when something about it was heard last, by the venues' clocks.
-        entry: what it adds to the open quantities of its position.
+        state: what was known of it after the last report that changed it; it counts in its position so.
         absorbed_by: the order that it turned out to be.
     """
 
@@ -84,7 +85,7 @@ class Order:
     replaces: str = ""
     former: "Order | None" = None
     heard_ns: int = 0
-    entry: Any = None
+    state: OrderState | None = None
     absorbed_by: "Order | None" = None
     _venue_ns: int = 0  # the latest that a report of it had
     _asked: frozenset[str] = frozenset()  # what never changes, as far as only reports without its order id told it
@@ -111,55 +112,41 @@ class Order:
         """What tells it from other orders of its instrument: `id:ORDER_ID`, or `client:NUMBER:CLIENT_ORDER_ID`."""
         return f"id:{self.order_id}" if self.order_id else f"client:{self.number}:{self.requested}"
 
-    @property
-    def status(self) -> OrderStatus:
-        """Its state."""
-        word = self._last_word
-        if word is not None and word.is_over:
-            if not self._is_reopened(word):
-                return word.status
-            return OrderStatus.PARTIALLY_FILLED if self.booked else OrderStatus.NEW  # a trade was taken back
-        told = self._status
-        if told and told.value in PENDING and self._refused and self._refused.rank > told.rank:
-            told = self._settled  # the order goes back to what it was
-        return told.value if told else OrderStatus.UNKNOWN
-
-    @property
-    def is_over(self) -> bool:
-        """Whether it works no more.
+    def reckoned(self) -> OrderState | None:
+        """What is known of it now; None if it turned out to be another one.
 
         A filled order works again if one of its trades was taken back since, and nothing ended it finally.
         """
-        word = self._last_word
-        return word is not None and word.is_over and not self._is_reopened(word)
-
-    @property
-    def price(self) -> Decimal | None:
-        """Its price; None if it is not known or has none."""
-        return self._price.value if self._price else None
-
-    @property
-    def quantity(self) -> Decimal | None:
-        """What was ordered in all; None if it is not known."""
-        told, leaves = self._quantity, self._leaves
-        if leaves is None or (told is not None and told.rank > leaves.rank):
-            return told.value if told else None
-        total = leaves.value.total
-        return leaves.value.quantity + (self._booked_at(leaves.rank.moment) if total is None else total)
-
-    @property
-    def executed(self) -> Decimal:
-        """What it has executed by its totals or by its fills, whichever is more."""
-        return max(self._executed_by_total() - self.carried - self.restated, self.booked)
-
-    @property
-    def open(self) -> tuple[Decimal, Decimal]:
-        """What may still trade with what is awaited, and what is awaited: executed by its totals, its fill to come."""
-        executed, quantity = self.executed, self.quantity
-        awaited = executed - self.booked
-        if quantity is None or self.is_over:
-            return awaited, awaited
-        return max(quantity - self.carried - self.restated - executed, ZERO) + awaited, awaited
+        if self.absorbed_by is not None:
+            return None
+        word, booked = self._last_word, self.booked
+        is_over = word is not None and word.is_over
+        if word is None or not is_over:
+            status = self._working_status()
+        elif self._is_reopened(word):
+            is_over, status = False, OrderStatus.PARTIALLY_FILLED if booked else OrderStatus.NEW
+        else:
+            status = word.status
+        before = self.carried + self.restated  # in its totals, and no fill of its own stands for it
+        quantity, price = self._ordered(), self._price
+        executed = max(self._executed_by_total() - before, booked)
+        awaited = executed - booked
+        still_open = awaited
+        if quantity is not None and not is_over:
+            still_open += max(quantity - before - executed, ZERO)
+        return OrderState(
+            self.instrument.position(self.position_side, self.position_id),
+            self.order_id,
+            self.client_order_id or self.requested,
+            self.side,
+            status,
+            price.value if price else None,
+            quantity,
+            executed,
+            awaited,
+            still_open,
+            is_over,
+        )
 
     # What makes it so
 
@@ -319,6 +306,21 @@ class Order:
 
     # Reckoning
 
+    def _working_status(self) -> OrderStatus:
+        """Its state, as far as it works."""
+        told = self._status
+        if told and told.value in PENDING and self._refused and self._refused.rank > told.rank:
+            told = self._settled  # the order goes back to what it was
+        return told.value if told else OrderStatus.UNKNOWN
+
+    def _ordered(self) -> Decimal | None:
+        """What was ordered in all; None if it is not known."""
+        told, leaves = self._quantity, self._leaves
+        if leaves is None or (told is not None and told.rank > leaves.rank):
+            return told.value if told else None
+        total = leaves.value.total
+        return leaves.value.quantity + (self._booked_at(leaves.rank.moment) if total is None else total)
+
     @property
     def _last_word(self) -> Word | None:
         """The strongest word; but a final end is opened only by what is later by venue time and no mere request."""
@@ -339,7 +341,7 @@ class Order:
         total = self._total.value
         if total is None:  # filled, and not said of how much
             is_older = all(each is None or each.rank < self._total.rank for each in (self._quantity, self._leaves))
-            total = (self.quantity if is_older else None) or ZERO
+            total = (self._ordered() if is_older else None) or ZERO
         return total - self._removed_since(self._total.rank.moment) if self.changed else total
 
     def _removed_since(self, moment: Moment) -> Decimal:

@@ -37,22 +37,23 @@ def _row(order: Order, heard: Sequence[Heard]) -> dict[str, Any]:
     last = news[0] if news else max(heard, key=_rank)
     granted = [each.row for each in news if each.report.exec_type not in REQUESTS]
     told = [each.row for each in news if each.report.is_new_request or not each.report.is_request]
-    open_quantity, awaited = order.open
+    state = order.reckoned()
+    assert state is not None, "a report's order is the one that it turned out to be"
     return {
         "order_key": order.key,
         **{name: value_of(last.row, name) for name in _OF_LAST},
         **_GRANTED.first_told(granted),
         **_OTHERS.first_told(told),
-        "side": order.side.name.lower(),
+        "side": state.side.name.lower(),
         "position_side": order.position_side or "unknown",
         "position_id": order.position_id,
-        "order_id": order.order_id,
-        "client_order_id": order.client_order_id or order.requested,
+        "order_id": state.order_id,
+        "client_order_id": state.client_order_id,
         "flags": flags_of(each.row for each in heard),
-        "order_status": order.status.name.lower(),
-        "executed_quantity": order.executed,
-        "awaited_quantity": awaited,
-        "open_quantity": open_quantity,
+        "order_status": state.status.name.lower(),
+        "executed_quantity": state.executed,
+        "awaited_quantity": state.awaited,
+        "open_quantity": state.open,
         "records": len(heard),
         **_times(heard),
         "client_ids": sorted(_client_ids(heard)),

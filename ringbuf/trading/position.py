@@ -8,7 +8,7 @@ from typing import NamedTuple
 from ringbuf.record.enumerations import Side
 from ringbuf.trading.fill_sequence import Placed
 from ringbuf.trading.number import ZERO, is_countable, quote_of
-from ringbuf.trading.order import Order
+from ringbuf.trading.order_state import OrderState
 from ringbuf.trading.rank import Place
 from ringbuf.trading.report import Commission, Instrument
 from ringbuf.trading.trade import Fill
@@ -72,15 +72,6 @@ class Entry(NamedTuple):
         return Placed(self.place, self.quantity if self.side is Side.BUY else -self.quantity, self.price)
 
 
-class Open(NamedTuple):
-    """What an order adds to the open quantities of a position."""
-
-    key: Instrument
-    side: Side
-    quantity: Decimal
-    awaited: Decimal
-
-
 @dataclass(slots=True)
 class Holding:
     """The running sums of one position.
@@ -137,14 +128,14 @@ class Holding:
         """Add a payment of funding, or with `times` -1 take it out."""
         _add(self.funding, amounts, times)
 
-    def open(self, entry: Open, times: int) -> None:
+    def open(self, order: OrderState, times: int) -> None:
         """Add what is open of an order, or with `times` -1 take it out."""
-        if entry.side is Side.BUY:
-            self.open_buy += times * entry.quantity
-            self.awaited_buy += times * entry.awaited
-        elif entry.side is Side.SELL:
-            self.open_sell += times * entry.quantity
-            self.awaited_sell += times * entry.awaited
+        if order.side is Side.BUY:
+            self.open_buy += times * order.open
+            self.awaited_buy += times * order.awaited
+        elif order.side is Side.SELL:
+            self.open_sell += times * order.open
+            self.awaited_sell += times * order.awaited
 
 
 def _add(sums: dict[str, Decimal], amounts: Iterable[Commission], times: int) -> None:
@@ -163,10 +154,3 @@ def entry_of(fill: Fill) -> Entry | None:
         return Entry(key, side, ZERO, None, (), None)
     paid = tuple(each for each in told.commissions if is_countable(each.amount))
     return Entry(key, side, fill.counted, fill.counted_price, paid, told.place)
-
-
-def open_of(order: Order) -> Open | None:
-    """What an order adds to the open quantities of its position; None if it turned out to be another one."""
-    if order.absorbed_by is not None:
-        return None
-    return Open(order.instrument.position(order.position_side, order.position_id), order.side, *order.open)

@@ -195,7 +195,7 @@ def test_what_is_older_than_the_look_back_leaves_memory_and_profit_stays_right(i
             inventory.profits()
     found = inventory.profit("x", "a", "s")
     assert (found.state, found.late) == (folded(ContractKind.INVERSE, fills), 0)
-    (sequence,) = inventory._ledger.sequences.values()
+    (sequence,) = inventory.ledger.sequences.values()
     assert len(sequence) < 600  # of a look-back of 100
 
 

@@ -94,9 +94,9 @@ def test_memory_is_bounded_by_the_look_back(kind: str) -> None:
         for each in KINDS[kind](number):
             inventory.apply(INSTRUMENT | each)
         if number in (1_000, 2_999):
-            sizes.append(reached(inventory._ledger) - (150 * len(inventory.positions()) if kind in POSITIONS else 0))
+            sizes.append(reached(inventory.ledger) - (150 * len(inventory.positions()) if kind in POSITIONS else 0))
     assert sizes[1] < 1.5 * sizes[0]
-    assert len(inventory._ledger) < 2_000
+    assert len(inventory.ledger) < 2_000
 
 
 def test_fifty_thousand_orders_leave_few_behind_and_their_sums_are_exact() -> None:
@@ -109,7 +109,7 @@ def test_fifty_thousand_orders_leave_few_behind_and_their_sums_are_exact() -> No
         for each in one_order(number, commission=0.1, commission_currency="USD")[2:]:
             inventory.apply(INSTRUMENT | each)
         if not number % 10_000:
-            most = max(most, len(inventory._ledger), len(inventory.orders()))
+            most = max(most, len(inventory.ledger), len(inventory.orders()))
     assert most < 5_000
     assert inventory.position(**INSTRUMENT) == Position(Decimal(orders), open_sell=Decimal(7)), "what works is kept"
     assert inventory.commissions() == {"USD": orders * Decimal("0.1")}
@@ -206,4 +206,4 @@ def test_a_random_history_is_the_same_with_a_look_back_and_without() -> None:
         applied(records, long)
         assert short.positions() == long.positions()
         assert short.sums() == long.sums()
-    assert len(short._ledger) < len(long._ledger) / 4
+    assert len(short.ledger) < len(long.ledger) / 4

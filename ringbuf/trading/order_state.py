@@ -1,0 +1,38 @@
+"""What is known of an order at one moment."""
+
+from decimal import Decimal
+from typing import NamedTuple
+
+from ringbuf.record.enumerations import OrderStatus, Side
+from ringbuf.trading.number import EXACT
+from ringbuf.trading.report import Instrument
+
+
+class OrderState(NamedTuple):
+    """What is known of one order: its page.
+
+    Attributes:
+        key: the position that its fills go to.
+        price, quantity: None if they are not known.
+        executed: by its totals or its fills, whichever is more.
+        awaited: executed by its totals, the fill yet to come.
+        open: what may still trade, with what is awaited.
+        is_over: whether it works no more; one that is over may be opened again.
+    """
+
+    key: Instrument
+    order_id: str
+    client_order_id: str
+    side: Side
+    status: OrderStatus
+    price: Decimal | None
+    quantity: Decimal | None
+    executed: Decimal
+    awaited: Decimal
+    open: Decimal
+    is_over: bool
+
+    @property
+    def leaves(self) -> Decimal:
+        """What may still trade at the venue (FIX 151)."""
+        return EXACT.subtract(self.open, self.awaited)
