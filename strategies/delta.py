@@ -1,0 +1,93 @@
+"""What one update changed in the page of an order."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+
+from ringbuf.record.enumerations import OrderStatus
+from ringbuf.trading.ledger import Ledger
+from ringbuf.trading.number import EXACT, ZERO
+from ringbuf.trading.order import Order
+from ringbuf.trading.order_state import OrderState
+from ringbuf.trading.position import Entry, Position
+
+Update: TypeAlias = np.void | Mapping[str, Any]
+"""A record of EXECUTION, or fields as `BoundRecorder.order` takes them with `exchange`, `account`, `symbol` and
+`strategy`."""
+
+
+class Delta(NamedTuple):
+    """What an update changed.
+
+    Attributes:
+        page: the order after it. Of a fill that names no order it has no ids and no status; it executed that fill.
+        before: the order before it; None if it was not known.
+        traded: by how much `page.executed` is more; less than zero if a trade was taken back or made smaller. A
+            quantity counts once: when the order's total tells it, or its fill, whichever comes first.
+        remaining: by how much `page.leaves` is more, what may still trade.
+        position: the position after it.
+        update: an `Update`, as it was given.
+    """
+
+    page: OrderState
+    before: OrderState | None
+    traded: Decimal
+    remaining: Decimal
+    position: Position
+    update: Any
+
+    @property
+    def status(self) -> tuple[OrderStatus, OrderStatus] | None:
+        """The old and the new status, if it changed; that of an order that was not known is `UNKNOWN`."""
+        old = OrderStatus.UNKNOWN if self.before is None else self.before.status
+        return None if old is self.page.status else (old, self.page.status)
+
+    @property
+    def price(self) -> tuple[Decimal | None, Decimal | None] | None:
+        """The old and the new price, if it changed; None is a price that is not known, or none."""
+        old = None if self.before is None else self.before.price
+        return None if old == self.page.price else (old, self.page.price)
+
+
+def deltas_of(ledger: Ledger, update: Update) -> list[Delta]:
+    """What the last report of a ledger changed: that of its own order first, then those of other orders."""
+    found = []
+    for order, before in ledger.states_before.items():
+        if (page := order.state) is not None:  # else it is the page of another one now
+            found.append(_delta(ledger, page, [before, *_absorbed(ledger, order)], update))
+    if len(found) > 1 and ledger.order is not None:
+        own = ledger.order.state
+        found.sort(key=lambda each: each.page is not own)
+    nameless = (_of_nameless(ledger, old, new, update) for old, new in ledger.nameless)
+    return found + [each for each in nameless if each.traded]
+
+
+def _delta(ledger: Ledger, page: OrderState, before: list[OrderState | None], update: Update) -> Delta:
+    known = [each for each in before if each is not None]
+    traded, remaining = page.executed, page.leaves
+    for each in known:
+        traded, remaining = EXACT.subtract(traded, each.executed), EXACT.subtract(remaining, each.leaves)
+    position = ledger.holdings[page.key].position
+    return Delta(page, known[0] if known else None, traded, remaining, position, update)
+
+
+def _absorbed(ledger: Ledger, order: Order) -> list[OrderState | None]:
+    """The pages of orders that turned out to be this one, as they were."""
+    return [state for each, state in ledger.states_before.items() if each.absorbed_by is order]
+
+
+def _of_nameless(ledger: Ledger, old: Entry | None, new: Entry | None, update: Update) -> Delta:
+    """That of a fill that names no order."""
+    before = None if old is None else _page(old, old.quantity)
+    if new is not None:
+        return _delta(ledger, _page(new, new.quantity), [before], update)
+    assert old is not None, "a fill that changed counts or counted"
+    return _delta(ledger, _page(old, ZERO), [before], update)
+
+
+def _page(entry: Entry, executed: Decimal) -> OrderState:
+    return OrderState(
+        entry.key, "", "", entry.side, OrderStatus.UNKNOWN, None, None, executed, ZERO, ZERO, is_over=True
+    )
