@@ -1,0 +1,88 @@
+"""Facts about venues, each with the address of the document that says so.
+
+`ID_FORMATS`: what each takes as a client order id. `OPEN_ORDERS`: what it means there that an order is not among the
+open ones. The names are those of ccxt and others in use; a venue that is not here is given by its user.
+"""
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import Final
+
+from ringbuf.errors import ConfigurationError
+from ringbuf.strategies.id_format import ALPHANUMERIC, IdFormat, Kind
+
+_DASHED: Final = f"{ALPHANUMERIC}-_"
+
+
+def _text(length: int, source: str, alphabet: str = _DASHED, prefix: str = "") -> IdFormat:
+    return IdFormat(length=length, alphabet=alphabet, prefix=prefix, source=source)
+
+
+_FORMATS: Final[dict[tuple[str, ...], IdFormat]] = {
+    ("binance", "binance-spot", "binanceus"): _text(
+        36, "https://developers.binance.com/docs/binance-spot-api-docs/errors"
+    ),
+    ("binance-futures", "binanceusdm", "binancecoinm"): _text(
+        36,
+        "https://developers.binance.com/docs/derivatives/usds-margined-futures/trade/rest-api/New-Order",
+        f"{ALPHANUMERIC}.:/_-",
+    ),
+    ("bybit",): _text(36, "https://bybit-exchange.github.io/docs/v5/order/create-order"),
+    ("okx", "okex", "myokx"): _text(
+        32, "https://www.okx.com/docs-v5/en/#order-book-trading-trade-post-place-order", ALPHANUMERIC
+    ),
+    ("deribit",): _text(64, "https://docs.deribit.com/api-reference/trading/private-buy"),
+    ("kraken",): _text(18, "https://docs.kraken.com/api/docs/guides/spot-clordid"),
+    ("krakenfutures", "kraken-futures"): _text(100, "https://docs.kraken.com/api/docs/futures-api/trading/send-order"),
+    ("gate", "gateio", "gate.io"): _text(
+        30, "https://www.gate.com/docs/developers/apiv4/en/#create-an-order", f"{_DASHED}.", "t-"
+    ),
+    ("hyperliquid",): IdFormat(
+        Kind.HEX_128,
+        source="https://hyperliquid.gitbook.io/hyperliquid-docs/for-developers/api/exchange-endpoint#place-an-order",
+    ),
+    ("dydx",): IdFormat(
+        Kind.INTEGER,
+        limit=1 << 32,
+        source="https://github.com/dydxprotocol/v4-chain/blob/main/proto/dydxprotocol/clob/order.proto",
+    ),
+    ("bitfinex",): IdFormat(
+        Kind.INTEGER, limit=1 << 45, source="https://docs.bitfinex.com/reference/rest-auth-submit-order"
+    ),
+    ("coinbase", "coinbaseadvanced", "coinbaseexchange", "coinbaseinternational"): IdFormat(
+        Kind.UUID, source="https://docs.cdp.coinbase.com/api-reference/exchange-api/rest-api/orders/create-new-order"
+    ),
+    ("kucoin", "kucoinfutures"): _text(40, "https://www.kucoin.com/docs-new/rest/spot-trading/orders/add-order"),
+    ("bitget",): _text(32, "https://www.bitget.com/api-doc/contract/trade/Place-Order"),
+    ("bitmex",): _text(36, "https://www.bitmex.com/api/explorer/#!/Order/Order_new"),
+    ("htx", "huobi"): _text(64, "https://www.htx.com/en-us/opend/newApiPages/?id=7ec4a4da-7773-11ed-9966-0242ac110003"),
+    ("mexc",): _text(32, "https://www.mexc.com/api-docs/spot-v3/spot-account-trade#new-order"),
+    ("cryptocom", "crypto.com"): _text(
+        36, "https://exchange-docs.crypto.com/exchange/v1/rest-ws/index.html#private-create-order"
+    ),
+    ("bingx",): _text(40, "https://bingx-api.github.io/docs/#/en-us/swapV2/trade-api.html", ALPHANUMERIC),
+    ("whitebit",): _text(32, "https://docs.whitebit.com/guides/client-order-id", f"{_DASHED}."),
+    ("ascendex", "bitmax"): _text(
+        32,
+        "https://github.com/bitmax-exchange/bitmax-pro-api/blob/master/source/includes/_rest_prv_order.md",
+    ),
+}
+ID_FORMATS: Final[Mapping[str, IdFormat]] = {name: each for names, each in _FORMATS.items() for name in names}
+"""What a venue takes as a client order id, by its names."""
+
+
+def id_format(venue: str) -> IdFormat:
+    """What a venue takes as a client order id.
+
+    Raises:
+        ConfigurationError: it is not in the table.
+    """
+    name = venue.lower()
+    if name not in ID_FORMATS:
+        near = get_close_matches(name, ID_FORMATS, 1)
+        raise ConfigurationError(
+            f"no format of client order ids is known of {venue!r}",
+            f"{f'did you mean {near[0]!r}? else ' if near else ''}give the format itself, from the venue's document:"
+            " IdFormat(length=…, alphabet=…)",
+        )
+    return ID_FORMATS[name]
