@@ -64,7 +64,7 @@ class Adapter:
             read: what a message says: its updates, and of it what cannot be kept. It raises a `RecordError` if that is
                 all of it; the error's hint is the kind.
             messages: one that is a mapping, or any number of them.
-            given: fields of each update that does not tell its own, as `origin`.
+            given: fields of each update that does not tell its own, as `origin` or `symbol`.
 
         Returns:
             What the target returned and is not None: the deltas, if it is an `OrderPages`.
@@ -77,7 +77,10 @@ class Adapter:
                         self.refuse(part)
                         continue
                     with self._refusing(part):
-                        answer = self._target.apply({**self._bound, **given, **part})
+                        update = {**self._bound, **given, **part}
+                        if not update.get("symbol"):
+                            raise RecordError("an update names no symbol", "give it with the message: symbol=…")
+                        answer = self._target.apply(update)
                         if answer is not None:
                             found.append(answer)
         return found

@@ -28,8 +28,8 @@ def read(message: Any) -> list[Update | Refused]:
     if not isinstance(message, dict):
         raise RecordError(f"{message!r} is no message", "give a mapping")
     if "part" in message:
-        return [{"order_status": "new"}, Refused("part", "a part is missing", "part")]
-    return [{"order_status": status} for status in message["statuses"]]
+        return [{"order_status": "new", "symbol": "X"}, Refused("part", "a part is missing", "part")]
+    return [{"order_status": status, "symbol": "X"} for status in message["statuses"]]
 
 
 def adapter(target: Any) -> Adapter:
@@ -39,17 +39,16 @@ def adapter(target: Any) -> Adapter:
 def test_each_update_goes_to_the_target_with_what_is_bound_and_given() -> None:
     target = Updates()
     answers = adapter(target).deliver(read, [{"statuses": ["new", "filled"]}], origin="lookback")
-    bound = {"exchange": "venue", "account": "A1", "strategy": "mm", "origin": "lookback"}
+    bound = {"exchange": "venue", "account": "A1", "strategy": "mm", "origin": "lookback", "symbol": "X"}
     assert target.taken == [{**bound, "order_status": "new"}, {**bound, "order_status": "filled"}]
     assert answers == [2]
 
 
 def test_what_a_message_tells_itself_counts_more_than_what_is_bound() -> None:
     target = Updates()
-    adapter(target).deliver(lambda _: [{"order_status": "new", "strategy": "other", "origin": "live"}], {}, origin="x")
-    assert target.taken == [
-        {"exchange": "venue", "account": "A1", "strategy": "other", "origin": "live", "order_status": "new"}
-    ]
+    own = {"order_status": "new", "strategy": "other", "origin": "live"}
+    adapter(target).deliver(lambda _: [own], {}, origin="lookback", symbol="X")
+    assert target.taken == [{"exchange": "venue", "account": "A1", "symbol": "X", **own}]
 
 
 def test_one_message_may_come_without_a_list() -> None:

@@ -1,0 +1,118 @@
+"""A unified order of ccxt as updates: the state of the order, and the trades that are in it.
+
+- Its time is the latest that it tells: of its last update, last trade, creation.
+- `closed` is filled only if nothing is left; else the rest was canceled, whatever the exchange calls it.
+- An order without a status has none, but for one that has executed all of it.
+- `remaining` 0 of an order that works is left out: some say so of one that waits for its trigger.
+- What a market buy spends may be told in the quote currency. Then `quantity_unit` is `quote`; and where ccxt divided it
+  by a price, quantities that are in no raw message are left out.
+- A market order's price is no limit where it is the average, or in no raw message.
+- Its fees are in the text: they are those of all its fills, or on some exchanges of the last one.
+- Numbers that cannot all be right are kept as they are told, and noted in the text.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from ringbuf.errors import RecordError
+from ringbuf.record.execution import OrderStatus
+from ringbuf.record.value import shown
+from ringbuf.record.words import look_up
+from ringbuf.strategies.adapters.adapter import Refused, Update
+from ringbuf.strategies.adapters.ccxt_fee import fees_of, fees_text
+from ringbuf.strategies.adapters.ccxt_quantities import Quantities, read_quantities
+from ringbuf.strategies.adapters.ccxt_raw import Raw
+from ringbuf.strategies.adapters.ccxt_trade import quantity_of, read_trade
+from ringbuf.strategies.adapters.message import CONTRADICTION, UNREADABLE, Message
+from ringbuf.trading.states import NO_ID
+
+STATUSES: Final = {"canceling": "pending_cancel", "failed": "rejected", "pending": "pending_new"}
+"""ccxt's words that are none of venues; the others are looked up among those."""
+TYPES: Final = {"market": "stop", "limit": "stop_limit"}
+"""What an order of this type is that waits for its trigger price."""
+NAMELESS: Final = "a trade in an order has no id: it counts in the order's total, and as a fill when it comes with one"
+TIMES: Final = ("timestamp", "lastTradeTimestamp", "lastUpdateTimestamp")
+
+
+def read_order(order: Any) -> list[Update | Refused]:
+    """What one order says: its state, and then the trades in it that have an id.
+
+    Raises:
+        RecordError: it is no mapping, or names no order.
+    """
+    if not isinstance(order, Mapping):
+        raise RecordError(f"{shown(order)} is no order", "give what ccxt returned")
+    message, raw = Message(order), Raw(order.get("info"))
+    ids = {"order_id": message.text("id"), "client_order_id": message.text("clientOrderId")}
+    if all(each is None or each in NO_ID for each in ids.values()):
+        raise RecordError("an order has no id and no clientOrderId", "without one nobody can tell which order it is")
+    message.put(symbol=message.text("symbol"), **ids, position_side=raw.position_side, exchange_ns=_time(message))
+    message.put_word("side", message.get("side"))
+    quantities = read_quantities(message, raw)
+    told, status = _statuses(message, quantities)
+    _put_type(message, raw, quantities)
+    trades = list(_trades(order, message))
+    for each in quantities.contradictions(told, [each for each in map(quantity_of, trades) if each is not None]):
+        message.note(f"{CONTRADICTION}{each}")
+    quantities.put(message, status)
+    reason = raw.reason if status in ("rejected", "canceled", "expired") else None
+    return [message.finished(reason, fees_text(fees_of(message))), *trades]
+
+
+def _time(message: Message) -> int | None:
+    told = [each for each in map(message.time, TIMES) if each]
+    return max(told) if told else message.time("datetime")
+
+
+def _statuses(message: Message, quantities: Quantities) -> tuple[str | None, str | None]:
+    """The status that is told, in our word, and the one that the order has."""
+    told = message.get("status")
+    if told is None:
+        status = "filled" if quantities.is_all else None
+        message.put(order_status=status)
+        return status, status
+    if told == "open":
+        told = "partially_filled" if quantities.filled else "new"
+    number = look_up("order_status", STATUSES.get(told, told) if isinstance(told, str) else told)
+    if not number:
+        message.note(f"{UNREADABLE}status {told if isinstance(told, str) else shown(told)}")
+        return None, None
+    told = OrderStatus(number).name.lower()
+    status = "canceled" if told == "filled" and quantities.is_short else told
+    message.put(order_status=status)
+    return told, status
+
+
+def _put_type(message: Message, raw: Raw, quantities: Quantities) -> None:
+    kind, price = message.get("type"), message.number("price")
+    trigger = _above_zero(message, "triggerPrice", "stopPrice")
+    conditional = raw.conditional_type
+    if conditional is None and trigger is not None and isinstance(kind, str):
+        conditional = TYPES.get(kind)
+    message.put_word("order_type", conditional or kind)
+    if trigger is None and conditional is not None:  # else they are orders of their own that follow this one
+        trigger = _above_zero(message, "stopLossPrice", "takeProfitPrice")
+    if kind == "market" and price is not None and (price == message.number("average") or not raw.tells(price)):
+        price = None
+    message.put(price=price or None, stop_price=trigger)
+    message.put_word("time_in_force", "post_only" if message.get("postOnly") is True else message.get("timeInForce"))
+    message.put(position_effect="reduce_only" if message.get("reduceOnly") is True else None)
+
+
+def _above_zero(message: Message, *keys: str) -> Any:
+    numbers = [message.number(key) for key in keys]
+    return next((each for each in numbers if each is not None and each > 0), None)
+
+
+def _trades(order: Mapping[str, Any], message: Message) -> Iterator[Update | Refused]:
+    trades = message.get("trades")
+    for trade in trades if isinstance(trades, list | tuple) else ():
+        if not isinstance(trade, Mapping) or trade.get("amount") is None:
+            continue  # the bare id of a trade that is told elsewhere
+        if trade.get("id") in (None, ""):
+            yield Refused(trade, NAMELESS, NAMELESS)
+            continue
+        known = {key: value for key, value in trade.items() if value is not None}
+        yield from read_trade(
+            {"symbol": order.get("symbol"), "side": order.get("side"), "order": order.get("id"), **known}
+        )

@@ -1,0 +1,147 @@
+"""The quantities of a unified order, and what of them cannot be right.
+
+ccxt completes what an exchange does not say: amount from filled + remaining, filled from amount - remaining, remaining
+from amount - filled, all three from each other for `closed`, and an average from the cost. It does so across units too:
+of a market buy that spends so much of the quote currency it divides the amount by a price (Gate), adds what is left in
+quote to what was filled in base (Bybit), or gives the amount as it is.
+"""
+
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+from typing import Final, NamedTuple
+
+from ringbuf.strategies.adapters.ccxt_raw import Raw
+from ringbuf.strategies.adapters.ccxt_trade import unit_of
+from ringbuf.strategies.adapters.message import CONTRADICTION, Message, plain, total
+
+OVER: Final = frozenset({"filled", "canceled", "expired", "rejected"})
+EQUAL: Final = Decimal("1e-9")
+"""Quantities that differ by less than this part are the same: some were floats on their way."""
+NEAR: Final = Decimal("0.05")
+"""A market buy of so much money that was filled has spent it, but for this part at most."""
+ZERO: Final = Decimal(0)
+
+
+class Quantities(NamedTuple):
+    """What an order says of its quantities, as ccxt calls them; None is absent, or told by nobody but ccxt.
+
+    Attributes:
+        average: price over its fills.
+        unit: what `amount` counts, in our word; None if nobody says it.
+        spent: whether `filled` counts something else than `amount` does.
+    """
+
+    amount: Decimal | None
+    filled: Decimal | None
+    remaining: Decimal | None
+    average: Decimal | None
+    unit: str | None
+    spent: bool = False
+
+    @property
+    def is_all(self) -> bool:
+        """Whether all of it was filled."""
+        return bool(self.amount) and not self.spent and _is_same(self.amount, self.filled)
+
+    @property
+    def is_short(self) -> bool:
+        """Whether less was filled than ordered, as far as both are known."""
+        known = not self.spent and bool(self.amount) and self.filled is not None
+        return known and not self.is_all and (self.filled or ZERO) < (self.amount or ZERO)
+
+    def put(self, message: Message, status: str | None) -> None:
+        """Set the fields of the order."""
+        message.put(
+            quantity=self.amount or None,
+            cumulative_quantity=self.filled,
+            leaves_quantity=self._leaves(status),
+            average_price=self.average,
+            quantity_unit=self.unit,
+        )
+
+    def contradictions(self, status: str | None, traded: Sequence[Decimal]) -> Iterator[str]:
+        """What cannot be right.
+
+        Args:
+            status: of the order, as it was told, in our word.
+            traded: what the trades that came with it traded.
+        """
+        amount, filled, remaining = self.amount, self.filled, self.remaining
+        if self.spent or filled is None:
+            return
+        if amount:
+            is_over = status in OVER and not remaining
+            if filled > amount and not self.is_all:
+                yield f"filled {plain(filled)} > amount {plain(amount)}"
+            elif status is not None and self.is_all != (status == "filled"):
+                yield f"{status}, filled {plain(filled)} of {plain(amount)}"
+            elif remaining is not None and not is_over and not _is_same(amount, total([filled, remaining])):
+                yield f"amount {plain(amount)}, filled {plain(filled)}, remaining {plain(remaining)}"
+        trades = total([*traded])
+        if trades > filled and not _is_same(trades, filled):
+            yield f"filled {plain(filled)}, its trades {plain(trades)}"
+
+    def _leaves(self, status: str | None) -> Decimal | None:
+        if self.remaining is None:
+            return None
+        if status in OVER:
+            return ZERO
+        if self.spent or not (self.remaining or self.is_all):
+            return None  # some say so of an order that waits for its trigger
+        return self.remaining
+
+
+def read_quantities(message: Message, raw: Raw) -> Quantities:
+    """What an order says of its quantities."""
+    amount, filled, remaining = (_size(message, key) for key in ("amount", "filled", "remaining"))
+    average = message.number("average")
+    if not average or not raw.tells(average):
+        average = None
+    unit = unit_of(message.text("symbol"))
+    found = Quantities(amount, filled, remaining, average, unit)
+    if found.unit != "contracts" and message.get("type") == "market" and message.get("side") == "buy" and amount:
+        return _of_market_buy(found, message, raw)
+    return found
+
+
+def _of_market_buy(found: Quantities, message: Message, raw: Raw) -> Quantities:
+    """Of a buy that may have been told how much to spend."""
+    if found.is_all:
+        return found
+    assert found.amount is not None
+    price = message.number("average") or message.number("price")
+    if not raw.tells(found.amount):
+        # ccxt made it, and what it was made of is in another unit.
+        spent = message.number_of("amount", raw.get("amount"))
+        is_divided = spent is not None and price is not None and _is_near(found.amount * price, spent)
+        filled = found.filled if found.filled is not None and raw.tells(found.filled) else None
+        return found._replace(
+            amount=spent if is_divided else None,
+            filled=filled,
+            remaining=None,
+            unit="quote" if is_divided else None,
+            spent=True,
+        )
+    is_filled = price is not None and found.filled is not None and found.filled > 0
+    if raw.counts_quote or (is_filled and _is_near((found.filled or ZERO) * (price or ZERO), found.amount)):
+        return found._replace(remaining=None, unit="quote", spent=True)
+    return found._replace(unit=None)
+
+
+def _size(message: Message, key: str) -> Decimal | None:
+    """A quantity; the side has its sign."""
+    number = message.number(key)
+    if number is not None and number < 0:
+        message.note(f"{CONTRADICTION}{key} {plain(number)}")
+        return -number
+    return number
+
+
+def _is_same(one: Decimal | None, other: Decimal | None) -> bool:
+    if one is None or other is None:
+        return False
+    return one == other or abs(one - other) <= EQUAL * max(abs(one), abs(other))
+
+
+def _is_near(one: Decimal, other: Decimal) -> bool:
+    return abs(one - other) <= NEAR * max(abs(one), abs(other))

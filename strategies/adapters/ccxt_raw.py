@@ -1,0 +1,150 @@
+"""The raw message of an exchange in ccxt's `info`: what it says beyond the unified structure, or against it."""
+
+import math
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from typing import Any, Final
+
+from ringbuf.record.words import look_up
+
+DEPTH: Final = 4
+POSITION_SIDES: Final = ("positionSide", "posSide", "position_side", "holdSide", "ps")
+POSITION_INDEXES: Final = {"0": "both", "1": "long", "2": "short"}
+"""Bybit's `positionIdx`, https://bybit-exchange.github.io/docs/v5/enum#positionidx."""
+ORDER_TYPES: Final = ("stopOrderType", "ordertype", "orderType", "ordType", "origType", "order_type", "type")
+CONDITIONAL: Final = {
+    "stop": "stop",
+    "stop_loss": "stop",
+    "partial_stop_loss": "stop",
+    "stop_market": "stop",
+    "stop_limit": "stop_limit",
+    "stop_loss_limit": "stop_limit",
+    "take_profit": "take_profit",
+    "partial_take_profit": "take_profit",
+    "take_profit_market": "take_profit",
+    "take_profit_limit": "take_profit_limit",
+    "trailing_stop": "trailing_stop",
+    "trailing_stop_market": "trailing_stop",
+}
+REASONS: Final = (
+    "rejectReason", "reject_reason", "reject_message", "cancel_message", "cancelReason", "cancel_reason", "reason",
+    "sMsg", "error_message", "message", "msg", "finish_as",
+)  # fmt: skip
+NO_REASON: Final = frozenset({"", "none", "null", "ec_noerror", "reject_reason_unspecified", "unknown", "-", "ok"})
+TRADE_KINDS: Final = ("execType", "exec_type", "tradeType", "trade_type")
+TRADE_TYPES: Final = {
+    "adltrade": "adl",
+    "busttrade": "liquidation",
+    "liquidation": "liquidation",
+    "delivery": "delivery",
+    "settle": "settlement",
+    "settlement": "settlement",
+    "blocktrade": "block",
+    "futurespread": "combo_leg",
+    "funding": "funding",
+}
+"""Words for what is no usual trade, of https://bybit-exchange.github.io/docs/v5/enum#exectype, and others' alike."""
+ADJUSTED: Final = frozenset({"REVERSAL", "CORRECTION", "SYNTHETIC"})
+"""Coinbase's words for fills that it adjusted; how, its document does not say."""
+SEQUENCES: Final = ("seq", "sequence_id", "trade_seq")
+PROFITS: Final = ("execPnl", "realizedPnl", "fillPnl", "closedPnl", "realized_pnl", "deal_profit", "profit_loss", "pnl")
+
+
+class Raw:
+    """The raw message; an empty one says nothing.
+
+    Args:
+        info: what ccxt keeps under `info`, whatever it is.
+    """
+
+    def __init__(self, info: object) -> None:
+        self._info: Mapping[str, Any] = info if isinstance(info, Mapping) else {}
+        self._numbers: frozenset[float] | None = None
+
+    def get(self, *keys: str) -> Any:
+        """The first value that is told under one of these names."""
+        for key in keys:
+            value = self._info.get(key)
+            if value is not None and value != "":
+                return value
+        return None
+
+    def tells(self, number: Any) -> bool:
+        """Whether a number is in the message, whatever its sign; of a message without numbers nobody can say."""
+        if self._numbers is None:
+            self._numbers = frozenset(abs(each) for each in _numbers(self._info, DEPTH))
+        return not self._numbers or abs(float(number)) in self._numbers
+
+    @property
+    def position_side(self) -> str | None:
+        """Which position of the symbol, if the exchange says it."""
+        index = self.get("positionIdx")
+        if index is not None:
+            return POSITION_INDEXES.get(str(index))
+        side = self.get(*POSITION_SIDES)
+        return side if isinstance(side, str) and look_up("position_side", side) else None
+
+    @property
+    def conditional_type(self) -> str | None:
+        """The type of an order that waits for a price, in our word; None if the exchange does not call it that."""
+        nested = self._info.get("descr")
+        for info in (self._info, nested if isinstance(nested, Mapping) else {}):
+            for key in ORDER_TYPES:
+                word = info.get(key)
+                if isinstance(word, str) and (found := CONDITIONAL.get(_snake(word))):
+                    return found
+        return None
+
+    @property
+    def counts_quote(self) -> bool:
+        """Whether it says that a market order's amount is in the quote currency: OKX, Bybit, Coinbase."""
+        return (
+            self._info.get("tgtCcy") == "quote_ccy"
+            or self._info.get("marketUnit") == "quoteCoin"
+            or self._info.get("size_in_quote") in (True, "true")
+        )
+
+    @property
+    def reason(self) -> str | None:
+        """Why an order is no more."""
+        for key in REASONS:
+            value = self._info.get(key)
+            if isinstance(value, str) and value.strip().lower() not in NO_REASON:
+                return value.strip()
+        return None
+
+    @property
+    def trade_type(self) -> str | None:
+        """The kind of a trade, in our word; None if it is a usual one."""
+        for key in TRADE_KINDS:
+            value = self._info.get(key)
+            if isinstance(value, str) and (found := TRADE_TYPES.get(value.replace("_", "").lower())):
+                return found
+        return "liquidation" if self._info.get("liquidation") is True else None
+
+    @property
+    def adjusted(self) -> str | None:
+        """Coinbase's word for a fill that is no usual one."""
+        word = self._info.get("trade_type")
+        return word if word in ADJUSTED else None
+
+
+def _snake(word: str) -> str:
+    parts = "".join(f"_{each}" if each.isupper() else each for each in word) if not word.isupper() else word
+    return "_".join(each for each in parts.replace("-", "_").replace(" ", "_").lower().split("_") if each)
+
+
+def _numbers(value: object, depth: int) -> Iterator[float]:
+    if isinstance(value, Mapping) and depth:
+        for each in value.values():
+            yield from _numbers(each, depth - 1)
+    elif isinstance(value, list | tuple) and depth:
+        for each in value:
+            yield from _numbers(each, depth - 1)
+    elif isinstance(value, str | int | float | Decimal) and not isinstance(value, bool):
+        try:
+            number = float(value)
+        except (ValueError, OverflowError):
+            return
+        if math.isfinite(number):
+            yield number

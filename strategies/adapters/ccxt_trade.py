@@ -1,0 +1,95 @@
+"""A unified trade of ccxt as updates.
+
+A payment of funding that an exchange lists among its executions is no fill: Bybit does (`execType` Funding), as does
+BitMEX. Its price and quantity are those of the position it was paid for, and are left out.
+"""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any, Final
+
+from ringbuf.errors import RecordError
+from ringbuf.record.value import shown
+from ringbuf.strategies.adapters.adapter import Refused, Update
+from ringbuf.strategies.adapters.ccxt_fee import put_fees
+from ringbuf.strategies.adapters.ccxt_raw import PROFITS, SEQUENCES, Raw
+from ringbuf.strategies.adapters.message import CONTRADICTION, UNREADABLE, Message, plain
+
+LARGEST: Final = 1 << 64
+
+
+def read_trade(trade: Any) -> list[Update | Refused]:
+    """What one trade of one's own says.
+
+    Raises:
+        RecordError: it is no mapping.
+    """
+    if not isinstance(trade, Mapping):
+        raise RecordError(f"{shown(trade)} is no trade", "give what ccxt returned")
+    message, raw = Message(trade), Raw(trade.get("info"))
+    message.put(
+        symbol=message.text("symbol"),
+        trade_id=message.text("id"),
+        exchange_ns=trade_time(message),
+        exchange_seq=_sequence(raw),
+        position_side=raw.position_side,
+    )
+    trade_type = raw.trade_type
+    message.put(trade_type=trade_type)
+    if trade_type == "funding":
+        message.put(exec_type="funding")
+    else:
+        _read_fill(message, raw)
+    put_fees(message)
+    return [message.finished()]
+
+
+def _read_fill(message: Message, raw: Raw) -> None:
+    amount, side = message.number("amount"), message.text("side")
+    if amount is not None and amount < 0:
+        if side is not None and side.lower() != "sell":
+            message.note(f"{CONTRADICTION}{side} of amount {plain(amount)}")
+        amount, side = -amount, side or "sell"
+    message.put(
+        exec_type="fill",
+        order_id=message.text("order"),
+        client_order_id=message.text("clientOrderId"),
+        last_price=message.number("price"),
+        last_quantity=amount,
+        realized_pnl=message.number_of("realized_pnl", raw.get(*PROFITS)),
+        quantity_unit=unit_of(message.text("symbol")),
+    )
+    message.put_word("side", side)
+    message.put_word("liquidity", message.get("takerOrMaker"))
+    message.put_word("order_type", message.get("type"))
+    if raw.adjusted:
+        message.note(f"{UNREADABLE}trade_type {raw.adjusted}")
+
+
+def trade_time(message: Message) -> int | None:
+    """Ns since the epoch; of the text if there is no number."""
+    return message.time("timestamp") or message.time("datetime")
+
+
+def unit_of(symbol: str | None) -> str | None:
+    """What ccxt counts in: contracts of a derivative (`BASE/QUOTE:SETTLE`), else the base currency.
+
+    A symbol that is none of ccxt's tells neither.
+    """
+    if symbol is None or "/" not in symbol:
+        return None
+    return "contracts" if ":" in symbol else "base"
+
+
+def _sequence(raw: Raw) -> int | None:
+    value = raw.get(*SEQUENCES)
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 20:
+        value = int(value)
+    is_whole = isinstance(value, int) and not isinstance(value, bool)
+    return value if is_whole and 0 < value < LARGEST else None
+
+
+def quantity_of(update: Update | Refused) -> Decimal | None:
+    """What a fill that was read traded; None if it is no fill, or does not tell it."""
+    found = update.get("last_quantity") if isinstance(update, dict) else None
+    return None if found is None else Decimal(found)

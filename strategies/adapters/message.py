@@ -1,0 +1,146 @@
+"""A message of which any value may be odd: it is read key by key, and what is no value of a field is noted instead.
+
+A number, id or word that its field cannot have would make the rules refuse the whole update, and with it a fill. So it
+is left out of its field and kept in the update's text, as far as there is room.
+"""
+
+import math
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any, Final
+
+from ringbuf.errors import RecordError
+from ringbuf.record.attempt import attempt
+from ringbuf.record.fields import BY_NAME
+from ringbuf.record.number import exact_number
+from ringbuf.record.timestamp import PRESENT, read_time
+from ringbuf.record.value import shown
+from ringbuf.record.words import TABLES, look_up
+from ringbuf.strategies.adapters.adapter import Update
+from ringbuf.trading.number import EXACT as CONTEXT
+
+ROOM: Final = BY_NAME["text"].width
+UNREADABLE: Final = "unreadable: "
+"""Begins a note of a value that is none of its field."""
+CONTRADICTION: Final = "contradiction: "
+"""Begins a note of values that cannot all be right."""
+MILLISECOND: Final = 1_000_000
+
+_MILLISECONDS: Final = PRESENT[0] * 1_000, PRESENT[1] * 1_000
+_UNITS: Final = tuple((PRESENT[0] * each, PRESENT[1] * each) for each in (1, 10**6, 10**9))
+"""Numbers that can only be s, us or ns of a time from 2000 to 2100."""
+
+
+class Message:
+    """One message, and the update that is made of it.
+
+    Attributes:
+        update: the fields that are told.
+    """
+
+    def __init__(self, message: Mapping[str, Any]) -> None:
+        self._message = message
+        self.update: Update = {}
+        self._read: dict[str, Decimal | None] = {}
+        self._notes: list[str] = []
+
+    def get(self, key: str) -> Any:
+        """A value as it is; None if it is absent or an empty text."""
+        value = self._message.get(key)
+        return None if isinstance(value, str) and not value.strip() else value
+
+    def number(self, key: str) -> Decimal | None:
+        """A number, exactly; of a float its shortest decimal text. None if it is absent, not finite or no number."""
+        if key not in self._read:
+            self._read[key] = self.number_of(key, self.get(key))
+        return self._read[key]
+
+    def number_of(self, key: str, value: Any) -> Decimal | None:
+        """The number that a value is; noted under the key if it is none."""
+        if value is None or value != value:
+            return None
+        kind = type(value)
+        if kind is float and math.isfinite(value):
+            return Decimal(repr(value))
+        if kind is int:
+            return Decimal(value)
+        found = attempt(None, exact_number, {"price": value}, "price")
+        if found is None:
+            self.note(f"{UNREADABLE}{key} {shown(value)}")
+        return found
+
+    def text(self, key: str) -> str | None:
+        """An id or other text; a whole number is one too."""
+        value = self.get(key)
+        if value is None or isinstance(value, str):
+            return value
+        number = None if isinstance(value, bool) else attempt(None, _whole, value)
+        if number is None or (isinstance(value, float) and abs(value) >= 1 << 53):  # its last digits are lost
+            self.note(f"{UNREADABLE}{key} {shown(value)}")
+        return None if number is None else str(number)
+
+    def time(self, key: str) -> int | None:
+        """Ns since the epoch of a time in ms; what can only be s, us or ns of today is taken as that."""
+        value = self.get(key)
+        if value is None or (type(value) is int and _MILLISECONDS[0] <= value < _MILLISECONDS[1]):
+            return value and value * MILLISECOND
+        number = self.number_of(key, value) if not isinstance(value, str) or value.isdecimal() else None
+        if number is not None:
+            if any(low <= number < high for low, high in _UNITS):
+                return int(number) if number >= _UNITS[2][0] else read_time(int(number))[0]
+            return int(number * MILLISECOND)
+        try:
+            return read_time(value)[0] or None
+        except RecordError:
+            self.note(f"{UNREADABLE}{key} {shown(value)}")
+            return None
+
+    def put(self, **fields: Any) -> None:
+        """Set fields that are told: not those that are None. Numbers become plain decimal text, as venues send them."""
+        for name, value in fields.items():
+            if value is not None:
+                self.update[name] = plain(value) if type(value) is Decimal else value
+
+    def put_word(self, field: str, value: object) -> None:
+        """Set a field that has words; what is none of its words is noted."""
+        found = TABLES[field].get(value) if type(value) is str else None
+        if found is None:
+            found = look_up(field, value)
+        if found is None:
+            self.note(f"{UNREADABLE}{field} {value if isinstance(value, str) else shown(value)}")
+        elif found:
+            self.update[field] = value
+
+    def note(self, text: str) -> None:
+        """Keep something that no field says."""
+        if text not in self._notes:
+            self._notes.append(text)
+
+    def finished(self, *texts: str | None) -> Update:
+        """The update with its text: what was noted, and further texts of less weight as far as there is room."""
+        kept = "; ".join(self._notes)
+        for text in texts:
+            if text and (not kept or len(f"{kept}; {text}".encode(errors="replace")) <= ROOM):
+                kept = f"{kept}; {text}" if kept else text
+        self.put(text=kept or None)
+        return self.update
+
+
+def plain(number: Decimal) -> str:
+    """Decimal text without an exponent, and without zeros that say nothing."""
+    text = f"{number:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def total(numbers: list[Decimal]) -> Decimal:
+    """The exact sum."""
+    found = Decimal(0)
+    for each in numbers:
+        found = CONTEXT.add(found, each)
+    return found
+
+
+def _whole(value: Any) -> int | None:
+    """A whole number of any kind; what is none, or no number, raises."""
+    number = int(value)
+    return number if number == value else None

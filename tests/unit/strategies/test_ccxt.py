@@ -1,0 +1,423 @@
+"""Orders and trades of ccxt as updates."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from ringbuf.record.salvage import salvage
+from ringbuf.ring.observer import Observer
+from ringbuf.strategies import Recorder
+from ringbuf.strategies.adapters.adapter import Refused
+from ringbuf.strategies.adapters.ccxt import read, read_order, read_trade
+from ringbuf.strategies.orders import OrderPages
+from tests.unit.strategies.ccxt_messages import CREATED_MS, SAVED, Saved, adapted, filled, order, told, trade
+
+CREATED_NS = CREATED_MS * 1_000_000
+QUANTITIES = ("quantity", "cumulative_quantity", "leaves_quantity", "quantity_unit", "order_status", "text")
+
+
+def quantities(**values: Any) -> list[Any]:
+    update = told(**values)
+    return [update.get(each) for each in QUANTITIES]
+
+
+@pytest.mark.parametrize("saved", SAVED, ids=lambda saved: saved.name)
+def test_every_saved_answer_passes_and_says_what_the_exchange_said(saved: Saved) -> None:
+    parsed = saved.parsed
+    (update,) = (read_trade if saved.is_trade else read_order)(parsed)
+    assert isinstance(update, dict)
+    assert read(parsed) == [update]
+    _, flags = salvage(update)
+    assert not flags
+    times = [parsed.get(each) or 0 for each in ("timestamp", "lastTradeTimestamp", "lastUpdateTimestamp")]
+    assert update.get("exchange_ns", 0) == max(times) * 1_000_000
+    assert update["symbol"] == parsed["symbol"]
+    assert update.get("side") == parsed["side"]
+    if saved.is_trade:
+        assert (update["trade_id"], update["order_id"]) == (parsed["id"], parsed["order"])
+        assert Decimal(update["last_price"]) == parsed["price"]
+        assert Decimal(update["last_quantity"]) == parsed["amount"]
+        paid = {each["currency"]: Decimal(str(each["cost"])) for each in parsed["fees"] if Decimal(str(each["cost"]))}
+        assert {update.get("commission_currency"): Decimal(update["commission"])} == paid
+    else:
+        assert update["order_id"] == parsed["id"]
+        assert update.get("client_order_id") == (parsed["clientOrderId"] or None)
+        if update.get("quantity_unit") != "quote":
+            assert Decimal(update["quantity"]) == parsed["amount"]
+            assert Decimal(update.get("cumulative_quantity", 0)) == (parsed["filled"] or 0)
+
+
+def test_every_saved_answer_is_recorded_with_no_flag() -> None:
+    with Recorder.open("saved") as recorder:
+        pages = OrderPages(recorder)
+        for saved in SAVED:
+            adapter, _ = adapted(pages)
+            (adapter.trades if saved.is_trade else adapter.orders)([saved.parsed])
+            assert not adapter.refused
+        with Observer.open("saved") as observer:
+            records = observer.read(0).records
+    assert len(records) == len(SAVED)
+    assert not records["flags"].any()
+    symbols = [each.tobytes().rstrip(b"\0").decode() for each in records["symbol"]]
+    assert symbols == [saved.parsed["symbol"] for saved in SAVED]
+
+
+def test_gates_market_buy_says_what_it_spent_and_its_trades_what_it_got() -> None:
+    adapter, inventory = adapted()
+    for saved in SAVED:
+        if saved.exchange == "gate" and saved.parsed["symbol"] == "LTC/USDT":
+            (adapter.trades if saved.is_trade else adapter.orders)([saved.parsed])
+    (state,) = inventory.orders()
+    assert state.executed == Decimal("0.0735")
+    assert state.open == 0
+    (update,) = read_order(next(each.parsed for each in SAVED if each.parsed["id"] == "497245022561"))
+    assert isinstance(update, dict)
+    assert (update["quantity"], update["quantity_unit"]) == ("5", "quote")
+    assert "cumulative_quantity" not in update  # ccxt divided money by a rounded price
+
+
+def test_what_waits_for_a_price_says_so() -> None:
+    by_id = {saved.parsed["id"]: saved.parsed for saved in SAVED}
+    types = {}
+    for name in ("OXCZ7B-EMVZQ-MTJTQJ", "OIIQBL-6PV3A-7M2AJJ", "OF7S76-H2IMS-N2ML4U"):
+        (update,) = read_order(by_id[name])
+        assert isinstance(update, dict)
+        types[update["order_type"]] = update.get("price"), update["stop_price"]
+    assert types == {
+        "take_profit": (None, "120"),
+        "stop_limit": ("54", "55"),
+        "trailing_stop": (None, "0.7579"),
+    }
+    assert "stop_price" not in told(stopLossPrice=90.0, takeProfitPrice=120.0)  # attached: orders of their own
+    assert told(triggerPrice=90.0)["order_type"] == "stop_limit"
+    assert told(type="market", price=None, triggerPrice=90.0)["order_type"] == "stop"
+
+
+@pytest.mark.parametrize(
+    ("status", "filled", "word"),
+    [
+        ("open", 0.0, "new"),
+        ("open", 4.0, "partially_filled"),
+        ("closed", 10.0, "filled"),
+        ("canceled", 4.0, "canceled"),
+        ("canceling", 4.0, "pending_cancel"),
+        ("expired", 0.0, "expired"),
+        ("rejected", None, "rejected"),
+        ("failed", None, "rejected"),
+        ("PARTIALLY_FILLED_CANCELED", 4.0, "canceled"),
+        (None, 10.0, "filled"),
+        (None, 4.0, None),
+        (None, None, None),
+    ],
+)
+def test_a_status_is_one_of_ours(status: str | None, filled: float | None, word: str | None) -> None:
+    remaining = None if filled is None else 10.0 - filled
+    update = told(status=status, filled=filled, remaining=remaining)
+    assert (update.get("order_status"), update.get("text")) == (word, None)
+
+
+def test_closed_with_something_left_was_canceled_and_is_noted() -> None:
+    said = "contradiction: filled, filled 0 of 10"
+    assert quantities(status="closed", filled=0.0, remaining=10.0) == ["10", "0", "0", "base", "canceled", said]
+    assert told(status="closed", filled=4.0)["text"] == "contradiction: filled, filled 4 of 10"
+    assert told(status="closed", filled=None, remaining=None)["order_status"] == "filled"
+
+
+def test_nothing_remaining_of_an_order_that_works_is_left_out_and_noted() -> None:
+    untriggered = {"status": "open", "filled": 0.0, "remaining": 0.0, "triggerPrice": 90.0}
+    said = "contradiction: amount 10, filled 0, remaining 0"
+    assert quantities(**untriggered) == ["10", "0", None, "base", "new", said]
+    adapter, inventory = adapted()
+    adapter.orders(order(**untriggered))
+    assert inventory.position("venue", "A1", "BTC/USDT").open_buy == 10
+    assert "leaves_quantity" not in told(status="open", amount=None, filled=0.0, remaining=0.0)
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"filled": 11.0}, "filled 11 > amount 10"),
+        ({"filled": 3.0, "remaining": 5.0}, "amount 10, filled 3, remaining 5"),
+        ({"filled": 10.0, "remaining": 0.0}, "partially_filled, filled 10 of 10"),
+        ({"status": "canceled", "filled": 10.0, "remaining": 0.0}, "canceled, filled 10 of 10"),
+        ({"status": "rejected", "filled": 3.0, "remaining": 5.0}, "amount 10, filled 3, remaining 5"),
+        ({"amount": -10.0}, "amount -10"),
+        ({"filled": 1.0, "remaining": 9.0, "trades": [trade()]}, "filled 1, its trades 4"),
+        (
+            {"fee": {"cost": 1, "currency": "USDT"}, "fees": [{"cost": 2, "currency": "USDT"}]},
+            "fee 1 USDT is not in fees",
+        ),
+    ],
+)
+def test_what_cannot_all_be_right_is_kept_and_noted(values: dict[str, Any], said: str) -> None:
+    update = read_order(order(**values))[0]
+    assert isinstance(update, dict)
+    assert update["text"].startswith(f"contradiction: {said}")
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"filled": 4.0, "remaining": 6.0},
+        {"amount": 0.3, "filled": 0.1, "remaining": 0.19999999999999998},  # a difference of floats
+        {"status": "canceled", "filled": 4.0, "remaining": 0.0},
+        {"status": "canceled", "filled": 4.0, "remaining": 6.0},
+        {"status": "closed", "filled": 10.0, "remaining": 0.0, "cost": 7e9},  # of a leverage, or a limit price
+        {"filled": 4.0, "remaining": 6.0, "trades": [trade()]},
+        {"fee": {"cost": "0.10", "currency": "USDT"}, "fees": [{"cost": 0.1, "currency": "USDT"}], "text": None},
+    ],
+)
+def test_what_can_be_right_is_not_noted(values: dict[str, Any]) -> None:
+    update = read_order(order(**values))[0]
+    assert isinstance(update, dict)
+    assert "contradiction" not in update.get("text", "")
+
+
+def test_nothing_comes_from_the_cost() -> None:
+    told_with = [
+        told(status="closed", filled=10.0, remaining=0.0, cost=cost, info={"q": "10"}) for cost in (None, 1, 7e9)
+    ]
+    assert told_with[0] == told_with[1] == told_with[2]
+    assert [filled(cost=cost) for cost in (None, 1, 7e9)] == [filled()] * 3
+    assert "average_price" not in told(average=85.64, info={"filled": "0.07", "value": "5.9948"})  # ccxt divided
+    assert told(average=85.64, info={"avg": "85.640"})["average_price"] == "85.64"
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        # The amount is money as told: by the ratio, or by the exchange's own word.
+        ({"amount": 100, "filled": 0.0016, "remaining": 99.9984, "average": 62000}, ["100", "0.0016", None, "quote"]),
+        ({"amount": 100, "filled": 0, "info": {"tgtCcy": "quote_ccy", "sz": "100"}}, ["100", "0", None, "quote"]),
+        ({"amount": 100, "filled": 0, "info": {"marketUnit": "quoteCoin", "qty": "100"}}, ["100", "0", None, "quote"]),
+        ({"amount": 100, "filled": 0, "info": {"size_in_quote": True, "size": 100}}, ["100", "0", None, "quote"]),
+        # ccxt reckoned it, from quantities of two units.
+        ({"amount": 1.5016, "filled": 0.0016, "info": {"qty": "100", "cum": "0.0016"}}, [None, "0.0016", None, None]),
+        # It is in the base currency.
+        ({"amount": 2, "filled": 2, "remaining": 0, "average": 62000}, ["2", "2", "0", "base"]),
+        # Nobody can tell yet.
+        ({"amount": 2, "filled": 0, "remaining": 2, "status": "open"}, ["2", "0", "2", None]),
+    ],
+)  # fmt: skip
+def test_a_market_buy_may_be_told_in_money(values: dict[str, Any], expected: list[Any]) -> None:
+    usual = {"type": "market", "price": None, "status": "closed", "remaining": None}
+    assert quantities(**(usual | values))[:4] == expected
+
+
+def test_money_that_was_spent_leaves_nothing_open() -> None:
+    adapter, inventory = adapted()
+    values = {"type": "market", "amount": 100, "filled": 0.0016, "remaining": 99.9984, "average": 62000}
+    adapter.orders(order(**values, status="closed"))
+    adapter.trades(trade(amount=0.0016, price=62000))
+    position = inventory.position("venue", "A1", "BTC/USDT")
+    assert position.quantity == Decimal("0.0016")
+    assert position.open_buy == 0
+    assert inventory.orders()[0].status.name == "FILLED"
+
+
+def test_a_derivative_counts_contracts_and_a_symbol_of_the_venue_tells_nothing() -> None:
+    assert told(symbol="BTC/USDT:USDT")["quantity_unit"] == "contracts"
+    assert filled(symbol="BTC/USD:BTC-240628-60000-C")["quantity_unit"] == "contracts"
+    assert filled()["quantity_unit"] == "base"
+    assert "quantity_unit" not in filled(symbol="BTCUSDT")
+    assert filled(symbol="BTCUSDT")["symbol"] == "BTCUSDT"
+
+
+def test_the_latest_time_of_an_order_counts_to_the_ns() -> None:
+    assert told()["exchange_ns"] == CREATED_NS
+    assert told(lastTradeTimestamp=CREATED_MS + 7)["exchange_ns"] == CREATED_NS + 7_000_000
+    later = told(lastTradeTimestamp=CREATED_MS + 7, lastUpdateTimestamp=CREATED_MS + 9)
+    assert later["exchange_ns"] == CREATED_NS + 9_000_000
+
+
+@pytest.mark.parametrize(
+    ("given", "ns"),
+    [
+        (1_700_000_000_123, 1_700_000_000_123_000_000),
+        ("1700000000123", 1_700_000_000_123_000_000),
+        (1_700_000_000_123.0, 1_700_000_000_123_000_000),
+        (Decimal("1700000000123.456"), 1_700_000_000_123_456_000),
+        (1_700_000_000, 1_700_000_000_000_000_000),  # only s can be meant
+        (1_700_000_000_123_456, 1_700_000_000_123_456_000),
+        (1_700_000_000_123_456_789, 1_700_000_000_123_456_789),
+        (5, 5_000_000),  # a simulated clock
+        (0, None),
+        (None, None),
+    ],
+)
+def test_times_are_ms_and_exact(given: Any, ns: int | None) -> None:
+    assert filled(timestamp=given, datetime=None).get("exchange_ns") == ns
+
+
+def test_without_a_number_the_text_tells_the_time() -> None:
+    update = filled(timestamp=None, datetime="2023-11-14T22:13:20.123Z")
+    assert update["exchange_ns"] == 1_700_000_000_123_000_000
+    assert filled(timestamp="soon")["text"] == "unreadable: timestamp 'soon'"
+
+
+def test_numbers_keep_every_digit() -> None:
+    assert told(id=9_007_199_254_740_993)["order_id"] == "9007199254740993"
+    assert told(amount="12345678901234567.890123456789")["quantity"] == "12345678901234567.890123456789"
+    assert filled(amount=Decimal("0.000000000000000001"))["last_quantity"] == "0.000000000000000001"
+    assert filled(amount=1e-8)["last_quantity"] == "0.00000001"
+    assert told(id=1e18)["text"].startswith("unreadable: id")
+
+
+@pytest.mark.parametrize(
+    ("values", "commissions"),
+    [
+        ({"fee": {"cost": 0.1, "currency": "USDT"}}, ["0.1", "USDT", None, None]),
+        ({"fee": {"cost": "0.10", "currency": "USDT"}}, ["0.1", "USDT", None, None]),
+        ({"fee": None, "fees": [{"cost": "0.1", "currency": "USDT"}]}, ["0.1", "USDT", None, None]),
+        ({"fee": {"cost": 0.1, "currency": "USDT"}, "fees": []}, ["0.1", "USDT", None, None]),
+        (
+            {"fee": {"cost": None}, "fees": [{"cost": "0", "currency": "GT"}, {"cost": 2, "currency": "X"}]},
+            ["2", "X", None, None],
+        ),
+        (
+            {"fee": None, "fees": [{"cost": "0.1", "currency": "A"}, {"cost": 0.2, "currency": "B"}]},
+            ["0.1", "A", "0.2", "B"],
+        ),
+        (
+            {"fee": None, "fees": [{"cost": "0.1", "currency": "A"}, {"cost": 0.2, "currency": "A"}]},
+            ["0.3", "A", None, None],
+        ),
+        ({"fee": {"cost": -0.1, "currency": "USDT"}}, ["-0.1", "USDT", None, None]),
+        ({"fee": {"cost": 0, "currency": "USDT"}}, ["0", "USDT", None, None]),
+        ({"fee": {"cost": 0.1, "currency": None}}, ["0.1", None, None, None]),
+        ({"fee": 0.1}, ["0.1", None, None, None]),
+        ({"fee": None}, [None, None, None, None]),
+        ({"fee": {}}, [None, None, None, None]),
+        ({"fee": {"rate": 0.001}}, [None, None, None, None]),
+    ],
+)  # fmt: skip
+def test_fees_are_found_wherever_they_are(values: dict[str, Any], commissions: list[str | None]) -> None:
+    update = filled(**values)
+    names = ("commission", "commission_currency", "other_commission", "other_commission_currency")
+    assert [update.get(each) for each in names] == commissions
+    assert "text" not in update
+
+
+def test_a_third_fee_is_in_the_text() -> None:
+    fees = [{"cost": each, "currency": f"C{each}"} for each in (1, 2, 3)]
+    update = filled(fee=None, fees=fees)
+    assert (update["commission_currency"], update["other_commission_currency"]) == ("C1", "C2")
+    assert update["text"] == "fee 3 C3"
+
+
+def test_the_fee_of_an_order_is_no_fills() -> None:
+    update = told(fee={"cost": "0.5", "currency": "USDC"}, status="closed", filled=10.0, remaining=0.0)
+    assert "commission" not in update
+    assert update["text"] == "fee 0.5 USDC"
+
+
+def test_funding_among_bybits_executions_is_no_fill() -> None:
+    info = {"execType": "Funding", "execFee": "0.05", "execQty": "4", "execPrice": "100", "seq": 7}
+    adapter, inventory = adapted()
+    adapter.trades([trade(info=info, order="f1", fee={"cost": 0.05, "currency": "USDT"}), trade(id="t2")])
+    (sums,) = inventory.sums().values()
+    assert inventory.position("venue", "A1", "BTC/USDT").quantity == 4
+    assert len(inventory.orders()) == 1
+    assert sums.fills == 1
+    update = filled(info=info)
+    assert (update["exec_type"], update["trade_type"], update["commission"]) == ("funding", "funding", "0.1")
+
+
+@pytest.mark.parametrize(
+    ("info", "word"),
+    [
+        ({"execType": "AdlTrade"}, "adl"),
+        ({"execType": "BustTrade"}, "liquidation"),
+        ({"execType": "BlockTrade"}, "block"),
+        ({"execType": "Trade"}, None),
+        ({"execType": "T"}, None),  # OKX: taker
+        ({"trade_type": "FILL"}, None),
+        ({"liquidation": True}, "liquidation"),
+    ],
+)
+def test_a_trade_of_another_kind_says_so(info: dict[str, Any], word: str | None) -> None:
+    update = filled(info=info)
+    assert (update["exec_type"], update.get("trade_type")) == ("fill", word)
+
+
+@pytest.mark.parametrize(
+    ("info", "side"),
+    [({"positionSide": "LONG"}, "LONG"), ({"posSide": "short"}, "short"), ({"positionIdx": 2}, "short"), ({}, None)],
+)
+def test_in_hedge_mode_the_side_of_the_position_is_told(info: dict[str, Any], side: str | None) -> None:
+    assert filled(info=info).get("position_side") == told(info=info).get("position_side") == side
+
+
+def test_trades_in_an_order_are_its_fills_and_copies_count_once() -> None:
+    adapter, inventory = adapted()
+    inside = trade(order=None, symbol=None, side=None)
+    adapter.trades(trade())  # before its order
+    adapter.orders([order(filled=4.0, remaining=6.0, trades=[inside, "t0", {"id": "stub", "amount": None}])] * 2)
+    adapter.trades([trade(), trade()])
+    position = inventory.position("venue", "A1", "BTC/USDT")
+    assert position.quantity == 4
+    assert position.open_buy == 6
+    assert not adapter.refused
+    (state,) = inventory.orders()
+    assert state.client_order_id == "c1"
+    assert state.awaited == 0
+
+
+def test_a_trade_in_an_order_without_an_id_would_count_twice_and_is_listed() -> None:
+    found = read_order(order(filled=4.0, remaining=6.0, trades=[trade(id=None)]))
+    assert isinstance(found[1], Refused)
+    adapter, inventory = adapted()
+    adapter.orders(order(filled=4.0, remaining=6.0, trades=[trade(id=None)]))
+    adapter.trades(trade())
+    assert inventory.position("venue", "A1", "BTC/USDT").quantity == 4
+    assert adapter.refusals.total() == 1
+
+
+def test_a_trade_without_any_id_is_a_fill() -> None:
+    adapter, inventory = adapted()
+    adapter.trades([trade(id=None, order=None), trade(id=None, order="o2")])
+    assert inventory.position("venue", "A1", "BTC/USDT").quantity == 8
+    assert not adapter.refused
+
+
+def test_an_order_without_a_client_id_and_one_without_an_order_id_are_orders() -> None:
+    assert "client_order_id" not in told(clientOrderId=None)
+    assert "order_id" not in told(id=None)
+    assert told(clientOrderId="0")["client_order_id"] == "0"
+
+
+@pytest.mark.parametrize(
+    "odd", [None, 7, "order", [order()], {}, order(id=None, clientOrderId=""), order(id="0", clientOrderId="0")]
+)
+def test_what_names_no_order_is_refused(odd: Any) -> None:
+    adapter, _ = adapted()
+    adapter.orders([odd])
+    assert adapter.refusals.total() == 1
+
+
+def test_a_symbol_that_is_missing_may_be_given() -> None:
+    adapter, inventory = adapted()
+    adapter.orders(order(symbol=None, side=None), symbol="ETH/USDT", side="sell")
+    adapter.orders(order(symbol=None))
+    assert inventory.position("venue", "A1", "ETH/USDT").open_sell == 10
+    assert [each.why for each in adapter.refused] == ["an update names no symbol; give it with the message: symbol=…"]
+
+
+def test_why_an_order_was_refused_is_in_its_text() -> None:
+    rejected = told(status="rejected", amount=None, filled=None, remaining=None, info={"sMsg": "Insufficient balance"})
+    assert rejected["text"] == "Insufficient balance"
+    assert "text" not in told(info={"rejectReason": "EC_NoError", "message": "what the user wrote"})
+
+
+def test_a_sell_may_have_its_sign_in_the_amount() -> None:
+    update = filled(amount=-4.0, side=None)
+    assert (update["side"], update["last_quantity"]) == ("sell", "4")
+    assert filled(amount=-4.0)["text"] == "contradiction: buy of amount -4"
+
+
+def test_a_market_order_has_no_limit_unless_the_exchange_says_it() -> None:
+    market = {"type": "market", "status": "closed", "filled": 10.0, "remaining": 0.0}
+    assert "price" not in told(**market, price=71.05, average=71.05, info={"avg": "71.05"})
+    assert "price" not in told(**market, price=71.05, average=None, info={"amount": "10"})
+    assert told(**market, price=211.06, average=215.23, info={"p": 211.06, "a": "215.23"})["price"] == "211.06"
