@@ -53,10 +53,14 @@ class Delta(NamedTuple):
 
 def deltas_of(ledger: Ledger, update: Update) -> list[Delta]:
     """What the last report of a ledger changed: that of its own order first, then those of other orders."""
-    found = []
-    for order, before in ledger.states_before.items():
-        if (page := order.state) is not None:  # else it is the page of another one now
-            found.append(_delta(ledger, page, [before, *_absorbed(ledger, order)], update))
+    changed = ledger.states_before
+    pages: dict[Order, list[OrderState | None]] = {each.now: [] for each in changed}
+    for each in pages:
+        pages[each].append(changed.get(each, each.state))
+    for each, before in changed.items():
+        if each.now is not each:
+            pages[each.now].append(before)  # the page of an order that turned out to be that one
+    found = [_delta(ledger, each.state, before, update) for each, before in pages.items() if each.state is not None]
     if len(found) > 1 and ledger.order is not None:
         own = ledger.order.state
         found.sort(key=lambda each: each.page is not own)
@@ -71,11 +75,6 @@ def _delta(ledger: Ledger, page: OrderState, before: list[OrderState | None], up
         traded, remaining = EXACT.subtract(traded, each.executed), EXACT.subtract(remaining, each.leaves)
     position = ledger.holdings[page.key].position
     return Delta(page, known[0] if known else None, traded, remaining, position, update)
-
-
-def _absorbed(ledger: Ledger, order: Order) -> list[OrderState | None]:
-    """The pages of orders that turned out to be this one, as they were."""
-    return [state for each, state in ledger.states_before.items() if each.absorbed_by is order]
 
 
 def _of_nameless(ledger: Ledger, old: Entry | None, new: Entry | None, update: Update) -> Delta:

@@ -30,10 +30,7 @@ class Heard(NamedTuple):
     @property
     def order_now(self) -> Order | None:
         """Its order, as far as is known now."""
-        order = self.order
-        while order is not None and order.absorbed_by is not None:
-            order = order.absorbed_by
-        return order
+        return None if self.order is None else self.order.now
 
     @property
     def record_id(self) -> tuple[int, int]:

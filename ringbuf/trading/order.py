@@ -108,6 +108,11 @@ class Order:
     # What it is now
 
     @property
+    def now(self) -> "Order":
+        """Itself, or the order that it turned out to be."""
+        return self if self.absorbed_by is None else self.absorbed_by.now
+
+    @property
     def key(self) -> str:
         """What tells it from other orders of its instrument: `id:ORDER_ID`, or `client:NUMBER:CLIENT_ORDER_ID`."""
         return f"id:{self.order_id}" if self.order_id else f"client:{self.number}:{self.requested}"

@@ -122,6 +122,17 @@ def test_two_pages_that_turn_out_to_be_one_order_have_traded_once() -> None:
     assert deltas[-1].page.executed == Decimal("0.4")
 
 
+def test_a_page_that_turns_out_to_be_another_one_is_told_also_if_that_stays_as_it_was() -> None:
+    pages = OrderPages()
+    deltas = told(pages)
+    pages.apply(order("pending_new", client_order_id="c1"))
+    pages.apply(order("new", order_id="o1", client_order_id="c2"))
+    delta = pages.apply(order("new", order_id="o1", client_order_id="c1") | {"exec_type": "order_status"})
+    assert sum(each.remaining for each in deltas) == 1
+    assert delta is deltas[-1]
+    assert delta.page == pages.page(*NAME, client_order_id="c1") == pages.page(*NAME, client_order_id="c2")
+
+
 def test_a_fill_that_names_no_order_has_a_page_without_ids() -> None:
     pages = OrderPages()
     delta = pages.apply(fill(0.4, side="sell"))
