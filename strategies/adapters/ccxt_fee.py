@@ -8,8 +8,7 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from ringbuf.record.value import shown
-from ringbuf.strategies.adapters.message import CONTRADICTION, UNREADABLE, Message, plain, total
+from ringbuf.strategies.adapters.message import CONTRADICTION, Message, plain, total
 
 
 class Fee(NamedTuple):
@@ -67,7 +66,7 @@ def _costs(message: Message, value: Any, key: str) -> Iterator[tuple[str, Decima
         cost = message.number_of(key, value.get("cost"))
         currency = value.get("currency")
         if not (currency is None or isinstance(currency, str)):
-            message.note(f"{UNREADABLE}currency {shown(currency)}")
+            message.put_aside("currency", currency)
             currency = None
         if cost is not None:
             yield currency or "", cost

@@ -23,7 +23,7 @@ from ringbuf.strategies.adapters.ccxt_fee import fees_of, fees_text
 from ringbuf.strategies.adapters.ccxt_quantities import Quantities, read_quantities
 from ringbuf.strategies.adapters.ccxt_raw import Raw
 from ringbuf.strategies.adapters.ccxt_trade import quantity_of, read_trade
-from ringbuf.strategies.adapters.message import CONTRADICTION, UNREADABLE, Message
+from ringbuf.strategies.adapters.message import CONTRADICTION, Message
 from ringbuf.trading.states import NO_ID
 
 STATUSES: Final = {"canceling": "pending_cancel", "failed": "rejected", "pending": "pending_new"}
@@ -59,8 +59,8 @@ def read_order(order: Any) -> list[Update | Refused]:
     return [message.finished(reason, fees_text(fees_of(message))), *trades]
 
 
-def _time(message: Message) -> int | None:
-    told = [each for each in map(message.time, TIMES) if each]
+def _time(message: Message) -> Any:
+    told = [each for each in map(message.time, TIMES) if isinstance(each, int)]
     return max(told) if told else message.time("datetime")
 
 
@@ -75,7 +75,7 @@ def _statuses(message: Message, quantities: Quantities) -> tuple[str | None, str
         told = "partially_filled" if quantities.filled else "new"
     number = look_up("order_status", STATUSES.get(told, told) if isinstance(told, str) else told)
     if not number:
-        message.note(f"{UNREADABLE}status {told if isinstance(told, str) else shown(told)}")
+        message.put_aside("status", told)
         return None, None
     told = OrderStatus(number).name.lower()
     status = "canceled" if told == "filled" and quantities.is_short else told

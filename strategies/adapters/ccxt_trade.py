@@ -6,16 +6,14 @@ BitMEX. Its price and quantity are those of the position it was paid for, and ar
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any
 
 from ringbuf.errors import RecordError
 from ringbuf.record.value import shown
 from ringbuf.strategies.adapters.adapter import Refused, Update
 from ringbuf.strategies.adapters.ccxt_fee import put_fees
 from ringbuf.strategies.adapters.ccxt_raw import PROFITS, SEQUENCES, Raw
-from ringbuf.strategies.adapters.message import CONTRADICTION, UNREADABLE, Message, plain
-
-LARGEST: Final = 1 << 64
+from ringbuf.strategies.adapters.message import CONTRADICTION, Message, plain
 
 
 def read_trade(trade: Any) -> list[Update | Refused]:
@@ -30,10 +28,10 @@ def read_trade(trade: Any) -> list[Update | Refused]:
     message.put(
         symbol=message.text("symbol"),
         trade_id=message.text("id"),
-        exchange_ns=trade_time(message),
-        exchange_seq=_sequence(raw),
+        exchange_ns=message.time("timestamp") or message.time("datetime"),
         position_side=raw.position_side,
     )
+    message.put_sequence("exchange_seq", raw.get(*SEQUENCES))
     trade_type = raw.trade_type
     message.put(trade_type=trade_type)
     if trade_type == "funding":
@@ -62,13 +60,7 @@ def _read_fill(message: Message, raw: Raw) -> None:
     message.put_word("side", side)
     message.put_word("liquidity", message.get("takerOrMaker"))
     message.put_word("order_type", message.get("type"))
-    if raw.adjusted:
-        message.note(f"{UNREADABLE}trade_type {raw.adjusted}")
-
-
-def trade_time(message: Message) -> int | None:
-    """Ns since the epoch; of the text if there is no number."""
-    return message.time("timestamp") or message.time("datetime")
+    message.put_aside("trade_type", raw.adjusted)
 
 
 def unit_of(symbol: str | None) -> str | None:
@@ -79,14 +71,6 @@ def unit_of(symbol: str | None) -> str | None:
     if symbol is None or "/" not in symbol:
         return None
     return "contracts" if ":" in symbol else "base"
-
-
-def _sequence(raw: Raw) -> int | None:
-    value = raw.get(*SEQUENCES)
-    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 20:
-        value = int(value)
-    is_whole = isinstance(value, int) and not isinstance(value, bool)
-    return value if is_whole and 0 < value < LARGEST else None
 
 
 def quantity_of(update: Update | Refused) -> Decimal | None:

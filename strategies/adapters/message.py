@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Final
 
-from ringbuf.errors import RecordError
 from ringbuf.record.attempt import attempt
 from ringbuf.record.fields import BY_NAME
 from ringbuf.record.number import exact_number
+from ringbuf.record.salvage import salvage
 from ringbuf.record.timestamp import PRESENT, read_time
 from ringbuf.record.value import shown
 from ringbuf.record.words import TABLES, look_up
@@ -66,7 +66,7 @@ class Message:
             return Decimal(value)
         found = attempt(None, exact_number, {"price": value}, "price")
         if found is None:
-            self.note(f"{UNREADABLE}{key} {shown(value)}")
+            self.put_aside(key, value)
         return found
 
     def text(self, key: str) -> str | None:
@@ -76,24 +76,28 @@ class Message:
             return value
         number = None if isinstance(value, bool) else attempt(None, _whole, value)
         if number is None or (isinstance(value, float) and abs(value) >= 1 << 53):  # its last digits are lost
-            self.note(f"{UNREADABLE}{key} {shown(value)}")
+            self.put_aside(key, value)
         return None if number is None else str(number)
 
-    def time(self, key: str) -> int | None:
-        """Ns since the epoch of a time in ms; what can only be s, us or ns of today is taken as that."""
+    def time(self, key: str, unit_ns: int = MILLISECOND) -> Any:
+        """A time as its field takes it: ns since the epoch of a number, which is in ms unless another unit is given.
+
+        What can be no ms, but s, us or ns of today, is left to the record, which says so in its flags.
+        """
         value = self.get(key)
-        if value is None or (type(value) is int and _MILLISECONDS[0] <= value < _MILLISECONDS[1]):
-            return value and value * MILLISECOND
-        number = self.number_of(key, value) if not isinstance(value, str) or value.isdecimal() else None
+        if type(value) is int and _MILLISECONDS[0] <= value < _MILLISECONDS[1] and unit_ns == MILLISECOND:
+            return value * unit_ns
+        number = self.number_of(key, value) if not isinstance(value, str) or _is_number(value) else None
         if number is not None:
-            if any(low <= number < high for low, high in _UNITS):
-                return int(number) if number >= _UNITS[2][0] else read_time(int(number))[0]
-            return int(number * MILLISECOND)
-        try:
-            return read_time(value)[0] or None
-        except RecordError:
-            self.note(f"{UNREADABLE}{key} {shown(value)}")
+            if unit_ns == MILLISECOND and any(low <= number < high for low, high in _UNITS):
+                return int(number)
+            found: Any = int(number * unit_ns) or None
+        else:
+            found = value
+        if found is not None and attempt(None, read_time, found) is None:
+            self.put_aside(key, value)
             return None
+        return found
 
     def put(self, **fields: Any) -> None:
         """Set fields that are told: not those that are None. Numbers become plain decimal text, as venues send them."""
@@ -107,9 +111,21 @@ class Message:
         if found is None:
             found = look_up(field, value)
         if found is None:
-            self.note(f"{UNREADABLE}{field} {value if isinstance(value, str) else shown(value)}")
+            self.put_aside(field, value)
         elif found:
             self.update[field] = value
+
+    def put_sequence(self, field: str, value: object) -> None:
+        """Set a whole number from 0 to below 2^64, or its digits; what is none is noted."""
+        if salvage({field: value})[1]:
+            self.put_aside(field, value)
+        else:
+            self.put(**{field: value})
+
+    def put_aside(self, key: str, value: object) -> None:
+        """Note a value that is none of its field."""
+        if value is not None:
+            self.note(f"{UNREADABLE}{key} {value if isinstance(value, str) else shown(value)}")
 
     def note(self, text: str) -> None:
         """Keep something that no field says."""
@@ -144,3 +160,7 @@ def _whole(value: Any) -> int | None:
     """A whole number of any kind; what is none, or no number, raises."""
     number = int(value)
     return number if number == value else None
+
+
+def _is_number(text: str) -> bool:
+    return text.lstrip("+-").replace(".", "", 1).isdecimal()

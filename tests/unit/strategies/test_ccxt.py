@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from ringbuf.record.execution import Flag
 from ringbuf.record.salvage import salvage
 from ringbuf.ring.observer import Observer
 from ringbuf.strategies import Recorder
@@ -238,8 +239,6 @@ def test_the_latest_time_of_an_order_counts_to_the_ns() -> None:
         ("1700000000123", 1_700_000_000_123_000_000),
         (1_700_000_000_123.0, 1_700_000_000_123_000_000),
         (Decimal("1700000000123.456"), 1_700_000_000_123_456_000),
-        (1_700_000_000, 1_700_000_000_000_000_000),  # only s can be meant
-        (1_700_000_000_123_456, 1_700_000_000_123_456_000),
         (1_700_000_000_123_456_789, 1_700_000_000_123_456_789),
         (5, 5_000_000),  # a simulated clock
         (0, None),
@@ -250,10 +249,16 @@ def test_times_are_ms_and_exact(given: Any, ns: int | None) -> None:
     assert filled(timestamp=given, datetime=None).get("exchange_ns") == ns
 
 
+@pytest.mark.parametrize("given", [1_700_000_000, "1700000000", 1_700_000_000_000_000])
+def test_a_time_that_can_be_no_ms_is_taken_as_what_it_can_be_and_flagged(given: Any) -> None:
+    stored, flags = salvage(filled(timestamp=given))
+    assert (stored["exchange_ns"], flags) == (1_700_000_000_000_000_000, Flag.TIME_RESCALED)
+
+
 def test_without_a_number_the_text_tells_the_time() -> None:
-    update = filled(timestamp=None, datetime="2023-11-14T22:13:20.123Z")
-    assert update["exchange_ns"] == 1_700_000_000_123_000_000
-    assert filled(timestamp="soon")["text"] == "unreadable: timestamp 'soon'"
+    stored, flags = salvage(filled(timestamp=None, datetime="2023-11-14T22:13:20.123Z"))
+    assert (stored["exchange_ns"], flags) == (1_700_000_000_123_000_000, Flag(0))
+    assert filled(timestamp="soon")["text"] == "unreadable: timestamp soon"
 
 
 def test_numbers_keep_every_digit() -> None:

@@ -1,0 +1,151 @@
+"""Messages of one's own by a mapping."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+import pytest
+
+from ringbuf.errors import ConfigurationError
+from ringbuf.strategies.adapters.mapping import FieldMapping, MappingAdapter
+from ringbuf.strategies.inventory import Inventory
+
+FIELDS = {
+    "oid": "order_id",
+    "coin": "symbol",
+    "dir": "side",
+    "px": "last_price",
+    "sz": "last_quantity",
+    "t": "exchange_ns",
+    "fee.paid": "commission",
+    "fee.in": "commission_currency",
+}
+FILLS = FieldMapping(FIELDS, words={"side": {"A": "sell", 1: "buy"}}, times="ms", constants={"exec_type": "fill"})
+MESSAGE = {
+    "oid": 9_007_199_254_740_993,
+    "coin": "BTC",
+    "dir": "A",
+    "px": "64000.50",
+    "sz": 0.1,
+    "t": 1_700_000_000_123,
+    "fee": {"paid": Decimal("0.000000000000000001"), "in": "ETH"},
+}
+UPDATE = {
+    "exec_type": "fill",
+    "order_id": "9007199254740993",
+    "symbol": "BTC",
+    "side": "sell",
+    "last_price": "64000.5",
+    "last_quantity": "0.1",
+    "exchange_ns": 1_700_000_000_123_000_000,
+    "commission": "0.000000000000000001",
+    "commission_currency": "ETH",
+}
+
+
+@dataclass
+class Fee:
+    paid: str
+
+
+@dataclass
+class Filled:
+    oid: str
+    coin: str
+    dir: int
+    sz: str
+    fee: Fee
+
+
+class Row(NamedTuple):
+    oid: str
+    px: str
+
+
+def test_a_dict_is_read_by_its_mapping() -> None:
+    assert FILLS.read(MESSAGE) == [UPDATE]
+
+
+def test_a_dataclass_and_a_named_tuple_are_read_as_well() -> None:
+    assert FILLS.read(Filled("7", "BTC", 1, "2", Fee("0.1"))) == [
+        {
+            "exec_type": "fill",
+            "order_id": "7",
+            "symbol": "BTC",
+            "side": "buy",
+            "last_quantity": "2",
+            "commission": "0.1",
+        }
+    ]
+    assert FILLS.read(Row("7", "3")) == [{"exec_type": "fill", "order_id": "7", "last_price": "3"}]
+
+
+def test_a_name_with_a_dot_in_it_is_a_name() -> None:
+    assert FILLS.read({"fee.paid": 3}) == [{"exec_type": "fill", "commission": "3"}]
+
+
+def test_of_two_names_of_a_field_the_first_that_is_told_counts() -> None:
+    mapping = FieldMapping({"id": "order_id", "oid": "order_id"})
+    assert mapping.read({"id": "", "oid": "7"}) == [{"order_id": "7"}]
+    assert mapping.read({"id": "6", "oid": "7"}) == [{"order_id": "6"}]
+
+
+@pytest.mark.parametrize(
+    ("times", "given", "ns"),
+    [
+        ("s", 1_700_000_000, 1_700_000_000_000_000_000),
+        ("s", "1700000000.123456789", 1_700_000_000_123_456_789),
+        ("us", 1_700_000_000_123_456, 1_700_000_000_123_456_000),
+        ("ns", 1_700_000_000_123_456_789, 1_700_000_000_123_456_789),
+        ({"exchange_ns": "ms"}, 1_700_000_000_123, 1_700_000_000_123_000_000),
+        ({"received_ns": "ms"}, 1_700_000_000_123_456_789, 1_700_000_000_123_456_789),
+        ("ms", "2023-11-14T22:13:20Z", "2023-11-14T22:13:20Z"),
+    ],
+)
+def test_times_have_the_unit_that_is_said(times: Any, given: Any, ns: Any) -> None:
+    mapping = FieldMapping({"id": "order_id", "at": "exchange_ns"}, times=times)
+    assert mapping.read({"id": "7", "at": given}) == [{"order_id": "7", "exchange_ns": ns}]
+
+
+def test_what_is_no_value_of_its_field_is_in_the_text() -> None:
+    (update,) = FILLS.read(MESSAGE | {"px": "cheap", "dir": "up", "t": 10**30, "fee": None})
+    assert update["text"] == f"unreadable: side up; unreadable: last_price cheap; unreadable: exchange_ns {10**30}"
+    assert update.keys() == (UPDATE | {"text": ""}).keys() - {
+        "last_price", "side", "exchange_ns", "commission", "commission_currency"
+    }  # fmt: skip
+
+
+def test_an_adapter_gives_its_updates_to_the_target() -> None:
+    inventory = Inventory()
+    adapter = MappingAdapter(inventory, FILLS, exchange="mine", account="A1", strategy="mm")
+    adapter.receive([MESSAGE, MESSAGE | {"oid": 7, "dir": 1}, "no message", None, 7])
+    assert inventory.position("mine", "A1", "BTC").quantity == 0
+    assert {order.order_id: order.executed for order in inventory.orders()} == {
+        "9007199254740993": Decimal("0.1"),
+        "7": Decimal("0.1"),
+    }
+    assert adapter.refusals == {"give a dict, a dataclass or a named tuple": 3}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"fields": {"oid": "orderid"}}, "'orderid' is no field of a record that can be given (did you mean"),
+        ({"fields": {"s": "session"}}, "'session' is no field"),
+        ({"fields": {"f": "flags"}}, "'flags' is no field"),
+        ({"fields": {"p": "price"}}, "no message could name its order or trade; map order_id or client_order_id"),
+        ({"fields": {"oid": "order_id", "q": "last_quantity"}}, "nothing says which messages are fills"),
+        ({"fields": {"oid": "order_id"}, "words": {"price": {"a": "b"}}}, "words: the field 'price' has no words"),
+        ({"fields": {"oid": "order_id"}, "words": {"side": {"B": "bid"}}}, "words: 'side' has no word 'bid'"),
+        ({"fields": {"oid": "order_id"}, "words": {"sides": {}}}, "did you mean 'side'?"),
+        ({"fields": {"oid": "order_id"}, "times": "m"}, "times are in 'm', which is no unit; give one of s, ms, us"),
+        ({"fields": {"oid": "order_id"}, "times": {"exchange_ns": "m"}}, "exchange_ns are in 'm', which is no unit"),
+        ({"fields": {"oid": "order_id"}, "times": {"price": "ms"}}, "times: the field 'price' is no time"),
+        ({"fields": {"oid": "order_id"}, "constants": {"side": "bid"}}, "cannot be stored: WORD_UNKNOWN"),
+        ({"fields": {"oid": "order_id"}, "constants": {"sied": "buy"}}, "did you mean 'side'?"),
+    ],
+)  # fmt: skip
+def test_a_mapping_that_cannot_work_is_an_error_at_once(arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigurationError) as raised:
+        FieldMapping(**arguments)
+    assert message in str(raised.value)
