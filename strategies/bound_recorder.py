@@ -68,6 +68,8 @@ class ExecutionFields(TypedDict, total=False):
     other_commission: Number
     venue_position: Number
     """The venue's own position after the fill, signed."""
+    hedge_ratio: Number
+    """Quantity to hedge for a quantity of 1 of the order in `link_id`."""
     client_order_id: Text
     orig_client_order_id: Text
     """The order that a cancel or replace request is about."""

@@ -135,6 +135,7 @@ FIELDS: Final[tuple[Field, ...]] = (
     _number("other_commission", 664, "g", "a second commission, as a tax or a rebate of its own", 2, of_fill=True),
     _number("venue_position", 672, "V", "the venue's own position after the fill, signed", 2, of_fill=True),
     _text("other_commission_currency", 680, 16, "currency of `other_commission`", 2, of_fill=True),
+    _number("hedge_ratio", 696, "R", "quantity to hedge for a quantity of 1 of the order in `link_id`", 2),
     _text("orig_client_order_id", 704, 64, "the order that a cancel or replace request is about (FIX 41)", 2),
     _text("report_id", 768, 72, "of this report, where it is not the trade's (FIX 17)", 2, of_fill=True),
     _text("ref_id", 840, 72, "the report or trade that this one corrects or cancels (FIX 19)", 2, of_fill=True),

@@ -27,6 +27,7 @@ EXECUTION_OFFSETS = """
     exchange 152, account 168, strategy 200, symbol 232, client_order_id 296, order_id 360,
     trade_id 432, link_id 504, commission_currency 568, text 584,
     market_ns 648, arrival_price 656, other_commission 664, venue_position 672, other_commission_currency 680,
+    hedge_ratio 696,
     orig_client_order_id 704, report_id 768, ref_id 840, position_id 912, user 960, last_market 992, exact 1008
 """
 
@@ -45,8 +46,8 @@ def test_every_field_of_an_execution_is_where_it_was_promised() -> None:
 
 
 def test_the_descriptor_of_an_execution_never_changes() -> None:
-    assert len(EXECUTION.descriptor) == 2986
-    assert EXECUTION.schema_id == 0xA1709191
+    assert len(EXECUTION.descriptor) == 3012
+    assert EXECUTION.schema_id == 0x0783721F
 
 
 def test_every_enumeration_has_the_words_of_its_members() -> None:

@@ -70,6 +70,7 @@ def test_a_fill_has_its_golden_bytes(bound: BoundRecorder) -> None:
         arrival_price=64000.0,
         other_commission=0.02,
         venue_position=-1.5,
+        hedge_ratio="0.5",
         client_order_id="c-1",
         orig_client_order_id="c-00",
         report_id="R-8",
