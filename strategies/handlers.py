@@ -93,7 +93,7 @@ class AsyncHandler(Handler):
     def __init__(self, function: Callable[[Delta], Any]) -> None:
         super().__init__(function)
         self._waiting: deque[Delta] = deque()
-        self._loop = _running_loop()
+        self._loop = running_loop()
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -106,7 +106,7 @@ class AsyncHandler(Handler):
         self._waiting.append(delta)
         if len(self._waiting) == MANY:
             self._warn("many", f"has {MANY:,} deltas waiting: it is slow, or no event loop runs")
-        running = _running_loop()
+        running = running_loop()
         if self._loop is None or self._loop.is_closed():
             self._loop, self._task = running, None
         if self._loop is None:
@@ -147,7 +147,8 @@ def _name(function: Callable[[Delta], Any]) -> str:
     return getattr(function, "__qualname__", None) or type(function).__qualname__
 
 
-def _running_loop() -> asyncio.AbstractEventLoop | None:
+def running_loop() -> asyncio.AbstractEventLoop | None:
+    """The event loop that runs in this thread; None if none does."""
     try:
         return asyncio.get_running_loop()
     except RuntimeError:

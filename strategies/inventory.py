@@ -7,9 +7,10 @@ and a strategy that buys while it is below a target does not buy twice.
 
 The rules are those of `ringbuf.trading`; the views in the database follow the same ones.
 
-Profit is known if the inventory is given the instruments' contracts.
+Profit is known if the inventory is given the instruments' contracts, and what is hedged if it is told how.
 """
 
+import logging
 import os
 import threading
 import time
@@ -24,6 +25,8 @@ from ringbuf.errors import ConfigurationError
 from ringbuf.record.enumerations import ContractKind
 from ringbuf.trading.contract import UNKNOWN, Contract
 from ringbuf.trading.contract_table import Contracts, read_contracts
+from ringbuf.trading.hedge import Hedge, HedgeBalance
+from ringbuf.trading.hedge_book import HedgeBook, HedgeOf, HedgeState
 from ringbuf.trading.ledger import Ledger
 from ringbuf.trading.number import EXACT
 from ringbuf.trading.order_state import OrderState
@@ -34,6 +37,8 @@ from ringbuf.trading.report import Instrument, Report
 __all__ = [
     "Contract",
     "ContractKind",
+    "Hedge",
+    "HedgeBalance",
     "Instrument",
     "Inventory",
     "OrderState",
@@ -43,6 +48,7 @@ __all__ = [
     "read_instruments",
 ]
 
+LOGGER: Final = logging.getLogger("ringbuf.inventory")
 LOOKBACK: Final = timedelta(days=1)
 FOLDED_AT_ONCE: Final = 100
 """Fills that are folded while a record that comes has to wait."""
@@ -62,17 +68,27 @@ class Inventory:
         lookback: how far back a venue's history may be applied once more; None keeps everything.
         instruments: the contract of each, by exchange and symbol, as `read_instruments` gives them. One that is not
             among them counts as spot. Without this, no profit is known.
+        hedges: tells for an order that has executed something how it is hedged, or None. It must answer the same for an
+            order after a restart; once it has given a hedge, the order keeps that. If it raises, the order is not
+            hedged until it answers. A hedge order is one with a `link_id`; it is not hedged itself.
 
     Attributes:
         ledger: the one state of orders and positions, which order pages share.
         lock: held by whoever uses it.
     """
 
-    def __init__(self, *, lookback: timedelta | None = LOOKBACK, instruments: Contracts | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        lookback: timedelta | None = LOOKBACK,
+        instruments: Contracts | None = None,
+        hedges: HedgeOf | None = None,
+    ) -> None:
         self.lock = threading.Lock()
         self._contracts = None if instruments is None else dict(instruments)
         length_ns = None if lookback is None else lookback // timedelta(microseconds=1) * 1_000
-        self.ledger = Ledger(length_ns, self._contracts)
+        self._hedges = None if hedges is None else HedgeBook(_never_raising(hedges))
+        self.ledger = Ledger(length_ns, self._contracts, self._hedges)
         self._positions: dict[Instrument, Position] = {}
 
     def apply(self, record: np.void | Mapping[str, Any]) -> Position:
@@ -166,6 +182,35 @@ class Inventory:
                 state, late = (FLAT, 0) if sequence is None else (sequence.state, sequence.late)
                 return Profit(contract, state, dict(holding.commissions), dict(holding.funding), late=late)
 
+    def hedge_balances(self) -> dict[Instrument, HedgeBalance]:
+        """What is owed, hedged, working and left, by hedge instrument.
+
+        Raises:
+            ConfigurationError: the inventory has no hedges.
+        """
+        with self.lock:
+            return self._hedge_book.balances()
+
+    def hedge_state(self, key: Instrument) -> HedgeState:
+        """One hedge instrument of `hedge_balances`; else as `touched_hedges`."""
+        with self.lock, localcontext(EXACT):
+            return self._hedge_book.take(key)
+
+    def touched_hedges(self) -> list[HedgeState]:
+        """The hedge instruments whose balance was changed since this was asked last; for the one who hedges.
+
+        Raises:
+            ConfigurationError: the inventory has no hedges.
+        """
+        with self.lock, localcontext(EXACT):
+            return self._hedge_book.take_touched()
+
+    @property
+    def _hedge_book(self) -> HedgeBook:
+        if self._hedges is None:
+            raise ConfigurationError("the inventory has no hedges", "give it some: Inventory(hedges=…)")
+        return self._hedges
+
     def orders(self) -> list[OrderState]:
         """All orders that are known: those that work, and those that were over within the look-back."""
         with self.lock:
@@ -183,3 +228,16 @@ def read_instruments(path: str | os.PathLike[str]) -> dict[tuple[str, str], Cont
             return read_contracts(lines, str(path))
     except OSError as error:
         raise ConfigurationError(f"{path}: {error.strerror}", "name a file of CSV that can be read") from error
+
+
+def _never_raising(hedge_of: HedgeOf) -> HedgeOf:
+    """The same, but an order of which it raises has no hedge."""
+
+    def answer(order: OrderState) -> Hedge | None:
+        try:
+            return hedge_of(order)
+        except Exception:
+            LOGGER.exception("hedges raised for order %s: it is not hedged until it answers", order.order_id)
+            return None
+
+    return answer

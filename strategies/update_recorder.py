@@ -30,12 +30,13 @@ class UpdateRecorder:
     def record(self, update: np.void | Mapping[str, Any]) -> None:
         """Record an update. One that has a seq is a record already; what the recorder does not take is left out."""
         try:
-            if isinstance(update, np.void) or update.get("seq") is not None:
+            fields = unrecorded(update)
+            if fields is None:
                 return
             try:
-                self._append(dict(update))
+                self._append(dict(fields))
             except TypeError:  # a name that is not known
-                self._append_known(update)
+                self._append_known(fields)
         except Exception as error:
             self.failed += 1
             if self._is_news(type(error)):
@@ -62,3 +63,8 @@ class UpdateRecorder:
         is_news = kind not in self._said
         self._said.add(kind)
         return is_news
+
+
+def unrecorded(update: np.void | Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """An update that is no record yet; None if it has a seq."""
+    return None if isinstance(update, np.void) or update.get("seq") is not None else update

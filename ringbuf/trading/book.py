@@ -161,7 +161,7 @@ class Book:
         """Let others follow what was learned about an order."""
         for former, successor, said in found.replaced:
             former.replaced_by(successor, said, was_known=said is report)
-            changed.orders[former] = None
+            changed.orders |= {former: None, successor: None}
         for trade in _trades_of(told):
             changed.fills += trade.recount()
             changed.orders |= trade.orders()

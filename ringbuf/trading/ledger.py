@@ -14,6 +14,7 @@ from ringbuf.trading.contract import UNKNOWN
 from ringbuf.trading.contract_table import Contracts
 from ringbuf.trading.fill_sequence import FillSequence
 from ringbuf.trading.funding import Payment
+from ringbuf.trading.hedge_book import HedgeBook
 from ringbuf.trading.lookback import LookBack
 from ringbuf.trading.order import Order
 from ringbuf.trading.order_state import OrderState
@@ -31,6 +32,7 @@ class Ledger:
     Args:
         lookback_ns: None keeps everything.
         contracts: if given, profit is known.
+        hedges: if given, balances of hedges are known.
 
     Attributes:
         holdings: the positions.
@@ -42,9 +44,12 @@ class Ledger:
         nameless: the fills without an order that the last report changed: what each added before, and what it adds.
     """
 
-    def __init__(self, lookback_ns: int | None, contracts: Contracts | None = None) -> None:
+    def __init__(
+        self, lookback_ns: int | None, contracts: Contracts | None = None, hedges: HedgeBook | None = None
+    ) -> None:
         self._lookback = LookBack(lookback_ns)
         self._contracts = contracts
+        self.hedges = hedges
         self.holdings: dict[Instrument, Holding] = {}
         self.sequences: dict[Instrument, FillSequence] = {}
         self.changed: set[Instrument] = set()
@@ -102,6 +107,8 @@ class Ledger:
             self._count(fill)
         for order in changed.orders:
             self._open(order)
+            if self.hedges is not None:
+                self.hedges.count(order)
         self._forget(book, before_ns)
         self.order = changed.order
         known = report if changed.order is None else changed.order

@@ -12,6 +12,7 @@ from operator import attrgetter
 from typing import Final
 
 from ringbuf.record.enumerations import ExecType, OrderStatus, Side
+from ringbuf.trading.hedge import Hedge, HedgeEntry
 from ringbuf.trading.number import ZERO
 from ringbuf.trading.order_state import OrderState
 from ringbuf.trading.rank import Leaves, Moment, Rank, Told, Word, later, later_final, stronger
@@ -66,6 +67,9 @@ class Order:
         heard_ns: when something about it was heard last, by the venues' clocks.
         state: what was known of it after the last report that changed it; it counts in its position so.
         absorbed_by: the order that it turned out to be.
+        link_id: the order that it hedges.
+        hedge: how it is hedged itself, if it is.
+        hedged: what it adds to the balance of a hedge instrument.
     """
 
     instrument: Instrument
@@ -87,6 +91,9 @@ class Order:
     heard_ns: int = 0
     state: OrderState | None = None
     absorbed_by: "Order | None" = None
+    link_id: str = ""
+    hedge: Hedge | None = None
+    hedged: HedgeEntry | None = None
     _venue_ns: int = 0  # the latest that a report of it had
     _asked: frozenset[str] = frozenset()  # what never changes, as far as only reports without its order id told it
     _changes: int = 0
@@ -169,6 +176,7 @@ class Order:
     def learn(self, report: Report) -> bool:
         """Take what never changes; whether something was learned that tells fills and positions apart."""
         self.order_id = self.order_id or report.order_id
+        self.link_id = self.link_id or report.link_id
         self.heard_ns = max(self.heard_ns, report.heard_ns)
         known = self.side, self.position_side, self.position_id
         if report.order_id and self._asked:  # the venue knows it better than our request
@@ -239,6 +247,7 @@ class Order:
         strength = (report.exchange_ns or (self._venue_ns if was_known else 0), LAST, ZERO, Force.FINAL, report.arrival)
         self._replaced = Word(strength, OrderStatus.REPLACED, is_over=True)
         successor.former = self
+        successor.link_id, successor.hedge = successor.link_id or self.link_id, successor.hedge or self.hedge
 
     def keep_place(self) -> "list[Order]":
         """What seemed to be another order's client id is its own: it was replaced in place. Gives that other order."""
@@ -252,7 +261,7 @@ class Order:
     def absorb(self, other: "Order") -> None:
         """Take what was known under a client order id before the venue's order id was."""
         self._asked |= {name for name in other._asked if not getattr(self, name)}
-        for name in ("order_id", "client_order_id", *_LASTING):
+        for name in ("order_id", "client_order_id", "link_id", "hedge", *_LASTING):
             setattr(self, name, getattr(self, name) or getattr(other, name))
         for name in _TOLD:
             mine, its = getattr(self, name), getattr(other, name)

@@ -78,7 +78,7 @@ class Report:
     __slots__ = (
         "arrival", "captured_ns", "client_order_id", "commissions", "exchange_ns", "exchange_seq", "exec_type",
         "heard_ns", "instrument", "is_change", "is_funding", "is_live", "is_new_request", "is_request", "is_trade",
-        "last_price", "last_quantity", "leaves", "mark", "order_id", "orig_client_order_id", "position_id",
+        "last_price", "last_quantity", "leaves", "link_id", "mark", "order_id", "orig_client_order_id", "position_id",
         "position_side", "price", "quantity", "ref_id", "report_id", "says_over", "side", "status", "total", "trade_id",
         "venue_ns",
     )  # fmt: skip
@@ -126,8 +126,8 @@ class Report:
 
     def _read_ids(self, reading: Reading) -> None:
         self.instrument = Instrument(*reading.texts(("exchange", "account", "symbol")))
-        names = "client_order_id", "orig_client_order_id", "position_id"
-        self.client_order_id, self.orig_client_order_id, self.position_id = reading.texts(names)
+        names = "client_order_id", "orig_client_order_id", "position_id", "link_id"
+        self.client_order_id, self.orig_client_order_id, self.position_id, self.link_id = reading.texts(names)
         ids = reading.texts(("order_id", "trade_id", "report_id", "ref_id"))
         self.order_id, self.trade_id, self.report_id, self.ref_id = ("" if each in NO_ID else each for each in ids)
 
