@@ -1,0 +1,293 @@
+"""Binance's user data streams: spot and margin, USDⓈ-M and COIN-M futures, portfolio margin.
+
+Formats: `executionReport`
+https://developers.binance.com/docs/binance-spot-api-docs/user-data-stream#order-update, `ORDER_TRADE_UPDATE`
+https://developers.binance.com/docs/derivatives/usds-margined-futures/user-data-streams/Event-Order-Update, `TRADE_LITE`
+https://developers.binance.com/docs/derivatives/usds-margined-futures/user-data-streams/Event-Trade-Lite, and of
+`ACCOUNT_UPDATE` payments of funding
+https://developers.binance.com/docs/derivatives/usds-margined-futures/user-data-streams/Event-Balance-and-Position-Update.
+
+Spot and futures spell their symbols alike, so give their adapters two exchanges: `binance` and `binance_futures`.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from ringbuf.strategies.adapters.adapter import Update
+from ringbuf.strategies.adapters.stream import Stream
+from ringbuf.strategies.adapters.value import (
+    decimal,
+    decoded,
+    identity,
+    is_positive,
+    positive,
+    rows,
+    text,
+    time_ns,
+    told,
+    with_unknown,
+)
+
+EXEC_TYPES: Final = {
+    "NEW": "new",
+    "CANCELED": "canceled",
+    "REPLACED": "replaced",
+    "AMENDMENT": "replaced",
+    "REJECTED": "rejected",
+    "TRADE": "fill",
+    "CALCULATED": "fill",  # a liquidation
+    "EXPIRED": "expired",
+    "TRADE_PREVENTION": "restated",  # less can trade, since it would have been with oneself
+}
+STATUSES: Final = {
+    "PENDING_NEW": "pending_new",
+    "NEW": "new",
+    "NEW_INSURANCE": "new",
+    "NEW_ADL": "new",
+    "PARTIALLY_FILLED": "partially_filled",
+    "FILLED": "filled",
+    "CANCELED": "canceled",
+    "PENDING_CANCEL": "pending_cancel",
+    "REJECTED": "rejected",
+    "EXPIRED": "expired",
+    "EXPIRED_IN_MATCH": "expired",
+}
+ORDER_TYPES: Final = {
+    "LIMIT": "limit",
+    "LIMIT_MAKER": "limit",
+    "MARKET": "market",
+    "LIQUIDATION": "market",
+    "STOP_LOSS": "stop",
+    "STOP_LOSS_LIMIT": "stop_limit",
+    "TAKE_PROFIT": "take_profit",
+    "TAKE_PROFIT_LIMIT": "take_profit_limit",
+}
+FUTURES_ORDER_TYPES: Final = ORDER_TYPES | {
+    "STOP": "stop_limit",
+    "STOP_MARKET": "stop",
+    "TAKE_PROFIT": "take_profit_limit",
+    "TAKE_PROFIT_MARKET": "take_profit",
+    "TRAILING_STOP_MARKET": "trailing_stop",
+}
+TIMES_IN_FORCE: Final = {
+    "GTC": "gtc",
+    "GTE_GTC": "gtc",
+    "IOC": "ioc",
+    "FOK": "fok",
+    "GTX": "post_only",
+    "RPI": "post_only",
+    "GTD": "gtd",
+}
+SIDES: Final = {"BUY": "buy", "SELL": "sell"}
+POSITION_SIDES: Final = {"BOTH": "both", "LONG": "long", "SHORT": "short"}
+EXPIRY_REASONS: Final = {
+    "1": "self-trade prevention",
+    "2": "IOC not filled completely",
+    "3": "IOC not filled completely, self-trade prevention",
+    "4": "knocked out by a reduce-only order, or it would reverse the position",
+    "5": "liquidation of the account",
+    "6": "GTE condition not satisfied",
+    "7": "symbol delisted",
+    "8": "reduce-only condition not satisfied",
+}
+FORCED: Final = {
+    "autoclose-": "liquidation",
+    "adl_autoclose": "adl",
+    "settlement_autoclose-": "settlement",
+    "delivery_autoclose-": "delivery",
+}
+"""How the client order ids begin of orders that the venue itself makes."""
+_COIN_MARGINED: Final = re.compile(r"[A-Z0-9]+USD_(?:PERP|[0-9]{6})")
+
+
+def updates(message: object) -> list[Update]:
+    """What a message of a user data stream says, with or without the envelope of a combined or subscribed stream.
+
+    An event that tells nothing of an order, a fill or funding gives nothing.
+
+    Raises:
+        RecordError: it is no message.
+    """
+    event = decoded(message)
+    for envelope in ("data", "event"):
+        if isinstance(event.get(envelope), Mapping):
+            event = event[envelope]
+    match event.get("e"):
+        case "executionReport":
+            return [execution_report(event)]
+        case "ORDER_TRADE_UPDATE":
+            return [order_trade_update(event)]
+        case "TRADE_LITE":
+            return [trade_lite(event)]
+        case "ACCOUNT_UPDATE":
+            return funding(event)
+    return []
+
+
+def execution_report(event: Mapping[str, Any]) -> Update:
+    """An `executionReport` of spot or margin.
+
+    A cancel has a client id of its own: `c` is that of the request, `C` that of the order.
+    """
+    is_money = is_positive(event.get("Q"))
+    update = _order(event, ORDER_TYPES) | told(
+        orig_client_order_id=text(event.get("C")),
+        stop_price=positive(event.get("P")),
+        exchange_ns=time_ns(event.get("T") or event.get("E")),
+        quantity_unit="quote" if is_money else "base",
+        text=_reason(event.get("r"), {"NONE"}),
+    )
+    if is_money:
+        update["quantity"] = event["Q"]
+    else:
+        _take_off_prevented(update, event)
+    if update.get("exec_type") == "fill":
+        update |= told(quote_quantity=event.get("Y"), trade_type="regular")
+    if event.get("o") == "LIMIT_MAKER":
+        update["time_in_force"] = "post_only"
+    if event.get("x") == "TRADE_PREVENTION" and update.get("order_status") == "expired":
+        update["exec_type"] = "expired"
+    if event.get("x") == "TRADE_PREVENTION" or event.get("X") == "EXPIRED_IN_MATCH":
+        update.setdefault("text", EXPIRY_REASONS["1"])
+    return _with_unknown(update, event)
+
+
+def order_trade_update(event: Mapping[str, Any]) -> Update:
+    """An `ORDER_TRADE_UPDATE` of futures."""
+    order = event.get("o")
+    if not isinstance(order, Mapping):
+        order = {}
+    client_order_id = text(order.get("c")) or ""
+    forced = next((kind for begin, kind in FORCED.items() if client_order_id.startswith(begin)), None)
+    forced = forced or ("liquidation" if "LIQUIDATION" in (order.get("o"), order.get("ot")) else None)
+    is_close = order.get("cp") is True
+    update = _order(order, FUTURES_ORDER_TYPES) | told(
+        stop_price=positive(order.get("sp")),
+        average_price=positive(order.get("ap")),
+        exchange_ns=time_ns(order.get("T") or event.get("T") or event.get("E")),
+        position_side=POSITION_SIDES.get(order.get("ps") or ""),
+        position_effect="close" if is_close else "reduce_only" if order.get("R") is True else None,
+        quantity_unit=_futures_unit(order.get("s"), event.get("fs")),
+        text=EXPIRY_REASONS.get(str(order.get("er")), _reason(order.get("er"), {"0"})),
+    )
+    if update.get("exec_type") == "fill":
+        kind = "liquidation" if order.get("x") == "CALCULATED" and forced is None else forced
+        update |= told(realized_pnl=order.get("rp"), trade_type=kind or "regular")
+    return _with_unknown(update, order)
+
+
+def trade_lite(event: Mapping[str, Any]) -> Update:
+    """A `TRADE_LITE` of futures: a fill, told before the order's own update and without its state."""
+    return told(
+        exec_type="fill",
+        symbol=text(event.get("s")),
+        side=SIDES.get(event.get("S") or ""),
+        client_order_id=text(event.get("c")),
+        order_id=identity(event.get("i")),
+        trade_id=identity(event.get("t")),
+        last_price=event.get("L"),
+        last_quantity=event.get("l"),
+        liquidity=_liquidity(event),
+        exchange_ns=time_ns(event.get("T") or event.get("E")),
+        exchange_seq=_sequence(event.get("t")),
+        quantity_unit=_futures_unit(event.get("s"), event.get("fs")),
+    )
+
+
+def funding(event: Mapping[str, Any]) -> list[Update]:
+    """The payment in an `ACCOUNT_UPDATE` for funding, if it says of which symbol.
+
+    Of a crossed position the venue tells the balance alone, and in some streams the symbol (`S`).
+    """
+    account = event.get("a")
+    if not isinstance(account, Mapping) or account.get("m") != "FUNDING_FEE":
+        return []
+    positions, balances = rows(account.get("P"), "a.P"), rows(account.get("B"), "a.B")
+    symbol = text(account.get("S")) or (text(positions[0].get("s")) if len(positions) == 1 else None)
+    changes = [each for each in balances if decimal(each.get("bc"))]
+    if symbol is None or len(changes) != 1:
+        return []
+    received = decimal(changes[0]["bc"])
+    assert received is not None, "it is none of zero"
+    return [
+        told(
+            exec_type="funding",
+            trade_type="funding",
+            symbol=symbol,
+            position_side=POSITION_SIDES.get(positions[0].get("ps") or "") if len(positions) == 1 else None,
+            commission=-received,
+            commission_currency=text(changes[0].get("a")),
+            exchange_ns=time_ns(event.get("T") or event.get("E")),
+        )
+    ]
+
+
+class Binance(Stream):
+    """Takes messages of a user data stream of Binance."""
+
+    def updates(self, message: Any) -> list[Update]:
+        """See `updates` of this module."""
+        return updates(message)
+
+
+def _order(event: Mapping[str, Any], order_types: Mapping[str, str]) -> Update:
+    """What spot and futures tell alike: the order, and its fill if there is one."""
+    update = told(
+        exec_type=EXEC_TYPES.get(event.get("x") or ""),
+        order_status=STATUSES.get(event.get("X") or ""),
+        symbol=text(event.get("s")),
+        side=SIDES.get(event.get("S") or ""),
+        client_order_id=text(event.get("c")),
+        order_id=identity(event.get("i")),
+        order_type=order_types.get(event.get("o") or ""),
+        time_in_force=TIMES_IN_FORCE.get(event.get("f") or ""),
+        price=positive(event.get("p")),
+        quantity=event.get("q"),
+        cumulative_quantity=event.get("z"),
+    )
+    if update.get("exec_type") == "fill":
+        update |= told(
+            trade_id=identity(event.get("t")),
+            last_price=event.get("L"),
+            last_quantity=event.get("l"),
+            liquidity=_liquidity(event),
+            commission=event.get("n"),
+            commission_currency=text(event.get("N")),
+            exchange_seq=_sequence(event.get("t")),
+        )
+    return update
+
+
+def _take_off_prevented(update: Update, event: Mapping[str, Any]) -> None:
+    """What self-trade prevention took off the order trades no more (`A`)."""
+    prevented, ordered = decimal(event.get("A")), decimal(event.get("q"))
+    if prevented and ordered is not None and update.get("order_status") != "expired":
+        update["quantity"] = ordered - prevented
+
+
+def _with_unknown(update: Update, event: Mapping[str, Any]) -> Update:
+    words = {"exec_type": "x", "order_status": "X", "order_type": "o", "time_in_force": "f", "side": "S"}
+    return with_unknown(update, **{name: event.get(key) for name, key in words.items()})
+
+
+def _liquidity(event: Mapping[str, Any]) -> str | None:
+    is_maker = event.get("m")
+    return ("maker" if is_maker else "taker") if isinstance(is_maker, bool) else None
+
+
+def _sequence(trade_id: object) -> int | None:
+    """The number of a trade of its symbol, by which trades of one time are in order."""
+    found = identity(trade_id)
+    return int(found) if found is not None and found.isdecimal() else None
+
+
+def _reason(given: object, none: set[str]) -> str | None:
+    found = text(given)
+    return None if found in none else found
+
+
+def _futures_unit(symbol: object, unit: object) -> str:
+    """Those margined in the coin (`CM`) count contracts."""
+    is_coin = unit == "CM" or (isinstance(symbol, str) and _COIN_MARGINED.fullmatch(symbol) is not None)
+    return "contracts" if is_coin else "base"

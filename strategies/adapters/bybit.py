@@ -1,0 +1,228 @@
+"""Bybit's private streams, version 5: `order`, `execution` and `execution.fast`, of all categories.
+
+Formats: https://bybit-exchange.github.io/docs/v5/websocket/private/order,
+https://bybit-exchange.github.io/docs/v5/websocket/private/execution,
+https://bybit-exchange.github.io/docs/v5/websocket/private/fast-execution, and the words
+https://bybit-exchange.github.io/docs/v5/enum.
+
+An execution tells the fill alone: what it says of its order may be older than the order's own message of the same time.
+Spot spells its symbols as the perpetuals do, and both come in one stream, so spot is an exchange of its own: `_spot` is
+added to the name.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from ringbuf.strategies.adapters.adapter import Update
+from ringbuf.strategies.adapters.stream import Stream
+from ringbuf.strategies.adapters.value import (
+    decimal,
+    decoded,
+    identity,
+    is_true,
+    positive,
+    rows,
+    text,
+    time_ns,
+    told,
+    with_unknown,
+)
+
+SPOT: Final = "_spot"
+STATUSES: Final = {
+    "Created": "pending_new",
+    "New": "new",
+    "Active": "new",
+    "Untriggered": "new",
+    "Triggered": "triggered",
+    "PartiallyFilled": "partially_filled",
+    "Filled": "filled",
+    "Cancelled": "canceled",
+    "PartiallyFilledCanceled": "canceled",
+    "Deactivated": "canceled",
+    "Rejected": "rejected",
+    "PendingCancel": "pending_cancel",
+}
+SAID_BY_STATUS: Final = frozenset({"canceled", "rejected", "triggered", "pending_new"})
+"""Statuses that are what is reported. Another one may stand there for an amendment, or a fill that is told apart."""
+ORDER_TYPES: Final = {"Market": "market", "Limit": "limit"}
+STOP_ORDER_TYPES: Final = {
+    ("Stop", "Market"): "stop",
+    ("Stop", "Limit"): "stop_limit",
+    ("StopLoss", "Market"): "stop",
+    ("StopLoss", "Limit"): "stop_limit",
+    ("PartialStopLoss", "Market"): "stop",
+    ("PartialStopLoss", "Limit"): "stop_limit",
+    ("TakeProfit", "Market"): "take_profit",
+    ("TakeProfit", "Limit"): "take_profit_limit",
+    ("PartialTakeProfit", "Market"): "take_profit",
+    ("PartialTakeProfit", "Limit"): "take_profit_limit",
+    ("TrailingStop", "Market"): "trailing_stop",
+}
+TIMES_IN_FORCE: Final = {"GTC": "gtc", "IOC": "ioc", "FOK": "fok", "PostOnly": "post_only", "RPI": "post_only"}
+SIDES: Final = {"Buy": "buy", "Sell": "sell"}
+POSITION_SIDES: Final = {"0": "both", "1": "long", "2": "short"}
+TRADE_TYPES: Final = {
+    "Trade": "regular",
+    "AdlTrade": "adl",
+    "BustTrade": "liquidation",
+    "Delivery": "delivery",
+    "Settle": "settlement",
+    "BlockTrade": "block",
+    "MovePosition": "block",
+    "FutureSpread": "combo_leg",
+}
+UNREFUSED: Final = frozenset({"EC_NoError", "EC_PerCancelRequest", "UNKNOWN"})
+LATE_REQUESTS: Final = frozenset({"EC_OrigClOrdIDDoesNotExist", "EC_TooLateToCancel"})
+"""What is said of a request to cancel that came too late."""
+QUOTES: Final = ("USDT", "USDC", "USDE", "USD1", "USDR", "USDQ", "EUR", "BRL", "PLN", "TRY", "DAI", "MNT", "BTC", "ETH")
+"""Currencies in which spot is quoted."""
+_INVERSE: Final = re.compile(r"([A-Z0-9]+)USD(?:[HMUZ][0-9]{2})?")
+
+
+def updates(message: object, exchange: str = "bybit") -> list[Update]:
+    """What a message of a private stream says; one of another topic gives nothing.
+
+    Args:
+        exchange: the name of all but spot.
+
+    Raises:
+        RecordError: it is no message.
+    """
+    found = decoded(message)
+    topic = (text(found.get("topic")) or "").partition(".")[0]
+    read = {"order": order, "execution": execution}.get(topic)
+    return [] if read is None else [read(each, exchange) for each in rows(found.get("data"), "data")]
+
+
+def order(row: Mapping[str, Any], exchange: str = "bybit") -> Update:
+    """A row of `order`: the state of an order. Its fills are told by `execution`.
+
+    A cancel that came too late is told as the order once more, with the reason why the request was refused.
+    """
+    status = STATUSES.get(row.get("orderStatus") or "")
+    reason = text(row.get("rejectReason"))
+    is_late = reason in LATE_REQUESTS and status in ("filled", "canceled")
+    is_money = _is_money(row)
+    is_close = is_true(row.get("closeOnTrigger"))
+    kind = (row.get("stopOrderType") or "", row.get("orderType") or "")
+    update = _names(row, exchange) | told(
+        exec_type="cancel_rejected" if is_late else status if status in SAID_BY_STATUS else "order_status",
+        order_status=status,
+        order_type=STOP_ORDER_TYPES.get(kind) or ORDER_TYPES.get(kind[1]),
+        time_in_force=TIMES_IN_FORCE.get(row.get("timeInForce") or ""),
+        price=positive(row.get("price")),
+        stop_price=positive(row.get("triggerPrice")),
+        quantity=row.get("qty"),
+        cumulative_quantity=row.get("cumExecQty"),
+        leaves_quantity=None if is_money else row.get("leavesQty"),
+        average_price=positive(row.get("avgPrice")),
+        position_side=None if row.get("category") == "spot" else POSITION_SIDES.get(str(row.get("positionIdx"))),
+        position_effect="close" if is_close else "reduce_only" if is_true(row.get("reduceOnly")) else None,
+        exchange_ns=time_ns(row.get("updatedTime")),
+        quantity_unit="quote" if is_money else _unit(row),
+        text=_why(row, reason, status),
+    )
+    words = {"order_status": "orderStatus", "order_type": "orderType", "time_in_force": "timeInForce", "side": "side"}
+    return with_unknown(update, **{name: row.get(key) for name, key in words.items()})
+
+
+def execution(row: Mapping[str, Any], exchange: str = "bybit") -> Update:
+    """A row of `execution` or `execution.fast`: a fill, whatever its kind, or a payment of funding.
+
+    Of a fee the venue's sign is ours: positive is paid. What settles a session moves money and no position.
+    """
+    kind = row.get("execType") or "Trade"
+    is_maker = row.get("isMaker")
+    update = _names(row, exchange) | told(
+        trade_id=text(row.get("execId")),
+        commission=row.get("execFee"),
+        commission_currency=text(row.get("feeCurrency")) or _fee_currency(row),
+        exchange_ns=time_ns(row.get("execTime")),
+        exchange_seq=row.get("seq"),
+    )
+    if kind == "Funding":
+        return update | {"exec_type": "funding", "trade_type": "funding"}
+    if kind == "SessionSettlePnL":
+        settled = told(exec_type="order_status", trade_type="settlement", realized_pnl=row.get("execPnl"))
+        return update | settled | {"text": kind}
+    update |= told(
+        exec_type="fill",
+        trade_type=TRADE_TYPES.get(kind),
+        last_price=row.get("execPrice"),
+        last_quantity=row.get("execQty"),
+        quote_quantity=row.get("execValue"),
+        realized_pnl=row.get("execPnl"),
+        liquidity=("maker" if is_maker else "taker") if isinstance(is_maker, bool) else None,
+        quantity_unit=_unit(row),
+    )
+    return with_unknown(update, trade_type=kind, side=row.get("side"))
+
+
+class Bybit(Stream):
+    """Takes messages of Bybit's private streams."""
+
+    def updates(self, message: Any) -> list[Update]:
+        """See `updates` of this module."""
+        return updates(message, self._bound["exchange"])
+
+
+def _names(row: Mapping[str, Any], exchange: str) -> Update:
+    return told(
+        exchange=f"{exchange}{SPOT}" if row.get("category") == "spot" else exchange,
+        symbol=text(row.get("symbol")),
+        side=SIDES.get(row.get("side") or ""),
+        order_id=identity(row.get("orderId")),
+        client_order_id=text(row.get("orderLinkId")),
+    )
+
+
+def _unit(row: Mapping[str, Any]) -> str:
+    """Inverse contracts are counted, each worth 1 USD."""
+    is_inverse = row.get("category") == "inverse" or _INVERSE.fullmatch(str(row.get("symbol"))) is not None
+    return "contracts" if is_inverse else "base"
+
+
+def _is_money(row: Mapping[str, Any]) -> bool:
+    """Whether `qty` is an amount of money: of spot's market orders to buy it is, unless they say otherwise."""
+    if row.get("category") != "spot" or row.get("orderType") != "Market":
+        return False
+    unit = text(row.get("marketUnit"))
+    return unit == "quoteCoin" or (unit is None and row.get("side") == "Buy")
+
+
+def _why(row: Mapping[str, Any], reason: str | None, status: str | None) -> str | None:
+    """Why it was refused or ended, unless the user asked for it."""
+    if reason is not None and reason not in UNREFUSED:
+        return reason
+    canceled = text(row.get("cancelType"))
+    return canceled if status == "canceled" and canceled not in (None, "UNKNOWN", "CancelByUser") else None
+
+
+def _fee_currency(row: Mapping[str, Any]) -> str | None:
+    """The currency of a fee where the row does not say it; None if it does not follow from the symbol.
+
+    https://bybit-exchange.github.io/docs/v5/enum#spot-fee-currency-instruction
+    """
+    symbol, category = text(row.get("symbol")) or "", row.get("category")
+    if row.get("execFee") in (None, ""):
+        return None
+    if category == "spot":
+        return _spot_fee_currency(row, symbol)
+    if (inverse := _INVERSE.fullmatch(symbol)) is not None:
+        return inverse[1]
+    if category in ("linear", "option"):
+        return "USDT" if symbol.partition("-")[0].endswith("USDT") or symbol.endswith("-USDT") else "USDC"
+    return None
+
+
+def _spot_fee_currency(row: Mapping[str, Any], symbol: str) -> str | None:
+    """What is received pays the fee; of a maker's rebate it is what is given."""
+    quote = next((each for each in QUOTES if symbol.endswith(each) and symbol != each), None)
+    if quote is None or row.get("side") not in SIDES:
+        return None
+    fee_rate = decimal(row.get("feeRate"))
+    is_rebate = fee_rate is not None and fee_rate < 0 and row.get("isMaker") is True
+    is_base = (row["side"] == "Buy") is not is_rebate
+    return symbol.removesuffix(quote) if is_base else quote

@@ -1,0 +1,186 @@
+"""Hyperliquid's subscriptions `orderUpdates`, `userFills`, `userFundings` and `userEvents`.
+
+Formats: https://hyperliquid.gitbook.io/hyperliquid-docs/for-developers/api/websocket/subscriptions (WsOrder, WsFill,
+WsUserFundings), the words of an order's status
+https://hyperliquid.gitbook.io/hyperliquid-docs/for-developers/api/info-endpoint#query-order-status-by-oid-or-cloid.
+
+An order tells what is left of it (`sz`) of what was ordered (`origSz`). A change of an order is a cancel and a new one
+with another id. What comes with `isSnapshot` is history, that is told again after each connect.
+"""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any, Final
+
+from ringbuf.strategies.adapters.adapter import Update
+from ringbuf.strategies.adapters.stream import Stream
+from ringbuf.strategies.adapters.value import (
+    decimal,
+    decoded,
+    identity,
+    is_positive,
+    is_true,
+    positive,
+    rows,
+    text,
+    time_ns,
+    told,
+    with_unknown,
+)
+
+SIDES: Final = {"B": "buy", "A": "sell"}
+ORDER_TYPES: Final = {
+    "Limit": "limit",
+    "Market": "market",
+    "Stop Market": "stop",
+    "Stop Limit": "stop_limit",
+    "Take Profit Market": "take_profit",
+    "Take Profit Limit": "take_profit_limit",
+}
+TIMES_IN_FORCE: Final = {"Gtc": "gtc", "Ioc": "ioc", "Alo": "post_only", "FrontendMarket": "ioc"}
+FORCED: Final = {"Liquidated": "liquidation", "Auto-Deleveraging": "adl", "Settlement": "settlement"}
+"""How `dir` begins of fills that the venue itself makes."""
+
+
+def updates(message: object, user: str = "") -> list[Update]:
+    """What a message says; one of another channel gives nothing.
+
+    Args:
+        user: the address for which it came; a message of fills tells it itself.
+
+    Raises:
+        RecordError: it is no message.
+    """
+    found = decoded(message)
+    data = found.get("data")
+    if found.get("channel") == "orderUpdates":
+        return [order(each) for each in rows(data, "data")]
+    if not isinstance(data, Mapping):
+        return []
+    user = text(data.get("user")) or user
+    match found.get("channel"):
+        case "userFills":
+            told_updates = [fill(each, user) for each in _by_time(rows(data.get("fills"), "data.fills"))]
+        case "userFundings":
+            told_updates = [funding(each) for each in _by_time(rows(data.get("fundings"), "data.fundings"))]
+        case "user" | "userEvents":
+            told_updates = [fill(each, user) for each in _by_time(rows(data.get("fills"), "data.fills"))]
+            told_updates += [funding(data["funding"])] if isinstance(data.get("funding"), Mapping) else []
+        case _:
+            return []
+    return [each | {"origin": "lookback"} for each in told_updates] if data.get("isSnapshot") is True else told_updates
+
+
+def order(row: Mapping[str, Any]) -> Update:
+    """A WsOrder: the state of an order. Of one that is filled some messages tell all of it as left, and it is none."""
+    given = row.get("order")
+    found: Mapping[str, Any] = given if isinstance(given, Mapping) else {}
+    word = text(row.get("status")) or ""
+    ordered, left = decimal(found.get("origSz")), decimal(found.get("sz"))
+    executed = None if ordered is None or left is None else ordered - left
+    if word == "filled" and ordered is not None and not executed:
+        executed = ordered
+    status = _status(word, executed)
+    return with_unknown(
+        told(
+            exec_type=status if status in ("canceled", "rejected", "triggered") else "order_status",
+            order_status=status,
+            symbol=text(found.get("coin")),
+            side=SIDES.get(found.get("side") or ""),
+            order_id=identity(found.get("oid")),
+            client_order_id=text(found.get("cloid")),
+            order_type=ORDER_TYPES.get(found.get("orderType") or ""),
+            time_in_force=TIMES_IN_FORCE.get(found.get("tif") or ""),
+            price=positive(found.get("limitPx")),
+            stop_price=positive(found.get("triggerPx")),
+            quantity=found.get("origSz"),
+            cumulative_quantity=executed,
+            position_effect="reduce_only" if is_true(found.get("reduceOnly")) else None,
+            exchange_ns=time_ns(row.get("statusTimestamp") or found.get("timestamp")),
+            quantity_unit="base",
+            text=word if word.lower() != status and status in ("canceled", "rejected") else None,
+        ),
+        order_status=word,
+        side=found.get("side"),
+    )
+
+
+def fill(row: Mapping[str, Any], user: str = "") -> Update:
+    """A WsFill: a fill alone. `fee` is paid if positive, and the builder's is in it.
+
+    Args:
+        user: the address that had it; a liquidation may be the other's.
+    """
+    side, start, size = SIDES.get(row.get("side") or ""), decimal(row.get("startPosition")), decimal(row.get("sz"))
+    is_taker = row.get("crossed")
+    update = told(
+        exec_type="fill",
+        symbol=text(row.get("coin")),
+        side=side,
+        order_id=identity(row.get("oid")),
+        client_order_id=text(row.get("cloid")),
+        trade_id=identity(row.get("tid")),
+        last_price=row.get("px"),
+        last_quantity=row.get("sz"),
+        liquidity=("taker" if is_taker else "maker") if isinstance(is_taker, bool) else None,
+        commission=row.get("fee"),
+        commission_currency=text(row.get("feeToken")),
+        realized_pnl=row.get("closedPnl"),
+        trade_type=_trade_type(row, user),
+        exchange_ns=time_ns(row.get("time")),
+        quantity_unit="base",
+    )
+    if start is not None and size is not None and side is not None:
+        update["venue_position"] = start + (size if side == "buy" else -size)
+    return with_unknown(update, side=row.get("side"))
+
+
+def funding(row: Mapping[str, Any]) -> Update:
+    """A payment of funding: `usdc` is what was received, and what was paid if negative."""
+    received = decimal(row.get("usdc"))
+    return told(
+        exec_type="funding",
+        trade_type="funding",
+        symbol=text(row.get("coin")),
+        commission=None if received is None else -received,
+        commission_currency="USDC",
+        exchange_ns=time_ns(row.get("time")),
+    )
+
+
+class Hyperliquid(Stream):
+    """Takes messages of Hyperliquid's subscriptions."""
+
+    def updates(self, message: Any) -> list[Update]:
+        """See `updates` of this module."""
+        return updates(message, self._bound["account"])
+
+
+def _status(word: str, executed: Decimal | None) -> str | None:
+    """The order's status; the reason of an end stands before the word: `marginCanceled`, `badAloPxRejected`."""
+    if word in ("open", "accepted"):
+        return "partially_filled" if is_positive(executed) else "new"
+    if word.lower().endswith("canceled") or word == "scheduledCancel":
+        return "canceled"
+    if word.lower().endswith("rejected"):
+        return "rejected"
+    return word if word in ("filled", "triggered") else None
+
+
+def _trade_type(row: Mapping[str, Any], user: str) -> str | None:
+    """What kind of trade it is; of one in a liquidation that may be the other's it is not known."""
+    forced = next((kind for begin, kind in FORCED.items() if str(row.get("dir") or "").startswith(begin)), None)
+    liquidation = row.get("liquidation")
+    if forced is not None or not isinstance(liquidation, Mapping):
+        return forced or "regular"
+    liquidated = text(liquidation.get("liquidatedUser"))
+    if not user.startswith("0x") or liquidated is None:
+        return None
+    return "liquidation" if liquidated.lower() == user.lower() else "regular"
+
+
+def _by_time(found: list[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Rows from the oldest on; a history comes with the latest first."""
+    times = [time_ns(each.get("time")) for each in found]
+    numbers = [each for each in times if isinstance(each, int)]
+    return found[::-1] if len(numbers) > 1 and numbers[0] > numbers[-1] else found

@@ -1,0 +1,205 @@
+"""OKX's private channel `orders`, version 5: an order's state together with its last fill.
+
+Formats: https://www.okx.com/docs-v5/en/#order-book-trading-trade-ws-order-channel, and of the channel `fills`, which
+tells fills alone, https://www.okx.com/docs-v5/en/#order-book-trading-trade-ws-fills-channel.
+
+A fee that is paid is negative there. Swaps, futures and options count contracts. The time of a record is that of the
+update (`uTime`), which all messages of an order have; the fill was some ms before.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from ringbuf.strategies.adapters.adapter import Update
+from ringbuf.strategies.adapters.stream import Stream
+from ringbuf.strategies.adapters.value import (
+    decimal,
+    decoded,
+    identity,
+    is_positive,
+    is_true,
+    positive,
+    rows,
+    text,
+    time_ns,
+    told,
+    with_unknown,
+)
+
+STATUSES: Final = {
+    "live": "new",
+    "partially_filled": "partially_filled",
+    "filled": "filled",
+    "canceled": "canceled",
+    "mmp_canceled": "canceled",
+}
+ORDER_TYPES: Final = {
+    "market": "market",
+    "limit": "limit",
+    "post_only": "limit",
+    "fok": "limit",
+    "ioc": "limit",
+    "optimal_limit_ioc": "market",
+    "mmp": "limit",
+    "mmp_and_post_only": "limit",
+    "op_fok": "limit",
+    "elp": "limit",
+    "rpi": "limit",
+}
+TIMES_IN_FORCE: Final = {
+    "post_only": "post_only",
+    "mmp_and_post_only": "post_only",
+    "elp": "post_only",
+    "rpi": "post_only",
+    "fok": "fok",
+    "op_fok": "fok",
+    "ioc": "ioc",
+    "optimal_limit_ioc": "ioc",
+    "limit": "gtc",
+    "mmp": "gtc",
+}
+"""What the order type says of it."""
+SIDES: Final = {"buy": "buy", "sell": "sell"}
+POSITION_SIDES: Final = {"net": "both", "long": "long", "short": "short"}
+MARGIN_MODES: Final = {"cash": "cash", "cross": "cross", "isolated": "isolated", "spot_isolated": "isolated"}
+TRADE_TYPES: Final = {
+    "full_liquidation": "liquidation",
+    "partial_liquidation": "liquidation",
+    "adl": "adl",
+    "delivery": "delivery",
+}
+"""By category; any other is a regular one."""
+LIQUIDITY: Final = {"M": "maker", "T": "taker"}
+IN_BASE: Final = frozenset({"SPOT", "MARGIN"})
+
+
+def updates(message: object) -> list[Update]:
+    """What a message says; one of another channel than `orders` or `fills` gives nothing.
+
+    Raises:
+        RecordError: it is no message.
+    """
+    found = decoded(message)
+    about = found.get("arg")
+    channel = about.get("channel") if isinstance(about, Mapping) else None
+    read = {"orders": order, "fills": fill}.get(channel or "")
+    return [] if read is None else [read(each) for each in rows(found.get("data"), "data")]
+
+
+def order(row: Mapping[str, Any]) -> Update:
+    """A row of `orders`: the state of an order, with its fill if it is about one, or what became of a request."""
+    is_fill = is_positive(row.get("fillSz")) and identity(row.get("tradeId")) is not None
+    status = STATUSES.get(row.get("state") or "")
+    unit = _unit(row)
+    kind = row.get("ordType") or ""
+    update = told(
+        exec_type="fill" if is_fill else _exec_type(row, status),
+        order_status=status,
+        symbol=text(row.get("instId")),
+        side=SIDES.get(row.get("side") or ""),
+        order_id=identity(row.get("ordId")),
+        client_order_id=text(row.get("clOrdId")),
+        order_type=ORDER_TYPES.get(kind),
+        time_in_force=TIMES_IN_FORCE.get(kind),
+        price=positive(row.get("px")),
+        quantity=row.get("sz"),
+        cumulative_quantity=row.get("accFillSz"),
+        average_price=positive(row.get("avgPx")),
+        position_side=POSITION_SIDES.get(row.get("posSide") or ""),
+        position_effect="reduce_only" if is_true(row.get("reduceOnly")) else None,
+        margin_mode=MARGIN_MODES.get(row.get("tdMode") or ""),
+        exchange_ns=time_ns(row.get("uTime") or row.get("fillTime")),
+        quantity_unit=unit,
+        text=_why(row),
+    )
+    if is_fill:
+        commission, currency = _fee(row)
+        update |= told(
+            trade_id=identity(row.get("tradeId")),
+            last_price=row.get("fillPx"),
+            last_quantity=row.get("fillSz"),
+            liquidity=LIQUIDITY.get(row.get("execType") or ""),
+            commission=commission,
+            commission_currency=currency,
+            realized_pnl=row.get("fillPnl"),
+            trade_type=TRADE_TYPES.get(row.get("category") or "", "regular"),
+            exchange_seq=_sequence(row.get("tradeId")),
+        )
+    return with_unknown(update, order_status=row.get("state"), order_type=kind, side=row.get("side"))
+
+
+def fill(row: Mapping[str, Any]) -> Update:
+    """A row of `fills`: a fill alone, without its fee; `orders` tells it once more, with it."""
+    return told(
+        exec_type="fill",
+        symbol=text(row.get("instId")),
+        side=SIDES.get(row.get("side") or ""),
+        order_id=identity(row.get("ordId")),
+        client_order_id=text(row.get("clOrdId")),
+        trade_id=identity(row.get("tradeId")),
+        last_price=row.get("fillPx"),
+        last_quantity=row.get("fillSz"),
+        liquidity=LIQUIDITY.get(row.get("execType") or ""),
+        exchange_ns=time_ns(row.get("ts")),
+        exchange_seq=_sequence(row.get("tradeId")),
+    )
+
+
+class Okx(Stream):
+    """Takes messages of OKX's private channels."""
+
+    def updates(self, message: Any) -> list[Update]:
+        """See `updates` of this module."""
+        return updates(message)
+
+
+def _exec_type(row: Mapping[str, Any], status: str | None) -> str:
+    """What a row without a fill reports; an amendment that failed (`-1`) leaves the order as it was."""
+    result = text(row.get("amendResult"))
+    if result == "-1":
+        return "cancel_rejected"
+    if result in ("0", "2") and status in ("new", "partially_filled"):
+        return "replaced"
+    if status == "canceled":
+        return "canceled"
+    return "order_status" if status != "new" or text(row.get("amendSource")) else "new"
+
+
+def _fee(row: Mapping[str, Any]) -> tuple[Any, str | None]:
+    """The charge of this fill, positive if it is paid; `fee` is that of all of them, so it counts for the only one."""
+    for amount, currency in (("fillFee", "fillFeeCcy"), ("fee", "feeCcy")):
+        charged = decimal(row.get(amount))
+        is_told = amount == "fillFee" or decimal(row.get("accFillSz")) == decimal(row.get("fillSz"))
+        if charged is not None and is_told:
+            return -charged if charged else charged, text(row.get(currency))
+    return None, None
+
+
+def _unit(row: Mapping[str, Any]) -> str:
+    """What `sz` counts; of spot's market orders to buy that is money, unless they say otherwise."""
+    if row.get("instType") not in IN_BASE:
+        return "contracts"
+    target = text(row.get("tgtCcy"))
+    is_money = row.get("ordType") == "market" and (
+        target == "quote_ccy" or (target is None and row.get("side") == "buy")
+    )
+    return "quote" if is_money else "base"
+
+
+def _sequence(trade_id: object) -> int | None:
+    """The number of a trade of its instrument, by which trades of one time are in order."""
+    found = identity(trade_id)
+    return int(found) if found is not None and found.isdecimal() else None
+
+
+def _why(row: Mapping[str, Any]) -> str | None:
+    """Why it was canceled or refused, unless the user asked for it."""
+    if text(row.get("code")) not in (None, "0"):
+        return f"{row['code']} {text(row.get('msg')) or ''}".strip()
+    reason, source = text(row.get("cancelSourceReason")), text(row.get("cancelSource"))
+    if reason is not None:
+        return reason
+    if source not in (None, "1"):
+        return f"cancel source {source}"
+    algo = text(row.get("algoClOrdId")) or text(row.get("algoId"))
+    return None if algo is None else f"of algo order {algo}"

@@ -1,0 +1,119 @@
+"""The values of venues' messages: what is absent in them, their times and numbers, and words that are not known."""
+
+import json
+from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
+from typing import Any, Final
+
+from ringbuf.errors import RecordError
+from ringbuf.record.value import shown
+from ringbuf.strategies.adapters.adapter import Update
+
+MICROSECONDS: Final = 10**14
+NANOSECONDS: Final = 10**17
+"""A time from here on is in µs, or in ns: in ms it would be of the year 5138."""
+
+
+def decoded(message: object) -> Mapping[str, Any]:
+    """A message of a venue: a mapping as it is, or its JSON text, of which the numbers keep all their digits.
+
+    Raises:
+        RecordError: it is neither.
+    """
+    found = message
+    if isinstance(message, str | bytes | bytearray):
+        try:
+            found = json.loads(message, parse_float=Decimal)
+        except ValueError as error:
+            raise RecordError(f"{shown(message)} is no JSON", "give what the venue sent") from error
+    if not isinstance(found, Mapping):
+        raise RecordError(f"{shown(message)} is no message", "give one, as a mapping or as its text")
+    return found
+
+
+def rows(found: object, where: str) -> list[Mapping[str, Any]]:
+    """A list of mappings in a message; empty if it is absent.
+
+    Raises:
+        RecordError: it is something else.
+    """
+    if found is None:
+        return []
+    if isinstance(found, list | tuple) and all(isinstance(each, Mapping) for each in found):
+        return list(found)
+    raise RecordError(f"{where} is {shown(found)}, and no list of objects", f"a message has no rows in {where}")
+
+
+def told(**fields: Any) -> Update:
+    """The fields that are told: not those that are None or an empty text."""
+    return {name: value for name, value in fields.items() if value is not None and value != ""}
+
+
+def text(given: object) -> str | None:
+    """An id or other text; a whole number is one too. None if it is absent."""
+    if isinstance(given, str):
+        return given or None
+    return None if given is None or isinstance(given, bool) else str(given)
+
+
+def identity(given: object) -> str | None:
+    """An id of the venue; None where a number that is not positive says that there is none."""
+    found = text(given)
+    return None if found is None or found == "0" or found.startswith("-") else found
+
+
+def is_positive(given: object) -> bool:
+    """Whether it is a number above zero."""
+    found = decimal(given)
+    return found is not None and found > 0
+
+
+def positive(given: Any) -> Any:
+    """A number as it was sent; None where zero says that there is none."""
+    return given if decimal(given) != 0 else None
+
+
+def decimal(given: object) -> Decimal | None:
+    """A number, exactly; of a float its shortest decimal text. None if it is absent or none."""
+    if isinstance(given, bool) or not isinstance(given, str | int | float | Decimal):
+        return None
+    try:
+        found = Decimal(repr(given) if isinstance(given, float) else given)
+    except InvalidOperation:
+        return None
+    return found if found.is_finite() else None
+
+
+def time_ns(given: object) -> Any:
+    """Ns since the epoch of a time in ms, µs or ns as a whole number or its text; None if it is absent or 0.
+
+    What is no whole number is given back as it is, and the record says so.
+    """
+    if isinstance(given, bool) or given is None or given == "":
+        return None
+    try:
+        number = int(given) if isinstance(given, str | int) else None
+    except ValueError:
+        number = None
+    if number is None:
+        return given
+    if number < MICROSECONDS:
+        return number * 1_000_000 if number > 0 else None
+    return number * 1_000 if number < NANOSECONDS else number
+
+
+def is_true(given: object) -> bool:
+    """Whether a flag is set, as a bool or as text."""
+    return given is True or (isinstance(given, str) and given.lower() == "true")
+
+
+def with_unknown(update: Update, **words: object) -> Update:
+    """The update, with those words of the venue in its text for which it has no field's value.
+
+    Args:
+        words: the venue's word for each field.
+    """
+    unknown = [f"{name} {shown(word)}" for name, word in words.items() if word not in (None, "") and name not in update]
+    if unknown:
+        update["text"] = "; ".join([*([update["text"]] if "text" in update else []), *unknown])
+    return update
