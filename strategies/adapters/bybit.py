@@ -145,8 +145,8 @@ def execution(row: Mapping[str, Any], exchange: str = "bybit") -> Update:
     if kind == "Funding":
         return update | {"exec_type": "funding", "trade_type": "funding"}
     if kind == "SessionSettlePnL":
-        settled = told(exec_type="order_status", trade_type="settlement", realized_pnl=row.get("execPnl"))
-        return update | settled | {"text": kind}
+        settled = {"exec_type": "calculated", "order_status": "calculated", "trade_type": "settlement", "text": kind}
+        return update | settled | told(realized_pnl=row.get("execPnl"))
     update |= told(
         exec_type="fill",
         trade_type=TRADE_TYPES.get(kind),

@@ -1,0 +1,53 @@
+"""How a venue tells what happens: in the dialect of each, one message or several for each event."""
+
+from typing import Any, ClassVar, NamedTuple
+
+from ringbuf.strategies.adapters.stream import Stream
+from tests.model.sessions.exchange import Abilities, Event
+
+Message = dict[str, Any]
+
+
+class Told(NamedTuple):
+    """A message.
+
+    Attributes:
+        stream: those of one stream arrive in their order.
+        number: of the order it is the state of; None if it tells none.
+        is_kept: whether a snapshot has it: fills and payments.
+    """
+
+    stream: str
+    number: int | None
+    is_kept: bool
+    message: Message
+
+
+class Dialect:
+    """How a venue tells.
+
+    Attributes:
+        adapter: takes its messages.
+        currency: of fees.
+        base: order ids are numbers from here on.
+    """
+
+    adapter: ClassVar[type[Stream]]
+    exchange: ClassVar[str]
+    symbol: ClassVar[str]
+    currency: ClassVar[str] = "USDT"
+    abilities: ClassVar[Abilities]
+
+    def tell(self, event: Event) -> list[Told]:
+        """The messages of an event."""
+        raise NotImplementedError
+
+
+def order_id(number: int) -> int:
+    """The exchange's order id."""
+    return 8_000_000_000 + number
+
+
+def trade_id(number: int) -> int:
+    """The exchange's id of a trade."""
+    return 700_000 + number

@@ -1,0 +1,129 @@
+"""Whatever a venue's session tells, and however it arrives, pages and inventory end with what really happened."""
+
+import json
+import random
+from collections.abc import Sequence
+from decimal import Decimal
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ringbuf.record.enumerations import OrderStatus
+from ringbuf.strategies.inventory import Inventory
+from ringbuf.strategies.orders import OrderPages
+from tests.model.sessions import binance, bybit, deribit, hyperliquid, okx
+from tests.model.sessions.exchange import Exchange
+from tests.model.sessions.telling import Dialect, Told
+
+DIALECTS = [
+    binance.Spot(),
+    binance.Futures(),
+    bybit.Linear(),
+    bybit.Spot(),
+    okx.Swap(),
+    deribit.Apart(),
+    deribit.Together(),
+    hyperliquid.Perpetual(),
+]
+ENDS = {"canceled": {"canceled", "expired"}, "expired": {"canceled", "expired"}, "rejected": {"rejected", "canceled"}}
+"""What a venue calls an end: some know no other word than canceled."""
+
+sessions = settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow])
+each_venue = pytest.mark.parametrize(
+    "dialect", DIALECTS, ids=lambda each: f"{type(each).__module__}.{type(each).__name__}"
+)
+
+
+def told_by(dialect: Dialect, draw: random.Random, *, same_ms: bool) -> tuple[Exchange, list[Told]]:
+    exchange = Exchange(draw, dialect.abilities, same_ms)
+    exchange.run(draw.randint(3, 20))
+    return exchange, [told for event in exchange.events for told in dialect.tell(event)]
+
+
+def merged(draw: random.Random, told: Sequence[Told]) -> list[Told]:
+    """In any order that keeps those of a stream in theirs."""
+    streams: dict[str, list[Told]] = {}
+    for each in told:
+        streams.setdefault(each.stream, []).append(each)
+    queues = [each[::-1] for each in streams.values()]
+    found = []
+    while queues := [each for each in queues if each]:
+        found.append(draw.choice(queues).pop())
+    return found
+
+
+def with_copies(draw: random.Random, told: list[Told]) -> list[Told]:
+    """Some come once more, later."""
+    for _ in range(draw.randint(0, 3)):
+        if told:
+            at = draw.randrange(len(told))
+            told.insert(draw.randint(at + 1, len(told)), told[at])
+    return told
+
+
+def with_losses(draw: random.Random, told: list[Told]) -> list[Told]:
+    """Some are lost, then a snapshot tells the last state of each order and all fills."""
+    last = {each.number: each for each in told if each.number is not None}
+    snapshot = [each for each in told if each.is_kept or (each.number is not None and last[each.number] is each)]
+    kept = [each for each in told if draw.random() < 0.5]
+    return [*draw.sample(kept, len(kept)), *draw.sample(snapshot, len(snapshot))]
+
+
+def check(dialect: Dialect, exchange: Exchange, arrived: Sequence[Told]) -> None:
+    pages = OrderPages(inventory=Inventory(instruments={}))
+    # The name under which spot's messages come in is that of all but spot.
+    name = dialect.exchange.removesuffix("_spot")
+    adapter = dialect.adapter(pages, exchange=name, account="A1", strategy="s")
+    for each in arrived:
+        adapter.receive(json.dumps(each.message, default=float))
+    assert not adapter.refused
+    inventory = pages.inventory
+    for side in ("", "long", "short"):
+        position = inventory.position(dialect.exchange, "A1", dialect.symbol, side)
+        right = exchange.positions().get(side, Decimal(0)), exchange.open(side, "buy"), exchange.open(side, "sell")
+        assert (*position, side) == (*right, Decimal(0), Decimal(0), side)
+    assert sum(inventory.commissions().values()) == exchange.fees()
+    assert inventory.commissions().keys() <= {dialect.currency}
+    funding = [amount for each in inventory.profits().values() for amount in each.funding.values()]
+    assert sum(funding) == exchange.funding_paid
+    check_orders(exchange, inventory)
+
+
+def check_orders(exchange: Exchange, inventory: Inventory) -> None:
+    known = {int("".join(filter(str.isdigit, each.order_id))) % 1_000_000: each for each in inventory.orders()}
+    assert known.keys() == {each.number for each in exchange.orders}
+    for order in exchange.orders:
+        page = known[order.number]
+        assert page.executed == order.executed
+        if order.works:
+            assert page.open == order.left
+            assert page.status in (OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED)
+            assert page.quantity == order.quantity
+            assert page.client_order_id in (order.client_id, "mm")
+        else:
+            assert page.status.name.lower() in ENDS.get(order.status, {order.status})
+
+
+@each_venue
+@sessions
+@given(draw=st.randoms(use_true_random=False))
+def test_streams_that_overtake_each_other_and_copies_change_nothing(dialect: Dialect, draw: random.Random) -> None:
+    exchange, told = told_by(dialect, draw, same_ms=True)
+    check(dialect, exchange, with_copies(draw, merged(draw, told)))
+
+
+@each_venue
+@sessions
+@given(draw=st.randoms(use_true_random=False))
+def test_any_order_of_arrival_ends_the_same(dialect: Dialect, draw: random.Random) -> None:
+    exchange, told = told_by(dialect, draw, same_ms=False)
+    check(dialect, exchange, with_copies(draw, draw.sample(told, len(told))))
+
+
+@each_venue
+@sessions
+@given(draw=st.randoms(use_true_random=False))
+def test_what_was_lost_comes_with_the_snapshot(dialect: Dialect, draw: random.Random) -> None:
+    exchange, told = told_by(dialect, draw, same_ms=False)
+    check(dialect, exchange, with_losses(draw, told))

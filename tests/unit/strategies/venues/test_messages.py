@@ -1,0 +1,148 @@
+"""What each venue's message says: tests/messages/venues, one file for each venue."""
+
+import json
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any, Final
+
+import pytest
+
+from ringbuf.errors import RecordError
+from ringbuf.record.salvage import salvage
+from ringbuf.strategies.adapters import binance, bybit, deribit, hyperliquid, okx
+from ringbuf.strategies.adapters.adapter import Update
+from ringbuf.strategies.adapters.stream import Stream
+from ringbuf.strategies.inventory import Inventory
+from tests.checkout import TESTS
+
+READ: Final[dict[str, Callable[[object], list[Update]]]] = {
+    "binance": binance.updates,
+    "bybit": bybit.updates,
+    "okx": okx.updates,
+    "deribit": deribit.updates,
+    "hyperliquid": hyperliquid.updates,
+}
+ADAPTERS: Final[dict[str, type[Stream]]] = {
+    "binance": binance.Binance,
+    "bybit": bybit.Bybit,
+    "okx": okx.Okx,
+    "deribit": deribit.Deribit,
+    "hyperliquid": hyperliquid.Hyperliquid,
+}
+
+
+def cases() -> list[Any]:
+    return [
+        pytest.param(venue, case, id=f"{venue}: {case['name']}")
+        for venue in READ
+        for case in json.loads((TESTS / "messages" / "venues" / f"{venue}.json").read_text())
+    ]
+
+
+def plain(update: Update) -> Update:
+    return {name: str(value) if isinstance(value, Decimal) else value for name, value in update.items()}
+
+
+@pytest.mark.parametrize(("venue", "case"), cases())
+def test_a_message_of_a_venue_says(venue: str, case: dict[str, Any]) -> None:
+    assert [plain(each) for each in READ[venue](case["message"])] == case["updates"]
+    assert case["source"].startswith(("https://", "nautechsystems/"))
+
+
+@pytest.mark.parametrize(("venue", "case"), cases())
+def test_nothing_that_a_message_says_is_flagged_or_refused(venue: str, case: dict[str, Any]) -> None:
+    inventory = Inventory()
+    adapter = ADAPTERS[venue](inventory, exchange=venue, account="A1", strategy="mm")
+    answers = adapter.receive(case["message"])
+    assert len(answers) == len(case["updates"])
+    assert not adapter.refused
+    for update in READ[venue](case["message"]):
+        assert salvage(update)[1] == 0
+
+
+@pytest.mark.parametrize("venue", READ)
+@pytest.mark.parametrize("message", ["{torn", "[]", 7, None, b"\xff", '"text"'])
+def test_what_is_no_message_is_refused_and_listed(venue: str, message: Any) -> None:
+    with pytest.raises(RecordError):
+        READ[venue](message)
+    adapter = ADAPTERS[venue](Inventory(), exchange=venue, account="A1", strategy="mm")
+    assert adapter.receive(message) == []
+    assert len(adapter.refused) == (0 if message == [] else 1)
+
+
+@pytest.mark.parametrize("venue", READ)
+def test_rows_that_are_none_are_refused(venue: str) -> None:
+    messages = {
+        "binance": {"e": "ACCOUNT_UPDATE", "a": {"m": "FUNDING_FEE", "B": 7}},
+        "bybit": {"topic": "order", "data": {"orderId": "7"}},
+        "okx": {"arg": {"channel": "orders"}, "data": [7]},
+        "deribit": {"params": {"channel": "user.trades.any.any.raw", "data": "7"}},
+        "hyperliquid": {"channel": "orderUpdates", "data": 7},
+    }
+    with pytest.raises(RecordError, match="no list of objects"):
+        READ[venue](messages[venue])
+
+
+@pytest.mark.parametrize("venue", READ)
+def test_a_message_with_nothing_in_it_is_refused_and_not_lost(venue: str) -> None:
+    messages = {
+        "binance": [{"e": "executionReport"}, {"e": "ORDER_TRADE_UPDATE"}, {"e": "TRADE_LITE"}],
+        "bybit": [{"topic": "order", "data": [{}]}, {"topic": "execution", "data": [{}]}],
+        "okx": [{"arg": {"channel": "orders"}, "data": [{}]}, {"arg": {"channel": "fills"}, "data": [{}]}],
+        "deribit": [{"params": {"channel": f"user.{each}.any", "data": [{}]}} for each in ("orders", "trades")],
+        "hyperliquid": [
+            {"channel": "orderUpdates", "data": [{}]},
+            {"channel": "userFills", "data": {"fills": [{}]}},
+            {"channel": "userFundings", "data": {"fundings": [{}]}},
+        ],
+    }
+    adapter = ADAPTERS[venue](Inventory(), exchange=venue, account="A1", strategy="mm")
+    assert adapter.receive(messages[venue]) == []
+    assert len(adapter.refused) == len(messages[venue])
+
+
+def test_a_hyperliquid_fill_in_userevents_is_a_liquidation_if_the_account_is_its_address() -> None:
+    liquidated = {"liquidatedUser": "0xaB", "markPx": "1", "method": "market"}
+    row = {"coin": "BTC", "px": "1", "sz": "1", "side": "A", "time": 1781528065899, "oid": 7, "liquidation": liquidated}
+    for account, kind in (("0xAb", "liquidation"), ("0xcd", "regular"), ("A1", None)):
+        assert hyperliquid.fill(row, account).get("trade_type") == kind
+
+
+@pytest.mark.parametrize(
+    ("row", "currency"),
+    [
+        ({"category": "linear", "symbol": "BTCUSDT"}, "USDT"),
+        ({"category": "linear", "symbol": "BTCPERP"}, "USDC"),
+        ({"category": "linear", "symbol": "BTC-30DEC22"}, "USDC"),
+        ({"category": "linear", "symbol": "BTCUSDT-30DEC22"}, "USDT"),
+        ({"category": "inverse", "symbol": "BTCUSD"}, "BTC"),
+        ({"category": "inverse", "symbol": "ETHUSDH23"}, "ETH"),
+        ({"category": "option", "symbol": "BTC-30DEC22-18000-C"}, "USDC"),
+        ({"category": "option", "symbol": "BTC-30DEC25-18000-C-USDT"}, "USDT"),
+        ({"category": "spot", "symbol": "ETHBTC", "side": "Buy"}, "ETH"),
+        ({"category": "spot", "symbol": "ETHBTC", "side": "Sell"}, "BTC"),
+        ({"category": "spot", "symbol": "ETHBTC", "side": "Sell", "feeRate": "-0.1", "isMaker": True}, "ETH"),
+        ({"category": "spot", "symbol": "WHATEVER", "side": "Buy"}, None),
+        ({"category": "linear", "symbol": "BTCUSDT", "feeCurrency": "MNT"}, "MNT"),
+    ],
+)
+def test_the_currency_of_a_bybit_fee_follows_from_the_symbol(row: dict[str, Any], currency: str | None) -> None:
+    assert bybit.execution(row | {"execFee": "0.1"}).get("commission_currency") == currency
+
+
+@pytest.mark.parametrize(
+    ("time", "ns"),
+    [
+        (1789299703470, 1789299703470_000_000),
+        ("1789299703470", 1789299703470_000_000),
+        (1789299703470123, 1789299703470123_000),
+        ("1789299703470123456", 1789299703470123456),
+        ("", None),
+        ("0", None),
+        (0, None),
+        (None, None),
+    ],
+)
+def test_a_time_is_in_ns_whatever_its_unit(time: Any, ns: int | None) -> None:
+    row = {"instId": "BTC-USDT-SWAP", "ordId": "7", "uTime": time}
+    assert okx.order(row).get("exchange_ns") == ns
