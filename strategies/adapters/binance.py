@@ -15,10 +15,11 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from ringbuf.strategies.adapters.adapter import Update
-from ringbuf.strategies.adapters.stream import Stream
+from ringbuf.strategies.adapters.stream import StreamAdapter
 from ringbuf.strategies.adapters.value import (
     decimal,
     decoded,
+    finished,
     identity,
     is_positive,
     positive,
@@ -26,7 +27,7 @@ from ringbuf.strategies.adapters.value import (
     text,
     time_ns,
     told,
-    with_unknown,
+    word,
 )
 
 EXEC_TYPES: Final = {
@@ -150,7 +151,7 @@ def execution_report(event: Mapping[str, Any]) -> Update:
         update["exec_type"] = "expired"
     if event.get("x") == "TRADE_PREVENTION" or event.get("X") == "EXPIRED_IN_MATCH":
         update.setdefault("text", EXPIRY_REASONS["1"])
-    return _with_unknown(update, event)
+    return _finished(update, event)
 
 
 def order_trade_update(event: Mapping[str, Any]) -> Update:
@@ -166,7 +167,7 @@ def order_trade_update(event: Mapping[str, Any]) -> Update:
         stop_price=positive(order.get("sp")),
         average_price=positive(order.get("ap")),
         exchange_ns=time_ns(order.get("T") or event.get("T") or event.get("E")),
-        position_side=POSITION_SIDES.get(order.get("ps") or ""),
+        position_side=word(POSITION_SIDES, order.get("ps")),
         position_effect="close" if is_close else "reduce_only" if order.get("R") is True else None,
         quantity_unit=_futures_unit(order.get("s"), event.get("fs")),
         text=EXPIRY_REASONS.get(str(order.get("er")), _reason(order.get("er"), {"0"})),
@@ -174,15 +175,15 @@ def order_trade_update(event: Mapping[str, Any]) -> Update:
     if update.get("exec_type") == "fill":
         kind = "liquidation" if order.get("x") == "CALCULATED" and forced is None else forced
         update |= told(realized_pnl=order.get("rp"), trade_type=kind or "regular")
-    return _with_unknown(update, order)
+    return _finished(update, order)
 
 
 def trade_lite(event: Mapping[str, Any]) -> Update:
     """A `TRADE_LITE` of futures: a fill, told before the order's own update and without its state."""
-    return told(
+    update = told(
         exec_type="fill",
         symbol=text(event.get("s")),
-        side=SIDES.get(event.get("S") or ""),
+        side=word(SIDES, event.get("S")),
         client_order_id=text(event.get("c")),
         order_id=identity(event.get("i")),
         trade_id=identity(event.get("t")),
@@ -193,6 +194,7 @@ def trade_lite(event: Mapping[str, Any]) -> Update:
         exchange_seq=_sequence(event.get("t")),
         quantity_unit=_futures_unit(event.get("s"), event.get("fs")),
     )
+    return finished(update, side=event.get("S"))
 
 
 def funding(event: Mapping[str, Any]) -> list[Update]:
@@ -210,20 +212,19 @@ def funding(event: Mapping[str, Any]) -> list[Update]:
         return []
     received = decimal(changes[0]["bc"])
     assert received is not None, "it is none of zero"
-    return [
-        told(
-            exec_type="funding",
-            trade_type="funding",
-            symbol=symbol,
-            position_side=POSITION_SIDES.get(positions[0].get("ps") or "") if len(positions) == 1 else None,
-            commission=-received,
-            commission_currency=text(changes[0].get("a")),
-            exchange_ns=time_ns(event.get("T") or event.get("E")),
-        )
-    ]
+    update = told(
+        exec_type="funding",
+        trade_type="funding",
+        symbol=symbol,
+        position_side=word(POSITION_SIDES, positions[0].get("ps")) if len(positions) == 1 else None,
+        commission=-received,
+        commission_currency=text(changes[0].get("a")),
+        exchange_ns=time_ns(event.get("T") or event.get("E")),
+    )
+    return [finished(update)]
 
 
-class Binance(Stream):
+class BinanceAdapter(StreamAdapter):
     """Takes messages of a user data stream of Binance."""
 
     def updates(self, message: Any) -> list[Update]:
@@ -234,14 +235,14 @@ class Binance(Stream):
 def _order(event: Mapping[str, Any], order_types: Mapping[str, str]) -> Update:
     """What spot and futures tell alike: the order, and its fill if there is one."""
     update = told(
-        exec_type=EXEC_TYPES.get(event.get("x") or ""),
-        order_status=STATUSES.get(event.get("X") or ""),
+        exec_type=word(EXEC_TYPES, event.get("x")),
+        order_status=word(STATUSES, event.get("X")),
         symbol=text(event.get("s")),
-        side=SIDES.get(event.get("S") or ""),
+        side=word(SIDES, event.get("S")),
         client_order_id=text(event.get("c")),
         order_id=identity(event.get("i")),
-        order_type=order_types.get(event.get("o") or ""),
-        time_in_force=TIMES_IN_FORCE.get(event.get("f") or ""),
+        order_type=word(order_types, event.get("o")),
+        time_in_force=word(TIMES_IN_FORCE, event.get("f")),
         price=positive(event.get("p")),
         quantity=event.get("q"),
         cumulative_quantity=event.get("z"),
@@ -266,9 +267,9 @@ def _take_off_prevented(update: Update, event: Mapping[str, Any]) -> None:
         update["quantity"] = ordered - prevented
 
 
-def _with_unknown(update: Update, event: Mapping[str, Any]) -> Update:
+def _finished(update: Update, event: Mapping[str, Any]) -> Update:
     words = {"exec_type": "x", "order_status": "X", "order_type": "o", "time_in_force": "f", "side": "S"}
-    return with_unknown(update, **{name: event.get(key) for name, key in words.items()})
+    return finished(update, **{name: event.get(key) for name, key in words.items()})
 
 
 def _liquidity(event: Mapping[str, Any]) -> str | None:

@@ -15,10 +15,11 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from ringbuf.strategies.adapters.adapter import Update
-from ringbuf.strategies.adapters.stream import Stream
+from ringbuf.strategies.adapters.stream import StreamAdapter
 from ringbuf.strategies.adapters.value import (
     decimal,
     decoded,
+    finished,
     identity,
     is_true,
     positive,
@@ -26,7 +27,7 @@ from ringbuf.strategies.adapters.value import (
     text,
     time_ns,
     told,
-    with_unknown,
+    word,
 )
 
 SPOT: Final = "_spot"
@@ -101,17 +102,17 @@ def order(row: Mapping[str, Any], exchange: str = "bybit") -> Update:
 
     A cancel that came too late is told as the order once more, with the reason why the request was refused.
     """
-    status = STATUSES.get(row.get("orderStatus") or "")
+    status = word(STATUSES, row.get("orderStatus"))
     reason = text(row.get("rejectReason"))
     is_late = reason in LATE_REQUESTS and status in ("filled", "canceled")
     is_money = _is_money(row)
     is_close = is_true(row.get("closeOnTrigger"))
-    kind = (row.get("stopOrderType") or "", row.get("orderType") or "")
+    kind = (text(row.get("stopOrderType")) or "", text(row.get("orderType")) or "")
     update = _names(row, exchange) | told(
         exec_type="cancel_rejected" if is_late else status if status in SAID_BY_STATUS else "order_status",
         order_status=status,
         order_type=STOP_ORDER_TYPES.get(kind) or ORDER_TYPES.get(kind[1]),
-        time_in_force=TIMES_IN_FORCE.get(row.get("timeInForce") or ""),
+        time_in_force=word(TIMES_IN_FORCE, row.get("timeInForce")),
         price=positive(row.get("price")),
         stop_price=positive(row.get("triggerPrice")),
         quantity=row.get("qty"),
@@ -125,7 +126,7 @@ def order(row: Mapping[str, Any], exchange: str = "bybit") -> Update:
         text=_why(row, reason, status),
     )
     words = {"order_status": "orderStatus", "order_type": "orderType", "time_in_force": "timeInForce", "side": "side"}
-    return with_unknown(update, **{name: row.get(key) for name, key in words.items()})
+    return finished(update, **{name: row.get(key) for name, key in words.items()})
 
 
 def execution(row: Mapping[str, Any], exchange: str = "bybit") -> Update:
@@ -133,7 +134,7 @@ def execution(row: Mapping[str, Any], exchange: str = "bybit") -> Update:
 
     Of a fee the venue's sign is ours: positive is paid. What settles a session moves money and no position.
     """
-    kind = row.get("execType") or "Trade"
+    kind = text(row.get("execType")) or "Trade"
     is_maker = row.get("isMaker")
     update = _names(row, exchange) | told(
         trade_id=text(row.get("execId")),
@@ -143,13 +144,13 @@ def execution(row: Mapping[str, Any], exchange: str = "bybit") -> Update:
         exchange_seq=row.get("seq"),
     )
     if kind == "Funding":
-        return update | {"exec_type": "funding", "trade_type": "funding"}
+        return finished(update | {"exec_type": "funding", "trade_type": "funding"})
     if kind == "SessionSettlePnL":
         settled = {"exec_type": "calculated", "order_status": "calculated", "trade_type": "settlement", "text": kind}
-        return update | settled | told(realized_pnl=row.get("execPnl"))
+        return finished(update | settled | told(realized_pnl=row.get("execPnl")))
     update |= told(
         exec_type="fill",
-        trade_type=TRADE_TYPES.get(kind),
+        trade_type=word(TRADE_TYPES, kind),
         last_price=row.get("execPrice"),
         last_quantity=row.get("execQty"),
         quote_quantity=row.get("execValue"),
@@ -157,10 +158,10 @@ def execution(row: Mapping[str, Any], exchange: str = "bybit") -> Update:
         liquidity=("maker" if is_maker else "taker") if isinstance(is_maker, bool) else None,
         quantity_unit=_unit(row),
     )
-    return with_unknown(update, trade_type=kind, side=row.get("side"))
+    return finished(update, trade_type=kind, side=row.get("side"))
 
 
-class Bybit(Stream):
+class BybitAdapter(StreamAdapter):
     """Takes messages of Bybit's private streams."""
 
     def updates(self, message: Any) -> list[Update]:
@@ -172,7 +173,7 @@ def _names(row: Mapping[str, Any], exchange: str) -> Update:
     return told(
         exchange=f"{exchange}{SPOT}" if row.get("category") == "spot" else exchange,
         symbol=text(row.get("symbol")),
-        side=SIDES.get(row.get("side") or ""),
+        side=word(SIDES, row.get("side")),
         order_id=identity(row.get("orderId")),
         client_order_id=text(row.get("orderLinkId")),
     )
@@ -220,7 +221,7 @@ def _fee_currency(row: Mapping[str, Any]) -> str | None:
 def _spot_fee_currency(row: Mapping[str, Any], symbol: str) -> str | None:
     """What is received pays the fee; of a maker's rebate it is what is given."""
     quote = next((each for each in QUOTES if symbol.endswith(each) and symbol != each), None)
-    if quote is None or row.get("side") not in SIDES:
+    if quote is None or word(SIDES, row.get("side")) is None:
         return None
     fee_rate = decimal(row.get("feeRate"))
     is_rebate = fee_rate is not None and fee_rate < 0 and row.get("isMaker") is True

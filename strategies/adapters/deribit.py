@@ -13,16 +13,17 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from ringbuf.strategies.adapters.adapter import Update
-from ringbuf.strategies.adapters.stream import Stream
+from ringbuf.strategies.adapters.stream import StreamAdapter
 from ringbuf.strategies.adapters.value import (
     decoded,
+    finished,
     is_true,
     positive,
     rows,
     text,
     time_ns,
     told,
-    with_unknown,
+    word,
 )
 
 STATUSES: Final = {
@@ -87,17 +88,15 @@ def changes(data: Mapping[str, Any]) -> list[Update]:
 
 def order(row: Mapping[str, Any]) -> Update:
     """The state of an order. An edit keeps the order and its id, and `replaced` stays true after it."""
-    state = row.get("order_state") or ""
-    status = STATUSES.get(state)
+    state = text(row.get("order_state"))
+    status = word(STATUSES, state)
     if status == "new" and positive(row.get("filled_amount")):
         status = "partially_filled"
     update = _names(row) | told(
         exec_type="triggered" if state == "triggered" else status if state in ("cancelled", "rejected") else None,
         order_status=status,
-        order_type=ORDER_TYPES.get(row.get("order_type") or ""),
-        time_in_force="post_only"
-        if is_true(row.get("post_only"))
-        else TIMES_IN_FORCE.get(row.get("time_in_force") or ""),
+        order_type=word(ORDER_TYPES, row.get("order_type")),
+        time_in_force="post_only" if is_true(row.get("post_only")) else word(TIMES_IN_FORCE, row.get("time_in_force")),
         price=None if isinstance(row.get("price"), str) else row.get("price"),  # of some it is "market_price"
         stop_price=positive(row.get("trigger_price", row.get("stop_price"))),
         quantity=row.get("amount"),
@@ -108,12 +107,12 @@ def order(row: Mapping[str, Any]) -> Update:
         text=_why(row),
     )
     update.setdefault("exec_type", "order_status")
-    return with_unknown(update, order_status=state, order_type=row.get("order_type"), side=row.get("direction"))
+    return finished(update, order_status=state, order_type=row.get("order_type"), side=row.get("direction"))
 
 
 def trade(row: Mapping[str, Any]) -> list[Update]:
     """A fill, and where it is one of a combo those of its legs, if it tells them."""
-    liquidity = row.get("liquidity") or ""
+    liquidity = text(row.get("liquidity")) or ""
     is_own_liquidation = bool(liquidity) and liquidity in (text(row.get("liquidation")) or "")  # of the other it is too
     is_leg = text(row.get("combo_id")) is not None
     is_block = text(row.get("block_trade_id")) is not None
@@ -132,11 +131,12 @@ def trade(row: Mapping[str, Any]) -> list[Update]:
         exchange_ns=time_ns(row.get("timestamp")),
         exchange_seq=row.get("trade_seq"),
     )
+    finished(update, side=row.get("direction"))
     legs = [leg for each in rows(row.get("legs"), "legs") for leg in trade(each)]
     return [update, *(leg | {"trade_type": "combo_leg"} for leg in legs)]
 
 
-class Deribit(Stream):
+class DeribitAdapter(StreamAdapter):
     """Takes messages of Deribit's private channels."""
 
     def updates(self, message: Any) -> list[Update]:
@@ -148,7 +148,7 @@ def _names(row: Mapping[str, Any]) -> Update:
     symbol = text(row.get("instrument_name"))
     return told(
         symbol=symbol,
-        side=SIDES.get(row.get("direction") or ""),
+        side=word(SIDES, row.get("direction")),
         order_id=text(row.get("order_id")),
         client_order_id=text(row.get("label")),
         quantity_unit="contracts" if _is_inverse(symbol or "") else "base",

@@ -13,10 +13,11 @@ from decimal import Decimal
 from typing import Any, Final
 
 from ringbuf.strategies.adapters.adapter import Update
-from ringbuf.strategies.adapters.stream import Stream
+from ringbuf.strategies.adapters.stream import StreamAdapter
 from ringbuf.strategies.adapters.value import (
     decimal,
     decoded,
+    finished,
     identity,
     is_positive,
     is_true,
@@ -25,7 +26,7 @@ from ringbuf.strategies.adapters.value import (
     text,
     time_ns,
     told,
-    with_unknown,
+    word,
 )
 
 SIDES: Final = {"B": "buy", "A": "sell"}
@@ -75,22 +76,22 @@ def order(row: Mapping[str, Any]) -> Update:
     """A WsOrder: the state of an order. Of one that is filled some messages tell all of it as left, and it is none."""
     given = row.get("order")
     found: Mapping[str, Any] = given if isinstance(given, Mapping) else {}
-    word = text(row.get("status")) or ""
+    said = text(row.get("status")) or ""
     ordered, left = decimal(found.get("origSz")), decimal(found.get("sz"))
     executed = None if ordered is None or left is None else ordered - left
-    if word == "filled" and ordered is not None and not executed:
+    if said == "filled" and ordered is not None and not executed:
         executed = ordered
-    status = _status(word, executed)
-    return with_unknown(
+    status = _status(said, executed)
+    return finished(
         told(
             exec_type=status if status in ("canceled", "rejected", "triggered") else "order_status",
             order_status=status,
             symbol=text(found.get("coin")),
-            side=SIDES.get(found.get("side") or ""),
+            side=word(SIDES, found.get("side")),
             order_id=identity(found.get("oid")),
             client_order_id=text(found.get("cloid")),
-            order_type=ORDER_TYPES.get(found.get("orderType") or ""),
-            time_in_force=TIMES_IN_FORCE.get(found.get("tif") or ""),
+            order_type=word(ORDER_TYPES, found.get("orderType")),
+            time_in_force=word(TIMES_IN_FORCE, found.get("tif")),
             price=positive(found.get("limitPx")),
             stop_price=positive(found.get("triggerPx")),
             quantity=found.get("origSz"),
@@ -98,9 +99,9 @@ def order(row: Mapping[str, Any]) -> Update:
             position_effect="reduce_only" if is_true(found.get("reduceOnly")) else None,
             exchange_ns=time_ns(row.get("statusTimestamp") or found.get("timestamp")),
             quantity_unit="base",
-            text=word if word.lower() != status and status in ("canceled", "rejected") else None,
+            text=said if said.lower() != status and status in ("canceled", "rejected") else None,
         ),
-        order_status=word,
+        order_status=said,
         side=found.get("side"),
     )
 
@@ -111,7 +112,7 @@ def fill(row: Mapping[str, Any], user: str = "") -> Update:
     Args:
         user: the address that had it; a liquidation may be the other's.
     """
-    side, start, size = SIDES.get(row.get("side") or ""), decimal(row.get("startPosition")), decimal(row.get("sz"))
+    side, start, size = word(SIDES, row.get("side")), decimal(row.get("startPosition")), decimal(row.get("sz"))
     is_taker = row.get("crossed")
     update = told(
         exec_type="fill",
@@ -132,13 +133,13 @@ def fill(row: Mapping[str, Any], user: str = "") -> Update:
     )
     if start is not None and size is not None and side is not None:
         update["venue_position"] = start + (size if side == "buy" else -size)
-    return with_unknown(update, side=row.get("side"))
+    return finished(update, side=row.get("side"))
 
 
 def funding(row: Mapping[str, Any]) -> Update:
     """A payment of funding: `usdc` is what was received, and what was paid if negative."""
     received = decimal(row.get("usdc"))
-    return told(
+    update = told(
         exec_type="funding",
         trade_type="funding",
         symbol=text(row.get("coin")),
@@ -146,9 +147,10 @@ def funding(row: Mapping[str, Any]) -> Update:
         commission_currency="USDC",
         exchange_ns=time_ns(row.get("time")),
     )
+    return finished(update)
 
 
-class Hyperliquid(Stream):
+class HyperliquidAdapter(StreamAdapter):
     """Takes messages of Hyperliquid's subscriptions."""
 
     def updates(self, message: Any) -> list[Update]:
@@ -156,15 +158,15 @@ class Hyperliquid(Stream):
         return updates(message, self._bound["account"])
 
 
-def _status(word: str, executed: Decimal | None) -> str | None:
+def _status(said: str, executed: Decimal | None) -> str | None:
     """The order's status; the reason of an end stands before the word: `marginCanceled`, `badAloPxRejected`."""
-    if word in ("open", "accepted"):
+    if said in ("open", "accepted"):
         return "partially_filled" if is_positive(executed) else "new"
-    if word.lower().endswith("canceled") or word == "scheduledCancel":
+    if said.lower().endswith("canceled") or said == "scheduledCancel":
         return "canceled"
-    if word.lower().endswith("rejected"):
+    if said.lower().endswith("rejected"):
         return "rejected"
-    return word if word in ("filled", "triggered") else None
+    return said if said in ("filled", "triggered") else None
 
 
 def _trade_type(row: Mapping[str, Any], user: str) -> str | None:

@@ -11,10 +11,11 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from ringbuf.strategies.adapters.adapter import Update
-from ringbuf.strategies.adapters.stream import Stream
+from ringbuf.strategies.adapters.stream import StreamAdapter
 from ringbuf.strategies.adapters.value import (
     decimal,
     decoded,
+    finished,
     identity,
     is_positive,
     is_true,
@@ -23,7 +24,7 @@ from ringbuf.strategies.adapters.value import (
     text,
     time_ns,
     told,
-    with_unknown,
+    word,
 )
 
 STATUSES: Final = {
@@ -82,32 +83,32 @@ def updates(message: object) -> list[Update]:
     found = decoded(message)
     about = found.get("arg")
     channel = about.get("channel") if isinstance(about, Mapping) else None
-    read = {"orders": order, "fills": fill}.get(channel or "")
+    read = {"orders": order, "fills": fill}.get(text(channel) or "")
     return [] if read is None else [read(each) for each in rows(found.get("data"), "data")]
 
 
 def order(row: Mapping[str, Any]) -> Update:
     """A row of `orders`: the state of an order, with its fill if it is about one, or what became of a request."""
     is_fill = is_positive(row.get("fillSz")) and identity(row.get("tradeId")) is not None
-    status = STATUSES.get(row.get("state") or "")
+    status = word(STATUSES, row.get("state"))
     unit = _unit(row)
-    kind = row.get("ordType") or ""
+    kind = row.get("ordType")
     update = told(
         exec_type="fill" if is_fill else _exec_type(row, status),
         order_status=status,
         symbol=text(row.get("instId")),
-        side=SIDES.get(row.get("side") or ""),
+        side=word(SIDES, row.get("side")),
         order_id=identity(row.get("ordId")),
         client_order_id=text(row.get("clOrdId")),
-        order_type=ORDER_TYPES.get(kind),
-        time_in_force=TIMES_IN_FORCE.get(kind),
+        order_type=word(ORDER_TYPES, kind),
+        time_in_force=word(TIMES_IN_FORCE, kind),
         price=positive(row.get("px")),
         quantity=row.get("sz"),
         cumulative_quantity=row.get("accFillSz"),
         average_price=positive(row.get("avgPx")),
-        position_side=POSITION_SIDES.get(row.get("posSide") or ""),
+        position_side=word(POSITION_SIDES, row.get("posSide")),
         position_effect="reduce_only" if is_true(row.get("reduceOnly")) else None,
-        margin_mode=MARGIN_MODES.get(row.get("tdMode") or ""),
+        margin_mode=word(MARGIN_MODES, row.get("tdMode")),
         exchange_ns=time_ns(row.get("uTime") or row.get("fillTime")),
         quantity_unit=unit,
         text=_why(row),
@@ -118,34 +119,35 @@ def order(row: Mapping[str, Any]) -> Update:
             trade_id=identity(row.get("tradeId")),
             last_price=row.get("fillPx"),
             last_quantity=row.get("fillSz"),
-            liquidity=LIQUIDITY.get(row.get("execType") or ""),
+            liquidity=word(LIQUIDITY, row.get("execType")),
             commission=commission,
             commission_currency=currency,
             realized_pnl=row.get("fillPnl"),
-            trade_type=TRADE_TYPES.get(row.get("category") or "", "regular"),
+            trade_type=word(TRADE_TYPES, row.get("category")) or "regular",
             exchange_seq=_sequence(row.get("tradeId")),
         )
-    return with_unknown(update, order_status=row.get("state"), order_type=kind, side=row.get("side"))
+    return finished(update, order_status=row.get("state"), order_type=kind, side=row.get("side"))
 
 
 def fill(row: Mapping[str, Any]) -> Update:
     """A row of `fills`: a fill alone, without its fee; `orders` tells it once more, with it."""
-    return told(
+    update = told(
         exec_type="fill",
         symbol=text(row.get("instId")),
-        side=SIDES.get(row.get("side") or ""),
+        side=word(SIDES, row.get("side")),
         order_id=identity(row.get("ordId")),
         client_order_id=text(row.get("clOrdId")),
         trade_id=identity(row.get("tradeId")),
         last_price=row.get("fillPx"),
         last_quantity=row.get("fillSz"),
-        liquidity=LIQUIDITY.get(row.get("execType") or ""),
+        liquidity=word(LIQUIDITY, row.get("execType")),
         exchange_ns=time_ns(row.get("ts")),
         exchange_seq=_sequence(row.get("tradeId")),
     )
+    return finished(update, side=row.get("side"))
 
 
-class Okx(Stream):
+class OkxAdapter(StreamAdapter):
     """Takes messages of OKX's private channels."""
 
     def updates(self, message: Any) -> list[Update]:

@@ -1,17 +1,28 @@
-"""The values of venues' messages: what is absent in them, their times and numbers, and words that are not known."""
+"""The values of venues' messages: what is absent in them, their times and numbers, and what is no value of a field."""
 
 import json
+import re
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
 from ringbuf.errors import RecordError
+from ringbuf.record.execution import Flag
+from ringbuf.record.fields import Kind, names
+from ringbuf.record.salvage import salvage
+from ringbuf.record.timestamp import UNCLEAR
 from ringbuf.record.value import shown
 from ringbuf.strategies.adapters.adapter import Update
 
 MICROSECONDS: Final = 10**14
 NANOSECONDS: Final = 10**17
 """A time from here on is in µs, or in ns: in ms it would be of the year 5138."""
+UNREADABLE: Final = Flag.NUMBER_INVALID | Flag.TIME_INVALID | Flag.WORD_UNKNOWN
+
+_NUMBERS: Final = frozenset(names(Kind.NUMBER))
+_WHOLE: Final = frozenset(names(Kind.TIME)) | frozenset(names(Kind.INTEGER))
+_LATEST: Final = (1 << 63) - 1
+_USUAL: Final = re.compile(r"-?[0-9]{1,30}(?:\.[0-9]{1,30})?")
 
 
 def decoded(message: object) -> Mapping[str, Any]:
@@ -49,11 +60,17 @@ def told(**fields: Any) -> Update:
     return {name: value for name, value in fields.items() if value is not None and value != ""}
 
 
+def word(words: Mapping[str, str], given: object) -> str | None:
+    """What a word of the venue means; None if it is none of them."""
+    return words.get(given) if isinstance(given, str) else None
+
+
 def text(given: object) -> str | None:
     """An id or other text; a whole number is one too. None if it is absent."""
     if isinstance(given, str):
         return given or None
-    return None if given is None or isinstance(given, bool) else str(given)
+    is_whole = isinstance(given, int | Decimal) and not isinstance(given, bool) and given == given // 1
+    return f"{given:f}" if is_whole and isinstance(given, Decimal) else str(given) if is_whole else None
 
 
 def identity(given: object) -> str | None:
@@ -107,13 +124,31 @@ def is_true(given: object) -> bool:
     return given is True or (isinstance(given, str) and given.lower() == "true")
 
 
-def with_unknown(update: Update, **words: object) -> Update:
-    """The update, with those words of the venue in its text for which it has no field's value.
+def finished(update: Update, **words: object) -> Update:
+    """The update, in whose fields only such values are left that they can have; what else there was stands in its text.
+
+    A value that its field cannot have would make the rules refuse all of the update.
 
     Args:
-        words: the venue's word for each field.
+        words: the venue's word for each field, which is not known if the update has no such field.
     """
-    unknown = [f"{name} {shown(word)}" for name, word in words.items() if word not in (None, "") and name not in update]
-    if unknown:
-        update["text"] = "; ".join([*([update["text"]] if "text" in update else []), *unknown])
+    odd = {name: given for name, given in words.items() if given not in (None, "") and name not in update}
+    odd |= {name: update.pop(name) for name in [each for each, value in update.items() if not _fits(each, value)]}
+    if odd:
+        notes = [f"{name} {shown(given)}" for name, given in odd.items()]
+        update["text"] = "; ".join([*([update["text"]] if "text" in update else []), *notes])
     return update
+
+
+def _fits(name: str, value: Any) -> bool:
+    """Whether a field can have a value; the usual ones are told on a short way."""
+    kind = type(value)
+    if name in _NUMBERS:
+        if kind is str and _USUAL.fullmatch(value):
+            return True
+    elif name in _WHOLE:
+        if kind is int and UNCLEAR[1] <= value <= _LATEST:
+            return True
+    elif kind is str:
+        return True
+    return not salvage({name: value})[1] & UNREADABLE

@@ -1,6 +1,6 @@
 """Binance as it tells: spot, and futures in hedge mode."""
 
-from ringbuf.strategies.adapters.binance import Binance
+from ringbuf.strategies.adapters.binance import BinanceAdapter
 from tests.model.sessions.exchange import Abilities, Event
 from tests.model.sessions.telling import Dialect, Message, Told, order_id, trade_id
 
@@ -17,7 +17,7 @@ EXEC_TYPES = {"new": "NEW", "rejected": "REJECTED", "fill": "TRADE", "canceled":
 
 def _order(event: Event) -> Message:
     order, trade = event.order, event.trade
-    told = {"s": "BTCUSDT", "c": order.client_id, "S": order.side.upper(), "q": str(order.quantity)}
+    told: Message = {"s": "BTCUSDT", "c": order.client_id, "S": order.side.upper(), "q": str(order.quantity)}
     told |= {"p": str(order.price), "X": STATUSES[order.status], "z": str(order.executed), "T": event.time_ms}
     told |= {"i": order_id(order.number), "l": "0.00000000", "L": "0.00000000", "m": False}
     if trade is not None:
@@ -29,7 +29,7 @@ def _order(event: Event) -> Message:
 class Spot(Dialect):
     """One message tells all; a cancel has a client id of its own, an amendment gives the order a new one."""
 
-    adapter = Binance
+    adapter = BinanceAdapter
     exchange = "binance"
     symbol = "BTCUSDT"
     abilities = Abilities(amend="new client id", only_down=True, cancels_have_ids=True)
@@ -56,7 +56,7 @@ class Spot(Dialect):
 class Futures(Dialect):
     """A fill is told twice: alone in TRADE_LITE, and with the order."""
 
-    adapter = Binance
+    adapter = BinanceAdapter
     exchange = "binance_futures"
     symbol = "BTCUSDT"
     abilities = Abilities(amend="in place", hedge_mode=True, forces=True, funds=True)

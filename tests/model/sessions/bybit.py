@@ -1,6 +1,6 @@
 """Bybit as it tells: linear perpetuals in hedge mode, and spot."""
 
-from ringbuf.strategies.adapters.bybit import Bybit
+from ringbuf.strategies.adapters.bybit import BybitAdapter
 from tests.model.sessions.exchange import Abilities, Event
 from tests.model.sessions.telling import Dialect, Message, Told
 
@@ -19,7 +19,7 @@ EXEC_TYPES = {"": "Trade", "liquidation": "BustTrade", "adl": "AdlTrade"}
 class Linear(Dialect):
     """Orders and executions are told apart."""
 
-    adapter = Bybit
+    adapter = BybitAdapter
     exchange = "bybit"
     symbol = "BTCUSDT"
     category = "linear"

@@ -1,6 +1,6 @@
 """Deribit as it tells: an inverse perpetual, of which the amount is in USD."""
 
-from ringbuf.strategies.adapters.deribit import Deribit
+from ringbuf.strategies.adapters.deribit import DeribitAdapter
 from tests.model.sessions.exchange import Abilities, Event
 from tests.model.sessions.telling import Dialect, Message, Told
 
@@ -22,7 +22,7 @@ def _notification(channel: str, data: object) -> Message:
 class Apart(Dialect):
     """Orders and trades are told apart. All orders have the same label."""
 
-    adapter = Deribit
+    adapter = DeribitAdapter
     exchange = "deribit"
     symbol = "BTC-PERPETUAL"
     currency = "BTC"

@@ -1,6 +1,6 @@
 """Hyperliquid as it tells: what is left of an order; a change of an order is a cancel and a new one."""
 
-from ringbuf.strategies.adapters.hyperliquid import Hyperliquid
+from ringbuf.strategies.adapters.hyperliquid import HyperliquidAdapter
 from tests.model.sessions.exchange import Abilities, Event
 from tests.model.sessions.telling import Dialect, Message, Told, order_id, trade_id
 
@@ -17,7 +17,7 @@ STATUSES = {
 class Perpetual(Dialect):
     """Orders, fills and payments are told apart."""
 
-    adapter = Hyperliquid
+    adapter = HyperliquidAdapter
     exchange = "hyperliquid"
     symbol = "BTC"
     currency = "USDC"
@@ -44,7 +44,7 @@ class Perpetual(Dialect):
     def _order(self, event: Event) -> Message:
         order = event.order
         status = {"rejected": "badAloPxRejected", "prevented": "selfTradeCanceled"}.get(event.kind)
-        told = {"coin": "BTC", "side": "B" if order.side == "buy" else "A", "limitPx": str(order.price)}
+        told: Message = {"coin": "BTC", "side": "B" if order.side == "buy" else "A", "limitPx": str(order.price)}
         told |= {"sz": str(order.left), "origSz": str(order.quantity), "oid": order_id(order.number)}
         told |= {"timestamp": event.time_ms} | ({"cloid": order.client_id} if order.client_id else {})
         return {"order": told, "status": status or STATUSES[order.status], "statusTimestamp": event.time_ms}
@@ -53,7 +53,7 @@ class Perpetual(Dialect):
         order, trade = event.order, event.trade
         assert trade is not None, "it is of a fill"
         directions = {"": "Open Long", "liquidation": "Liquidated Cross Long", "adl": "Auto-Deleveraging"}
-        told = {"coin": "BTC", "px": str(trade.price), "sz": str(trade.quantity), "time": event.time_ms}
+        told: Message = {"coin": "BTC", "px": str(trade.price), "sz": str(trade.quantity), "time": event.time_ms}
         told |= {"side": "B" if order.side == "buy" else "A", "startPosition": str(trade.position_before)}
         told |= {"dir": directions[order.forced], "closedPnl": "0.0", "hash": "0x00", "oid": order_id(order.number)}
         told |= {"crossed": not trade.is_maker, "fee": str(trade.fee), "tid": trade_id(trade.number)}

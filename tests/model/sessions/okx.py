@@ -1,6 +1,6 @@
 """OKX as it tells: swaps in hedge mode."""
 
-from ringbuf.strategies.adapters.okx import Okx
+from ringbuf.strategies.adapters.okx import OkxAdapter
 from tests.model.sessions.exchange import Abilities, Event
 from tests.model.sessions.telling import Dialect, Told, order_id, trade_id
 
@@ -19,7 +19,7 @@ CATEGORIES = {"": "normal", "liquidation": "full_liquidation", "adl": "adl"}
 class Swap(Dialect):
     """One message tells the order and its last fill; a fee that is paid is negative; fills are told alone, too."""
 
-    adapter = Okx
+    adapter = OkxAdapter
     exchange = "okx"
     symbol = "BTC-USDT-SWAP"
     abilities = Abilities(amend="in place", hedge_mode=True, forces=True)

@@ -2,7 +2,7 @@
 
 from typing import Any, ClassVar, NamedTuple
 
-from ringbuf.strategies.adapters.stream import Stream
+from ringbuf.strategies.adapters.stream import StreamAdapter
 from tests.model.sessions.exchange import Abilities, Event
 
 Message = dict[str, Any]
@@ -32,7 +32,7 @@ class Dialect:
         base: order ids are numbers from here on.
     """
 
-    adapter: ClassVar[type[Stream]]
+    adapter: ClassVar[type[StreamAdapter]]
     exchange: ClassVar[str]
     symbol: ClassVar[str]
     currency: ClassVar[str] = "USDT"

@@ -11,7 +11,7 @@ from ringbuf.errors import RecordError
 from ringbuf.record.salvage import salvage
 from ringbuf.strategies.adapters import binance, bybit, deribit, hyperliquid, okx
 from ringbuf.strategies.adapters.adapter import Update
-from ringbuf.strategies.adapters.stream import Stream
+from ringbuf.strategies.adapters.stream import StreamAdapter
 from ringbuf.strategies.inventory import Inventory
 from tests.checkout import TESTS
 
@@ -22,12 +22,12 @@ READ: Final[dict[str, Callable[[object], list[Update]]]] = {
     "deribit": deribit.updates,
     "hyperliquid": hyperliquid.updates,
 }
-ADAPTERS: Final[dict[str, type[Stream]]] = {
-    "binance": binance.Binance,
-    "bybit": bybit.Bybit,
-    "okx": okx.Okx,
-    "deribit": deribit.Deribit,
-    "hyperliquid": hyperliquid.Hyperliquid,
+ADAPTERS: Final[dict[str, type[StreamAdapter]]] = {
+    "binance": binance.BinanceAdapter,
+    "bybit": bybit.BybitAdapter,
+    "okx": okx.OkxAdapter,
+    "deribit": deribit.DeribitAdapter,
+    "hyperliquid": hyperliquid.HyperliquidAdapter,
 }
 
 
@@ -85,7 +85,7 @@ def test_rows_that_are_none_are_refused(venue: str) -> None:
 
 @pytest.mark.parametrize("venue", READ)
 def test_a_message_with_nothing_in_it_is_refused_and_not_lost(venue: str) -> None:
-    messages = {
+    messages: dict[str, list[Any]] = {
         "binance": [{"e": "executionReport"}, {"e": "ORDER_TRADE_UPDATE"}, {"e": "TRADE_LITE"}],
         "bybit": [{"topic": "order", "data": [{}]}, {"topic": "execution", "data": [{}]}],
         "okx": [{"arg": {"channel": "orders"}, "data": [{}]}, {"arg": {"channel": "fills"}, "data": [{}]}],
