@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 
 from ringbuf.trading.directory import ClientId, Directory, Found
 from ringbuf.trading.funding import Payment, Payments
+from ringbuf.trading.inferred import settle
 from ringbuf.trading.order import Order
 from ringbuf.trading.rank import Rank
 from ringbuf.trading.report import Instrument, Report
@@ -82,9 +83,16 @@ class Book:
         report.arrival = self._arrivals
         report.venue_ns = report.exchange_ns
         changed = Changed()
-        if not report.names_order:
+        if report.names_order:
+            self._apply_to_order(report, before_ns, changed)
+        else:
             self._apply_to_trade(report, changed)
-            return changed
+        for order in changed.orders:
+            if order.has_inferred and order.absorbed_by is None:
+                changed.fills += settle(order)
+        return changed
+
+    def _apply_to_order(self, report: Report, before_ns: int, changed: Changed) -> None:
         found = self.directory.find(report, before_ns)
         changed.order = order = found.order
         told = [order] if order.learn(report) else []  # first: the venue knows its side better than our request
@@ -100,7 +108,6 @@ class Book:
         changed.orders[order] = None
         if told or found.replaced or found.kept_places:
             self._follow(report, found, told, changed)
-        return changed
 
     def forget(self, kept: Kept, before_ns: int) -> bool:
         """Drop something of which nothing was heard since, if it can be dropped; whether it was.

@@ -52,7 +52,12 @@ def _rows(trade: Trade, told: Mapping[T, Told], copies: Mapping[T, list[Heard]])
         of_kept[kept] += copies[fill]
     for kept, its in of_kept.items():
         its.sort(key=lambda each: each.report.rank)
-        yield _row(told[kept], its, is_corrected=trade.is_corrected)
+        counted = told[kept]
+        if isinstance(kept, Fill) and kept.reach is not None and not kept.is_ignored:
+            if not kept.counted:
+                continue  # others took its place
+            counted = counted._replace(quantity=kept.counted)
+        yield _row(counted, its, is_corrected=trade.is_corrected)
 
 
 def _trade_of(heard: Heard, book: Book) -> Hashable:

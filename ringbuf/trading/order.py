@@ -61,6 +61,7 @@ class Order:
         booked: what its fills sum up to.
         fills: in the order of their moments.
         changed: those of them that the venue took back or corrected.
+        has_inferred: whether some of them are inferred.
         names: the client order ids it was reported with.
         replaces: the client order id of another order whose place it took.
         former: that order, as far as it is known.
@@ -85,6 +86,7 @@ class Order:
     booked: Decimal = ZERO
     fills: list[Executed] = field(default_factory=list)
     changed: dict[Executed, None] = field(default_factory=dict)
+    has_inferred: bool = False
     names: set[str] = field(default_factory=set)
     replaces: str = ""
     former: "Order | None" = None
@@ -200,9 +202,10 @@ class Order:
         total = None if report.is_request else report.total
         return Rank(report.venue_ns, self._changes, self._reached if total is None else total, report.arrival)
 
-    def book(self, fill: Executed) -> None:
+    def book(self, fill: Executed, *, is_inferred: bool) -> None:
         """It has a fill more; what that counts comes later."""
         insort(self.fills, fill, key=_MOMENT)
+        self.has_inferred |= is_inferred
 
     def heard_of_trade(self, report: Report, *, is_changed: bool) -> None:
         """A cancel or correction of one of its trades came; or a copy, then nothing is changed."""
@@ -277,6 +280,7 @@ class Order:
         self.restated += other.restated
         self.fills = sorted(self.fills + other.fills, key=_MOMENT)
         self.changed |= other.changed
+        self.has_inferred |= other.has_inferred
         self.names |= other.names
         self._seen |= other._seen
         other.absorbed_by = self

@@ -59,6 +59,7 @@ class Report:
         total: the cumulative quantity, likewise. Where only the two others are told, it follows from them.
         is_funding: whether it reports a payment of funding, which is neither of a trade nor of an order.
         is_trade: whether it reports a trade; a fill of zero is a status.
+        is_inferred: whether nobody told that trade: it was concluded from the venue's total or position.
         is_change: whether it cancels or corrects a trade that it names.
         is_new_request: whether it is our own request for a new order, from before the venue has answered: what the
             venue says has its order id.
@@ -77,10 +78,10 @@ class Report:
 
     __slots__ = (
         "arrival", "captured_ns", "client_order_id", "commissions", "exchange_ns", "exchange_seq", "exec_type",
-        "heard_ns", "instrument", "is_change", "is_funding", "is_live", "is_new_request", "is_request", "is_trade",
-        "last_price", "last_quantity", "leaves", "link_id", "mark", "order_id", "orig_client_order_id", "position_id",
-        "position_side", "price", "quantity", "ref_id", "report_id", "says_over", "side", "status", "total", "trade_id",
-        "venue_ns",
+        "heard_ns", "instrument", "is_change", "is_funding", "is_inferred", "is_live", "is_new_request", "is_request",
+        "is_trade", "last_price", "last_quantity", "leaves", "link_id", "mark", "order_id", "orig_client_order_id",
+        "position_id", "position_side", "price", "quantity", "ref_id", "report_id", "says_over", "side", "status",
+        "total", "trade_id", "venue_ns",
     )  # fmt: skip
 
     def __init__(self, record: np.void | Mapping[str, Any]) -> None:
@@ -140,10 +141,12 @@ class Report:
         is_change = exec_type in CHANGES
         self.is_change = is_change and bool(self.trade_id or self.ref_id)
         self.last_quantity = reading.number("last_quantity")
-        is_paid = exec_type is ExecType.FUNDING or reading.word("trade_type", TradeType) is TradeType.FUNDING
+        trade_type = reading.word("trade_type", TradeType)
+        is_paid = exec_type is ExecType.FUNDING or trade_type is TradeType.FUNDING
         self.is_funding = is_paid and not is_change
         has_quantity = self.last_quantity is not None and self.last_quantity > 0
         self.is_trade = exec_type in TRADES and has_quantity and not self.is_funding
+        self.is_inferred = self.is_trade and trade_type is TradeType.INFERRED
         self.status = self._status(reading.word("order_status", OrderStatus))
         self.is_new_request = not self.order_id and self.status is OrderStatus.PENDING_NEW and exec_type not in REQUESTS
         self.is_request = self.is_new_request or (not self.order_id and exec_type in REQUESTS)

@@ -87,6 +87,8 @@ class Fill(Executed):
         counted_told: the same as it counts now, from all that turned out to be copies of it, too.
         counted_price: its price as it counts now.
         is_ignored: whether its quantity is none that can be summed.
+        reach: of an inferred fill the total that it brings its order to; None of a fill that was told.
+        most: what an inferred fill counts at most.
         entry: what it adds to the sums of its position.
     """
 
@@ -100,6 +102,8 @@ class Fill(Executed):
     counted_told: Details | None = None
     counted_price: Decimal | None = None
     is_ignored: bool = False
+    reach: Decimal | None = None
+    most: Decimal = ZERO
     entry: Any = None
 
     @property
@@ -115,7 +119,7 @@ class Fill(Executed):
     def count(self, quantity: Decimal, price: Decimal | None, changed: Moment | None) -> None:
         """From now on it counts with this quantity and price; if that is another one than reported, since a change."""
         self.is_ignored = not is_countable(quantity)
-        counted = ZERO if self.is_ignored else quantity
+        self.most = counted = ZERO if self.is_ignored else quantity
         changed = None if counted == self.reported else changed
         if self.order is not None:
             self.order.booked += counted - self.counted
@@ -124,6 +128,13 @@ class Fill(Executed):
             elif self.changed is not None:
                 self.order.changed.pop(self, None)
         self.counted, self.counted_price, self.changed = counted, price, changed
+
+    def stand_for(self, quantity: Decimal) -> None:
+        """As one that was inferred, it counts with this quantity: what the other fills of its order leave to it."""
+        if self.order is not None:
+            self.order.booked += quantity - self.counted
+            self.order.changed.pop(self, None)
+        self.counted, self.changed = quantity, None
 
 
 class Correction(NamedTuple):
@@ -227,10 +238,11 @@ class Trade:
             price=report.last_price,
             told=_details(report),
             trade=self,
+            reach=report.total if report.is_inferred and order is not None else None,
         )
         fills.append(new)
         if order is not None:
-            order.book(new)
+            order.book(new, is_inferred=new.reach is not None)
         self._is_vague |= order is None or not side or report.last_price is None
         return new
 

@@ -15,6 +15,7 @@ from ringbuf.sinks.clickhouse.views.positions import FILLS
 from ringbuf.trading.derivation import derive
 from tests.clickhouse.databases import ON_SERVER, Database, executions
 from tests.clickhouse.test_rules import BASE, CONTRADICTIONS, given, shuffled
+from tests.model.inferred import random_orders
 from tests.model.venue import random_venue
 from tests.unit.trading.histories import BEGIN_NS, Fields, histories
 
@@ -146,6 +147,13 @@ def test_whatever_a_venue_does_and_however_it_tells_it_rows_are_those_of_the_vie
     check(views, known)
 
 
+@ON_SERVER
+def test_fills_that_were_inferred_come_to_the_rows_of_the_views(views: Database) -> None:
+    known = [random_orders(f"rows {number}") for number in range(60)]
+    store(views, known, random.Random(1))
+    check(views, known)
+
+
 ODD: list[Fields] = [
     *({"last_price": each} for each in (math.inf, math.nan, 0.0, -5.0, 1e300, 1e-300)),
     *({"last_quantity": each} for each in (math.inf, math.nan, 0.0, 1e-30, 1e300)),
@@ -166,6 +174,8 @@ ODD: list[Fields] = [
     {"exec_type": "funding"},
     {"quantity_unit": "quote"},
     {"trade_id": "0"},
+    {"trade_type": "inferred"},
+    {"trade_type": "inferred", "cumulative_quantity": 3.0},
     {"strategy": "a", "link_id": "o7", "text": "why", "flags": 3, "exchange_seq": 7},
     {"strategy": "b", "order_type": "limit", "time_in_force": "day", "liquidity": "maker", "flags": 8},
 ]

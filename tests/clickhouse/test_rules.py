@@ -12,8 +12,9 @@ import pytest
 
 from ringbuf.errors import RecordError
 from ringbuf.strategies.inventory import Inventory
-from tests.clickhouse.databases import Database, executions
+from tests.clickhouse.databases import ON_SERVER, Database, executions
 from tests.clickhouse.test_views import FILL, fills, positions, record
+from tests.model.inferred import random_orders
 from tests.model.venue import random_venue
 from tests.unit.trading.histories import BEGIN_NS, Fields, histories
 
@@ -123,6 +124,12 @@ def test_in_any_order_of_arrival_with_any_copies_strategy_and_views_agree(views:
 def test_whatever_a_venue_does_and_however_it_tells_it_strategy_and_views_agree(views: Database) -> None:
     seeds = [f"views {number}" for number in range(200)]
     compare(views, [[*map(given, random_venue(seed).arrivals())] for seed in seeds], seeds)
+
+
+@ON_SERVER
+def test_fills_that_were_inferred_give_way_to_the_real_ones_in_the_strategy_and_in_the_views(views: Database) -> None:
+    seeds = [f"inferred {number}" for number in range(60)]
+    compare(views, [random_orders(seed) for seed in seeds], seeds)
 
 
 def given(fields: Fields) -> Fields:

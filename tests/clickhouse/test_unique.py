@@ -14,6 +14,7 @@ from ringbuf.sinks.clickhouse.views.orders import ORDERS
 from ringbuf.sinks.clickhouse.views.positions import FILLS
 from tests.clickhouse.databases import ON_SERVER, Database, executions
 from tests.clickhouse.test_rules import BASE, given, shuffled
+from tests.model.inferred import random_orders
 from tests.model.venue import random_venue
 from tests.unit.trading.histories import Fields, histories
 
@@ -77,6 +78,14 @@ def test_in_any_order_of_arrival_with_any_copies_the_kept_rows_are_those_of_the_
 @pytest.mark.parametrize("few", WAYS.values(), ids=WAYS)
 def test_whatever_a_venue_does_the_kept_rows_are_those_of_the_views(views: Database, few: int) -> None:
     known = [[*map(given, random_venue(f"unique {number}").arrivals())] for number in range(150)]
+    arrive(views, known, few, random.Random(few), portions=3)
+    check(views, known)
+
+
+@ON_SERVER
+@pytest.mark.parametrize("few", WAYS.values(), ids=WAYS)
+def test_fills_that_were_inferred_give_way_in_the_kept_rows(views: Database, few: int) -> None:
+    known = [random_orders(f"unique {number}") for number in range(40)]
     arrive(views, known, few, random.Random(few), portions=3)
     check(views, known)
 

@@ -62,7 +62,8 @@ SELECT
     *,
     NOT (
         (oid != '' OR is_request) AND exec_type IN ({_TYPES}) AND status IN ({_STATES}) AND is_usual
-        AND orig_client_order_id = '' AND ref_id = '' AND quantity_unit != 'quote' AND (oid != '' OR order_id = '')
+        AND orig_client_order_id = '' AND ref_id = '' AND quantity_unit != 'quote' AND trade_type != 'inferred'
+        AND (oid != '' OR order_id = '')
         AND (exec_type != 'fill' OR is_good_fill OR last_quantity = 0)
         AND NOT (NOT isNaN(leaves_quantity) AND isNaN(cumulative_quantity))
         AND NOT (status = 'filled' AND isNaN(cumulative_quantity) AND isNaN(quantity))

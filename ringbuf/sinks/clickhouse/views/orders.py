@@ -251,14 +251,15 @@ FROM (
                     role = 'report' AND NOT is_copy AND NOT is_own_end AND NOT (
                         is_trade AND venue_time = 0 AND arrayExists(each -> each < arrival, change_arrivals)
                     ) AS is_state,
-                    is_fill AND is_trade AND is_kept AND row_number() OVER (
-                        PARTITION BY {INSTRUMENT}, identity, is_fill AND is_trade AND is_kept ORDER BY arrival
-                    ) = 1 AS is_first_fill,
                     is_trade AND row_number() OVER (
                         PARTITION BY {INSTRUMENT}, order_key, trade_key, is_trade AND role = 'report' ORDER BY arrival
                     ) = 1 AS is_first_of_order,
-                    ifNull(traded_quantity, {ZERO}) AS reported,
-                    if(is_canceled, {ZERO}, ifNull(quantity_now, {ZERO})) AS counted,
+                    is_canceled OR inferred_quantity IS NULL AS is_as_reported,
+                    if(is_as_reported, ifNull(traded_quantity, {ZERO}), assumeNotNull(inferred_quantity)) AS reported,
+                    multiIf(
+                        is_canceled, {ZERO}, is_as_reported, ifNull(quantity_now, {ZERO}),
+                        assumeNotNull(inferred_quantity)
+                    ) AS counted,
                     if(counted = reported, (toInt64(0), toUInt64(0)), latest_change) AS changed_at
                 FROM ({placed(table)})
                 WHERE order_key != ''

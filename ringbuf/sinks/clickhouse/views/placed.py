@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from ringbuf.sinks.clickhouse.views.expression import INSTRUMENT, SO_FAR
+from ringbuf.sinks.clickhouse.views.expression import INSTRUMENT, SO_FAR, ZERO
 from ringbuf.sinks.clickhouse.views.reports import IDS, order_names, reports, trade_changes, words
 from ringbuf.trading.directory import ABOUT_ITSELF
 
@@ -20,9 +20,42 @@ def placed(table: str) -> str:
     - is_canceled, is_corrected, change_arrivals, latest_change: what the venue changed about its trade
     - is_fill: whether it is a fill that `fills` shows; identity: what tells the fill from others; is_kept: whether it
       tells itself all that is known of it, and is no copy that lacks order, side or price
+    - is_first_fill: whether it is the first report of a fill that counts, or would if the venue had not taken it back
+    - inferred_quantity: of the first report of an inferred fill, what it counts for (`ringbuf.trading.inferred`)
     - traded_side, price_now, quantity_now, fill_price_text, fill_quantity_text, last_price_now, last_quantity_now: of
       the fill as the venue corrected it
     """
+    of_order = f"PARTITION BY {INSTRUMENT}, order_key"
+    accounted = f"ifNull(traded_quantity, {ZERO}) * toUInt8(is_first_fill AND reach IS NULL)"
+    return f"""
+SELECT
+    * EXCEPT (reach, most, accounted, reached),
+    if(reach IS NULL, NULL, if(is_canceled, {ZERO}, least(
+        most, greatest(assumeNotNull(reach) - greatest(accounted, ifNull(reached, {ZERO})), {ZERO})
+    ))) AS inferred_quantity
+FROM (
+    SELECT
+        *,
+        if(is_canceled, {ZERO}, ifNull(quantity_now, {ZERO})) AS most,
+        if(is_first_fill AND trade_type = 'inferred' AND order_key != '' AND quantity_now IS NOT NULL, total, NULL)
+            AS reach,
+        sum({accounted}) OVER ({of_order}) AS accounted,
+        max(if(most > {ZERO}, reach, NULL)) OVER (
+            {of_order} ORDER BY reach ASC NULLS LAST, arrival ASC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+        ) AS reached
+    FROM (
+        SELECT
+            *,
+            is_fill AND is_trade AND is_kept AND row_number() OVER (
+                PARTITION BY {INSTRUMENT}, identity, is_fill AND is_trade AND is_kept ORDER BY arrival
+            ) = 1 AS is_first_fill
+        FROM ({_told(table)})
+    )
+)"""
+
+
+def _told(table: str) -> str:
+    """All reports, each fill with what tells it from others."""
     return f"""
 SELECT
     *,
@@ -121,8 +154,7 @@ _OWNED: Final = (
 _PACKED: Final = (
     "origin", "side", "position_side", "position_id", "last_price", "last_quantity", "last_price_text",
     "last_quantity_text", "cumulative_quantity_text", "status", "leaves", "quantity_told", "traded_price",
-    "traded_quantity", "venue_time", "is_change", "is_trade", "is_request",
-    "trade_ids",
+    "traded_quantity", "venue_time", "is_change", "is_trade", "is_request", "trade_type", "trade_ids",
 )  # fmt: skip
 """The other columns of it. They go through the windows as one, since each column there costs time to plan."""
 

@@ -50,7 +50,7 @@ IDS: Final = "arrayFilter(each -> each != '', [if(is_change, ref, ''), tid, rid]
 NARROW: Final = (
     "session", "seq", "captured_ns", "exchange", "account", "symbol", "origin", "exec_type", "order_status", "side",
     "position_side", "position_id", "client_order_id", "orig_client_order_id", "exchange_seq",
-    "quantity_unit", "received_ns", "market_ns", *NUMBERS,
+    "quantity_unit", "received_ns", "market_ns", "trade_type", *NUMBERS,
 )  # fmt: skip
 """The columns of EXECUTION that the rules look at as they are. A report is joined to the others by `RECORD`."""
 RECORD: Final = "exchange, account, symbol, session, seq"

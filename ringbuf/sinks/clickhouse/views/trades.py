@@ -3,7 +3,7 @@
 from typing import Final
 
 from ringbuf.record.execution import EXECUTION
-from ringbuf.sinks.clickhouse.views.expression import absent, is_absent, number_of, text_of
+from ringbuf.sinks.clickhouse.views.expression import ZERO, absent, is_absent, number_of, text_of
 from ringbuf.sinks.clickhouse.views.placed import NOT_SIDES, placed
 from ringbuf.sinks.clickhouse.views.reports import RECORD
 
@@ -38,18 +38,26 @@ def trades(table: str) -> str:
     rank = _RANK
     first = f"argMin(({', '.join(f'record.{name}' for name in OF_RECORD)}), {rank})"
     of_first = ", ".join(f"first.{place} AS {name}" for place, name in enumerate(OF_RECORD, 1))
+    inferred = "inferred_quantity IS NOT NULL"
     return f"""
 SELECT
-    * EXCEPT (first, identity, order_position_side, order_position_id, own_position_side, own_position_id),
+    * EXCEPT (
+        first, identity, inferred_quantity, told_quantity, told_quantity_text, told_last_quantity,
+        order_position_side, order_position_id, own_position_side, own_position_id
+    ),
     {of_first},
+    if({inferred}, toFloat64(toString(inferred_quantity)), told_last_quantity) AS last_quantity,
+    if({inferred}, inferred_quantity, told_quantity) AS traded_quantity,
+    if({inferred}, toString(inferred_quantity), told_quantity_text) AS quantity_text,
     multiIf(own_position_side != '', own_position_side, order_position_side != '', order_position_side, 'unknown')
         AS position_side,
     if(own_position_id != '', own_position_id, order_position_id) AS position_id
 FROM (
     SELECT
         {", ".join(KEY)}, fill.simulated AS simulated, fill.identity AS identity,
-        identity.2 AS order_key, identity.3 AS side, identity.4 AS price_text, identity.5 AS quantity_text,
-        any(fill.last_quantity_now) AS last_quantity, any(tuple(fill.quantity_now)).1 AS traded_quantity,
+        identity.2 AS order_key, identity.3 AS side, identity.4 AS price_text,
+        identity.5 AS told_quantity_text, any(fill.last_quantity_now) AS told_last_quantity,
+        any(tuple(fill.quantity_now)).1 AS told_quantity, max(fill.inferred_quantity) AS inferred_quantity,
         ifNull(argMinOrNullIf(fill.last_price_now, {rank}, fill.is_kept AND NOT isNaN(fill.last_price_now)), nan)
             AS last_price,
         anyIf(tuple(fill.price_now), fill.is_kept).1 AS traded_price,
@@ -66,7 +74,8 @@ FROM (
     FROM {table} AS record FINAL
     INNER JOIN (SELECT * FROM ({placed(table)}) WHERE is_fill AND NOT is_canceled) AS fill USING ({RECORD})
     GROUP BY {", ".join(KEY)}, fill.simulated, fill.identity
-)"""
+)
+WHERE ifNull(inferred_quantity != {ZERO}, 1)"""
 
 
 def _commission(name: str) -> str:
