@@ -75,9 +75,9 @@ def test_one_that_tells_no_total_or_no_order_counts_as_any_fill() -> None:
 def test_it_has_the_price_that_it_was_given_or_none() -> None:
     priced = inferred(Decimal(3), Decimal(0)) | {"last_price": 101}
     (sums,) = applied([priced, fill(0, Decimal(1))]).sums().values()
-    assert (sums.bought_quantity, sums.bought_quote, sums.unpriced) == (3, 100 + 2 * 101, 0)
+    assert (sums.bought_quantity, sums.bought_quote, sums.unpriced) == (Decimal(3), Decimal(302), 0)
     (sums,) = applied([inferred(Decimal(3), Decimal(0)), fill(0, Decimal(1))]).sums().values()
-    assert (sums.bought_quantity, sums.bought_quote, sums.unpriced) == (3, 100, 1)
+    assert (sums.bought_quantity, sums.bought_quote, sums.unpriced) == (Decimal(3), Decimal(100), 1)
 
 
 def test_an_order_that_was_asked_for_and_then_named_keeps_what_was_inferred_of_it() -> None:
