@@ -58,6 +58,12 @@ def exact_part(name: str) -> str:
 _PARTS: Final = {name: re.compile(exact_part(name).replace("$", "\\Z")) for name in _ORDER}
 
 
+def kept_text(exact: str, name: str) -> str:
+    """The text of a number in a text of `exact`; empty if it has none."""
+    found = _PARTS[name].search(exact)
+    return found[1] if found else ""
+
+
 class Number(NamedTuple):
     """What can be stored of a number.
 
@@ -151,12 +157,12 @@ def without_room(fields: Mapping[str, Any]) -> frozenset[str]:
 
 def _kept(exact: object, name: str) -> Decimal | None:
     found = attempt(None, _search, exact, name)  # what is no UTF-8, the table shows in hexadecimal
-    return Decimal(found[1]) if found else None
+    return Decimal(found) if found else None
 
 
-def _search(exact: object, name: str) -> re.Match[str] | None:
+def _search(exact: object, name: str) -> str:
     text = bytes.decode(exact) if isinstance(exact, bytes) else exact
-    return _PARTS[name].search(text) if text and isinstance(text, str) else None
+    return kept_text(text, name) if text and isinstance(text, str) else ""
 
 
 def _whole(fields: Mapping[str, Any]) -> dict[str, str]:

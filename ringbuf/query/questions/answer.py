@@ -5,6 +5,7 @@ from typing import Protocol
 
 from ringbuf.query.database import Database, row_of
 from ringbuf.query.questions.column import Column, Row, column_of, read, written
+from ringbuf.query.questions.number_text import NumberTexts
 
 
 class Rows(Protocol):
@@ -32,7 +33,7 @@ class Answer:
         types: of each column its type in the database, in order.
         source: a SELECT, or the name of a view, that has these columns and perhaps more.
         order: what the rows are sorted by; a column of the source is `answer.COLUMN` there.
-        exact: by column, the other column of the source that has as a decimal what the number counts as.
+        decimals: by column, the other column that has as a decimal what the number in it counts as.
     """
 
     def __init__(
@@ -41,12 +42,14 @@ class Answer:
         types: Mapping[str, str],
         source: str,
         order: str,
-        exact: Mapping[str, str] | None = None,
+        decimals: Mapping[str, str] | None = None,
     ) -> None:
         self.columns = {name: column_of(type_) for name, type_ in types.items()}
         self._database = database
-        exact = exact or {}
-        selected = ", ".join(written(name, type_, exact.get(name, "")) for name, type_ in types.items())
+        self._numbers = NumberTexts(types, decimals or {})
+        others = {name: written(name, type_) for name, type_ in types.items() if name not in self._numbers.names}
+        asked = {**self._numbers.selected, **others}
+        selected = ", ".join(f"{asked[name]} AS {name}" for name in types if name in asked)
         self.statement = f"SELECT {selected} FROM ({source}) AS answer ORDER BY {order}"
 
     def lines(self) -> Iterator[list[bytes]]:
@@ -59,7 +62,7 @@ class Answer:
             for line in lines:
                 if not line.startswith(b"{"):
                     row_of(line)  # says what it is
-            yield lines
+            yield [*map(self._numbers.put_into, lines)] if self._numbers.names else lines
 
     def written_rows(self) -> Iterator[list[Row]]:
         """The rows as in JSON, some at a time: numbers are decimal texts.

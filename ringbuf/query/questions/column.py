@@ -12,9 +12,9 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Final
 
+from ringbuf.query.questions.number_text import FLOAT
 from ringbuf.sinks.clickhouse.table import plain
 from ringbuf.sinks.clickhouse.views.columns import COUNT, EXACT, QUOTE, TIME
-from ringbuf.sinks.clickhouse.views.expression import number_of, own_text_of
 
 Row = dict[str, Any]
 
@@ -30,9 +30,8 @@ class Column(StrEnum):
     NUMBERS = "numbers"
 
 
-_FLOAT: Final = "Float64"
 _OF_TYPE: Final = {
-    _FLOAT: Column.NUMBER,
+    FLOAT: Column.NUMBER,
     **dict.fromkeys((EXACT, QUOTE, f"Nullable({EXACT})", f"Nullable({QUOTE})"), Column.NUMBER),
     f"Map(String, {EXACT})": Column.NUMBERS,
     TIME: Column.TIME,
@@ -47,23 +46,15 @@ def column_of(type_: str) -> Column:
     return _OF_TYPE[plain(type_)]
 
 
-def written(name: str, type_: str, exact: str = "") -> str:
-    """The expression by which the database writes a column of `answer`.
-
-    Args:
-        exact: another column, which has as a decimal what the number in this one counts as, if there is one.
-    """
+def written(name: str, type_: str) -> str:
+    """The expression by which the database writes a column of `answer` that is no f64."""
     source = f"answer.{name}"
     column = column_of(type_)
     if column is Column.TIME:
-        source = f"toUnixTimestamp64Nano({source})"
-    elif column is Column.NUMBERS:
-        source = f"mapApply((key, number) -> (key, toString(number)), {source})"
-    elif type_ == _FLOAT:
-        source = _of_float(name, exact)
-    elif column is Column.NUMBER:
-        source = f"toString({source})"
-    return f"{source} AS {name}"
+        return f"toUnixTimestamp64Nano({source})"
+    if column is Column.NUMBERS:
+        return f"mapApply((key, number) -> (key, toString(number)), {source})"
+    return f"toString({source})" if column is Column.NUMBER else source
 
 
 def read(value: Any, column: Column) -> Any:
@@ -73,12 +64,3 @@ def read(value: Any, column: Column) -> Any:
     if column is Column.NUMBERS:
         return {name: Decimal(number) for name, number in value.items()}
     return value
-
-
-def _of_float(name: str, exact: str) -> str:
-    """The whole decimal text of a f64: that in `exact` if it is of this number, else its shortest one."""
-    text, number = own_text_of(name, "answer."), f"answer.{name}"
-    plainly = f"ifNull(toString({number_of(number, text)}), {text})"
-    if exact:
-        plainly = f"ifNull(toString(answer.{exact}), {plainly})"
-    return f"if(isNaN({number}), NULL, {plainly})"

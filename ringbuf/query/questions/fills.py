@@ -5,7 +5,7 @@ from typing import Final
 from ringbuf.errors import ConfigurationError
 from ringbuf.query.database import Database
 from ringbuf.query.questions.answer import Answer
-from ringbuf.query.questions.selection import Selection, where
+from ringbuf.query.questions.selection import Selection
 from ringbuf.sinks.clickhouse.sums import latest_minute
 from ringbuf.sinks.clickhouse.unique import MINUTE_NS
 from ringbuf.sinks.clickhouse.unique import fills as stored_fills
@@ -13,7 +13,7 @@ from ringbuf.sinks.clickhouse.views.parameterised import PLACE
 from ringbuf.sinks.clickhouse.views.positions import FILLS
 from ringbuf.sinks.clickhouse.views.time import time_of
 
-_EXACT: Final = {
+_DECIMALS: Final = {
     "last_price": "traded_price",
     "last_quantity": "traded_quantity",
     "commission": "commission_paid",
@@ -42,8 +42,8 @@ def fills(database: Database, selection: Selection | None = None, last: int | No
     )
     if last is not None and first is None and end is None:
         first = latest_minute(database.name, last, [*selection.named()])
-    source = f"SELECT * FROM ({stored_fills(database.name, first, end)}){where(selection.conditions())}"
+    source = stored_fills(database.name, first, end, selection.conditions())
     if last is not None:
         source += f" ORDER BY {time_of()} DESC, {', '.join(f'{name} DESC' for name in PLACE)} LIMIT {last}"
     order = ", ".join((time_of("answer."), *(f"answer.{name}" for name in PLACE)))
-    return Answer(database, FILLS, source, order, _EXACT)
+    return Answer(database, FILLS, source, order, _DECIMALS)

@@ -4,9 +4,10 @@ from typing import Final
 
 from ringbuf.query.database import Database
 from ringbuf.query.questions.answer import Answer
-from ringbuf.query.questions.selection import Selection, check_text, where
+from ringbuf.query.questions.selection import Selection, check_text
 from ringbuf.record.enumerations import OrderStatus
 from ringbuf.sinks.clickhouse.table import literal
+from ringbuf.sinks.clickhouse.unique import orders as stored_orders
 from ringbuf.sinks.clickhouse.views.orders import ORDERS
 from ringbuf.sinks.clickhouse.views.reports import words
 from ringbuf.trading.states import ENDS
@@ -40,4 +41,4 @@ def orders(
         check_text("id", any_id)
         conditions.append(f"(order_id = {literal(any_id)} OR client_order_id = {literal(any_id)})")
     order = "answer.first_captured_ns, answer.session, answer.seq"
-    return Answer(database, ORDERS, f"SELECT * FROM orders{where(conditions)}", order)
+    return Answer(database, ORDERS, stored_orders(database.name, conditions), order)

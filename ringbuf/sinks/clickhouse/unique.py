@@ -9,6 +9,7 @@ A row replaces the row of the same key that has a lower version. A version is th
 were about to be read that the row is derived from.
 """
 
+from collections.abc import Iterable
 from typing import Final
 
 from ringbuf.sinks.clickhouse.derived_table import DerivedTable
@@ -75,18 +76,24 @@ TABLES: Final = {
 """The tables of the layer, by name."""
 
 
-def fills(database: str, first: str | None = None, last: str | None = None) -> str:
+def fills(database: str, first: str | None = None, last: str | None = None, conditions: Iterable[str] = ()) -> str:
     """The rows of the view `fills`.
 
     Args:
         first, last: expressions of minutes since the epoch; only fills that count in one of them or between. The table
             is sorted by minutes.
+        conditions: only fills that meet them.
     """
-    limits = [f" AND minute {limit}" for limit in (first and f">= {first}", last and f"<= {last}") if limit]
-    where = f"WHERE version != 0{''.join(limits)}"
-    return f"\nSELECT {', '.join(FILLS)} FROM {quoted(database)}.unique_fills FINAL {where}"
+    limits = [f"minute {limit}" for limit in (first and f">= {first}", last and f"<= {last}") if limit]
+    where = " AND ".join(("version != 0", *limits, *conditions))
+    return f"\nSELECT {', '.join(FILLS)} FROM {quoted(database)}.unique_fills FINAL WHERE {where}"
 
 
-def orders(database: str) -> str:
-    """The rows of the view `orders`."""
-    return f"\nSELECT {', '.join(ORDERS)} FROM {quoted(database)}.unique_orders FINAL WHERE NOT is_hard"
+def orders(database: str, conditions: Iterable[str] = ()) -> str:
+    """The rows of the view `orders`.
+
+    Args:
+        conditions: only orders that meet them.
+    """
+    where = " AND ".join(("NOT is_hard", *conditions))
+    return f"\nSELECT {', '.join(ORDERS)} FROM {quoted(database)}.unique_orders FINAL WHERE {where}"

@@ -11,7 +11,7 @@ from ringbuf.trading.number import DECIMALS, LEAST, MOST
 INSTRUMENT: Final = "exchange, account, symbol, simulated"
 EPOCH: Final = "toDateTime64(0, 9, 'UTC')"
 SO_FAR: Final = "ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW"
-_ROUNDING: Final = 1e-15
+ROUNDING: Final = 1e-15
 """How far the database's reading of a decimal text may be from the nearest f64, as a part of it."""
 ZERO: Final = f"toDecimal256(0, {DECIMALS})"
 
@@ -25,7 +25,7 @@ def text_of(name: str, source: str = "") -> str:
 def own_text_of(name: str, source: str = "") -> str:
     """The same where `exact` may be of another report than the number: it counts only if it is of this number."""
     kept, number = text_of(name, source), f"{source}{name}"
-    return f"if(abs(toFloat64OrZero({kept}) - {number}) <= {_ROUNDING} * abs({number}), {kept}, toString({number}))"
+    return f"if(abs(toFloat64OrZero({kept}) - {number}) <= {ROUNDING} * abs({number}), {kept}, toString({number}))"
 
 
 def number_of(name: str, text: str) -> str:
