@@ -27,7 +27,7 @@ class Subcommand(NamedTuple):
     """A subcommand that is not imported yet.
 
     Attributes:
-        module: has a function of its name.
+        module: has a function of its name, or `importing` for `import`, which Python keeps for itself.
         summary: what `ringbuf --help` says.
         cleans_up: whether Ctrl-C must let it put something in order. The others end at once.
     """
@@ -44,6 +44,7 @@ SUBCOMMANDS: Final = {
     "instruments": Subcommand("ringbuf.tools.instruments", "List instruments, or make some known."),
     "fees": Subcommand("ringbuf.tools.fees", "Show commissions, by day and currency."),
     "fills": Subcommand("ringbuf.tools.fills", "Show fills."),
+    "import": Subcommand("ringbuf.tools.importing", "Try saved messages on an adapter."),
     "ls": Subcommand("ringbuf.tools.ls", "List the rings of a namespace."),
     "orders": Subcommand("ringbuf.tools.orders", "Show orders."),
     "positions": Subcommand("ringbuf.tools.positions", "Show positions, now or at a moment."),
@@ -90,7 +91,8 @@ class LazyGroup(click.Group):
         if cmd_name not in SUBCOMMANDS:
             return None
         try:
-            command = getattr(importlib.import_module(SUBCOMMANDS[cmd_name].module), cmd_name)
+            module = importlib.import_module(SUBCOMMANDS[cmd_name].module)
+            command = getattr(module, "importing" if cmd_name == "import" else cmd_name)
         except ModuleNotFoundError as error:
             raise ConfigurationError(
                 f"`ringbuf {cmd_name}` needs the Python package {error.name!r}, which is not installed",

@@ -26,6 +26,7 @@ MAX_LINES = 400
 NOT_IN_GIT = shutil.ignore_patterns(".*", "__pycache__", "*.egg-info", "*.so", "build", "dist")
 NATIVE_CORE = f"{CORE}/ring/_native{sysconfig.get_config_var('EXT_SUFFIX')}"
 HAS_COMPILER = any(shutil.which(name) for name in ("cc", "gcc", "clang"))
+DATA = {f"{CORE}/py.typed", f"{CORE}/conformance/cases.json"}
 NO_NOUN = re.compile(r"(^|_)(util|common|helper|manager)s?(_|$)")
 
 
@@ -56,11 +57,24 @@ MAY_IMPORT = {
     "ringbuf": ("record", "ring"),
     "adapters": ("record", "trading"),
     "strategies": ("record", "ring", "trading"),
+    "conformance": ("adapters", "record", "strategies", "trading"),
     "writer": ("journal", "record", "ring", "sinks", "state", "trading"),
     "query": ("record", "sinks", "state", "trading"),
     "audit": ("journal", "query", "record", "ring", "sinks", "state"),
     "launch": ("ring", "state"),
-    "tools": ("adapters", "audit", "instruments", "query", "record", "ring", "sinks", "state", "trading", "writer"),
+    "tools": (
+        "adapters",
+        "audit",
+        "conformance",
+        "instruments",
+        "query",
+        "record",
+        "ring",
+        "sinks",
+        "state",
+        "trading",
+        "writer",
+    ),
     "demo": ("audit", "launch", "query", "record", "ring", "state", "strategies", "tools"),
     "bench": ("journal", "launch", "query", "record", "ring", "sinks", "state", "strategies", "tools", "writer"),
 }
@@ -92,12 +106,12 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_wheel_holds_every_module_under_ringbuf_and_nothing_else(wheel: Path) -> None:
     native_core = {NATIVE_CORE} if HAS_COMPILER else set()
-    assert contents(wheel) == {*SOURCES, f"{CORE}/py.typed"} | native_core
+    assert contents(wheel) == {*SOURCES, *DATA} | native_core
 
 
 def test_the_wheel_lacks_only_the_native_core_where_that_cannot_be_compiled(tmp_path: Path) -> None:
     wheel = build(tmp_path, "--wheel", CC="false")
-    assert contents(wheel) == {*SOURCES, f"{CORE}/py.typed"}
+    assert contents(wheel) == {*SOURCES, *DATA}
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path / "installed")
     # An editable installation would give the module that is missing here.

@@ -1,0 +1,162 @@
+"""`ringbuf import --check`: what an adapter makes of saved messages."""
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from ringbuf.tools.cli import main
+from tests.checkout import ROOT
+from tests.unit.strategies.ccxt_messages import SAVED, order, trade
+
+FILL = order(filled=4.0, remaining=6.0, status="closed")
+MESSAGES = [FILL, trade(), {"status": "open"}]
+MAPPING = """
+times = "ms"
+[fields]
+oid = "order_id"
+pair = "symbol"
+dir = "side"
+amount = "quantity"
+[words.side]
+B = "buy"
+"""
+OWN = """
+def updates(message):
+    return [{"symbol": "X", "order_id": message["id"], "text": "side 'up'"}]
+"""
+
+
+@pytest.fixture(autouse=True)
+def _in_directory_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+
+
+def run(*arguments: str, code: int = 0, stdin: str | None = None) -> str:
+    done = CliRunner().invoke(main, ["import", *arguments], input=stdin)
+    assert done.exit_code == code, done.output
+    return done.stdout if code < 2 else done.stderr
+
+
+def checked(content: str, *arguments: str, name: str = "saved.jsonl", code: int = 0) -> Any:
+    Path(name).write_text(content)
+    return json.loads(run("--check", name, "--json", *arguments, code=code))
+
+
+def lines(*messages: Any) -> str:
+    return "\n".join(map(json.dumps, messages))
+
+
+def test_the_document_shows_what_it_prints() -> None:
+    Path("saved.jsonl").write_text(lines(*MESSAGES))
+    document = (ROOT / "docs" / "TOOL.md").read_text()
+    (shown,) = re.findall(r"    \$ ringbuf import --check saved.jsonl --adapter ccxt\n((?:(?:    .*)?\n)+)", document)
+    printed = run("--check", "saved.jsonl", "--adapter", "ccxt", code=1)
+    assert [line.removeprefix("    ") for line in shown.rstrip().splitlines()] == printed.rstrip().splitlines()
+
+
+def test_all_saved_answers_are_kept() -> None:
+    by_exchange: dict[str, list[Any]] = {}
+    for saved in SAVED:
+        by_exchange.setdefault(saved.exchange, []).append(saved.parsed)
+    found = checked(json.dumps(by_exchange["gate"], default=str), "--adapter", "ccxt", "--exchange", "gate")
+    assert (found["messages"], found["updates"], found["kept"], found["flagged"]) == (5, 5, True, [])
+    assert {each["order"]: each["executed"] for each in found["orders"]} == {
+        "402052804778": "1",
+        "497245022561": "0.0735",
+    }
+    assert found["commissions"] == {"LTC": "0.000147", "USDT": "0.003421"}
+
+
+def test_what_cannot_be_kept_has_its_line() -> None:
+    content = lines(FILL, [trade(), trade(id="t2")], {"status": "open"}) + "\n\n{broken\n"
+    found = checked(content, "--adapter", "ccxt", "--runs", "0", code=1)
+    assert [(each["number"], each["kind"]) for each in found["refused"]] == [
+        (3, "without one nobody can tell which order it is"),
+        (5, "give what ccxt returned"),
+    ]
+    assert [(each["number"], each["what"]) for each in found["flagged"]] == [
+        (1, "contradiction: filled, filled 4 of 10")
+    ]
+    assert (found["messages"], found["updates"]) == (5, 3)
+
+
+def test_of_a_list_the_place_counts() -> None:
+    found = checked(json.dumps([FILL, {"status": "open"}], indent=1), "--adapter", "ccxt", code=1)
+    assert [each["number"] for each in found["refused"]] == [2]
+
+
+def test_numbers_of_a_file_keep_their_digits() -> None:
+    content = lines(order(id=9_007_199_254_740_993)).replace("10.0", "10.123456789012345678")
+    (found,) = checked(content, "--adapter", "ccxt")["orders"]
+    assert (found["order"], found["quantity"]) == ("9007199254740993", "10.123456789012345678")
+
+
+def test_a_mapping_reads_csv() -> None:
+    Path("mapping.toml").write_text(MAPPING)
+    content = 'oid,pair,dir,amount\n7,"BTC,USD",B,0.5\n8,BTC,,1\n'
+    found = checked(content, "--adapter", "mapping", "--mapping", "mapping.toml", name="saved.csv")
+    assert [(each["order"], each["side"], each["quantity"]) for each in found["orders"]] == [
+        ("8", "unknown", "1"),
+        ("7", "buy", "0.5"),
+    ]
+
+
+def test_a_function_of_ones_own_is_found_beside_the_file() -> None:
+    Path("mine.py").write_text(OWN)
+    found = checked('{"id": "7"}', "--adapter", "mine:updates", "--account", "A7")
+    assert [(each["account"], each["order"]) for each in found["orders"]] == [("A7", "7")]
+    assert [each["what"] for each in found["flagged"]] == ["side 'up'"]
+
+
+def test_messages_come_from_stdin_too() -> None:
+    printed = run("--check", "-", "--adapter", "ccxt", stdin=lines(order()))
+    assert printed.startswith("1 messages: 1 updates, 0 of them with a flag, 0 could not be kept")
+
+
+def test_bytes_that_are_no_text_are_escaped() -> None:
+    Path("saved.jsonl").write_bytes(json.dumps(order(id="7")).encode() + b"\n{\xff}\n")
+    (refused,) = json.loads(run("--check", "saved.jsonl", "--adapter", "ccxt", "--json", code=1))["refused"]
+    assert refused["message"] == repr("{\\xff}")
+
+
+def test_pages_that_depend_on_the_order_of_messages_are_a_problem() -> None:
+    content = lines(order(price=5.0), order(price=6.0))
+    found = checked(content, "--adapter", "ccxt", code=1)
+    assert not found["refused"]
+    assert found["different"][0]["differences"] == ["venue/account/BTC/USDT/o1: price 5 instead of 6"]
+    printed = run("--check", "saved.jsonl", "--adapter", "ccxt", code=1)
+    assert "the end is another one: any order" in printed
+
+
+def test_nothing_to_keep_is_a_problem() -> None:
+    found = checked('{"event": "subscribe"}', "--adapter", "okx", code=1)
+    assert (found["silent"], found["updates"], found["kept"]) == ([1], 0, False)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["saved.jsonl", "--adapter", "ccxt"], "messages can only be checked: give --check"),
+        (["--check", "saved.jsonl", "--adapter", "nix"], "there is no adapter 'nix'; give one of binance, bybit, ccxt"),
+        (["--check", "saved.jsonl", "--adapter", "nix:nix"], "nix cannot be imported: No module named 'nix'"),
+        (["--check", "saved.jsonl", "--adapter", "json:nix"], "json has no 'nix'"),
+        (["--check", "saved.jsonl", "--adapter", "value"], "value has 0 adapters"),
+        (["--check", "saved.jsonl", "--adapter", "mapping"], "MappingAdapter cannot be made: missing a required"),
+        (["--check", "saved.jsonl", "--adapter", "ccxt", "--mapping", "saved.jsonl"], "saved.jsonl is no mapping"),
+        (["--check", "empty", "--adapter", "ccxt"], "empty has no messages"),
+        (["--check", "bad.csv", "--adapter", "ccxt"], "bad.csv, line 2: more cells than the first row has names"),
+    ],
+)
+def test_wrong_usage_is_one_line(arguments: list[str], message: str) -> None:
+    Path("saved.jsonl").write_text(lines(order()))
+    Path("empty").write_text(" \n")
+    Path("bad.csv").write_text("a,b\n1,2,3\n")
+    said = run(*arguments, code=2)
+    assert said.startswith(f"ringbuf: {message}")
+    assert said.count("\n") == 1

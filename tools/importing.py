@@ -1,0 +1,211 @@
+"""`ringbuf import --check FILE`: what an adapter makes of saved messages, before anything is recorded."""
+
+import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final, TextIO
+
+import click
+
+from ringbuf.conformance.check import RUNS, Check, check
+from ringbuf.conformance.ending import Ending
+from ringbuf.conformance.named import named_adapter
+from ringbuf.conformance.play import maker
+from ringbuf.conformance.saved import Saved, read_messages
+from ringbuf.errors import ConfigurationError
+from ringbuf.record.value import shown
+from ringbuf.strategies.adapters.adapter import LOGGER
+from ringbuf.strategies.adapters.mapping import FieldMapping
+from ringbuf.strategies.adapters.message import plain
+from ringbuf.tools.cli import PROBLEM
+from ringbuf.tools.output import ABSENT, json_option, print_json, print_table
+
+_LISTED: Final = 20
+"""So many lines of a kind are shown to people; `--json` has all."""
+_PAGE: Final = ("PAGE", "SIDE", "STATUS", "PRICE", "QUANTITY", "EXECUTED", "OPEN")
+_POSITION: Final = ("POSITION", "QUANTITY", "OPEN BUY", "OPEN SELL")
+
+
+@click.command("import")
+@click.argument("file", type=click.File(encoding="utf-8-sig", errors="backslashreplace"))
+@click.option("--check", "is_check", is_flag=True, help="Record nothing, and say what would become of each message.")
+@click.option(
+    "--adapter",
+    required=True,
+    metavar="NAME",
+    help="Reads the messages: ccxt, mapping, a venue as okx, or module:object of your own.",
+)
+@click.option(
+    "--mapping",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="TOML file with fields, words, times and constants, for the adapter `mapping`.",
+)
+@click.option("--exchange", default="venue", show_default=True, help="Exchange of messages that do not tell it.")
+@click.option("--account", default="account", show_default=True, help="Account of messages that do not tell it.")
+@click.option(
+    "--runs",
+    type=click.IntRange(min=0),
+    default=RUNS,
+    show_default=True,
+    help="Streams of each kind: in any order, repeated, with losses and then a snapshot.",
+)
+@json_option
+@click.pass_context
+def importing(
+    ctx: click.Context,
+    file: TextIO,
+    is_check: bool,
+    adapter: str,
+    mapping: Path | None,
+    exchange: str,
+    account: str,
+    runs: int,
+    as_json: bool,
+) -> None:
+    """Try the messages of FILE on an adapter; `-` is stdin.
+
+    FILE has JSON (one value, or one a line), CSV with names in its first row, or lines of text. What cannot be kept and
+    what is kept with a flag is listed, and the pages that the messages end in. Exit code 0: all is kept, and the pages
+    are the same in whatever order the messages come.
+    """
+    if not is_check:
+        raise click.UsageError("messages can only be checked: give --check", ctx)
+    more = {} if mapping is None else {"mapping": read_mapping(mapping)}
+    make = maker(named_adapter(adapter), exchange=exchange, account=account, strategy="check", **more)
+    saved = read_messages(file.read(), getattr(file, "name", "stdin"))
+    with _unlogged():
+        found = check(make, [each.message for each in saved], runs=runs)
+    if as_json:
+        print_json(_described(saved, found))
+    else:
+        _print(saved, found)
+    ctx.exit(0 if found.is_kept else PROBLEM)
+
+
+@contextmanager
+def _unlogged() -> Iterator[None]:
+    """What an adapter would log is listed here, with all else."""
+    was = LOGGER.disabled
+    LOGGER.disabled = True
+    try:
+        yield
+    finally:
+        LOGGER.disabled = was
+
+
+def read_mapping(path: Path) -> FieldMapping:
+    """The mapping in a file of TOML.
+
+    Raises:
+        ConfigurationError: it is no TOML, or no mapping.
+    """
+    try:
+        return FieldMapping(**tomllib.loads(path.read_text()))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, TypeError) as error:
+        raise ConfigurationError(
+            f"{path} is no mapping: {error}", "give tables `fields`, `words`, `constants`, and `times`"
+        ) from error
+
+
+def _described(saved: list[Saved], found: Check) -> dict[str, Any]:
+    played = found.played
+    return {
+        "messages": found.messages,
+        "updates": played.updates,
+        "silent": [saved[place].number for place in played.silent],
+        "kept": found.is_kept,
+        "refused": [
+            {"number": saved[place].number, "why": each.why, "kind": each.kind, "message": shown(each.message)}
+            for place, each in played.refused
+        ],
+        "flagged": [
+            {
+                "number": saved[each.message].number,
+                "what": each.what,
+                "order_id": each.update.get("order_id", ""),
+                "trade_id": each.update.get("trade_id", ""),
+            }
+            for each in played.flagged
+        ],
+        "orders": [
+            dict(zip(("exchange", "account", "symbol", "order"), key, strict=True))
+            | {
+                "client_order_id": page.client_order_id,
+                "side": page.side.name.lower(),
+                "status": page.status.name.lower(),
+                "price": _number(page.price),
+                "quantity": _number(page.quantity),
+                "executed": _number(page.executed),
+                "open": _number(page.open),
+            }
+            for key, page in played.ending.orders.items()
+        ],
+        "positions": [
+            key._asdict() | {name: _number(value) for name, value in position._asdict().items()}
+            for key, position in played.ending.positions.items()
+        ],
+        "commissions": {currency: _number(amount) for currency, amount in played.ending.commissions.items()},
+        "runs": found.runs,
+        "different": [each._asdict() for each in found.different],
+    }
+
+
+def _number(value: Any) -> str | None:
+    return None if value is None else plain(value)
+
+
+def _print(saved: list[Saved], found: Check) -> None:
+    played = found.played
+    click.echo(
+        f"{found.messages:,} messages: {played.updates:,} updates, {len(played.flagged):,} of them with a flag,"
+        f" {len(played.refused):,} could not be kept, {len(played.silent):,} told nothing of an order"
+    )
+    _list("COULD NOT BE KEPT", [(saved[place].number, each.why) for place, each in played.refused])
+    _list("KEPT WITH A FLAG", [(saved[each.message].number, each.what) for each in played.flagged])
+    _print_ending(played.ending)
+    if found.runs:
+        kinds = {each.stream for each in found.different}
+        click.echo(f"\nin any order, repeated, after losses ({found.runs} runs each): ", nl=False)
+        click.echo("the end is the same" if not kinds else f"the end is another one: {', '.join(sorted(kinds))}")
+        lines = sorted({line for each in found.different for line in each.differences})
+        for line in lines[:_LISTED]:
+            click.echo(f"  {line}")
+
+
+def _list(title: str, rows: list[tuple[int, str]]) -> None:
+    if rows:
+        click.echo()
+        print_table(["MESSAGE", title], [(str(line), what) for line, what in rows[:_LISTED]], left=[title])
+        if len(rows) > _LISTED:
+            click.echo(f"  … and {len(rows) - _LISTED:,} more; --json has all")
+
+
+def _print_ending(ending: Ending) -> None:
+    pages = [
+        (
+            "/".join(filter(None, key)),
+            page.side.name.lower(),
+            page.status.name.lower(),
+            _cell(page.price),
+            _cell(page.quantity),
+            _cell(page.executed),
+            _cell(page.open),
+        )
+        for key, page in ending.orders.items()
+    ]
+    positions = [
+        ("/".join(filter(None, key)), _cell(each.quantity), _cell(each.open_buy), _cell(each.open_sell))
+        for key, each in ending.positions.items()
+    ]
+    for titles, rows in ((_PAGE, pages), (_POSITION, positions)):
+        if rows:
+            click.echo()
+            print_table(titles, rows, left=(*titles[:1], "SIDE", "STATUS"))
+    if ending.commissions:
+        paid = (f"{plain(amount)} {currency}".rstrip() for currency, amount in sorted(ending.commissions.items()))
+        click.echo(f"\ncommissions {', '.join(paid)}")
+
+
+def _cell(value: Any) -> str:
+    return ABSENT if value is None else plain(value)
