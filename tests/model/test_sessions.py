@@ -1,6 +1,5 @@
 """Whatever a venue's session tells, and however it arrives, pages and inventory end with what really happened."""
 
-import json
 import random
 from collections.abc import Sequence
 from decimal import Decimal
@@ -12,7 +11,7 @@ from hypothesis import strategies as st
 from ringbuf.record.enumerations import OrderStatus
 from ringbuf.strategies.inventory import Inventory
 from ringbuf.strategies.orders import OrderPages
-from tests.model.sessions import binance, bybit, deribit, hyperliquid, okx
+from tests.model.sessions import binance, bybit, deribit, fix, hyperliquid, okx
 from tests.model.sessions.exchange import Exchange
 from tests.model.sessions.telling import Dialect, Told
 
@@ -25,6 +24,7 @@ DIALECTS = [
     deribit.Apart(),
     deribit.Together(),
     hyperliquid.Perpetual(),
+    fix.Session(),
 ]
 ENDS = {"canceled": {"canceled", "expired"}, "expired": {"canceled", "expired"}, "rejected": {"rejected", "canceled"}}
 """What a venue calls an end: some know no other word than canceled."""
@@ -76,7 +76,7 @@ def check(dialect: Dialect, exchange: Exchange, arrived: Sequence[Told]) -> None
     name = dialect.exchange.removesuffix("_spot")
     adapter = dialect.adapter(pages, exchange=name, account="A1", strategy="s")
     for each in arrived:
-        adapter.receive(json.dumps(each.message, default=float))
+        adapter.receive(dialect.text(each.message))
     assert not adapter.refused
     inventory = pages.inventory
     for side in ("", "long", "short"):

@@ -1,11 +1,13 @@
 """How a venue tells what happens: in the dialect of each, one message or several for each event."""
 
+import json
 from typing import Any, ClassVar, NamedTuple
 
+from ringbuf.strategies.adapters.fix import FixAdapter
 from ringbuf.strategies.adapters.stream import StreamAdapter
 from tests.model.sessions.exchange import Abilities, Event
 
-Message = dict[str, Any]
+Message = dict[Any, Any]
 
 
 class Told(NamedTuple):
@@ -32,7 +34,7 @@ class Dialect:
         base: order ids are numbers from here on.
     """
 
-    adapter: ClassVar[type[StreamAdapter]]
+    adapter: ClassVar[type[StreamAdapter] | type[FixAdapter]]
     exchange: ClassVar[str]
     symbol: ClassVar[str]
     currency: ClassVar[str] = "USDT"
@@ -41,6 +43,10 @@ class Dialect:
     def tell(self, event: Event) -> list[Told]:
         """The messages of an event."""
         raise NotImplementedError
+
+    def text(self, message: Message) -> str:
+        """A message as it is received."""
+        return json.dumps(message, default=float)
 
 
 def order_id(number: int) -> int:

@@ -1,0 +1,334 @@
+"""FIX execution reports and order cancel rejects, from a session's callback or a log. FIX 4.0 to 5.0.
+
+The record is modelled on the FIX 4.4 ExecutionReport, so nearly every field is taken as it is. Source:
+https://www.onixs.biz/fix-dictionary/4.4/msgtype_8_8.html, https://www.onixs.biz/fix-dictionary/4.4/msgtype_9_9.html and
+for 4.2 https://www.onixs.biz/fix-dictionary/4.2/msgtype_8_8.html.
+
+ExecID (17) is the id of the trade where there is no TradeID (1003), else that of the report. What was possibly sent
+before (43, 97) is told once more, so it is a look-back. MsgSeqNum (34) counts what one session sent, and a drop copy
+has another one, so it is not taken.
+"""
+
+import os
+import re
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, Final
+
+from ringbuf.errors import ConfigurationError, RecordError
+from ringbuf.record.value import shown
+from ringbuf.strategies.adapters import fix_log, fix_words
+from ringbuf.strategies.adapters.adapter import Adapter, Refused, Update
+from ringbuf.strategies.adapters.value import decimal, finished, told, word
+from ringbuf.trading.states import NO_ID
+
+EXECUTION_REPORT: Final = "8"
+ORDER_CANCEL_REJECT: Final = "9"
+REJECTS: Final = {"3": "Reject", "j": "BusinessMessageReject"}
+KNOWN_ORDERS: Final = 100_000
+"""Of so many ids of orders it is known for which instrument they are, for rejects, which do not tell it."""
+
+_TIME: Final = re.compile(r"([0-9]{8}-[0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.([0-9]{1,9}))?")
+
+Tags = Mapping[str, str]
+"""The first value of each tag."""
+
+
+def updates(message: object) -> list[Update]:
+    """What a message says: one update of an execution report or a cancel reject, none of any other message.
+
+    Args:
+        message: its bytes or text, with SOH or another separator; a mapping of tags to values; a message of simplefix;
+            or one of QuickFIX, or anything else whose `toString()` gives the text.
+
+    Raises:
+        RecordError: it is none, is torn or altered, or refuses a message of ours that is no cancel: that names no
+            instrument.
+        ConfigurationError: simplefix is not installed.
+    """
+    pairs = _pairs(message)
+    tags = dict(reversed(pairs))
+    kind = tags.get("35")
+    if kind == EXECUTION_REPORT:
+        return [execution_report(tags, _fees(pairs))]
+    if kind == ORDER_CANCEL_REJECT:
+        return [order_cancel_reject(tags)]
+    if kind in REJECTS:
+        about = tags.get("379") or tags.get("45") or ""
+        raise RecordError(
+            f"{REJECTS[kind]} of {about!r}: {tags.get('58', '')}", f"a {REJECTS[kind]} tells no order and no instrument"
+        )
+    return []
+
+
+def execution_report(tags: Tags, fees: Iterable[tuple[str, str]] = ()) -> Update:
+    """An ExecutionReport (8).
+
+    Args:
+        fees: amount and currency of each entry of NoMiscFees (136).
+    """
+    exec_type = _exec_type(tags)
+    is_of_trade = exec_type in ("fill", "trade_correct", "trade_cancel")
+    update = _common(tags) | told(
+        exec_type=exec_type,
+        symbol=tags.get("55") or tags.get("48"),
+        side=word(fix_words.SIDES, tags.get("54")),
+        order_type=word(fix_words.ORDER_TYPES, tags.get("40")),
+        time_in_force=_time_in_force(tags),
+        position_effect=word(fix_words.POSITION_EFFECTS, tags.get("77")),
+        price=tags.get("44"),
+        stop_price=tags.get("99"),
+        quantity=tags.get("38") or tags.get("152"),
+        quantity_unit=_quantity_unit(tags),
+        cumulative_quantity=tags.get("14"),
+        leaves_quantity=tags.get("151"),
+        average_price=tags.get("6"),
+        position_id=tags.get("2618"),
+        ref_id=tags.get("19"),
+    )
+    if exec_type == "fill":
+        update |= _fill(tags)
+    else:
+        update |= told(report_id=tags.get("17"), trade_id=tags.get("1003"))
+    if is_of_trade:
+        update |= told(last_price=tags.get("31"), last_quantity=tags.get("32")) | _commissions(tags, fees)
+    words = {"exec_type": "150", "order_status": "39", "side": "54", "order_type": "40", "time_in_force": "59"}
+    return finished(update, **{name: tags.get(tag) for name, tag in words.items()})
+
+
+def order_cancel_reject(tags: Tags) -> Update:
+    """An OrderCancelReject (9): a request to cancel or replace is refused. It tells no symbol: see `FixAdapter`."""
+    update = _common(tags) | told(exec_type="cancel_rejected", symbol=tags.get("55"), report_id=tags.get("17"))
+    return finished(update, order_status=tags.get("39"))
+
+
+class FixAdapter(Adapter):
+    """Takes messages of a FIX session, its drop copies, or logs.
+
+    A cancel reject tells no instrument. It is that of the order, which was named in an earlier report.
+
+    Raises:
+        ConfigurationError: simplefix is not installed.
+    """
+
+    def __init__(self, target: Any, *, exchange: str, account: str, strategy: str) -> None:
+        _simplefix()
+        super().__init__(target, exchange=exchange, account=account, strategy=strategy)
+        self._symbols: OrderedDict[tuple[str, str], str] = OrderedDict()
+
+    def receive(self, message: Any, **given: Any) -> list[Any]:
+        """Take one message, or any number of them in a list; see `updates` for what a message may be.
+
+        Args:
+            given: fields of each update that does not tell its own.
+
+        Returns:
+            What the target returned and is not None: the deltas, if it is an `OrderPages`.
+        """
+        return self.deliver(self.updates, message, **given)
+
+    def log(self, log: str | os.PathLike[str] | Iterable[bytes | str], **given: Any) -> int:
+        """Take all messages of a log, as a look-back. What is torn or altered is listed.
+
+        Args:
+            log: the path of a file, or its lines.
+            given: fields of each update that does not tell its own.
+
+        Returns:
+            How many messages there were of orders and trades.
+
+        Raises:
+            ConfigurationError: the file cannot be read.
+        """
+        if isinstance(log, str | os.PathLike):
+            try:
+                with open(log, "rb") as lines:
+                    return self.log(lines, **given)
+            except OSError as error:
+                raise ConfigurationError(f"{log}: {error.strerror}", "name a log that can be read") from error
+        taken = 0
+        for message in fix_log.messages(log):
+            if isinstance(message, Refused):
+                self.refuse(message)
+            else:
+                self.receive(message, **({"origin": "lookback"} | given))
+                taken += b"\x0135=8\x01" in message or b"\x0135=9\x01" in message
+        return taken
+
+    def updates(self, message: Any) -> list[Update]:
+        """See `updates` of this module; an update that tells no symbol gets that of its order."""
+        found = updates(message)
+        for update in found:
+            names = ("order_id", "client_order_id", "orig_client_order_id")
+            told_ids = [(name.removeprefix("orig_"), update[name]) for name in names if name in update]
+            ids = [each for each in told_ids if each[1] not in NO_ID]
+            if "symbol" in update:
+                self._know(ids, update["symbol"])
+            else:
+                update |= told(symbol=next((self._symbols[each] for each in ids if each in self._symbols), None))
+        return found
+
+    def _know(self, ids: list[tuple[str, str]], symbol: str) -> None:
+        for each in ids:
+            self._symbols[each] = symbol
+            self._symbols.move_to_end(each)
+        while len(self._symbols) > KNOWN_ORDERS:
+            self._symbols.popitem(last=False)
+
+
+def time_ns(given: str | None) -> int | str | None:
+    """Ns since the epoch of a UTCTimestamp (`20260102-03:04:05.678`); what is none is given back as it is."""
+    found = _TIME.fullmatch(given or "")
+    if found is None:
+        return given
+    try:
+        whole = datetime.strptime(found[1], "%Y%m%d-%H:%M:%S").replace(tzinfo=UTC)
+    except ValueError:
+        return given
+    return int(whole.timestamp()) * 1_000_000_000 + int((found[2] or "").ljust(9, "0"))
+
+
+def _common(tags: Tags) -> Update:
+    """What an execution report and a cancel reject tell alike."""
+    is_repeated = "Y" in (tags.get("43"), tags.get("97"))
+    return told(
+        account=tags.get("1"),
+        order_status=word(fix_words.STATUSES, tags.get("39")),
+        order_id=tags.get("37"),
+        client_order_id=tags.get("11"),
+        orig_client_order_id=tags.get("41"),
+        exchange_ns=time_ns(tags.get("60") or tags.get("122") or tags.get("52")),
+        origin="lookback" if is_repeated else None,
+        text=_text(tags),
+    )
+
+
+def _fill(tags: Tags) -> Update:
+    trade_id, exec_id = tags.get("1003"), tags.get("17")
+    liquidity = word(fix_words.LIQUIDITY, tags.get("851")) or word(fix_words.AGGRESSORS, tags.get("1057"))
+    return told(
+        trade_id=trade_id or exec_id,
+        report_id=exec_id if trade_id else None,
+        trade_type=word(fix_words.TRADE_TYPES, tags.get("828")),
+        liquidity=liquidity,
+        last_market=tags.get("30"),
+        quote_quantity=tags.get("381"),
+    )
+
+
+def _exec_type(tags: Tags) -> str | None:
+    """What is reported; up to FIX 4.2 ExecTransType says a part of it, and in 4.0 there is no ExecType."""
+    transaction = word(fix_words.TRANSACTIONS, tags.get("20"))
+    if transaction is not None:
+        return transaction
+    if "150" in tags:
+        return word(fix_words.EXEC_TYPES, tags["150"])
+    quantity = decimal(tags.get("32"))
+    return "fill" if quantity else word(fix_words.EXEC_TYPES, tags.get("39"))
+
+
+def _time_in_force(tags: Tags) -> str | None:
+    is_passive = fix_words.PARTICIPATE_ONLY in tags.get("18", "").split(" ")
+    return "post_only" if is_passive else word(fix_words.TIMES_IN_FORCE, tags.get("59"))
+
+
+def _quantity_unit(tags: Tags) -> str | None:
+    """CashOrderQty (152) is an amount of money."""
+    is_money = "38" not in tags and "152" in tags
+    return "quote" if is_money else word(fix_words.QUANTITY_UNITS, tags.get("854"))
+
+
+def _text(tags: Tags) -> str | None:
+    """Text (58); without it the code of the reason, and who was on the other side."""
+    if tags.get("58"):
+        return tags["58"]
+    codes = {"103": "OrdRejReason", "102": "CxlRejReason", "378": "ExecRestatementReason", "375": "ContraBroker"}
+    return "; ".join(f"{name} {tags[tag]}" for tag, name in codes.items() if tag in tags) or None
+
+
+def _commissions(tags: Tags, fees: Iterable[tuple[str, str]]) -> Update:
+    """Commission (12) if it is an amount, or one per unit, and the fees; a third one stands in no field."""
+    amount, kind = decimal(tags.get("12")), tags.get("13", "3")
+    quantity = decimal(tags.get("32"))
+    paid: list[tuple[Any, str | None]] = []
+    if amount is not None and kind == "3":
+        paid.append((tags["12"], tags.get("479") or tags.get("15")))
+    elif amount is not None and kind == "1" and quantity is not None:
+        paid.append((amount * quantity, tags.get("479") or tags.get("15")))
+    paid += _summed(fees)
+    names = ("commission", "commission_currency"), ("other_commission", "other_commission_currency")
+    return told(
+        **{name: value for pair, both in zip(names, paid, strict=False) for name, value in zip(pair, both, strict=True)}
+    )
+
+
+def _summed(fees: Iterable[tuple[str, str]]) -> list[tuple[Any, str | None]]:
+    """The fees of each currency in one."""
+    sums: dict[str, Decimal] = {}
+    for amount, currency in fees:
+        number = decimal(amount)
+        if number is not None:
+            sums[currency] = sums.get(currency, Decimal(0)) + number
+    return [(amount, currency) for currency, amount in sums.items()]
+
+
+def _fees(pairs: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Amount (137) and currency (138) of each entry of NoMiscFees; an entry begins with its amount."""
+    found: list[tuple[str, str]] = []
+    for tag, value in pairs:
+        if tag == "137":
+            found.append((value, ""))
+        elif tag == "138" and found:
+            found[-1] = (found[-1][0], value)
+    return found
+
+
+def _pairs(message: Any) -> list[tuple[str, str]]:
+    """Tags and values in the order of the message."""
+    if isinstance(message, Mapping):
+        return [(str(tag), str(value)) for tag, value in message.items()]
+    if hasattr(message, "toString"):
+        message = message.toString()
+    if isinstance(message, str | bytes | bytearray):
+        message = _parsed(bytes(message) if isinstance(message, bytearray) else message)
+    pairs = getattr(message, "pairs", None)
+    if not isinstance(pairs, list):
+        raise RecordError(
+            f"{shown(message)} is no FIX message", "give its bytes or text, or its tags with their values"
+        )
+    return [(tag.decode(), value.decode(errors="backslashreplace")) for tag, value in pairs]
+
+
+def _parsed(text: bytes | str) -> Any:
+    """A message of simplefix.
+
+    Raises:
+        RecordError: it is torn or altered, or there is none or more than one.
+    """
+    found = list(fix_log.messages([text]))
+    if len(found) != 1:
+        raise RecordError(
+            f"{shown(text)} has {len(found)} FIX messages", "give one message; a log has a method of its own"
+        )
+    if isinstance(found[0], Refused):
+        raise RecordError(found[0].why, found[0].kind)
+    simplefix = _simplefix()
+    parser = simplefix.FixParser(allow_empty_values=True)
+    parser.append_buffer(found[0])
+    try:
+        message = parser.get_message()
+    except simplefix.errors.ParsingError as error:
+        raise RecordError(f"{shown(text)}: {type(error).__name__}", fix_log.ALTERED) from error
+    if message is None:
+        raise RecordError(f"{shown(text)} ends within a field", fix_log.TORN)
+    return message
+
+
+def _simplefix() -> Any:
+    try:
+        import simplefix
+    except ImportError:
+        raise ConfigurationError("simplefix is not installed", "pip install 'ringbuf-capture[fix]'") from None
+    return simplefix
