@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from decimal import Decimal
+from itertools import count
 from typing import Any
 
 from ringbuf.strategies.hedger import Hedge, HedgeBalance, HedgeOrder, Hedger
@@ -36,6 +37,7 @@ class Desk:
         self.records: list[dict[str, Any]] = []
         self.sent: list[HedgeOrder] = []
         self._hedge_of = hedge_of
+        self._numbers = count(1)
         self.restart()
 
     def restart(self) -> None:
@@ -43,7 +45,7 @@ class Desk:
         inventory = Inventory(lookback=None, hedges=self._hedge_of)
         self.pages: OrderPages = RecordingPages(inventory, self.records)
         self.hedger = Hedger(
-            self.pages, self.sent.append, strategy="s", client_order_id=lambda _: f"h{len(self.sent) + 1}"
+            self.pages, self.sent.append, strategy="s", client_order_id=lambda _: f"h{next(self._numbers)}"
         )
         for each in list(self.records):
             self.pages.apply(each)
