@@ -17,7 +17,11 @@ def test_killed_between_any_two_steps_a_hedger_hedges_each_quantity_once(tmp_pat
     *ends, steps = map(json.loads, run.stdout.splitlines())
     assert len(ends) == steps - 1 > 15
     for owed, filled, working, balance, orders in ends:
-        assert (Fraction(owed), Fraction(working), Fraction(balance)) == (Fraction(-21, 10), 0, Fraction(-1, 10))
+        assert (Fraction(owed), Fraction(working), Fraction(balance)) == (
+            Fraction(-21, 10),
+            Fraction(0),
+            Fraction(-1, 10),
+        )
         assert sum(Fraction(each["quantity"]) for each in orders) == -Fraction(filled) == 2
         assert {each["side"] for each in orders} == {"sell"}
         assert len({each["client_order_id"] for each in orders}) == len(orders)
