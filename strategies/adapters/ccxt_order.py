@@ -15,21 +15,29 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from ringbuf.errors import RecordError
-from ringbuf.record.execution import OrderStatus
+from ringbuf.record.execution import OrderStatus, OrderType
 from ringbuf.record.value import shown
 from ringbuf.record.words import look_up
 from ringbuf.strategies.adapters.adapter import Refused, Update
 from ringbuf.strategies.adapters.ccxt_fee import fees_of, fees_text
 from ringbuf.strategies.adapters.ccxt_quantities import Quantities, read_quantities
 from ringbuf.strategies.adapters.ccxt_raw import Raw
-from ringbuf.strategies.adapters.ccxt_trade import quantity_of, read_trade
+from ringbuf.strategies.adapters.ccxt_trade import put_side, quantity_of, read_trade
 from ringbuf.strategies.adapters.message import CONTRADICTION, Message
 from ringbuf.trading.states import NO_ID
 
 STATUSES: Final = {"canceling": "pending_cancel", "failed": "rejected", "pending": "pending_new"}
 """ccxt's words that are none of venues; the others are looked up among those."""
-TYPES: Final = {"market": "stop", "limit": "stop_limit"}
-"""What an order of this type is that waits for its trigger price."""
+TIMES_IN_FORCE: Final = {
+    "good_til_cancel": "gtc",
+    "gtt": "gtd",
+    "good_til_time": "gtd",
+    "good_till_time": "gtd",
+    "good_til_date": "gtd",
+    "alo": "post_only",
+}
+"""Words of exchanges that ccxt passes on, and that are none of ours."""
+_WITHOUT_TRIGGER: Final = (None, 0, OrderType.MARKET, OrderType.LIMIT)
 NAMELESS: Final = "a trade in an order has no id: it counts in the order's total, and as a fill when it comes with one"
 TIMES: Final = ("timestamp", "lastTradeTimestamp", "lastUpdateTimestamp")
 
@@ -47,12 +55,14 @@ def read_order(order: Any) -> list[Update | Refused]:
     if all(each is None or each in NO_ID for each in ids.values()):
         raise RecordError("an order has no id and no clientOrderId", "without one nobody can tell which order it is")
     message.put(symbol=message.text("symbol"), **ids, position_side=raw.position_side, exchange_ns=_time(message))
-    message.put_word("side", message.get("side"))
+    put_side(message, message.get("side"))
     quantities = read_quantities(message, raw)
     told, status = _statuses(message, quantities)
     _put_type(message, raw, quantities)
     trades = list(_trades(order, message))
-    for each in quantities.contradictions(told, [each for each in map(quantity_of, trades) if each is not None]):
+    for each in quantities.contradictions(
+        message.get("status"), told, [each for each in map(quantity_of, trades) if each is not None]
+    ):
         message.note(f"{CONTRADICTION}{each}")
     quantities.put(message, status)
     reason = raw.reason if status in ("rejected", "canceled", "expired") else None
@@ -87,15 +97,17 @@ def _put_type(message: Message, raw: Raw, quantities: Quantities) -> None:
     kind, price = message.get("type"), message.number("price")
     trigger = _above_zero(message, "triggerPrice", "stopPrice")
     conditional = raw.conditional_type
-    if conditional is None and trigger is not None and isinstance(kind, str):
-        conditional = TYPES.get(kind)
+    if conditional is None and trigger is not None and look_up("order_type", kind) in _WITHOUT_TRIGGER:
+        is_limit = look_up("order_type", kind) == OrderType.LIMIT or (kind != "market" and bool(price))
+        conditional = "stop_limit" if is_limit else "stop"
     message.put_word("order_type", conditional or kind)
     if trigger is None and conditional is not None:  # else they are orders of their own that follow this one
         trigger = _above_zero(message, "stopLossPrice", "takeProfitPrice")
     if kind == "market" and price is not None and (price == message.number("average") or not raw.tells(price)):
         price = None
     message.put(price=price or None, stop_price=trigger)
-    message.put_word("time_in_force", "post_only" if message.get("postOnly") is True else message.get("timeInForce"))
+    word = "post_only" if message.get("postOnly") is True else message.get("timeInForce")
+    message.put_word("time_in_force", TIMES_IN_FORCE.get(word.lower(), word) if isinstance(word, str) else word)
     message.put(position_effect="reduce_only" if message.get("reduceOnly") is True else None)
 
 

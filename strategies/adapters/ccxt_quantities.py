@@ -8,7 +8,7 @@ quote to what was filled in base (Bybit), or gives the amount as it is.
 
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from ringbuf.strategies.adapters.ccxt_raw import Raw
 from ringbuf.strategies.adapters.ccxt_trade import unit_of
@@ -59,14 +59,17 @@ class Quantities(NamedTuple):
             quantity_unit=self.unit,
         )
 
-    def contradictions(self, status: str | None, traded: Sequence[Decimal]) -> Iterator[str]:
+    def contradictions(self, word: Any, status: str | None, traded: Sequence[Decimal]) -> Iterator[str]:
         """What cannot be right.
 
         Args:
-            status: of the order, as it was told, in our word.
+            word: the status as it was told.
+            status: the same in our word.
             traded: what the trades that came with it traded.
         """
         amount, filled, remaining = self.amount, self.filled, self.remaining
+        if amount and filled is None and remaining == 0 and word == "open":
+            yield f"{word}, remaining 0 of {plain(amount)}"
         if self.spent or filled is None:
             return
         if amount:
@@ -74,7 +77,7 @@ class Quantities(NamedTuple):
             if filled > amount and not self.is_all:
                 yield f"filled {plain(filled)} > amount {plain(amount)}"
             elif status is not None and self.is_all != (status == "filled"):
-                yield f"{status}, filled {plain(filled)} of {plain(amount)}"
+                yield f"{word}, filled {plain(filled)} of {plain(amount)}"
             elif remaining is not None and not is_over and not _is_same(amount, total([filled, remaining])):
                 yield f"amount {plain(amount)}, filled {plain(filled)}, remaining {plain(remaining)}"
         trades = total([*traded])

@@ -14,6 +14,8 @@ POSITION_INDEXES: Final = {"0": "both", "1": "long", "2": "short"}
 ORDER_TYPES: Final = ("stopOrderType", "ordertype", "orderType", "ordType", "origType", "order_type", "type")
 CONDITIONAL: Final = {
     "stop": "stop",
+    "sl": "stop",
+    "tp": "take_profit",
     "stop_loss": "stop",
     "partial_stop_loss": "stop",
     "stop_market": "stop",
@@ -46,6 +48,8 @@ TRADE_TYPES: Final = {
 """Words for what is no usual trade, of https://bybit-exchange.github.io/docs/v5/enum#exectype, and others' alike."""
 ADJUSTED: Final = frozenset({"REVERSAL", "CORRECTION", "SYNTHETIC"})
 """Coinbase's words for fills that it adjusted; how, its document does not say."""
+SIZES: Final = ("size", "quantity", "qty", "execQty", "sz")
+"""Where a trade's quantity is that ccxt leaves out, as it does of Kraken's inverse futures."""
 SEQUENCES: Final = ("seq", "sequence_id", "trade_seq")
 PROFITS: Final = ("execPnl", "realizedPnl", "fillPnl", "closedPnl", "realized_pnl", "deal_profit", "profit_loss", "pnl")
 

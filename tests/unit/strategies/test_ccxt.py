@@ -91,6 +91,9 @@ def test_what_waits_for_a_price_says_so() -> None:
     }
     assert "stop_price" not in told(stopLossPrice=90.0, takeProfitPrice=120.0)  # attached: orders of their own
     assert told(triggerPrice=90.0)["order_type"] == "stop_limit"
+    assert told(triggerPrice=90.0, type="trigger")["order_type"] == "stop_limit"  # OKX
+    assert told(triggerPrice=90.0, type="trigger", price=None)["order_type"] == "stop"
+    assert told(type="tp", takeProfitPrice=120.0, price=None, info={"type": "tp"})["stop_price"] == "120"  # HTX
     assert told(type="market", price=None, triggerPrice=90.0)["order_type"] == "stop"
 
 
@@ -118,9 +121,9 @@ def test_a_status_is_one_of_ours(status: str | None, filled: float | None, word:
 
 
 def test_closed_with_something_left_was_canceled_and_is_noted() -> None:
-    said = "contradiction: filled, filled 0 of 10"
+    said = "contradiction: closed, filled 0 of 10"
     assert quantities(status="closed", filled=0.0, remaining=10.0) == ["10", "0", "0", "base", "canceled", said]
-    assert told(status="closed", filled=4.0)["text"] == "contradiction: filled, filled 4 of 10"
+    assert told(status="closed", filled=4.0)["text"] == "contradiction: closed, filled 4 of 10"
     assert told(status="closed", filled=None, remaining=None)["order_status"] == "filled"
 
 
@@ -132,6 +135,7 @@ def test_nothing_remaining_of_an_order_that_works_is_left_out_and_noted() -> Non
     adapter.orders(order(**untriggered))
     assert inventory.position("venue", "A1", "BTC/USDT").open_buy == 10
     assert "leaves_quantity" not in told(status="open", amount=None, filled=0.0, remaining=0.0)
+    assert told(filled=None, remaining=0.0)["text"] == "contradiction: open, remaining 0 of 10"
 
 
 @pytest.mark.parametrize(
@@ -139,7 +143,7 @@ def test_nothing_remaining_of_an_order_that_works_is_left_out_and_noted() -> Non
     [
         ({"filled": 11.0}, "filled 11 > amount 10"),
         ({"filled": 3.0, "remaining": 5.0}, "amount 10, filled 3, remaining 5"),
-        ({"filled": 10.0, "remaining": 0.0}, "partially_filled, filled 10 of 10"),
+        ({"filled": 10.0, "remaining": 0.0}, "open, filled 10 of 10"),
         ({"status": "canceled", "filled": 10.0, "remaining": 0.0}, "canceled, filled 10 of 10"),
         ({"status": "rejected", "filled": 3.0, "remaining": 5.0}, "amount 10, filled 3, remaining 5"),
         ({"amount": -10.0}, "amount -10"),
@@ -283,3 +287,19 @@ def test_a_market_order_has_no_limit_unless_the_exchange_says_it() -> None:
     assert "price" not in told(**market, price=71.05, average=71.05, info={"avg": "71.05"})
     assert "price" not in told(**market, price=71.05, average=None, info={"amount": "10"})
     assert told(**market, price=211.06, average=215.23, info={"p": 211.06, "a": "215.23"})["price"] == "211.06"
+
+
+@pytest.mark.parametrize(
+    ("values", "field", "word"),
+    [
+        ({"side": "bid"}, "side", "buy"),
+        ({"side": "ASK"}, "side", "sell"),
+        ({"timeInForce": "GTT"}, "time_in_force", "gtd"),
+        ({"timeInForce": "GOOD_TIL_CANCEL"}, "time_in_force", "gtc"),
+        ({"timeInForce": "GTC", "postOnly": True}, "time_in_force", "post_only"),
+        ({"reduceOnly": True}, "position_effect", "reduce_only"),
+    ],
+)
+def test_words_that_ccxt_passes_on_are_known(values: dict[str, Any], field: str, word: str) -> None:
+    update = told(**values)
+    assert (update[field], update.get("text")) == (word, None)

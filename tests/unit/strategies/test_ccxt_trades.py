@@ -152,3 +152,14 @@ def test_a_sell_may_have_its_sign_in_the_amount() -> None:
     update = filled(amount=-4.0, side=None)
     assert (update["side"], update["last_quantity"]) == ("sell", "4")
     assert filled(amount=-4.0)["text"] == "contradiction: buy of amount -4"
+
+
+def test_a_quantity_that_ccxt_leaves_out_is_in_the_raw_message() -> None:
+    assert filled(amount=None, info={"size": 700, "price": "9401.5"})["last_quantity"] == "700"  # inverse, Kraken
+    assert "last_quantity" not in filled(amount=None)
+
+
+def test_a_trade_that_tells_neither_amount_nor_order_is_refused() -> None:
+    adapter, _ = adapted()
+    adapter.trades([trade(amount=None, order=None), 7])
+    assert adapter.refusals.total() == 2

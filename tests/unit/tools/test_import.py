@@ -81,7 +81,7 @@ def test_what_cannot_be_kept_has_its_line() -> None:
         (5, "give what ccxt returned"),
     ]
     assert [(each["number"], each["what"]) for each in found["flagged"]] == [
-        (1, "contradiction: filled, filled 4 of 10")
+        (1, "contradiction: closed, filled 4 of 10")
     ]
     assert (found["messages"], found["updates"]) == (5, 3)
 
