@@ -118,13 +118,13 @@ def _above_zero(message: Message, *keys: str) -> Any:
 
 def _trades(order: Mapping[str, Any], message: Message) -> Iterator[Update | Refused]:
     trades = message.get("trades")
+    # Some parsers give a trade in it another symbol's form, and leave out the rest.
+    own = {"symbol": order.get("symbol"), "side": order.get("side"), "order": order.get("id")}
+    own = {key: value for key, value in own.items() if value is not None}
     for trade in trades if isinstance(trades, list | tuple) else ():
         if not isinstance(trade, Mapping) or trade.get("amount") is None:
             continue  # the bare id of a trade that is told elsewhere
         if trade.get("id") in (None, ""):
             yield Refused(trade, NAMELESS, NAMELESS)
             continue
-        known = {key: value for key, value in trade.items() if value is not None}
-        yield from read_trade(
-            {"symbol": order.get("symbol"), "side": order.get("side"), "order": order.get("id"), **known}
-        )
+        yield from read_trade({**trade, **own})

@@ -230,7 +230,7 @@ def test_a_derivative_counts_contracts_and_a_symbol_of_the_venue_tells_nothing()
 
 def test_trades_in_an_order_are_its_fills_and_copies_count_once() -> None:
     adapter, inventory = adapted()
-    inside = trade(order=None, symbol=None, side=None)
+    inside = trade(order=None, symbol={"id": "BTCUSDT"}, side=None)  # a whole market, as of HitBTC's stream
     adapter.trades(trade())  # before its order
     adapter.orders([order(filled=4.0, remaining=6.0, trades=[inside, "t0", {"id": "stub", "amount": None}])] * 2)
     adapter.trades([trade(), trade()])
