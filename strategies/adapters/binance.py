@@ -10,11 +10,20 @@ https://developers.binance.com/docs/derivatives/usds-margined-futures/user-data-
 Spot and futures spell their symbols alike, so give their adapters two exchanges: `binance` and `binance_futures`.
 """
 
-import re
 from collections.abc import Mapping
 from typing import Any, Final
 
 from ringbuf.strategies.adapters.adapter import Update
+from ringbuf.strategies.adapters.binance_answer import answered
+from ringbuf.strategies.adapters.binance_words import (
+    FUTURES_ORDER_TYPES,
+    ORDER_TYPES,
+    POSITION_SIDES,
+    SIDES,
+    STATUSES,
+    TIMES_IN_FORCE,
+    quantity_unit,
+)
 from ringbuf.strategies.adapters.stream import StreamAdapter
 from ringbuf.strategies.adapters.value import (
     decimal,
@@ -22,8 +31,10 @@ from ringbuf.strategies.adapters.value import (
     finished,
     identity,
     is_positive,
+    liquidity,
     positive,
     rows,
+    sequence,
     text,
     time_ns,
     told,
@@ -41,47 +52,6 @@ EXEC_TYPES: Final = {
     "EXPIRED": "expired",
     "TRADE_PREVENTION": "restated",  # less can trade, since it would have been with oneself
 }
-STATUSES: Final = {
-    "PENDING_NEW": "pending_new",
-    "NEW": "new",
-    "NEW_INSURANCE": "new",
-    "NEW_ADL": "new",
-    "PARTIALLY_FILLED": "partially_filled",
-    "FILLED": "filled",
-    "CANCELED": "canceled",
-    "PENDING_CANCEL": "pending_cancel",
-    "REJECTED": "rejected",
-    "EXPIRED": "expired",
-    "EXPIRED_IN_MATCH": "expired",
-}
-ORDER_TYPES: Final = {
-    "LIMIT": "limit",
-    "LIMIT_MAKER": "limit",
-    "MARKET": "market",
-    "LIQUIDATION": "market",
-    "STOP_LOSS": "stop",
-    "STOP_LOSS_LIMIT": "stop_limit",
-    "TAKE_PROFIT": "take_profit",
-    "TAKE_PROFIT_LIMIT": "take_profit_limit",
-}
-FUTURES_ORDER_TYPES: Final = ORDER_TYPES | {
-    "STOP": "stop_limit",
-    "STOP_MARKET": "stop",
-    "TAKE_PROFIT": "take_profit_limit",
-    "TAKE_PROFIT_MARKET": "take_profit",
-    "TRAILING_STOP_MARKET": "trailing_stop",
-}
-TIMES_IN_FORCE: Final = {
-    "GTC": "gtc",
-    "GTE_GTC": "gtc",
-    "IOC": "ioc",
-    "FOK": "fok",
-    "GTX": "post_only",
-    "RPI": "post_only",
-    "GTD": "gtd",
-}
-SIDES: Final = {"BUY": "buy", "SELL": "sell"}
-POSITION_SIDES: Final = {"BOTH": "both", "LONG": "long", "SHORT": "short"}
 EXPIRY_REASONS: Final = {
     "1": "self-trade prevention",
     "2": "IOC not filled completely",
@@ -99,13 +69,12 @@ FORCED: Final = {
     "delivery_autoclose-": "delivery",
 }
 """How the client order ids begin of orders that the venue itself makes."""
-_COIN_MARGINED: Final = re.compile(r"[A-Z0-9]+USD_(?:PERP|[0-9]{6})")
 
 
 def updates(message: object) -> list[Update]:
     """What a message of a user data stream says, with or without the envelope of a combined or subscribed stream.
 
-    An event that tells nothing of an order, a fill or funding gives nothing.
+    A row of an answer (an order, a trade) is a look-back. What tells of no order, fill or funding gives nothing.
 
     Raises:
         RecordError: it is no message.
@@ -123,6 +92,8 @@ def updates(message: object) -> list[Update]:
             return [trade_lite(event)]
         case "ACCOUNT_UPDATE":
             return funding(event)
+        case None:
+            return [each | {"origin": "lookback"} for each in answered(event)]
     return []
 
 
@@ -169,7 +140,7 @@ def order_trade_update(event: Mapping[str, Any]) -> Update:
         exchange_ns=time_ns(order.get("T") or event.get("T") or event.get("E")),
         position_side=word(POSITION_SIDES, order.get("ps")),
         position_effect="close" if is_close else "reduce_only" if order.get("R") is True else None,
-        quantity_unit=_futures_unit(order.get("s"), event.get("fs")),
+        quantity_unit=quantity_unit(order.get("s"), event.get("fs")),
         text=EXPIRY_REASONS.get(str(order.get("er")), _reason(order.get("er"), {"0"})),
     )
     if update.get("exec_type") == "fill":
@@ -189,10 +160,10 @@ def trade_lite(event: Mapping[str, Any]) -> Update:
         trade_id=identity(event.get("t")),
         last_price=event.get("L"),
         last_quantity=event.get("l"),
-        liquidity=_liquidity(event),
+        liquidity=liquidity(event.get("m")),
         exchange_ns=time_ns(event.get("T") or event.get("E")),
-        exchange_seq=_sequence(event.get("t")),
-        quantity_unit=_futures_unit(event.get("s"), event.get("fs")),
+        exchange_seq=sequence(event.get("t")),
+        quantity_unit=quantity_unit(event.get("s"), event.get("fs")),
     )
     return finished(update, side=event.get("S"))
 
@@ -252,10 +223,10 @@ def _order(event: Mapping[str, Any], order_types: Mapping[str, str]) -> Update:
             trade_id=identity(event.get("t")),
             last_price=event.get("L"),
             last_quantity=event.get("l"),
-            liquidity=_liquidity(event),
+            liquidity=liquidity(event.get("m")),
             commission=event.get("n"),
             commission_currency=text(event.get("N")),
-            exchange_seq=_sequence(event.get("t")),
+            exchange_seq=sequence(event.get("t")),
         )
     return update
 
@@ -272,23 +243,6 @@ def _finished(update: Update, event: Mapping[str, Any]) -> Update:
     return finished(update, **{name: event.get(key) for name, key in words.items()})
 
 
-def _liquidity(event: Mapping[str, Any]) -> str | None:
-    is_maker = event.get("m")
-    return ("maker" if is_maker else "taker") if isinstance(is_maker, bool) else None
-
-
-def _sequence(trade_id: object) -> int | None:
-    """The number of a trade of its symbol, by which trades of one time are in order."""
-    found = identity(trade_id)
-    return int(found) if found is not None and found.isdecimal() else None
-
-
 def _reason(given: object, none: set[str]) -> str | None:
     found = text(given)
     return None if found in none else found
-
-
-def _futures_unit(symbol: object, unit: object) -> str:
-    """Those margined in the coin (`CM`) count contracts."""
-    is_coin = unit == "CM" or (isinstance(symbol, str) and _COIN_MARGINED.fullmatch(symbol) is not None)
-    return "contracts" if is_coin else "base"

@@ -1,9 +1,10 @@
-"""Bybit's private streams, version 5: `order`, `execution` and `execution.fast`, of all categories.
+"""Bybit's private streams, version 5: `order`, `execution` and `execution.fast`, of all categories, and lists of both.
 
 Formats: https://bybit-exchange.github.io/docs/v5/websocket/private/order,
 https://bybit-exchange.github.io/docs/v5/websocket/private/execution,
-https://bybit-exchange.github.io/docs/v5/websocket/private/fast-execution, and the words
-https://bybit-exchange.github.io/docs/v5/enum.
+https://bybit-exchange.github.io/docs/v5/websocket/private/fast-execution, the words
+https://bybit-exchange.github.io/docs/v5/enum, and answers whose rows are the same:
+https://bybit-exchange.github.io/docs/v5/order/open-order, https://bybit-exchange.github.io/docs/v5/order/execution.
 
 An execution tells the fill alone: what it says of its order may be older than the order's own message of the same time.
 Spot spells its symbols as the perpetuals do, and both come in one stream, so spot is an exchange of its own: `_spot` is
@@ -22,6 +23,7 @@ from ringbuf.strategies.adapters.value import (
     finished,
     identity,
     is_true,
+    liquidity,
     positive,
     rows,
     text,
@@ -83,7 +85,9 @@ _INVERSE: Final = re.compile(r"([A-Z0-9]+)USD(?:[HMUZ][0-9]{2})?")
 
 
 def updates(message: object, exchange: str = "bybit") -> list[Update]:
-    """What a message of a private stream says; one of another topic gives nothing.
+    """What a message of a private stream says, or an answer with a list of orders or executions: that is a look-back.
+
+    One of another topic gives nothing.
 
     Args:
         exchange: the name of all but spot.
@@ -92,9 +96,22 @@ def updates(message: object, exchange: str = "bybit") -> list[Update]:
         RecordError: it is no message.
     """
     found = decoded(message)
+    if isinstance(found.get("result"), Mapping):
+        return _listed(found["result"], exchange)
     topic = (text(found.get("topic")) or "").partition(".")[0]
     read = {"order": order, "execution": execution}.get(topic)
     return [] if read is None else [read(each, exchange) for each in rows(found.get("data"), "data")]
+
+
+def _listed(result: Mapping[str, Any], exchange: str) -> list[Update]:
+    """The rows of an answer, from the oldest on: the latest comes first in it."""
+    category = {"category": result["category"]} if "category" in result else {}
+    found = []
+    for row in reversed(rows(result.get("list"), "result.list")):
+        read = execution if "execId" in row else order if "orderStatus" in row else None
+        if read is not None:
+            found.append(read(category | row, exchange) | {"origin": "lookback"})
+    return found
 
 
 def order(row: Mapping[str, Any], exchange: str = "bybit") -> Update:
@@ -135,7 +152,6 @@ def execution(row: Mapping[str, Any], exchange: str = "bybit") -> Update:
     Of a fee the venue's sign is ours: positive is paid. What settles a session moves money and no position.
     """
     kind = text(row.get("execType")) or "Trade"
-    is_maker = row.get("isMaker")
     update = _names(row, exchange) | told(
         trade_id=text(row.get("execId")),
         commission=row.get("execFee"),
@@ -155,7 +171,7 @@ def execution(row: Mapping[str, Any], exchange: str = "bybit") -> Update:
         last_quantity=row.get("execQty"),
         quote_quantity=row.get("execValue"),
         realized_pnl=row.get("execPnl"),
-        liquidity=("maker" if is_maker else "taker") if isinstance(is_maker, bool) else None,
+        liquidity=liquidity(row.get("isMaker")),
         quantity_unit=_unit(row),
     )
     return finished(update, trade_type=kind, side=row.get("side"))

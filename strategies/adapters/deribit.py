@@ -1,9 +1,10 @@
-"""Deribit's private channels `user.orders`, `user.trades` and `user.changes`, and orders that are answered to requests.
+"""Deribit's private channels `user.orders`, `user.trades` and `user.changes`, and answers with orders or trades.
 
 Formats: https://docs.deribit.com/subscriptions/user/userordersinstrument_nameinterval,
 https://docs.deribit.com/subscriptions/user/usertradesinstrument_nameinterval,
 https://docs.deribit.com/subscriptions/user/userchangesinstrument_nameinterval,
-https://docs.deribit.com/api-reference/trading/private-buy.
+https://docs.deribit.com/api-reference/trading/private-buy,
+https://docs.deribit.com/api-reference/trading/private-get_open_orders.
 
 A trade tells the fill alone; the order's own message tells its state. The amount of inverse futures and perpetuals is
 in USD, which is the number of contracts of 1 USD; all others count the base currency. Many orders may share a label.
@@ -55,17 +56,16 @@ LIQUIDITY: Final = {"M": "maker", "T": "taker"}
 
 
 def updates(message: object) -> list[Update]:
-    """What a notification says, or an answer to a request that has an order in it; any other message gives nothing.
+    """What a notification says, or an answer with orders or trades in it; any other message gives nothing.
+
+    What was asked for (open orders, past trades) is a look-back, what is answered to `buy`, `edit` and the like is not.
 
     Raises:
         RecordError: it is no message.
     """
     found = decoded(message)
-    result = found.get("result")
-    if isinstance(result, Mapping):
-        if isinstance(result.get("order"), Mapping):
-            return changes({"orders": [result["order"]], "trades": result.get("trades")})
-        return [order(result)] if "order_id" in result and "order_state" in result else []
+    if "result" in found:
+        return _answered(found["result"])
     params = found.get("params")
     if not isinstance(params, Mapping):
         return []
@@ -78,6 +78,19 @@ def updates(message: object) -> list[Update]:
     if channel.startswith("user.changes."):
         return [update for each in given for update in changes(each)]
     return []
+
+
+def _answered(result: object) -> list[Update]:
+    if isinstance(result, Mapping):
+        if isinstance(result.get("order"), Mapping):
+            return changes({"orders": [result["order"]], "trades": result.get("trades")})
+        if "order_id" in result and "order_state" in result:
+            return [order(result)]
+        result = result.get("trades")
+    given = [each for each in result if isinstance(each, Mapping)] if isinstance(result, list) else []
+    told_trades = [update for each in given if "trade_id" in each for update in trade(each)]
+    told_orders = [order(each) for each in given if "order_state" in each]
+    return [each | {"origin": "lookback"} for each in (*told_trades, *told_orders)]
 
 
 def changes(data: Mapping[str, Any]) -> list[Update]:
@@ -97,7 +110,7 @@ def order(row: Mapping[str, Any]) -> Update:
         order_status=status,
         order_type=word(ORDER_TYPES, row.get("order_type")),
         time_in_force="post_only" if is_true(row.get("post_only")) else word(TIMES_IN_FORCE, row.get("time_in_force")),
-        price=None if isinstance(row.get("price"), str) else row.get("price"),  # of some it is "market_price"
+        price=None if row.get("price") == "market_price" else row.get("price"),
         stop_price=positive(row.get("trigger_price", row.get("stop_price"))),
         quantity=row.get("amount"),
         cumulative_quantity=row.get("filled_amount"),

@@ -44,7 +44,9 @@ FORCED: Final = {"Liquidated": "liquidation", "Auto-Deleveraging": "adl", "Settl
 
 
 def updates(message: object, user: str = "") -> list[Update]:
-    """What a message says; one of another channel gives nothing.
+    """What a message says, or a row of an answer with fills or orders: that is a look-back.
+
+    One of another channel gives nothing.
 
     Args:
         user: the address for which it came; a message of fills tells it itself.
@@ -53,6 +55,8 @@ def updates(message: object, user: str = "") -> list[Update]:
         RecordError: it is no message.
     """
     found = decoded(message)
+    if "channel" not in found:
+        return _row(found, user)
     data = found.get("data")
     if found.get("channel") == "orderUpdates":
         return [order(each) for each in rows(data, "data")]
@@ -70,6 +74,17 @@ def updates(message: object, user: str = "") -> list[Update]:
         case _:
             return []
     return [each | {"origin": "lookback"} for each in told_updates] if data.get("isSnapshot") is True else told_updates
+
+
+def _row(row: Mapping[str, Any], user: str) -> list[Update]:
+    """A row of the answers to `userFills`, `historicalOrders`, `frontendOpenOrders` and `openOrders`."""
+    if "tid" in row:
+        return [fill(row, user) | {"origin": "lookback"}]
+    if isinstance(row.get("order"), Mapping) and "status" in row:
+        return [order(row) | {"origin": "lookback"}]
+    if "oid" in row and "origSz" in row:
+        return [order({"order": row, "status": "open"}) | {"origin": "lookback"}]
+    return []
 
 
 def order(row: Mapping[str, Any]) -> Update:

@@ -1,7 +1,9 @@
-"""OKX's private channel `orders`, version 5: an order's state together with its last fill.
+"""OKX's private channel `orders`, version 5: an order's state together with its last fill; and answers with the same.
 
 Formats: https://www.okx.com/docs-v5/en/#order-book-trading-trade-ws-order-channel, and of the channel `fills`, which
-tells fills alone, https://www.okx.com/docs-v5/en/#order-book-trading-trade-ws-fills-channel.
+tells fills alone, https://www.okx.com/docs-v5/en/#order-book-trading-trade-ws-fills-channel. Answers:
+https://www.okx.com/docs-v5/en/#order-book-trading-trade-get-order-list and
+https://www.okx.com/docs-v5/en/#order-book-trading-trade-get-transaction-details-last-3-days.
 
 A fee that is paid is negative there. Swaps, futures and options count contracts. The time of a record is that of the
 update (`uTime`), which all messages of an order have; the fill was some ms before.
@@ -21,6 +23,7 @@ from ringbuf.strategies.adapters.value import (
     is_true,
     positive,
     rows,
+    sequence,
     text,
     time_ns,
     told,
@@ -75,16 +78,30 @@ IN_BASE: Final = frozenset({"SPOT", "MARGIN"})
 
 
 def updates(message: object) -> list[Update]:
-    """What a message says; one of another channel than `orders` or `fills` gives nothing.
+    """What a message says, or an answer with a list of orders or transactions: that is a look-back.
+
+    One of another channel than `orders` or `fills` gives nothing.
 
     Raises:
         RecordError: it is no message.
     """
     found = decoded(message)
     about = found.get("arg")
+    if about is None and "op" not in found and "code" in found:
+        return _listed(rows(found.get("data"), "data"))
     channel = about.get("channel") if isinstance(about, Mapping) else None
     read = {"orders": order, "fills": fill}.get(text(channel) or "")
     return [] if read is None else [read(each) for each in rows(found.get("data"), "data")]
+
+
+def _listed(given: list[Mapping[str, Any]]) -> list[Update]:
+    """The rows of an answer, from the oldest on: the latest comes first in it."""
+    found = []
+    for row in reversed(given):
+        read = order if "state" in row else transaction if "tradeId" in row else None
+        if read is not None:
+            found.append(read(row) | {"origin": "lookback"})
+    return found
 
 
 def order(row: Mapping[str, Any]) -> Update:
@@ -124,7 +141,7 @@ def order(row: Mapping[str, Any]) -> Update:
             commission_currency=currency,
             realized_pnl=row.get("fillPnl"),
             trade_type=word(TRADE_TYPES, row.get("category")) or "regular",
-            exchange_seq=_sequence(row.get("tradeId")),
+            exchange_seq=sequence(row.get("tradeId")),
         )
     return finished(update, order_status=row.get("state"), order_type=kind, side=row.get("side"))
 
@@ -142,9 +159,22 @@ def fill(row: Mapping[str, Any]) -> Update:
         last_quantity=row.get("fillSz"),
         liquidity=word(LIQUIDITY, row.get("execType")),
         exchange_ns=time_ns(row.get("ts")),
-        exchange_seq=_sequence(row.get("tradeId")),
+        exchange_seq=sequence(row.get("tradeId")),
     )
     return finished(update, side=row.get("side"))
+
+
+def transaction(row: Mapping[str, Any]) -> Update:
+    """A row of the transaction details: a fill alone, with its fee."""
+    commission, currency = _fee({"fillFee": row.get("fee"), "fillFeeCcy": row.get("feeCcy")})
+    more = told(
+        commission=commission,
+        commission_currency=currency,
+        position_side=word(POSITION_SIDES, row.get("posSide")),
+        realized_pnl=row.get("fillPnl"),
+        quantity_unit="base" if row.get("instType") in IN_BASE else "contracts",
+    )
+    return finished(fill(row) | more)
 
 
 class OkxAdapter(StreamAdapter):
@@ -186,12 +216,6 @@ def _unit(row: Mapping[str, Any]) -> str:
         target == "quote_ccy" or (target is None and row.get("side") == "buy")
     )
     return "quote" if is_money else "base"
-
-
-def _sequence(trade_id: object) -> int | None:
-    """The number of a trade of its instrument, by which trades of one time are in order."""
-    found = identity(trade_id)
-    return int(found) if found is not None and found.isdecimal() else None
 
 
 def _why(row: Mapping[str, Any]) -> str | None:

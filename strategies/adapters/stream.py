@@ -3,7 +3,9 @@
 from collections.abc import Iterable
 from typing import Any
 
+from ringbuf.record.attempt import attempt
 from ringbuf.strategies.adapters.adapter import Adapter, Refused, Update
+from ringbuf.strategies.adapters.value import loaded
 
 
 class StreamAdapter(Adapter):
@@ -13,7 +15,7 @@ class StreamAdapter(Adapter):
     """
 
     def receive(self, message: Any, **given: Any) -> list[Any]:
-        """Take one message, or any number of them in a list.
+        """Take one message, or any number of them in a list; so is an answer that is a list of orders or trades.
 
         Args:
             given: fields of each update that does not tell its own, as `origin="lookback"` for what is told once more.
@@ -21,6 +23,8 @@ class StreamAdapter(Adapter):
         Returns:
             What the target returned and is not None: the deltas, if it is an `OrderPages`.
         """
+        if isinstance(message, str | bytes) and message[:1] in ("[", b"["):
+            message = attempt(message, loaded, message)  # what cannot be read is refused below
         return self.deliver(self.updates, message, **given)
 
     def updates(self, message: Any) -> Iterable[Update | Refused]:

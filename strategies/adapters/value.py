@@ -20,7 +20,9 @@ NANOSECONDS: Final = 10**17
 UNREADABLE: Final = Flag.NUMBER_INVALID | Flag.TIME_INVALID | Flag.WORD_UNKNOWN
 
 _NUMBERS: Final = frozenset(names(Kind.NUMBER))
-_WHOLE: Final = frozenset(names(Kind.TIME)) | frozenset(names(Kind.INTEGER))
+_TIMES: Final = frozenset(names(Kind.TIME))
+_EXACT: Final = 1 << 53
+_MAGNITUDE: Final = 300
 _LATEST: Final = (1 << 63) - 1
 _USUAL: Final = re.compile(r"-?[0-9]{1,30}(?:\.[0-9]{1,30})?")
 
@@ -34,12 +36,17 @@ def decoded(message: object) -> Mapping[str, Any]:
     found = message
     if isinstance(message, str | bytes | bytearray):
         try:
-            found = json.loads(message, parse_float=Decimal)
+            found = loaded(message)
         except ValueError as error:
             raise RecordError(f"{shown(message)} is no JSON", "give what the venue sent") from error
     if not isinstance(found, Mapping):
         raise RecordError(f"{shown(message)} is no message", "give one, as a mapping or as its text")
     return found
+
+
+def loaded(text: str | bytes | bytearray) -> Any:
+    """The value of JSON text, of which the numbers keep all their digits. What is none raises `ValueError`."""
+    return json.loads(text, parse_float=Decimal)
 
 
 def rows(found: object, where: str) -> list[Mapping[str, Any]]:
@@ -79,6 +86,17 @@ def identity(given: object) -> str | None:
     return None if found is None or found == "0" or found.startswith("-") else found
 
 
+def liquidity(is_maker: object) -> str | None:
+    """Who was first in the book."""
+    return ("maker" if is_maker else "taker") if isinstance(is_maker, bool) else None
+
+
+def sequence(trade_id: object) -> int | None:
+    """The number of a trade of its instrument, by which trades of one time are in order."""
+    found = identity(trade_id)
+    return int(found) if found is not None and found.isdecimal() else None
+
+
 def is_positive(given: object) -> bool:
     """Whether it is a number above zero."""
     found = decimal(given)
@@ -87,6 +105,8 @@ def is_positive(given: object) -> bool:
 
 def positive(given: Any) -> Any:
     """A number as it was sent; None where zero says that there is none."""
+    if type(given) is str:
+        return given if given.strip("0.") else None
     return given if decimal(given) != 0 else None
 
 
@@ -132,9 +152,10 @@ def finished(update: Update, **words: object) -> Update:
     Args:
         words: the venue's word for each field, which is not known if the update has no such field.
     """
-    odd = {name: given for name, given in words.items() if given not in (None, "") and name not in update}
-    odd |= {name: update.pop(name) for name in [each for each, value in update.items() if not _fits(each, value)]}
-    if odd:
+    odd = {name: given for name, given in words.items() if name not in update and given not in (None, "")}
+    unfit = [name for name, value in update.items() if not _fits(name, value)]
+    if odd or unfit:
+        odd |= {name: update.pop(name) for name in unfit}
         notes = [f"{name} {shown(given)}" for name, given in odd.items()]
         update["text"] = "; ".join([*([update["text"]] if "text" in update else []), *notes])
     return update
@@ -144,11 +165,15 @@ def _fits(name: str, value: Any) -> bool:
     """Whether a field can have a value; the usual ones are told on a short way."""
     kind = type(value)
     if name in _NUMBERS:
-        if kind is str and _USUAL.fullmatch(value):
-            return True
-    elif name in _WHOLE:
-        if kind is int and UNCLEAR[1] <= value <= _LATEST:
-            return True
-    elif kind is str:
-        return True
-    return not salvage({name: value})[1] & UNREADABLE
+        if kind is str:
+            is_usual = _USUAL.fullmatch(value) is not None
+        else:
+            is_usual = kind is float or (kind is int and -_EXACT < value < _EXACT)
+            is_usual = is_usual or (kind is Decimal and value.is_finite() and abs(value.adjusted()) < _MAGNITUDE)
+    elif name in _TIMES:
+        is_usual = kind is int and UNCLEAR[1] <= value <= _LATEST
+    elif name == "exchange_seq":
+        is_usual = kind is int and 0 <= value <= _LATEST
+    else:
+        is_usual = kind is str
+    return is_usual or not salvage({name: value})[1] & UNREADABLE

@@ -67,7 +67,7 @@ def test_what_is_no_message_is_refused_and_listed(venue: str, message: Any) -> N
         READ[venue](message)
     adapter = ADAPTERS[venue](Inventory(), exchange=venue, account="A1", strategy="mm")
     assert adapter.receive(message) == []
-    assert len(adapter.refused) == (0 if message == [] else 1)
+    assert len(adapter.refused) == (0 if message == "[]" else 1)
 
 
 @pytest.mark.parametrize("venue", READ)
@@ -99,6 +99,18 @@ def test_a_message_with_nothing_in_it_is_refused_and_not_lost(venue: str) -> Non
     adapter = ADAPTERS[venue](Inventory(), exchange=venue, account="A1", strategy="mm")
     assert adapter.receive(messages[venue]) == []
     assert len(adapter.refused) == len(messages[venue])
+
+
+@pytest.mark.parametrize("venue", ["binance", "hyperliquid"])
+def test_an_answer_may_be_a_list_in_text(venue: str) -> None:
+    found = json.loads((TESTS / "messages" / "venues" / f"{venue}.json").read_text())
+    texts = [each["message"] for each in found if each["name"].startswith(("the answer", "a row"))]
+    inventory = Inventory()
+    adapter = ADAPTERS[venue](inventory, exchange=venue, account="A1", strategy="mm")
+    assert len(adapter.receive(f"[{','.join(texts)}]")) >= len(texts) > 1
+    assert not adapter.refused
+    assert adapter.receive("[torn") == []
+    assert len(adapter.refused) == 1
 
 
 def test_a_hyperliquid_fill_in_userevents_is_a_liquidation_if_the_account_is_its_address() -> None:

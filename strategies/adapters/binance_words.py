@@ -1,0 +1,53 @@
+"""The words and numbers that Binance's streams and answers share."""
+
+import re
+from typing import Final
+
+STATUSES: Final = {
+    "PENDING_NEW": "pending_new",
+    "NEW": "new",
+    "NEW_INSURANCE": "new",
+    "NEW_ADL": "new",
+    "PARTIALLY_FILLED": "partially_filled",
+    "FILLED": "filled",
+    "CANCELED": "canceled",
+    "PENDING_CANCEL": "pending_cancel",
+    "REJECTED": "rejected",
+    "EXPIRED": "expired",
+    "EXPIRED_IN_MATCH": "expired",
+}
+ORDER_TYPES: Final = {
+    "LIMIT": "limit",
+    "LIMIT_MAKER": "limit",
+    "MARKET": "market",
+    "LIQUIDATION": "market",
+    "STOP_LOSS": "stop",
+    "STOP_LOSS_LIMIT": "stop_limit",
+    "TAKE_PROFIT": "take_profit",
+    "TAKE_PROFIT_LIMIT": "take_profit_limit",
+}
+FUTURES_ORDER_TYPES: Final = ORDER_TYPES | {
+    "STOP": "stop_limit",
+    "STOP_MARKET": "stop",
+    "TAKE_PROFIT": "take_profit_limit",
+    "TAKE_PROFIT_MARKET": "take_profit",
+    "TRAILING_STOP_MARKET": "trailing_stop",
+}
+TIMES_IN_FORCE: Final = {
+    "GTC": "gtc",
+    "GTE_GTC": "gtc",
+    "IOC": "ioc",
+    "FOK": "fok",
+    "GTX": "post_only",
+    "RPI": "post_only",
+    "GTD": "gtd",
+}
+SIDES: Final = {"BUY": "buy", "SELL": "sell"}
+POSITION_SIDES: Final = {"BOTH": "both", "LONG": "long", "SHORT": "short"}
+_COIN_MARGINED: Final = re.compile(r"[A-Z0-9]+USD_(?:PERP|[0-9]{6})")
+
+
+def quantity_unit(symbol: object, unit: object = None) -> str:
+    """What quantities of a symbol count: futures that are margined in the coin (`CM`) count contracts."""
+    is_coin = unit == "CM" or (isinstance(symbol, str) and _COIN_MARGINED.fullmatch(symbol) is not None)
+    return "contracts" if is_coin else "base"
