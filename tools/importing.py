@@ -1,5 +1,6 @@
 """`ringbuf import --check FILE`: what an adapter makes of saved messages, before anything is recorded."""
 
+import json
 import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,12 +9,13 @@ from typing import Any, Final, TextIO
 
 import click
 
-from ringbuf.conformance.check import RUNS, Check, check
+from ringbuf.conformance.check import Check, check
 from ringbuf.conformance.ending import Ending
 from ringbuf.conformance.named import named_adapter
 from ringbuf.conformance.play import maker
 from ringbuf.conformance.saved import Saved, read_messages
 from ringbuf.errors import ConfigurationError
+from ringbuf.record.attempt import attempt
 from ringbuf.record.value import shown
 from ringbuf.strategies.adapters.adapter import LOGGER
 from ringbuf.strategies.adapters.mapping import FieldMapping
@@ -46,9 +48,7 @@ _POSITION: Final = ("POSITION", "QUANTITY", "OPEN BUY", "OPEN SELL")
 @click.option(
     "--runs",
     type=click.IntRange(min=0),
-    default=RUNS,
-    show_default=True,
-    help="Streams of each kind: in any order, repeated, with losses and then a snapshot.",
+    help="Streams of each kind: in any order, repeated, with losses and then a snapshot; by default up to 10.",
 )
 @json_option
 @click.pass_context
@@ -60,7 +60,7 @@ def importing(
     mapping: Path | None,
     exchange: str,
     account: str,
-    runs: int,
+    runs: int | None,
     as_json: bool,
 ) -> None:
     """Try the messages of FILE on an adapter; `-` is stdin.
@@ -116,7 +116,7 @@ def _described(saved: list[Saved], found: Check) -> dict[str, Any]:
         "silent": [saved[place].number for place in played.silent],
         "kept": found.is_kept,
         "refused": [
-            {"number": saved[place].number, "why": each.why, "kind": each.kind, "message": shown(each.message)}
+            {"number": saved[place].number, "why": each.why, "kind": each.kind, "message": _whole(each.message)}
             for place, each in played.refused
         ],
         "flagged": [
@@ -149,6 +149,11 @@ def _described(saved: list[Saved], found: Check) -> dict[str, Any]:
         "runs": found.runs,
         "different": [each._asdict() for each in found.different],
     }
+
+
+def _whole(message: Any) -> str:
+    """A message as it was saved, as far as it can be written in JSON."""
+    return message if isinstance(message, str) else attempt(shown(message), json.dumps, message, default=str)
 
 
 def _number(value: Any) -> str | None:

@@ -8,7 +8,9 @@ from ringbuf.conformance.ending import Ending
 from ringbuf.conformance.play import Make, Played, play
 
 RUNS: Final = 10
-"""Streams of each kind."""
+"""Streams of each kind, or fewer where there are many messages."""
+PLAYED: Final = 20_000
+"""So many messages are played in streams of a kind, if nothing else is said."""
 
 
 class Difference(NamedTuple):
@@ -47,7 +49,12 @@ class Check(NamedTuple):
 
 
 def check(
-    make: Make, messages: Sequence[Any], *, snapshot: Sequence[Any] | None = None, runs: int = RUNS, seed: int = 1
+    make: Make,
+    messages: Sequence[Any],
+    *,
+    snapshot: Sequence[Any] | None = None,
+    runs: int | None = None,
+    seed: int = 1,
 ) -> Check:
     """Play messages as they came, then in streams that arrive otherwise; all must end the same.
 
@@ -55,9 +62,12 @@ def check(
         make: makes the adapter, as `maker` gives it.
         snapshot: what the venue answers when it is asked after a loss: all orders and trades as they are at the end.
             By default a look back over all messages.
-        runs: so many streams of each kind; 0 plays the messages only as they came.
+        runs: so many streams of each kind; 0 plays the messages only as they came. By default 10, fewer of more than
+            2,000 messages, and at least one.
         seed: of chance.
     """
+    if runs is None:
+        runs = max(1, min(RUNS, PLAYED // max(1, len(messages))))
     played = play(make, messages)
     different = []
     for run in range(1, runs + 1):

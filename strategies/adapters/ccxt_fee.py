@@ -50,10 +50,11 @@ def fees_of(message: Message) -> list[Fee]:
 
 
 def _sums(message: Message, value: Any, key: str) -> dict[str, Decimal]:
-    found: dict[str, list[Decimal]] = {}
-    for currency, cost in _costs(message, value, key):
-        found.setdefault(currency, []).append(cost)
-    return {currency: total(costs) for currency, costs in found.items()}
+    found: dict[str, Decimal] = {}
+    for currency, cost in _costs(message, value, key) if value else ():
+        known = found.get(currency)
+        found[currency] = cost if known is None else total([known, cost])
+    return found
 
 
 def _costs(message: Message, value: Any, key: str) -> Iterator[tuple[str, Decimal]]:

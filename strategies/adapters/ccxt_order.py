@@ -20,7 +20,7 @@ from ringbuf.record.value import shown
 from ringbuf.record.words import look_up
 from ringbuf.strategies.adapters.adapter import Refused, Update
 from ringbuf.strategies.adapters.ccxt_fee import fees_of, fees_text
-from ringbuf.strategies.adapters.ccxt_quantities import Quantities, read_quantities
+from ringbuf.strategies.adapters.ccxt_quantities import EQUAL, Quantities, read_quantities
 from ringbuf.strategies.adapters.ccxt_raw import Raw
 from ringbuf.strategies.adapters.ccxt_trade import put_side, quantity_of, read_trade
 from ringbuf.strategies.adapters.message import CONTRADICTION, Message
@@ -64,6 +64,8 @@ def read_order(order: Any) -> list[Update | Refused]:
         message.get("status"), told, [each for each in map(quantity_of, trades) if each is not None]
     ):
         message.note(f"{CONTRADICTION}{each}")
+    if _is_beyond_limit(message, quantities):
+        message.note(f"{CONTRADICTION}average {message.get('average')}, limit {message.get('price')}")
     quantities.put(message, status)
     reason = raw.reason if status in ("rejected", "canceled", "expired") else None
     return [message.finished(reason, fees_text(fees_of(message))), *trades]
@@ -109,6 +111,15 @@ def _put_type(message: Message, raw: Raw, quantities: Quantities) -> None:
     word = "post_only" if message.get("postOnly") is True else message.get("timeInForce")
     message.put_word("time_in_force", TIMES_IN_FORCE.get(word.lower(), word) if isinstance(word, str) else word)
     message.put(position_effect="reduce_only" if message.get("reduceOnly") is True else None)
+
+
+def _is_beyond_limit(message: Message, quantities: Quantities) -> bool:
+    """Whether a limit order was filled at a worse price than its limit."""
+    price, average = message.number("price"), quantities.average
+    if message.get("type") != "limit" or not price or average is None:
+        return False
+    beyond = average - price if message.update.get("side") == "buy" else price - average
+    return beyond > EQUAL * price
 
 
 def _above_zero(message: Message, *keys: str) -> Any:

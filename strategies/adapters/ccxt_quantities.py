@@ -16,7 +16,7 @@ from ringbuf.strategies.adapters.message import CONTRADICTION, Message, plain, t
 
 OVER: Final = frozenset({"filled", "canceled", "expired", "rejected"})
 EQUAL: Final = Decimal("1e-9")
-"""Quantities that differ by less than this part are the same: some were floats on their way."""
+"""Numbers that differ by less than this part are the same: some were floats on their way."""
 NEAR: Final = Decimal("0.05")
 """A market buy of so much money that was filled has spent it, but for this part at most."""
 ZERO: Final = Decimal(0)

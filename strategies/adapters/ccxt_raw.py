@@ -3,8 +3,10 @@
 import math
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, Final
 
+from ringbuf.record.attempt import attempt
 from ringbuf.record.words import look_up
 
 DEPTH: Final = 4
@@ -54,6 +56,9 @@ SEQUENCES: Final = ("seq", "sequence_id", "trade_seq")
 PROFITS: Final = ("execPnl", "realizedPnl", "fillPnl", "closedPnl", "realized_pnl", "deal_profit", "profit_loss", "pnl")
 
 
+_DIGITS: Final = frozenset("+-.0123456789")
+
+
 class Raw:
     """The raw message; an empty one says nothing.
 
@@ -63,7 +68,6 @@ class Raw:
 
     def __init__(self, info: object) -> None:
         self._info: Mapping[str, Any] = info if isinstance(info, Mapping) else {}
-        self._numbers: frozenset[float] | None = None
 
     def get(self, *keys: str) -> Any:
         """The first value that is told under one of these names."""
@@ -75,9 +79,12 @@ class Raw:
 
     def tells(self, number: Any) -> bool:
         """Whether a number is in the message, whatever its sign; of a message without numbers nobody can say."""
-        if self._numbers is None:
-            self._numbers = frozenset(abs(each) for each in _numbers(self._info, DEPTH))
-        return not self._numbers or abs(float(number)) in self._numbers
+        wanted, has_numbers = float(number), False
+        for each in _numbers(self._info, DEPTH):
+            if each in (wanted, -wanted):
+                return True
+            has_numbers = True
+        return not has_numbers
 
     @property
     def position_side(self) -> str | None:
@@ -133,22 +140,19 @@ class Raw:
         return word if word in ADJUSTED else None
 
 
+@lru_cache(1_024)
 def _snake(word: str) -> str:
     parts = "".join(f"_{each}" if each.isupper() else each for each in word) if not word.isupper() else word
     return "_".join(each for each in parts.replace("-", "_").replace(" ", "_").lower().split("_") if each)
 
 
-def _numbers(value: object, depth: int) -> Iterator[float]:
-    if isinstance(value, Mapping) and depth:
-        for each in value.values():
+def _numbers(value: Any, depth: int) -> Iterator[float]:
+    for each in value.values() if isinstance(value, Mapping) else value:
+        kind = type(each)
+        if kind is str:
+            if each[:1] in _DIGITS and (number := attempt(math.nan, float, each)) == number:
+                yield number
+        elif kind is int or kind is float or kind is Decimal:
+            yield attempt(math.nan, float, each)
+        elif isinstance(each, Mapping | list | tuple) and depth:
             yield from _numbers(each, depth - 1)
-    elif isinstance(value, list | tuple) and depth:
-        for each in value:
-            yield from _numbers(each, depth - 1)
-    elif isinstance(value, str | int | float | Decimal) and not isinstance(value, bool):
-        try:
-            number = float(value)
-        except (ValueError, OverflowError):
-            return
-        if math.isfinite(number):
-            yield number

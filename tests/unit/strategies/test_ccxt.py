@@ -147,6 +147,8 @@ def test_nothing_remaining_of_an_order_that_works_is_left_out_and_noted() -> Non
         ({"status": "canceled", "filled": 10.0, "remaining": 0.0}, "canceled, filled 10 of 10"),
         ({"status": "rejected", "filled": 3.0, "remaining": 5.0}, "amount 10, filled 3, remaining 5"),
         ({"amount": -10.0}, "amount -10"),
+        ({"filled": 4.0, "remaining": 6.0, "average": 101.0, "price": 100.0}, "average 101.0, limit 100.0"),
+        ({"filled": 4.0, "remaining": 6.0, "average": 99.0, "side": "sell"}, "average 99.0, limit 100.0"),
         ({"filled": 1.0, "remaining": 9.0, "trades": [trade()]}, "filled 1, its trades 4"),
         (
             {"fee": {"cost": 1, "currency": "USDT"}, "fees": [{"cost": 2, "currency": "USDT"}]},
@@ -169,6 +171,8 @@ def test_what_cannot_all_be_right_is_kept_and_noted(values: dict[str, Any], said
         {"status": "canceled", "filled": 4.0, "remaining": 6.0},
         {"status": "closed", "filled": 10.0, "remaining": 0.0, "cost": 7e9},  # of a leverage, or a limit price
         {"filled": 4.0, "remaining": 6.0, "trades": [trade()]},
+        {"filled": 4.0, "remaining": 6.0, "average": 99.0},
+        {"filled": 4.0, "remaining": 6.0, "average": 101.0, "side": "sell"},
         {"fee": {"cost": "0.10", "currency": "USDT"}, "fees": [{"cost": 0.1, "currency": "USDT"}], "text": None},
     ],
 )
