@@ -45,8 +45,8 @@ def test_a_writer_killed_at_this_step_neither_loses_nor_doubles(
     step: Step, occurrence: int, clickhouse_server: ClickHouse, database: str, data_dir: Path
 ) -> None:
     rings = [Recorded(f"ring-{number}") for number in range(3)]
-    target = ["--clickhouse", clickhouse_server.url, "--database", database]
-    with WriterProcess(data_dir, *target, *QUICK).start(kill_at=(step, occurrence)) as writer:
+    options = ["--clickhouse", clickhouse_server.url, "--database", database, "--stop-timeout", "60", *QUICK]
+    with WriterProcess(data_dir, *options).start(kill_at=(step, occurrence)) as writer:
         while writer.is_alive:
             for ring in rings:
                 ring.record(20)
