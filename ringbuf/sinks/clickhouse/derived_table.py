@@ -1,8 +1,9 @@
 """A table of what is derived from records, of which a row replaces those of its key that have a lower version."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from ringbuf.sinks.clickhouse import row_binary
 from ringbuf.sinks.clickhouse.table import quoted
 
 
@@ -13,11 +14,13 @@ class Statements(NamedTuple):
         database: its name.
         ask: runs a question and gives its rows.
         run: runs a statement.
+        insert: inserts rows, by column as `row_binary` takes them, into a table of these columns.
     """
 
     database: str
     ask: Callable[[str], list[list[Any]]]
     run: Callable[[str], None]
+    insert: Callable[[str, Mapping[str, str], Sequence[Mapping[str, Any]]], None]
 
 
 class DerivedTable(NamedTuple):
@@ -44,3 +47,15 @@ class DerivedTable(NamedTuple):
             f"CREATE TABLE IF NOT EXISTS {quoted(database)}.{quoted(name)} (\n    {listed}\n)"
             f" ENGINE = {self.engine} ORDER BY ({self.key}) SETTINGS non_replicated_deduplication_window = 0"
         )
+
+
+def insert_rows(
+    database: str, name: str, types: Mapping[str, str], rows: Sequence[Mapping[str, Any]]
+) -> tuple[str, list[memoryview]]:
+    """The insert of rows up to its columns, and its body.
+
+    Args:
+        types: of the columns that are given, by name.
+    """
+    into = f"INSERT INTO {quoted(database)}.{quoted(name)} ({', '.join(map(quoted, types))})"
+    return into, [memoryview(row_binary.header(types)), memoryview(row_binary.body(types, rows))]

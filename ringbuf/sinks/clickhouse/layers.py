@@ -29,7 +29,7 @@ class Layers:
     """The tables of one database."""
 
     def __init__(self, statements: Statements) -> None:
-        self._database, self._ask, self._run = statements
+        self._database, self._ask, self._run, _ = statements
         self._sums = Sums(statements)
 
     def ensure(self) -> None:

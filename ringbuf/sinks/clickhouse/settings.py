@@ -44,8 +44,16 @@ class Need(NamedTuple):
 
 Needs = Mapping[str, Need]
 
-ONE_BLOCK: Final[Needs] = {
+OF_ROWS: Final[Needs] = {
     "async_insert": Need(0),
+    "input_format_binary_decode_types_in_binary_format": Need(0),
+    "input_format_with_names_use_header": Need(1),
+    "input_format_with_types_use_header": Need(1),
+}
+"""Rows are told with their columns, as text, and are there when the insert has returned."""
+
+ONE_BLOCK: Final[Needs] = {
+    **OF_ROWS,
     "deduplicate_insert": Need("enable"),
     "insert_deduplicate": Need(1, unless="deduplicate_insert"),
     "max_insert_block_size": Need(MOST_ROWS, floor=MOST_ROWS),
@@ -53,11 +61,8 @@ ONE_BLOCK: Final[Needs] = {
     "min_insert_block_size_rows": Need(MOST_ROWS, floor=MOST_ROWS, unless="min_insert_block_size_bytes"),
     "min_insert_block_size_bytes": Need(MOST_BYTES, floor=MOST_BYTES, unless="min_insert_block_size_rows"),
     "input_format_max_block_size_bytes": Need(0, floor=MOST_BYTES),
-    "input_format_binary_decode_types_in_binary_format": Need(0),
-    "input_format_with_names_use_header": Need(1),
-    "input_format_with_types_use_header": Need(1),
 }
-"""An insert is one block, stored whole or not at all, and once for one token; its header is text."""
+"""An insert is one block, stored whole or not at all, and once for one token."""
 
 AT_ONCE: Final[Needs] = {"async_insert": Need(0)}
 """What was inserted is there."""
@@ -104,7 +109,7 @@ DERIVING: Final[Needs] = {
 
 NOW: Final = {"use_query_cache": 0}
 """The question below sets it unseen, for with the cache it would fail; to set what is so already is always allowed."""
-_ALL: Final = (ONE_BLOCK, AT_ONCE, DEFINING, DROPPING, ASKING, READING, PLANNING, DERIVING)
+_ALL: Final = (OF_ROWS, ONE_BLOCK, AT_ONCE, DEFINING, DROPPING, ASKING, READING, PLANNING, DERIVING)
 _NAMES: Final = sorted({"readonly", *(name for needs in _ALL for name in needs)})
 QUESTION: Final = (
     "SELECT name, value, readonly = 1, ifNull(min, ''), ifNull(max, '') FROM system.settings"

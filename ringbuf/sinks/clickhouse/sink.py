@@ -10,7 +10,7 @@ be, `TableMismatch` if it is not, `SinkUnavailable` for everything else. Message
 
 import contextlib
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from clickhouse_connect.driver.client import Client
@@ -23,7 +23,7 @@ from ringbuf.record.schema import Schema
 from ringbuf.record.seqs import SeqSet
 from ringbuf.record.session import SessionInfo
 from ringbuf.sinks.clickhouse import failure, presence, table, withheld
-from ringbuf.sinks.clickhouse.derived_table import Statements
+from ringbuf.sinks.clickhouse.derived_table import Statements, insert_rows
 from ringbuf.sinks.clickhouse.engine import ANSWER_SECONDS, Engine
 from ringbuf.sinks.clickhouse.failure import REFUSALS
 from ringbuf.sinks.clickhouse.layers import Layers
@@ -36,6 +36,7 @@ from ringbuf.sinks.clickhouse.settings import (
     DERIVING,
     DROPPING,
     NOW,
+    OF_ROWS,
     ONE_BLOCK,
     PLANNING,
     QUESTION,
@@ -163,17 +164,20 @@ class ClickHouseSink:
     @property
     def unique(self) -> UniqueRows:
         """The layer of unique orders and fills."""
-        return UniqueRows(Statements(self.database, self._ask_deriving, self._run_deriving))
+        return UniqueRows(self._statements(self._ask_deriving))
 
     @property
     def layers(self) -> Layers:
         """The tables of what is derived."""
-        return Layers(Statements(self.database, self._ask_for_tables, self._run_deriving))
+        return Layers(self._statements(self._ask_for_tables))
 
     @property
     def sums(self) -> Sums:
         """The layer of sums."""
-        return Sums(Statements(self.database, self._ask_deriving, self._run_deriving))
+        return Sums(self._statements(self._ask_deriving))
+
+    def _statements(self, ask: Callable[[str], list[list[Any]]]) -> Statements:
+        return Statements(self.database, ask, self._run_deriving, self._insert_derived)
 
     def _ask_for_tables(self, sql: str) -> list[list[Any]]:
         with self._errors("looking for the tables of orders and fills"):
@@ -187,6 +191,11 @@ class ClickHouseSink:
 
     def _run_deriving(self, sql: str) -> None:
         self._command(sql, "deriving orders and fills", DERIVING)
+
+    def _insert_derived(self, name: str, types: Mapping[str, str], rows: Sequence[Mapping[str, Any]]) -> None:
+        into, pieces = insert_rows(self.database, name, types, rows)
+        with self._errors(f"inserting rows into {name}"):
+            self._engine.insert(self._connected(), into, pieces, self._sent_with(OF_ROWS))
 
     # Records
 

@@ -146,7 +146,7 @@ class Sums:
     """The layer of one database."""
 
     def __init__(self, statements: Statements) -> None:
-        self._database, self._ask, self._run = statements
+        self._database, self._ask, self._run, _ = statements
 
     def mark(self, minutes: Iterable[int]) -> None:
         """Mark all buckets of some minutes, counted from the epoch, as open; after fills of theirs were inserted."""

@@ -32,6 +32,7 @@ import numpy as np
 
 from ringbuf.errors import InvalidName, TableMismatch
 from ringbuf.record.schema import Schema
+from ringbuf.sinks.clickhouse import row_binary
 
 SORTING_KEY: Final = "session, seq"
 DEDUPLICATION_WINDOW: Final = 10_000
@@ -152,8 +153,7 @@ def insert_into(schema: Schema, database: str) -> str:
 def header(schema: Schema) -> bytes:
     """What stands before the records in the format RowBinaryWithNamesAndTypes."""
     named = [group[0] for group in _columns(schema)]
-    texts = [column.name for column in named] + [column.type for column in named]
-    return _varint(len(named)) + b"".join(_varint(len(text)) + text.encode() for text in texts)
+    return row_binary.header({column.name: column.type for column in named})
 
 
 def column_type(schema: Schema, name: str) -> str:
@@ -242,11 +242,6 @@ def check_engine(name: str, found: FoundTable, engine: str, sorting_key: str) ->
         raise _mismatch(name, f"engine is {found.engine}", engine)
     if found.sorting_key != sorting_key:
         raise _mismatch(name, f"sorting key is ({found.sorting_key})", f"({sorting_key})")
-
-
-def _varint(number: int) -> bytes:
-    low = bytes([number % 128])
-    return low if number < 128 else bytes([low[0] | 128]) + _varint(number // 128)
 
 
 def _mismatch(

@@ -1,10 +1,7 @@
 """Reading and writing the layer `unique` (`unique.py`): what deriving its rows needs of the database."""
 
-import json
-import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from decimal import Decimal
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from ringbuf.record.execution import EXECUTION
@@ -12,7 +9,7 @@ from ringbuf.record.seqs import Range, SeqSet
 from ringbuf.sinks.clickhouse import unique
 from ringbuf.sinks.clickhouse.derived_table import Statements
 from ringbuf.sinks.clickhouse.plain import plain_copies, plain_fills, plain_orders
-from ringbuf.sinks.clickhouse.table import TIME, literal, quoted, table_name
+from ringbuf.sinks.clickhouse.table import literal, quoted, table_name
 from ringbuf.sinks.clickhouse.views.reports import FUNDING
 from ringbuf.trading.states import NO_ID
 
@@ -21,11 +18,8 @@ RecordId = tuple[int, int]
 FillKey = tuple[int, Instrument, int, int]
 """Minute since the epoch in which it counts, instrument, session and seq."""
 
-PIECE_SIZE: Final = 2_000_000
-"""Characters of rows in one statement."""
 MOST_OF_AN_ID: Final = 1_000
 """An id under which more orders are known tells of none of them: it is a label."""
-_AS_TIME: Final = "fromUnixTimestamp64Nano"
 _INSTRUMENT: Final = "exchange, account, symbol, simulated"
 _SIMULATED: Final = "CAST(origin = 'simulated', 'Bool')"
 _NONE: Final = ", ".join(literal(each) for each in sorted(NO_ID))
@@ -78,7 +72,7 @@ class UniqueRows:
     """The layer of one database."""
 
     def __init__(self, statements: Statements) -> None:
-        self._database, self._ask, self._run = statements
+        self._database, self._ask, self._run, self._insert_rows = statements
         self._latest: int | None = None
         self._records = table_name(EXECUTION, self._database)
         self._named = {name: f"{quoted(self._database)}.{quoted(name)}" for name in unique.TABLES}
@@ -284,32 +278,10 @@ class UniqueRows:
         self._insert("derived", rows, {})
 
     def _insert(self, name: str, rows: Sequence[Mapping[str, Any]], more: Mapping[str, Any]) -> None:
-        if not rows:
-            return
-        columns = list({**rows[0], **more})
-        types = unique.TABLES[name].columns
-        lines = (json.dumps([_written({**row, **more}[column]) for column in columns]) for row in rows)
-        structure = ", ".join(f"{quoted(each)} {'Int64' if types[each] == TIME else types[each]}" for each in columns)
-        shown = [f"{_AS_TIME}({quoted(each)}, 'UTC')" if types[each] == TIME else quoted(each) for each in columns]
-        for some in _in_pieces(lines):
-            self._run(
-                f"INSERT INTO {self._named[name]} ({', '.join(map(quoted, columns))}) SELECT {', '.join(shown)}"
-                f" FROM format(JSONCompactEachRow, {literal(structure)}, {literal(some)})"
-            )
-
-
-def _in_pieces(lines: Iterable[str]) -> Iterator[str]:
-    """Lines, joined as long as a statement may well be."""
-    piece: list[str] = []
-    size = 0
-    for line in lines:
-        if piece and size + len(line) > PIECE_SIZE:
-            yield "\n".join(piece)
-            piece, size = [], 0
-        piece.append(line)
-        size += len(line)
-    if piece:
-        yield "\n".join(piece)
+        if rows:
+            types = unique.TABLES[name].columns
+            whole = [{**row, **more} for row in rows]
+            self._insert_rows(name, {each: types[each] for each in whole[0]}, whole)
 
 
 def _range(row: Sequence[str]) -> Range:
@@ -330,12 +302,6 @@ def _value(name: str, value: Any) -> Any:
     if name in EXECUTION.words or kind == "S":
         return value
     return float(value) if kind == "f" else int(value)
-
-
-def _written(value: Any) -> Any:
-    if isinstance(value, Decimal):
-        return f"{value:f}"
-    return value if not isinstance(value, float) or math.isfinite(value) else str(value)
 
 
 def _instrument(row: Sequence[Any]) -> Instrument:
