@@ -18,7 +18,8 @@ from ringbuf.record.seqs import Range, SeqSet
 from ringbuf.sinks.clickhouse.engine import Server
 from ringbuf.sinks.clickhouse.sink import ClickHouseSink
 from ringbuf.sinks.clickhouse.table import literal, quoted
-from ringbuf.writer.derive.deriver import Deriver
+from ringbuf.writer.derive.deriver import FEW, Deriver
+from ringbuf.writer.derive.memory import rows_of
 
 SIZES: Final = {100_000: 3, 10: 30}
 """How many inserts of each size are measured."""
@@ -89,12 +90,13 @@ def insert_cost(server: ClickHouse, database: str, flow: OrderFlow, first: int, 
     with closing(ClickHouseSink(Server(server.url, timeout=600.0), database)) as sink:
         for size, count in sizes.items():
             session += 1_000
+            deriver = Deriver(sink.unique, sink.sums)
             orders = -(-(EARLIER + size * count) // PER_ORDER)
             records = flow._replace(first_session=session).records(first, orders)
             first += orders
-            _measured(server, sink, records[:EARLIER])
+            _measured(server, sink, deriver, records[:EARLIER])
             begins = range(EARLIER, EARLIER + size * count, size)
-            windows = [_measured(server, sink, records[each : each + size]) for each in begins]
+            windows = [_measured(server, sink, deriver, records[each : each + size]) for each in begins]
             rows.append(_row(server, database, size, windows))
             _check(server, database, session, records[: begins.stop])
     return Section("an insert", rows, ("insert_cpu_ms", "both_cpu_ms"), "ms", NOTE)
@@ -113,13 +115,14 @@ def _check(server: ClickHouse, database: str, session: int, records: Records) ->
         raise RingbufError(f"of {expected} fills that were inserted and derived the view `fills` has {found}")
 
 
-def _measured(server: ClickHouse, sink: ClickHouseSink, records: Records) -> tuple[_Window, _Window]:
+def _measured(server: ClickHouse, sink: ClickHouseSink, deriver: Deriver, records: Records) -> tuple[_Window, _Window]:
     """Insert some records, then derive them."""
     with _Window(server) as insert:
         token = f"cost {records['session'][0]} {records['seq'][0]}"
         sink.insert(EXECUTION, [memoryview(records.tobytes())], len(records), token)
     with _Window(server) as derive:
-        Deriver(sink.unique, sink.sums).derive(_ranges(records))
+        deriver.remember(rows_of([memoryview(records.tobytes())]) if len(records) <= FEW else {})
+        deriver.derive(_ranges(records))
     return insert, derive
 
 

@@ -1,19 +1,17 @@
 """Records with all that have an order or a trade in common with them: what a row follows from."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any, Final
 
-from ringbuf.sinks.clickhouse.unique_rows import Chosen, Instrument, KnownId, RecordId, UniqueRows
+from ringbuf.sinks.clickhouse.unique_rows import Chosen, Instrument, KnownId, NamedId, RecordId, UniqueRows
 from ringbuf.trading.report import CHANGES
 from ringbuf.trading.states import NO_ID
+from ringbuf.writer.derive.memory import Memory, Row
 
 NAMES: Final = ("client_order_id", "orig_client_order_id")
 TRADE_IDS: Final = ("trade_id", "report_id", "ref_id")
 _CHANGES: Final = {each.name.lower() for each in CHANGES}
-
-Row = Mapping[str, Any]
-"""A record, or what is derived from records, by the names of its columns."""
 
 
 class Closure:
@@ -21,34 +19,35 @@ class Closure:
 
     Attributes:
         rows: the records by (session, seq).
-        orders: the keys of the orders that were known of them.
+        orders: the keys of the orders that were known of them, and stand.
         ids: under which ids what was known of them.
-
-    Args:
-        recent: records that need not be read again; those that are read are added. A record never changes.
     """
 
-    def __init__(self, rows: UniqueRows, chosen: Chosen, recent: dict[RecordId, Row]) -> None:
+    def __init__(self, rows: UniqueRows, chosen: Chosen, memory: Memory) -> None:
         self._source = rows
-        self._recent = recent
+        self._memory = memory
         self.rows: dict[RecordId, Row] = {}
-        self.orders: set[tuple[Instrument, str]] = set()
+        self.orders: set[NamedId] = set()
         self.ids: set[KnownId] = set()
-        self._keys: set[tuple[Instrument, str]] = set()
-        self._names: set[tuple[Instrument, str]] = set()
-        self._searched: set[tuple[Instrument, str]] = set()
+        self._keys: set[NamedId] = set()
+        self._names: set[NamedId] = set()
+        self._searched: set[NamedId] = set()
         new = self._read(chosen) if chosen.ranges or chosen.singles else []
         while new:
             missing = self._related(new) - self.rows.keys()
             new = self._read(Chosen((), sorted(missing))) if missing else []
 
-    def has_grown(self) -> bool:
+    def has_grown(self, written: Collection[NamedId] = ()) -> bool:
         """Whether somebody else has meanwhile derived records that belong to them.
 
         Whoever inserts its rows last sees those of the other. If it did not look, a row that lacks records might stay.
+
+        Args:
+            written: the keys of orders that were inserted since.
         """
         keys = self._keys | (self._source.orders_of_trades(self._searched) if self._searched else set())
-        return not self._source.known(keys, self._names).records <= self.rows.keys()
+        known = self._source.known(keys, self._names)
+        return not (known.records <= self.rows.keys() and known.keys <= keys.union(written))
 
     def unnamed_ids(self) -> Iterator[dict[str, Any]]:
         """Under which ids records without an order are known."""
@@ -68,11 +67,15 @@ class Closure:
                 yield [found for each in told(row, TRADE_IDS) for found in by_trade[instrument_of(row), each]]
 
     def _read(self, chosen: Chosen) -> list[Row]:
-        found = {each: self._recent[each] for each in chosen.singles if each in self._recent}
-        left = Chosen(chosen.ranges, [each for each in chosen.singles if each not in found])
-        if left.ranges or left.singles:
-            read = {(each["session"], each["seq"]): each for each in self._source.records(left)}
-            self._recent |= read
+        wanted = [
+            *chosen.singles,
+            *((each.session, seq) for each in chosen.ranges for seq in range(each.first_seq, each.end)),
+        ]
+        remembered = self._memory.records
+        found = {each: remembered[each] for each in wanted if each in remembered}
+        if left := [each for each in wanted if each not in found]:
+            read = {(each["session"], each["seq"]): each for each in self._source.records(Chosen((), left))}
+            remembered |= read
             found |= read
         self.rows |= found
         return list(found.values())
@@ -89,12 +92,17 @@ class Closure:
         if new := searched - self._searched:
             keys |= self._source.orders_of_trades(new)
         self._searched |= searched
-        known = self._source.known(keys - self._keys, ids - self._names)
-        self._keys |= keys | known.orders
+        return self._known(keys - self._keys, ids - self._names)
+
+    def _known(self, keys: set[NamedId], ids: set[NamedId]) -> set[RecordId]:
+        """The records of orders and ids that were not looked for yet, and of the orders that these ids tell of."""
+        known = self._memory.known(keys, ids)
+        self._keys |= keys
         self._names |= ids
-        self.orders |= known.orders
         self.ids |= known.ids
-        return known.records
+        self.orders |= {key for key, order in known.orders.items() if not order.is_removed}
+        more = known.keys - self._keys
+        return known.records | (self._known(more, set()) if more else set())
 
 
 def id_row(instrument: Instrument, name: str, order_key: str, record_id: RecordId) -> dict[str, Any]:

@@ -8,7 +8,7 @@ the database, by the next writer that starts.
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -17,7 +17,9 @@ from ringbuf.journal.step import Step, reached
 from ringbuf.record.seqs import Range, SeqSet
 from ringbuf.sinks.clickhouse.sink import ClickHouseSink
 from ringbuf.sinks.clickhouse.sums import Sums
-from ringbuf.writer.derive.deriver import MANY, MOST_RANGES, Deriver
+from ringbuf.sinks.clickhouse.unique_rows import RecordId
+from ringbuf.writer.derive.deriver import FEW, MANY, MOST_RANGES, Deriver
+from ringbuf.writer.derive.memory import Row, rows_of
 from ringbuf.writer.load.retry import pauses
 from ringbuf.writer.problems import Problems
 
@@ -53,6 +55,7 @@ class Derivation:
         self._problems = problems
         self._lock = threading.Condition()
         self._waiting = SeqSet()
+        self._rows: dict[RecordId, Row] = {}  # of what waits, as far as there are few
         self._left = SeqSet()  # by earlier writers, or by a try that failed; what comes now goes first
         self._is_again = False
         self._at_work = SeqSet()
@@ -71,10 +74,16 @@ class Derivation:
         if self._thread.ident is None:
             self._thread.start()
 
-    def note(self, records: SeqSet) -> None:
-        """Take note of records of EXECUTION that were stored."""
+    def note(self, records: SeqSet, body: Sequence[memoryview] = ()) -> None:
+        """Take note of records of EXECUTION that were stored.
+
+        Args:
+            body: their bytes, if all of them were: then few need not be read from the database.
+        """
+        rows = rows_of(body) if records.count <= FEW else {}
         with self._lock:
             self._waiting |= records
+            self._rows |= rows
             self._lock.notify_all()
 
     def settle(self) -> None:
@@ -133,6 +142,7 @@ class Derivation:
                 deriver = Deriver(sink.unique, sink.sums)
             records = self._next()
             if records:
+                deriver.remember(self._taken_rows())
                 deriver.derive(records, again=self._is_again)
                 reached(Step.ROWS_DERIVED)
                 self._done()
@@ -194,6 +204,11 @@ class Derivation:
             self._waiting -= self._at_work
             self._left -= self._at_work
             return self._at_work
+
+    def _taken_rows(self) -> dict[RecordId, Row]:
+        with self._lock:
+            rows, self._rows = self._rows, {}
+            return rows
 
     def _done(self) -> None:
         with self._lock:

@@ -9,7 +9,7 @@ one pass, and only the rest goes through the rules.
 """
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from hashlib import blake2b
 from operator import itemgetter
 from typing import Any, Final
@@ -18,9 +18,10 @@ from ringbuf.journal.step import Step, reached
 from ringbuf.record.seqs import Range, SeqSet
 from ringbuf.sinks.clickhouse.sums import Sums
 from ringbuf.sinks.clickhouse.unique import INSTRUMENT, MINUTE_NS
-from ringbuf.sinks.clickhouse.unique_rows import Chosen, FillKey, Instrument, KnownId, RecordId, UniqueRows
-from ringbuf.trading.derivation import derive
-from ringbuf.writer.derive.closure import NAMES, TRADE_IDS, Closure, Row, id_row, instrument_of, order_key_row, told
+from ringbuf.sinks.clickhouse.unique_rows import Chosen, FillKey, Instrument, KnownId, KnownOrder, RecordId, UniqueRows
+from ringbuf.trading.derivation import Derived, derive
+from ringbuf.writer.derive.closure import NAMES, TRADE_IDS, Closure, id_row, instrument_of, order_key_row, told
+from ringbuf.writer.derive.memory import Memory, Row
 
 FEW: Final = 1_000
 """So many new records all go through the rules."""
@@ -28,8 +29,6 @@ AT_ONCE: Final = 1_000
 """So many records go through the rules at once."""
 MOST_RANGES: Final = 300
 """In so many ranges at most: each is a condition of the statements."""
-RECENT: Final = 4_000
-"""So many records are kept in memory, since their orders will be derived again."""
 MARKED_NS: Final = 10_000_000_000
 """So long after the end of a minute nobody closes it; shorter than `GRACE_NS`, as clocks may differ a little."""
 MANY: Final = 200_000
@@ -50,7 +49,7 @@ class Deriver:
         self._rows = rows
         self._sums = sums
         self._is_again = False
-        self._recent: dict[RecordId, Row] = {}
+        self._memory = Memory(rows)
         self._marked: dict[int, int] = {}  # by minute until when it need not be marked again
         self._noted = self._derived = SeqSet()
 
@@ -66,8 +65,11 @@ class Deriver:
         self._is_again = again
         for portion in _portions(records.ranges):
             self._derive(portion)
-            while len(self._recent) > RECENT:
-                del self._recent[next(iter(self._recent))]
+            self._memory.shrink()
+
+    def remember(self, records: Mapping[RecordId, Row]) -> None:
+        """Take records that need not be read."""
+        self._memory.records |= records
 
     def note(self) -> None:
         """Note in the database what is derived; what was not noted is derived again by the next writer.
@@ -83,11 +85,13 @@ class Deriver:
         version = self._rows.version()
         count = sum(each.count for each in portion)
         if count <= FEW:
-            present = self._by_rules(Chosen(portion), version) & SeqSet(portion)
+            new = {(each.session, seq) for each in portion for seq in range(each.first_seq, each.end)}
+            present = self._by_rules(Chosen(portion), version, new) & SeqSet(portion)
         else:
+            self._memory.forget()  # what is derived in the database
             present = self._rows.present(portion)
             related = _without(self._rows.related(Chosen(portion)), portion)
-            known = Closure(self._rows, Chosen((), related if len(related) <= MOST_RELATED else ()), self._recent)
+            known = Closure(self._rows, Chosen((), related if len(related) <= MOST_RELATED else ()), self._memory)
             others = _without(known.rows, portion)
             if max(len(related), len(others)) > MOST_RELATED and count > 1:
                 for half in _halves(portion):
@@ -123,30 +127,48 @@ class Deriver:
                 self._marked[minute] = until_ns
         reached(Step.BUCKETS_MARKED)
 
-    def _by_rules(self, chosen: Chosen, version: int) -> SeqSet:
-        """Derive chosen records by the rules, with all that belongs to them; returns which there are."""
-        found = Closure(self._rows, chosen, self._recent)
+    def _by_rules(self, chosen: Chosen, version: int, new: Collection[RecordId] = ()) -> SeqSet:
+        """Derive chosen records by the rules, with all that belongs to them; returns which there are.
+
+        Args:
+            new: records of which nothing was derived before.
+        """
+        found = Closure(self._rows, chosen, self._memory)
         derived = derive(found.rows.values())
-        possible = {_fill_key(each): each for each in _possible_fills(found.rows.values())}
-        fills = {_fill_key(each): _fill_row(each) for each in derived.fills}
-        known = {} if self._is_again else self._rows.contents(possible)
-        self._rows.insert_fills([*fills.values()], version)
-        self._rows.insert_fills([each for key, each in possible.items() if key not in fills], version, removed=True)
-        reached(Step.FILLS_DERIVED)
-        changed = {key for key in known if key not in fills}
-        changed |= {key for key, row in fills.items() if known.get(key) != row["content"]}
-        if self._is_again:
-            changed |= possible.keys()
-        self._mark({minute for minute, *_ in changed}, version)
-        orders = {(instrument_of(each), each["order_key"]) for each in derived.orders}
-        ids = [*_order_ids(derived.orders), *found.unnamed_ids()]
-        self._rows.insert_ids([each for each in ids if _id_key(each) not in found.ids])
-        self._rows.insert_orders(derived.orders, version)
-        gone = [order_key_row(instrument, key) for instrument, key in found.orders - orders]
-        self._rows.insert_orders(gone, version, removed=True)
-        if found.has_grown():
+        self._write_fills(found, derived, version, new)
+        self._write_orders(found, derived, version)
+        if found.has_grown(written={(instrument_of(each), each["order_key"]) for each in derived.orders}):
+            self._memory.forget()
             return self._by_rules(chosen, self._rows.version())
         return SeqSet(Range(session, seq, 1) for session, seq in found.rows)
+
+    def _write_fills(self, found: Closure, derived: Derived, version: int, new: Collection[RecordId]) -> None:
+        """Insert fills that are not there as they should be, remove those that are none, and mark their minutes."""
+        fills = {_fill_key(each): _fill_row(each) for each in derived.fills}
+        possible = {_fill_key(each): each for each in _possible_fills(found.rows.values())}
+        if self._is_again:  # what was begun may be as it should be, and be in no sum yet
+            changed, gone = {*fills}, possible.keys() - fills.keys()
+        else:
+            known = self._memory.contents({key for key in possible if key[2:] not in new})
+            changed = {key for key, row in fills.items() if known.get(key) != row["content"]}
+            gone = known.keys() - fills.keys()
+        self._rows.insert_fills([fills[key] for key in changed], version)
+        self._rows.insert_fills([possible[key] for key in gone], version, removed=True)
+        self._memory.note_contents({key: fills[key]["content"] for key in changed} | dict.fromkeys(gone))
+        reached(Step.FILLS_DERIVED)
+        self._mark({minute for minute, *_ in changed | gone}, version)
+
+    def _write_orders(self, found: Closure, derived: Derived, version: int) -> None:
+        """Insert the orders, under which ids they are known, and remove those that are none any more."""
+        ids = [each for each in (*_order_ids(derived.orders), *found.unnamed_ids()) if _id_key(each) not in found.ids]
+        orders = {(instrument_of(each), each["order_key"]): frozenset(each["record_ids"]) for each in derived.orders}
+        gone = found.orders - orders.keys()
+        self._rows.insert_ids(ids)
+        self._rows.insert_orders(derived.orders, version)
+        self._rows.insert_orders([order_key_row(*each) for each in gone], version, removed=True)
+        self._memory.note_ids(map(_id_key, ids))
+        self._memory.note_orders({key: KnownOrder(records, is_removed=False) for key, records in orders.items()})
+        self._memory.note_orders(dict.fromkeys(gone, KnownOrder(frozenset(), is_removed=True)))
 
 
 def _portions(ranges: Sequence[Range]) -> Iterator[list[Range]]:

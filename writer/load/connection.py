@@ -116,13 +116,16 @@ class Connection:
             Abandoned: the writer stops.
         """
         delivery = Delivery(insert, doubt)
+        is_whole = insert.schema.record_size == EXECUTION.record_size  # and not of an earlier version
         try:
             self._with_table(insert.schema, partial(self._advance, delivery))
         except SinkRefused as error:
+            is_whole = False
             if self._divide(delivery.insert, error, time.monotonic() + self._dividing_seconds) == 0:
                 self._shared.problems.report(error)  # all is stored; somebody should know all the same
         if insert.schema.name == EXECUTION.name:
-            self._shared.derivation.note(insert.records)
+            is_whole = is_whole and delivery.insert is insert
+            self._shared.derivation.note(insert.records, insert.body if is_whole else ())
 
     def lacking(self, schema: Schema, records: SeqSet) -> SeqSet:
         """Which of these records are neither in the database nor in quarantine, nor expired when they came.

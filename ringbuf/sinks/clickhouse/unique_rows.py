@@ -1,7 +1,7 @@
 """Reading and writing the layer `unique` (`unique.py`): what deriving its rows needs of the database."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from ringbuf.record.execution import EXECUTION
@@ -14,6 +14,8 @@ from ringbuf.sinks.clickhouse.views.reports import FUNDING
 from ringbuf.trading.states import NO_ID
 
 Instrument = tuple[str, str, str, bool]
+NamedId = tuple[Instrument, str]
+"""An id, or the key of an order, of an instrument."""
 RecordId = tuple[int, int]
 FillKey = tuple[int, Instrument, int, int]
 """Minute since the epoch in which it counts, instrument, session and seq."""
@@ -35,18 +37,39 @@ class KnownId(NamedTuple):
     record: RecordId
 
 
-class Known(NamedTuple):
-    """What is known under some ids.
+class KnownOrder(NamedTuple):
+    """An order of which there is a row, or was.
 
     Attributes:
-        orders: the keys of orders.
-        records: (session, seq) of records of these orders, and of records without an order.
-        ids: what told of them.
+        records: (session, seq) of those that tell of it.
+        is_removed: whether its row was removed.
     """
 
-    orders: set[tuple[Instrument, str]]
-    records: set[RecordId]
+    records: frozenset[RecordId]
+    is_removed: bool
+
+
+class Known(NamedTuple):
+    """What is known of orders, and under ids.
+
+    Attributes:
+        orders: by their keys; those of which nothing is known are not among them.
+        ids: what is known under each id that is no label.
+    """
+
+    orders: dict[NamedId, KnownOrder]
     ids: set[KnownId]
+
+    @property
+    def records(self) -> set[RecordId]:
+        """Those of the orders, and those without an order."""
+        of_orders = {record for each in self.orders.values() for record in each.records}
+        return of_orders | {each.record for each in self.ids if not each.order_key}
+
+    @property
+    def keys(self) -> set[NamedId]:
+        """The keys of the orders that ids tell of."""
+        return {(each.instrument, each.order_key) for each in self.ids if each.order_key}
 
 
 class Chosen(NamedTuple):
@@ -123,39 +146,40 @@ class UniqueRows:
         rows = self._ask(f"SELECT {', '.join(columns)} FROM {self._records} FINAL WHERE {chosen.condition()}")
         return [{name: _value(name, each) for name, each in zip(EXECUTION.names, row, strict=True)} for row in rows]
 
-    def known(self, keys: Iterable[tuple[Instrument, str]], ids: Iterable[tuple[Instrument, str]]) -> Known:
+    def known(self, keys: Collection[NamedId], ids: Collection[NamedId]) -> Known:
         """What is known of orders by their keys, and under client ids and ids of trades that are no labels."""
-        keys = set(keys)
-        known = self._known_ids(ids)
-        counts = Counter((each.instrument, each.id) for each in known)
-        found = {each for each in known if counts[each.instrument, each.id] <= MOST_OF_AN_ID}
-        keys |= {(each.instrument, each.order_key) for each in found if each.order_key}
-        records = {each.record for each in found if not each.order_key}
-        orders = set()
-        if keys:
-            rows = self._ask(
-                f"SELECT {_INSTRUMENT}, order_key, arrayMap(each -> (toString(each.1), toString(each.2)), record_ids)"
-                f" FROM {self._orders} WHERE ({_INSTRUMENT}, order_key) IN ({_named(keys)})"
+        parts = []
+        if ids:
+            listed = ", ".join(_id_first(*each) for each in sorted(ids))
+            parts.append(
+                f"SELECT DISTINCT {_INSTRUMENT}, id, order_key, [(toString(session), toString(seq))] AS records,"
+                f" 0 AS version, 0 AS is_removed FROM {self._ids} WHERE (id, {_INSTRUMENT}) IN ({listed})"
+                f" LIMIT {MOST_OF_AN_ID + 1} BY id, {_INSTRUMENT}"
             )
-            for row in rows:
-                orders.add((_instrument(row), str(row[4])))
-                records |= {(int(session), int(seq)) for session, seq in row[5]}
-        return Known(orders, records, found)
+        if keys:
+            parts.append(
+                f"SELECT {_INSTRUMENT}, '' AS id, order_key,"
+                " arrayMap(each -> (toString(each.1), toString(each.2)), record_ids) AS records,"
+                f" version, is_removed FROM {self._orders} WHERE ({_INSTRUMENT}, order_key) IN ({_named(keys)})"
+            )
+        if not parts:
+            return Known({}, set())
+        rows = self._ask(f"SELECT * FROM ({' UNION ALL '.join(parts)}) ORDER BY version")
+        known: list[KnownId] = []
+        orders: dict[NamedId, KnownOrder] = {}
+        for *key, name, order_key, records, _, is_removed in rows:
+            instrument, records = _instrument(key), frozenset((int(session), int(seq)) for session, seq in records)
+            if name:
+                known.append(KnownId(instrument, name, order_key, *records))
+            else:
+                before = orders.get((instrument, order_key), KnownOrder(frozenset(), is_removed=True))
+                orders[instrument, order_key] = KnownOrder(before.records | records, bool(is_removed))
+        counts = Counter((each.instrument, each.id) for each in known)
+        return Known(orders, {each for each in known if counts[each.instrument, each.id] <= MOST_OF_AN_ID})
 
-    def _known_ids(self, ids: Iterable[tuple[Instrument, str]]) -> set[KnownId]:
-        ids = list(ids)
-        if not ids:
-            return set()
-        rows = self._ask(
-            f"SELECT {_INSTRUMENT}, id, order_key, toString(session), toString(seq) FROM {self._ids} FINAL"
-            f" WHERE (id, {_INSTRUMENT}) IN ({', '.join(_id_first(*each) for each in sorted(set(ids)))})"
-            f" LIMIT {MOST_OF_AN_ID + 1} BY id, {_INSTRUMENT}"
-        )
-        return {KnownId(_instrument(row), row[4], row[5], (int(row[6]), int(row[7]))) for row in rows}
-
-    def orders_of_trades(self, ids: Iterable[tuple[Instrument, str]]) -> set[tuple[Instrument, str]]:
+    def orders_of_trades(self, ids: Iterable[NamedId]) -> set[NamedId]:
         """The keys of the orders that have fills under such ids of trades or of reports."""
-        found: set[tuple[Instrument, str]] = set()
+        found: set[NamedId] = set()
         for of_instrument, listed in _by_instrument(ids).items():
             texts = ", ".join(literal(each) for each in sorted(listed))
             rows = self._ask(
@@ -263,7 +287,7 @@ class UniqueRows:
         """Insert under which ids orders, or records without one, are known."""
         self._insert("known_ids", rows, {})
 
-    def remove_older(self, orders: Iterable[tuple[Instrument, str]], version: int) -> None:
+    def remove_older(self, orders: Iterable[NamedId], version: int) -> None:
         """Remove orders of these keys that no row of this version or a later one has replaced."""
         if named := _named(orders):
             self._run(
@@ -308,7 +332,7 @@ def _instrument(row: Sequence[Any]) -> Instrument:
     return row[0], row[1], row[2], bool(row[3])
 
 
-def _by_instrument(ids: Iterable[tuple[Instrument, str]]) -> dict[Instrument, set[str]]:
+def _by_instrument(ids: Iterable[NamedId]) -> dict[Instrument, set[str]]:
     found: dict[Instrument, set[str]] = {}
     for instrument, each in ids:
         found.setdefault(instrument, set()).add(each)
@@ -320,7 +344,7 @@ def _tuple(instrument: Instrument, *more: str) -> str:
     return f"({', '.join([*map(literal, texts), str(simulated).lower(), *map(literal, more)])})"
 
 
-def _named(ids: Iterable[tuple[Instrument, str]]) -> str:
+def _named(ids: Iterable[NamedId]) -> str:
     return ", ".join(_tuple(instrument, each) for instrument, each in sorted(set(ids)))
 
 
