@@ -6,7 +6,7 @@ chDB lives in a process of its own: once it is loaded, a process must not fork a
 import json
 import multiprocessing
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from multiprocessing.managers import BaseManager
 from pathlib import Path
 from typing import Any
@@ -25,10 +25,12 @@ from ringbuf.record.session import SessionInfo
 from ringbuf.record.value import blank
 from ringbuf.sinks.clickhouse.engine import PASSWORD_VARIABLE, Embedded, Server
 from ringbuf.sinks.clickhouse.sink import ClickHouseSink
+from ringbuf.sinks.clickhouse.unique_rows import Chosen
 from ringbuf.sinks.sink import Withheld
 from ringbuf.state.data_directory import DataDirectory
 from ringbuf.writer.derive import deriver
 from ringbuf.writer.derive.deriver import FEW, Deriver
+from ringbuf.writer.derive.memory import rows_of
 
 Records = np.ndarray[Any, np.dtype[np.void]]
 ON_SERVER = pytest.mark.parametrize("_prepared", ["open_on_server"], indirect=True)
@@ -40,6 +42,7 @@ class Database:
 
     def __init__(self, engine: Server | Embedded, name: str) -> None:
         self._sink = ClickHouseSink(engine, name)
+        self._deriver: Deriver | None = None
         self._name = name
         self._is_embedded = isinstance(engine, Embedded)
 
@@ -76,7 +79,7 @@ class Database:
         body = [content[start : start + step] for start in range(0, len(content), step)]
         self._sink.insert(schema, body, len(records), token or uuid4().hex)
         if schema.name == EXECUTION.name and few is not None:
-            self.derive(few)
+            self.derive(few, new=body if schema == EXECUTION else None)
 
     def insert_bytes(self, content: bytes, rows: int, schema: Schema = EXECUTION) -> None:
         """Insert whatever these bytes are."""
@@ -92,15 +95,35 @@ class Database:
     def note_sessions(self, sessions: Iterable[tuple[SessionInfo, int]]) -> None:
         self._sink.note_sessions(sessions)
 
-    def derive(self, few: int = FEW, *only: Range) -> None:
-        """Derive all records that are not derived yet, or some; up to `few` of them go through the rules at once."""
-        rows, sums = self._sink.unique, self._sink.sums
+    def derive(self, few: int = FEW, *only: Range, new: Sequence[memoryview] | None = None) -> None:
+        """Derive all records that are not derived yet, or some; up to `few` of them go through the rules at once.
+
+        Args:
+            new: the bytes of those that are to be derived, if nobody can have begun with it.
+        """
+        rows = self._sink.unique
         self._sink.layers.ensure()
-        self._sink.layers.make_again()
+        if self._sink.layers.make_again() or self._deriver is None:
+            self._deriver = Deriver(rows, self._sink.sums)
+        made, self._deriver = self._deriver, None  # it knows nothing for certain after an error
         with mock.patch.object(deriver, "FEW", few):
-            made = Deriver(rows, sums)
-            made.derive(SeqSet(only) if only else rows.pending())
+            made.remember(rows_of(new or []))
+            made.derive(SeqSet(only) if only else rows.pending(), again=new is None)
             made.note()
+        self._deriver = made
+
+    def read(self, *ranges: Range) -> list[dict[str, Any]]:
+        """Records as they are read to be derived."""
+        return self._sink.unique.records(Chosen(ranges))
+
+    def read_back(self, types: Mapping[str, str], rows: Sequence[Mapping[str, Any]]) -> bytes:
+        """Insert rows into a table that has just these columns; what it gives in the format in which they came."""
+        columns = ", ".join(f"`{name}` {type_}" for name, type_ in types.items())
+        name = f"{self._name}.read_back"
+        self.command(f"DROP TABLE IF EXISTS {name} SYNC")
+        self.command(f"CREATE TABLE {name} ({columns}) ENGINE = MergeTree ORDER BY tuple()")
+        self._sink._insert_derived("read_back", types, rows)
+        return bytes(self._sink._connected().raw_query(f"SELECT * FROM {name}", fmt="RowBinaryWithNamesAndTypes"))
 
     def close_sums(self) -> None:
         """Sum and close all buckets that are over."""

@@ -12,6 +12,9 @@ from ringbuf.sinks.clickhouse import unique_rows
 from ringbuf.sinks.clickhouse.views.definitions import RECKONED
 from ringbuf.sinks.clickhouse.views.orders import ORDERS
 from ringbuf.sinks.clickhouse.views.positions import FILLS
+from ringbuf.writer.derive import deriver
+from ringbuf.writer.derive.closure import Closure
+from ringbuf.writer.derive.memory import Memory
 from tests.clickhouse.databases import ON_SERVER, Database, executions
 from tests.clickhouse.test_rules import BASE, given, shuffled
 from tests.model.inferred import random_orders
@@ -96,15 +99,14 @@ def test_a_client_id_of_very_many_orders_is_a_label_and_does_not_join_them(
     views: Database, few: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(unique_rows, "MOST_OF_AN_ID", 8)
-    read: list[int] = []
-    records = unique_rows.UniqueRows.records
+    closures: list[int] = []
 
-    def counted(rows: unique_rows.UniqueRows, chosen: unique_rows.Chosen) -> list[dict[str, Any]]:
-        found = records(rows, chosen)
-        read.append(len(found))
-        return found
+    class Counted(Closure):
+        def __init__(self, rows: unique_rows.UniqueRows, chosen: unique_rows.Chosen, memory: Memory) -> None:
+            super().__init__(rows, chosen, memory)
+            closures.append(len(self.rows))
 
-    monkeypatch.setattr(unique_rows.UniqueRows, "records", counted)
+    monkeypatch.setattr(deriver, "Closure", Counted)
     sent = {**BASE, "client_order_id": "label", "side": "buy"}
     for number in range(20):
         order = {**sent, "order_id": f"o{number}", "quantity": 1.0}
@@ -119,7 +121,7 @@ def test_a_client_id_of_very_many_orders_is_a_label_and_does_not_join_them(
     filled = views.rows(f"SELECT count(), sum(executed_quantity) FROM {name}.orders WHERE order_id != ''")
     assert filled == [(20, Decimal(20))]
     assert views.rows(f"SELECT fills, bought_quote FROM {name}.positions") == [(20, Decimal(40))]
-    assert max(read) < 40
+    assert max(closures) < 40
 
 
 @ON_SERVER

@@ -29,6 +29,8 @@ CLOSE_SECONDS: Final = 10.0
 """How often buckets of sums are closed, if any are over, and how often lost tables are looked for."""
 FIND_SECONDS: Final = 600.0
 """How often is looked for what other writers have left."""
+GIVES_WAY_SECONDS: Final = 30.0
+"""While a backlog is stored, so long passes between portions of what is left."""
 LEFT_AT_ONCE: Final = 50_000
 """So many records are derived at once that earlier writers left; what comes meanwhile waits so long."""
 NOTE_SECONDS: Final = 1.0
@@ -56,7 +58,9 @@ class Derivation:
         self._lock = threading.Condition()
         self._waiting = SeqSet()
         self._rows: dict[RecordId, Row] = {}  # of what waits, as far as there are few
-        self._left = SeqSet()  # by earlier writers, or by a try that failed; what comes now goes first
+        self._left = SeqSet()  # of a backlog, by earlier writers, or by a try that failed; what comes now goes first
+        self._gives_way = False
+        self._left_at = 0.0
         self._is_again = False
         self._at_work = SeqSet()
         self._is_ending = False
@@ -82,8 +86,17 @@ class Derivation:
         """
         rows = rows_of(body) if records.count <= FEW else {}
         with self._lock:
-            self._waiting |= records
-            self._rows |= rows
+            if self._gives_way:
+                self._left |= records
+            else:
+                self._waiting |= records
+                self._rows |= rows
+            self._lock.notify_all()
+
+    def give_way(self, *, to_backlog: bool) -> None:
+        """Let a backlog be stored first, or no longer; what is noted meanwhile is derived after what comes later."""
+        with self._lock:
+            self._gives_way = to_backlog
             self._lock.notify_all()
 
     def settle(self) -> None:
@@ -193,17 +206,24 @@ class Derivation:
         with self._lock:
             self.error = None
             self._lock.wait_for(
-                lambda: bool(self._waiting or self._left) or self._is_ending or self._abandoned.is_set(),
+                lambda: self._has_turn() or self._is_ending or self._abandoned.is_set(),
                 REQUEST_SECONDS,
             )
-            if self._abandoned.is_set():
+            if self._abandoned.is_set() or not (self._has_turn() or self._is_ending):
                 return SeqSet()
             taken = _first(self._waiting, MANY) if self._waiting else _first(self._left, LEFT_AT_ONCE)
+            if not self._waiting:
+                self._left_at = time.monotonic() + GIVES_WAY_SECONDS
             self._is_again = bool(taken & self._left)  # also if the loader has sent again what a killed writer had
             self._at_work = taken
             self._waiting -= self._at_work
             self._left -= self._at_work
             return self._at_work
+
+    def _has_turn(self) -> bool:
+        """Whether something is to be derived now."""
+        may_wait = self._gives_way and time.monotonic() < self._left_at
+        return bool(self._waiting) or (bool(self._left) and not may_wait)
 
     def _taken_rows(self) -> dict[RecordId, Row]:
         with self._lock:

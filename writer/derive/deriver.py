@@ -88,7 +88,6 @@ class Deriver:
             new = {(each.session, seq) for each in portion for seq in range(each.first_seq, each.end)}
             present = self._by_rules(Chosen(portion), version, new) & SeqSet(portion)
         else:
-            self._memory.forget()  # what is derived in the database
             present = self._rows.present(portion)
             related = _without(self._rows.related(Chosen(portion)), portion)
             known = Closure(self._rows, Chosen((), related if len(related) <= MOST_RELATED else ()), self._memory)
@@ -99,6 +98,7 @@ class Deriver:
                 return
             self._in_database(Chosen(portion, others), version, known.of_unnamed())
             self._rows.remove_older(known.orders, version)
+            self._memory.forget()
             if _without(self._rows.related(Chosen(portion, others)) - known.rows.keys(), portion):
                 self._derive(portion)  # meanwhile somebody has derived what belongs to it
                 return
@@ -111,6 +111,7 @@ class Deriver:
             of_unnamed: further records for the rules, those together that belong to a record without an order.
         """
         minutes = self._rows.insert_plain(chosen, version)
+        self._memory.forget()
         reached(Step.FILLS_DERIVED)
         self._mark(minutes, version)
         orders, unnamed = self._rows.hard(chosen, version)

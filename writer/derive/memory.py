@@ -10,6 +10,7 @@ import numpy as np
 
 from ringbuf.record.execution import EXECUTION
 from ringbuf.record.rows import rows as as_json
+from ringbuf.sinks.clickhouse import unique_rows
 from ringbuf.sinks.clickhouse.unique_rows import FillKey, Known, KnownId, KnownOrder, NamedId, RecordId, UniqueRows
 
 REMEMBERED: Final = 10_000
@@ -66,9 +67,10 @@ class Memory:
         self._orders |= orders
 
     def note_ids(self, ids: Iterable[KnownId]) -> None:
-        """These ids were written."""
+        """These ids were written; of a label not all are remembered."""
         for each in ids:
-            if (known := self._ids.get((each.instrument, each.id))) is not None:
+            known = self._ids.get((each.instrument, each.id))
+            if known is not None and len(known) <= unique_rows.MOST_OF_AN_ID:
                 known.add(each)
 
     def note_contents(self, contents: Mapping[FillKey, int | None]) -> None:

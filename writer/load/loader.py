@@ -160,6 +160,7 @@ class Loader:
             while not self.abandon.is_set():
                 started = time.monotonic()
                 self._return_who_caught_up()
+                self._derivation.give_way(to_backlog=self._has_plenty())
                 batch = self._batches.next(self.sent, self.checkpoint)
                 if batch is not None:
                     self._load(batch)
@@ -167,6 +168,7 @@ class Loader:
                     break
                 self._verify()
                 self._wait(started, idle=batch is None)
+            self._derivation.give_way(to_backlog=False)
             self._verify_rest()
         except Abandoned:
             LOGGER.warning(

@@ -54,22 +54,27 @@ class Known(NamedTuple):
 
     Attributes:
         orders: by their keys; those of which nothing is known are not among them.
-        ids: what is known under each id that is no label.
+        ids: what is known under each id; of a label not all.
     """
 
     orders: dict[NamedId, KnownOrder]
     ids: set[KnownId]
 
+    def telling(self) -> list[KnownId]:
+        """What is known under ids that are no labels."""
+        counts = Counter((each.instrument, each.id) for each in self.ids)
+        return [each for each in self.ids if counts[each.instrument, each.id] <= MOST_OF_AN_ID]
+
     @property
     def records(self) -> set[RecordId]:
         """Those of the orders, and those without an order."""
         of_orders = {record for each in self.orders.values() for record in each.records}
-        return of_orders | {each.record for each in self.ids if not each.order_key}
+        return of_orders | {each.record for each in self.telling() if not each.order_key}
 
     @property
     def keys(self) -> set[NamedId]:
         """The keys of the orders that ids tell of."""
-        return {(each.instrument, each.order_key) for each in self.ids if each.order_key}
+        return {(each.instrument, each.order_key) for each in self.telling() if each.order_key}
 
 
 class Chosen(NamedTuple):
@@ -147,7 +152,7 @@ class UniqueRows:
         return [{name: _value(name, each) for name, each in zip(EXECUTION.names, row, strict=True)} for row in rows]
 
     def known(self, keys: Collection[NamedId], ids: Collection[NamedId]) -> Known:
-        """What is known of orders by their keys, and under client ids and ids of trades that are no labels."""
+        """What is known of orders by their keys, and under client ids and ids of trades."""
         parts = []
         if ids:
             listed = ", ".join(_id_first(*each) for each in sorted(ids))
@@ -165,17 +170,16 @@ class UniqueRows:
         if not parts:
             return Known({}, set())
         rows = self._ask(f"SELECT * FROM ({' UNION ALL '.join(parts)}) ORDER BY version")
-        known: list[KnownId] = []
+        known: set[KnownId] = set()
         orders: dict[NamedId, KnownOrder] = {}
         for *key, name, order_key, records, _, is_removed in rows:
             instrument, records = _instrument(key), frozenset((int(session), int(seq)) for session, seq in records)
             if name:
-                known.append(KnownId(instrument, name, order_key, *records))
+                known.add(KnownId(instrument, name, order_key, *records))
             else:
                 before = orders.get((instrument, order_key), KnownOrder(frozenset(), is_removed=True))
                 orders[instrument, order_key] = KnownOrder(before.records | records, bool(is_removed))
-        counts = Counter((each.instrument, each.id) for each in known)
-        return Known(orders, {each for each in known if counts[each.instrument, each.id] <= MOST_OF_AN_ID})
+        return Known(orders, known)
 
     def orders_of_trades(self, ids: Iterable[NamedId]) -> set[NamedId]:
         """The keys of the orders that have fills under such ids of trades or of reports."""
