@@ -197,7 +197,8 @@ class UniqueRows:
     def related(self, chosen: Chosen) -> set[RecordId]:
         """The records of known orders that chosen records tell of by an id; chosen ones may be among them."""
         records = f"{self._records} WHERE ({chosen.condition()})"
-        told = f"SELECT arrayJoin([{', '.join(_IDS)}]), exchange, account, symbol, {_SIMULATED} FROM {records}"
+        ids = f"arrayJoin(arrayFilter(each -> each NOT IN ({_NONE}), [{', '.join(_IDS)}]))"
+        told = f"SELECT DISTINCT {ids}, exchange, account, symbol, {_SIMULATED} FROM {records}"
         no_labels = (
             f"SELECT id, {_INSTRUMENT} FROM {self._ids} WHERE (id, {_INSTRUMENT}) IN ({told})"
             f" GROUP BY id, {_INSTRUMENT} HAVING uniqExact(order_key, session, seq) <= {MOST_OF_AN_ID}"
@@ -260,22 +261,22 @@ class UniqueRows:
         of_version = f"FROM {self._orders} WHERE version = {version}"
         new = Chosen(chosen.ranges).condition()
         hard = f"SELECT {_INSTRUMENT}, order_id {of_version} AND is_hard"
-        copies = plain_copies(records, new, hard)
         self._run(
             f"INSERT INTO {self._fills} ({fills}, version, is_removed)"
             f" SELECT {fills}, {version}, 0 FROM ({plain_fills(records, new, hard)})"
         )
-        self._run(
-            f"INSERT INTO {self._fills} ({unique.FILL_KEY}, version, is_removed)"
-            f" SELECT {unique.FILL_KEY}, {version - 1}, 1 FROM ({copies})"
-        )
+        ((with_copies,),) = self._ask(f"SELECT count() FROM {self._fills} WHERE version = {version} AND copies > 1")
+        if int(with_copies):
+            self._run(
+                f"INSERT INTO {self._fills} ({unique.FILL_KEY}, version, is_removed)"
+                f" SELECT {unique.FILL_KEY}, {version - 1}, 1 FROM ({plain_copies(records, new, hard)})"
+            )
         self._run(
             f"INSERT INTO {self._ids} ({_INSTRUMENT}, id, order_key, session, seq) SELECT {_INSTRUMENT},"
             f" arrayJoin(client_ids), order_key, 0, 0 {of_version} AND NOT is_hard"
         )
         rows = self._ask(
-            f"SELECT DISTINCT toString(minute) FROM (SELECT minute FROM ({copies})"
-            f" UNION ALL SELECT minute FROM {self._fills} WHERE version = {version})"
+            f"SELECT DISTINCT toString(minute) FROM {self._fills} WHERE version IN ({version - 1}, {version})"
         )
         return {int(minute) for (minute,) in rows}
 
