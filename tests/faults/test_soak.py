@@ -7,7 +7,7 @@ from clickhouse_connect.driver.client import Client
 
 from ringbuf.launch.clickhouse_server import ClickHouse
 from ringbuf.strategies import Recorder
-from tests.soak.comparison import Comparison, compare
+from tests.soak.comparison import Comparison, compare, differing_views
 from tests.soak.strategy import fill
 from tests.soak.truth import Truth, TruthLog
 from tests.writer_process import WriterProcess
@@ -21,7 +21,7 @@ class Scene:
     def __init__(self, client: Client, database: str, log: Path) -> None:
         self.client = client
         self.table = f"{database}.executions"
-        self._database = database
+        self.database = database
         self._log = log
         self._ring = Recorder.open("mm")
         self._record(8)
@@ -33,7 +33,7 @@ class Scene:
     def compare(self) -> Comparison:
         """What the judge finds."""
         truth = Truth.read(self._log)
-        return compare(self.client, self._database, {"mm": truth}, {"mm": self._ring.producer.head})
+        return compare(self.client, self.database, {"mm": truth}, {"mm": self._ring.producer.head})
 
     def tamper(self, statement: str) -> None:
         """Change the table."""
@@ -62,6 +62,7 @@ def scene(clickhouse_server: ClickHouse, database: str, data_dir: Path, tmp_path
 
 def test_the_judge_of_the_soak_finds_what_was_done_to_the_database_and_nothing_else(scene: Scene) -> None:
     assert scene.compare() == Comparison(records=20)
+    assert differing_views(scene.client, scene.database) == []
     steps = {
         "INSERT INTO {table} SELECT * FROM {table} WHERE seq = 3": Comparison(records=20, raw_doubled=1),
         "ALTER TABLE {table} DELETE WHERE seq = 3": Comparison(records=19, lost=1),
@@ -74,6 +75,7 @@ def test_the_judge_of_the_soak_finds_what_was_done_to_the_database_and_nothing_e
         found = scene.compare()
         found.notes.clear()
         assert found == expected, statement
+    assert differing_views(scene.client, scene.database) == ["fills", "orders", "positions"]
     scene.tamper("INSERT INTO {table} SELECT * REPLACE (seq + 100 AS seq) FROM {table} AS old WHERE old.seq = 6")
     assert scene.compare().invented
     scene.tamper("ALTER TABLE {table} DELETE WHERE seq > 100")

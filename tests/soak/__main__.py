@@ -32,7 +32,7 @@ from ringbuf.state.data_directory import DataDirectory
 from tests.clickhouse_server import NO_ENGINE
 from tests.proxy import Proxy, rows_inserted
 from tests.soak.chaos import DEATH, Chaos, draws
-from tests.soak.comparison import Comparison, compare
+from tests.soak.comparison import Comparison, compare, differing_views
 from tests.soak.disk import Disk
 from tests.soak.live_ring import LiveRing
 from tests.soak.processes import Database, Program
@@ -85,6 +85,8 @@ class Soak:
         truths = {name: Truth.read(self._log(name)) for name in self._names}
         with self._database.client() as client:
             found = compare(client, DATABASE, truths, heads)
+            wrong = differing_views(client, DATABASE)
+        self._problems += [f"the view {name} has not what the records come to" for name in wrong]
         dropped = sum(ring.state().dropped for ring in self._rings.values())
         if dropped < found.dropped:
             self._problems.append(f"{found.dropped} appends were refused, the rings counted {dropped}")
@@ -180,6 +182,7 @@ class Soak:
         self._recovery.note("end")
         wait_until(lambda: not self._recovery.pending, "the database has everything", CATCH_UP_SECONDS)
         wait_until(lambda: self._status().get("pid") == self._writer.pid, "the writer runs")
+        wait_until(lambda: self._status().get("derivation") == {"behind": 0}, "all is derived", CATCH_UP_SECONDS)
         code = self._writer.end(60)
         if code != 0:
             self._problems.append(f"at SIGTERM the writer ended with {code}")

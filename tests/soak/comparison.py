@@ -5,6 +5,9 @@ from dataclasses import dataclass, field
 
 from clickhouse_connect.driver.client import Client
 
+from ringbuf.sinks.clickhouse.views.definitions import RECKONED
+from ringbuf.sinks.clickhouse.views.orders import ORDERS
+from ringbuf.sinks.clickhouse.views.positions import FILLS
 from tests.recorded import COMPARED
 from tests.soak.truth import Truth, digest
 
@@ -60,6 +63,27 @@ def compare(client: Client, database: str, truths: dict[str, Truth], heads: dict
     found.invented += int(
         client.query(f"SELECT count() FROM {table} FINAL WHERE session NOT IN ({sessions})").result_rows[0][0]
     )
+    return found
+
+
+def differing_views(client: Client, database: str) -> list[str]:
+    """Which of the views do not have what the records come to, which the slow views reckon from the records alone."""
+    named = {name: f"`{database}`.{name}" for name in ("fills", "orders", "positions")}
+    found = []
+    for view, columns in (("fills", FILLS), ("orders", ORDERS)):
+        shown = ", ".join(f"toString({name})" for name in columns)
+        rows = f"SELECT count(), groupBitXor(cityHash64({shown})) FROM "
+        if (
+            client.query(rows + named[view]).result_rows
+            != client.query(f"{rows}`{database}`.{RECKONED[view]}").result_rows
+        ):
+            found.append(view)
+    sums = "sumIf(traded_quantity, side = 'buy'), sumIf(traded_quantity, side = 'sell'), count()"
+    reckoned = f"SELECT strategy, {sums} FROM `{database}`.{RECKONED['fills']} GROUP BY strategy ORDER BY strategy"
+    kept = "sum(bought_quantity), sum(sold_quantity), toUInt64(sum(fills))"
+    stored = f"SELECT strategy, {kept} FROM {named['positions']} GROUP BY strategy ORDER BY strategy"
+    if client.query(reckoned).result_rows != client.query(stored).result_rows:
+        found.append("positions")
     return found
 
 

@@ -24,7 +24,7 @@ def fill(ring: str, number: int, seed: int) -> dict[str, Any]:
     draw = random.Random(f"{seed} {ring} {number}")
     return random_fill(draw) | {
         "client_order_id": f"{ring}-{number}",
-        "order_id": f"o-{draw.randrange(10**12)}",
+        "order_id": f"o-{ring}-{number // 3}",
         "trade_id": f"t-{draw.randrange(10**12)}",
     }
 
