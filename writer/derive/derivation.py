@@ -96,6 +96,8 @@ class Derivation:
     def give_way(self, *, to_backlog: bool) -> None:
         """Let a backlog be stored first, or no longer; what is noted meanwhile is derived after what comes later."""
         with self._lock:
+            if to_backlog and not self._gives_way:
+                self._left_at = time.monotonic() + GIVES_WAY_SECONDS
             self._gives_way = to_backlog
             self._lock.notify_all()
 
