@@ -5,8 +5,9 @@ open ones. The names are those of ccxt and others in use; a venue that is not he
 """
 
 from collections.abc import Mapping
+from datetime import timedelta
 from difflib import get_close_matches
-from typing import Final
+from typing import Final, NamedTuple
 
 from ringbuf.errors import ConfigurationError
 from ringbuf.strategies.id_format import ALPHANUMERIC, IdFormat, Kind
@@ -86,3 +87,85 @@ def id_format(venue: str) -> IdFormat:
             " IdFormat(length=…, alphabet=…)",
         )
     return ID_FORMATS[name]
+
+
+class OpenOrders(NamedTuple):
+    """What it means at a venue that an order is not among the open ones.
+
+    Attributes:
+        is_over: whether it is over then. Not where the list may be behind, or leave some out.
+        forgets: after this time the venue no longer finds an order that ended without a fill; None if it does not say.
+        queries: those that give all open orders, together and with all their pages.
+        source: the address of the venue's document.
+    """
+
+    is_over: bool
+    forgets: timedelta | None
+    queries: str
+    source: str
+
+
+_OPEN: Final[dict[tuple[str, ...], OpenOrders]] = {
+    ("binance", "binance-spot", "binanceus"): OpenOrders(
+        True,
+        timedelta(days=90),
+        "GET /api/v3/openOrders",
+        "https://developers.binance.com/docs/binance-spot-api-docs/errors#-2026-order_archived",
+    ),
+    ("binance-futures", "binanceusdm", "binancecoinm"): OpenOrders(
+        True,
+        timedelta(days=3),
+        "GET /fapi/v1/openOrders and /fapi/v1/openAlgoOrders (conditional orders)",
+        "https://developers.binance.com/docs/derivatives/coin-margined-futures/trade/Query-Order",
+    ),
+    ("bybit",): OpenOrders(
+        True,
+        timedelta(hours=24),
+        "GET /v5/order/realtime for each category, all pages",
+        "https://bybit-exchange.github.io/docs/v5/order/order-list",
+    ),
+    ("okx", "okex", "myokx"): OpenOrders(
+        True,
+        timedelta(hours=2),
+        "GET /api/v5/trade/orders-pending and orders-algo-pending, all pages",
+        "https://www.okx.com/docs-v5/en/#order-book-trading-trade-get-order-history-last-7-days",
+    ),
+    ("deribit",): OpenOrders(
+        True,
+        None,
+        "private/get_open_orders, type all",
+        "https://docs.deribit.com/api-reference/trading/private-get_open_orders",
+    ),
+    ("kraken",): OpenOrders(
+        True,
+        None,
+        "POST /0/private/OpenOrders",
+        "https://docs.kraken.com/api/docs/rest-api/get-open-orders",
+    ),
+    ("hyperliquid",): OpenOrders(
+        True,
+        None,
+        "frontendOpenOrders, of each dex",
+        "https://hyperliquid.gitbook.io/hyperliquid-docs/for-developers/api/info-endpoint",
+    ),
+    ("bitfinex",): OpenOrders(
+        True, None, "POST /v2/auth/r/orders", "https://docs.bitfinex.com/reference/rest-auth-retrieve-orders"
+    ),
+    ("gate", "gateio", "gate.io"): OpenOrders(
+        True,
+        None,
+        "GET /spot/open_orders or /futures/{settle}/orders, all pages, and the price-triggered orders",
+        "https://www.gate.com/docs/developers/apiv4/en/#list-all-open-orders",
+    ),
+    ("bitmex",): OpenOrders(
+        True, None, 'GET /order, filter {"open": true}, all pages', "https://www.bitmex.com/api/explorer/#!/Order"
+    ),
+    ("dydx",): OpenOrders(
+        False,
+        None,
+        "the indexer's orders of status OPEN, UNTRIGGERED and BEST_EFFORT_OPENED, of which the last is best effort",
+        "https://github.com/dydxprotocol/v4-chain/tree/main/indexer",
+    ),
+}
+OPEN_ORDERS: Final[Mapping[str, OpenOrders]] = {name: each for names, each in _OPEN.items() for name in names}
+"""What it means that an order is not among a venue's open ones, by the venue's names."""

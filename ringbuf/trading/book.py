@@ -71,6 +71,18 @@ class Book:
         """The trade that is known by this id."""
         return self._trades.get(name)
 
+    def known_fill(self, report: Report) -> Fill | None:
+        """The fill that a report with an id of its trade tells once more; None if it is news, or tells no id."""
+        trade = self._trades.get(report.trade_id or report.report_id)
+        if trade is None:
+            return None
+        if report.order_id:
+            order = self.directory.by_id(report.order_id)
+        else:
+            order = self.directory.by_client_id(report.client_order_id)
+        same = (each for each in trade.fills.get(order, ()) if each.quantity == report.last_quantity)
+        return next((each for each in same if each.price == report.last_price), None)
+
     def pay(self, report: Report) -> Payment:
         """Take a report of a payment of funding."""
         self._arrivals += 1

@@ -76,6 +76,16 @@ class Ledger:
             return None
         return book.directory.by_id(order_id) if order_id else book.directory.by_client_id(client_order_id)
 
+    def knows(self, report: Report) -> bool:
+        """Whether it could be told that a report was there before."""
+        book = self._books.get(report.instrument)
+        return book is not None and book.knows(report)
+
+    def known_fill(self, report: Report) -> Fill | None:
+        """The fill that a report tells once more; None if it is news, or cannot be told."""
+        book = self._books.get(report.instrument)
+        return None if book is None else book.known_fill(report)
+
     def apply(self, report: Report) -> Instrument:
         """Take one report, and forget some of what is too old.
 
@@ -115,8 +125,7 @@ class Ledger:
         return report.instrument.position(known.position_side, known.position_id)
 
     def _check_known(self, report: Report) -> None:
-        book = self._books.get(report.instrument)
-        if book is None or not book.knows(report):
+        if not self.knows(report):
             raise RecordError(
                 f"a report of {report.exchange_ns} ns about {report.order_id or report.client_order_id!r} is older than"
                 f" the look-back, which reaches to {self._lookback.before_ns} ns",

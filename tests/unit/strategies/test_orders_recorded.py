@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ringbuf.record.execution import EXECUTION, ExecType, Flag
+from ringbuf.record.execution import EXECUTION, ExecType, Flag, Origin, TradeType
 from ringbuf.record.value import blank
 from ringbuf.ring.observer import Observer
 from ringbuf.strategies import Recorder
 from ringbuf.strategies.inventory import Inventory
 from ringbuf.strategies.orders import Delta, OrderPages
+from ringbuf.strategies.reconciliation import VenueQueries, reconcile
 from tests.unit.strategies.inventories import INSTRUMENT, fill, order
 
 RING = "mm-btc"
@@ -148,3 +149,21 @@ def test_values_that_cannot_be_stored_as_given_are_flagged_and_raise_nothing(rec
     pages.apply(NEW | {"text": "x" * 100})
     (record,) = recorded()
     assert record["flags"] == Flag.TEXT_SHORTENED
+
+
+def test_what_a_reconciliation_finds_is_recorded_with_where_it_came_from(recorder: Recorder) -> None:
+    pages = OrderPages(recorder)
+    pages.apply(NEW | {"quantity": 5})
+    told = order("order_status", order_id="o1", order_status="partially_filled", cumulative_quantity=3)
+    missed = fill("1", order_id="o1", trade_id="t1")
+    queries = VenueQueries(open_orders=lambda: [told], trades=lambda: [missed])
+    for _ in range(2):
+        reconcile(pages, queries, exchange="sim", account="A1", strategy="mm")
+    origins = [(Origin(each["origin"]), TradeType(each["trade_type"])) for each in recorded()]
+    assert origins == [
+        (Origin.LIVE, TradeType.UNKNOWN),
+        (Origin.LOOKBACK, TradeType.UNKNOWN),
+        (Origin.LOOKBACK, TradeType.UNKNOWN),
+        (Origin.RECONCILIATION, TradeType.INFERRED),
+    ]
+    assert Flag(recorded()[-1]["flags"]) is Flag.REQUIRED_MISSING  # its price is not known

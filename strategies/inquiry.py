@@ -1,0 +1,324 @@
+"""One reconciliation: questions go out, answers come in, and what follows from them is applied."""
+
+from collections.abc import Collection, Generator, Iterator
+from decimal import Decimal, localcontext
+from functools import partial
+from typing import Any, Final
+
+from ringbuf.errors import RecordError
+from ringbuf.record.enumerations import OrderStatus
+from ringbuf.record.number import exact_number
+from ringbuf.strategies.inferred_fill import inferred_fill, is_inferable
+from ringbuf.strategies.orders import OrderPages
+from ringbuf.strategies.reconciliation_report import Difference, Doubt, Reconciliation
+from ringbuf.strategies.venue_queries import NO_SUCH_ORDER, Failure, Question, Update, VenueQueries
+from ringbuf.strategies.venues import OPEN_ORDERS
+from ringbuf.trading.number import EXACT, ZERO
+from ringbuf.trading.order import Order
+from ringbuf.trading.order_state import OrderState
+from ringbuf.trading.report import Instrument, Report
+
+_TRIES: Final = 3
+"""So often positions are asked for, while ours change meanwhile."""
+
+
+class Inquiry:
+    """One reconciliation: questions go out, answers come in."""
+
+    def __init__(
+        self,
+        pages: OrderPages,
+        queries: VenueQueries,
+        names: tuple[str, str, str],
+        symbols: Collection[str] | None,
+    ) -> None:
+        self._pages = pages
+        self._queries = queries
+        self._exchange, self._account, self._strategy = names
+        self._symbols = None if symbols is None else frozenset(symbols)
+        self._found = Reconciliation()
+        self._told: dict[tuple[str, str], Update] = {}  # what was answered last about an order, by symbol and order id
+        self._refusals = 0
+        self._has_list = self._has_positions = True
+        self._has_trades = queries.trades is not None
+
+    def steps(self) -> Generator[Question, Any, Reconciliation]:
+        """Ask, apply, and conclude."""
+        awaited = {_name(each) for each in self._open_pages() if each.awaited}
+        yield from self._trades()  # a fill may name an order that is known by our request alone
+        absent = yield from self._absent(self._open_pages())
+        if absent or any(each.awaited for each in self._open_pages()):
+            yield from self._trades()  # once more, after what they are held against
+        answers = yield from self._single(absent)
+        self._infer(awaited)
+        differing = yield from self._compare()
+        for page in absent:
+            self._conclude(page, answers.get(page), differing)
+        return self._found
+
+    # Asking
+
+    def _trades(self) -> Generator[Question, Any, None]:
+        """What was traded."""
+        if self._queries.trades is not None:
+            answer = yield Question("trades", self._queries.trades)
+            self._has_trades = self._apply(answer)
+
+    def _absent(self, started: list[OrderState]) -> Generator[Question, Any, list[OrderState]]:
+        """Those of the orders that the venue does not list, asked twice; all if it cannot be told."""
+        absent = started
+        for _ in range(2):
+            answer = yield Question("open_orders", self._queries.open_orders)
+            if not self._apply(answer):
+                self._has_list = False
+                return absent
+            listed = {name for each in answer for name in _names(each)}
+            absent = [each for each in absent if not {_name(each), _without_id(each)} & listed]
+            if not absent:
+                break
+        return absent
+
+    def _single(self, absent: list[OrderState]) -> Generator[Question, Any, dict[OrderState, Any]]:
+        """What the venue says of each of these orders."""
+        answers: dict[OrderState, Any] = {}
+        ask = self._queries.order
+        if ask is None or not self._has_list:
+            return answers
+        for page in absent:
+            answer = yield Question("order", partial(ask, page))
+            if answer is not NO_SUCH_ORDER and not self._apply(answer):
+                answer = Failure("order", "it cannot be read")
+            answers[page] = answer
+        return answers
+
+    def _compare(self) -> Generator[Question, Any, set[str]]:
+        """The symbols of which a position differs."""
+        ask = self._queries.positions
+        if ask is None:
+            return set()
+        for _ in range(_TRIES):
+            before = self._positions()
+            answer = yield Question("positions", ask)
+            if isinstance(answer, Failure):
+                return self._without_positions(answer)
+            if before == self._positions():
+                break
+        try:
+            theirs = {self._instrument(key): _number(value) for key, value in answer.items()}
+        except RecordError as error:
+            return self._without_positions(Failure("positions", str(error)))
+        for key in sorted(before.keys() | theirs.keys()):
+            ours, venue = before.get(key, ZERO), theirs.get(key, ZERO)
+            if ours != venue and self._is_asked(key):
+                self._found.differences.append(Difference(key, ours, venue))
+        return {each.position.symbol for each in self._found.differences}
+
+    def _without_positions(self, failure: Failure) -> set[str]:
+        self._found.failures.append(failure)
+        self._has_positions = False
+        return set()
+
+    # Applying
+
+    def _apply(self, answer: Any) -> bool:
+        """Apply the news of an answer; whether it was answered, and all of it can be read."""
+        if isinstance(answer, Failure):
+            self._found.failures.append(answer)
+            return False
+        refused = self._refusals
+        for each in answer:
+            base = {"exchange": self._exchange, "account": self._account, "strategy": self._strategy}
+            told = {name: value for name, value in each.items() if value is not None}
+            self._take(base | told | {"origin": "lookback"})
+        return self._refusals == refused
+
+    def _take(self, update: dict[str, Any]) -> None:
+        try:
+            report = Report(update)
+        except RecordError as error:
+            self._refuse(update, str(error))
+            return
+        if report.is_trade and not (
+            report.trade_id or report.report_id or report.exchange_ns or report.total is not None
+        ):
+            self._refuse(update, "nothing tells this fill from others: it would count each time")
+            return
+        if report.order_id:
+            self._told[report.instrument.symbol, report.order_id] = update
+        if self._is_known(report):
+            self._found.known += 1
+            return
+        refused = self._pages.refused
+        self._pages.apply(update)
+        if self._pages.refused > refused:
+            self._refuse(update, "it is older than the look-back")
+        else:
+            self._found.updates.append(update)
+
+    def _refuse(self, update: Update, why: str) -> None:
+        self._refusals += 1
+        if (update, why) not in self._found.refused:
+            self._found.refused.append((update, why))
+
+    def _is_known(self, report: Report) -> bool:
+        """Whether a report tells nothing that the ledger does not have."""
+        ledger = self._pages.inventory.ledger
+        with self._pages.inventory.lock, localcontext(EXACT):
+            if report.is_funding:
+                return ledger.knows(report)
+            if report.is_trade:
+                fill = ledger.known_fill(report)
+                return fill is not None and (fill.told.commission is not None or report.commissions[0] is None)
+            order = ledger.order_of(report.instrument, report.order_id, report.client_order_id)
+            if order is None or order.state is None or report.is_change:
+                return False
+            return _says_the_same(report, order, order.state)
+
+    # Concluding
+
+    def _infer(self, awaited: set[tuple[str, str]]) -> None:
+        """Infer what the venue's totals tell and its fills do not.
+
+        Args:
+            awaited: orders of which fills were awaited before. Of others only those that the answers tell of: the fill
+                of a live update may just be on its way.
+        """
+        for page in self._open_pages():
+            if not page.awaited or not (_name(page) in awaited or (page.key.symbol, page.order_id) in self._told):
+                continue
+            if not self._has_trades and self._queries.trades is not None:
+                self._doubt([page], "fills are awaited, and the trades are not known")
+                continue
+            with self._pages.inventory.lock:
+                order = self._order(page)
+                if order is None or order.state != page:
+                    continue  # a live update came just now
+                is_inferable_ = is_inferable(order, page)
+            if is_inferable_:
+                update = inferred_fill(page, self._told.get((page.key.symbol, page.order_id), self._default()))
+                self._pages.apply(update)
+                self._found.updates.append(update)
+                self._found.inferred.append(update)
+            else:
+                self._doubt([page], "fills are awaited of an order whose total is not the sum of its fills")
+
+    def _conclude(self, before: OrderState, answer: Any, differing: set[str]) -> None:
+        """Conclude what became of an order that the venue does not list."""
+        with self._pages.inventory.lock:
+            order = self._order(before)
+            page = None if order is None else order.state
+        if page is None or page.is_over:
+            return
+        if isinstance(answer, list) and any(each.get("order_status") for each in answer):
+            return  # the venue says itself that it works
+        if why := self._why_in_doubt(page, before, answer, differing):
+            self._doubt([page] if page.open else [], why)
+            return
+        status = "canceled" if page.open else "filled"
+        update = self._default() | {
+            "symbol": page.key.symbol,
+            "exec_type": "order_status" if status == "filled" else "canceled",
+            "order_status": status,
+            "origin": "reconciliation",
+            "order_id": page.order_id,
+            "client_order_id": page.client_order_id,
+            "side": page.side,
+            "text": "not listed by the venue, asked twice",
+        }
+        if order is not None and is_inferable(order, page):
+            update["cumulative_quantity"] = page.executed
+        self._pages.apply(update)
+        self._found.updates.append(update)
+        self._found.ended.append(update)
+
+    def _why_in_doubt(self, page: OrderState, before: OrderState, answer: Any, differing: set[str]) -> str:
+        """What speaks against it that an order is over which is not listed; empty if nothing does."""
+        table = OPEN_ORDERS.get(self._exchange.lower())
+        if not self._has_list:
+            return "the open orders are not known"
+        if not before.order_id:
+            return "the venue never named it: the request may still be on its way"
+        if isinstance(answer, Failure):
+            return "it is not listed, and the query of it was not answered"
+        if table is None or not table.is_over:
+            return "it is not listed, which says nothing at this venue"
+        if answer is NO_SUCH_ORDER and (table.forgets is None or page.executed):
+            return "it is not listed, and the venue knows no such order, though it named it"
+        if answer is not NO_SUCH_ORDER and not self._has_trades:
+            return "it is not listed, and whether it was filled is not known"
+        if not self._has_positions:
+            return "it is not listed, and the positions are not known"
+        if page.key.symbol in differing:
+            return "it is not listed, and the position is not the venue's"
+        if page.awaited:
+            return "it is not listed, and fills of it are awaited"
+        return ""  # what an answer without a state told is applied
+
+    def _doubt(self, pages: list[OrderState], why: str) -> None:
+        self._found.doubts += [Doubt(each, why) for each in pages]
+
+    # Names
+
+    def _default(self) -> dict[str, Any]:
+        return {"exchange": self._exchange, "account": self._account, "strategy": self._strategy}
+
+    def _is_asked(self, key: Instrument) -> bool:
+        is_in_scope = self._symbols is None or key.symbol in self._symbols
+        return is_in_scope and (key.exchange, key.account) == (self._exchange, self._account)
+
+    def _open_pages(self) -> list[OrderState]:
+        return [each for each in self._pages.open_pages() if self._is_asked(each.key)]
+
+    def _positions(self) -> dict[Instrument, Decimal]:
+        known = self._pages.inventory.positions()
+        return {key: each.quantity for key, each in known.items() if self._is_asked(key)}
+
+    def _instrument(self, key: str | Instrument) -> Instrument:
+        return key if isinstance(key, Instrument) else Instrument(self._exchange, self._account, key)
+
+    def _order(self, page: OrderState) -> Order | None:
+        """The order of a page, with the lock held."""
+        instrument = Instrument(*page.key[:3])
+        return self._pages.inventory.ledger.order_of(instrument, page.order_id, page.client_order_id)
+
+
+def _name(page: OrderState) -> tuple[str, str]:
+    return page.key.symbol, page.order_id or f"client:{page.client_order_id}"
+
+
+def _without_id(page: OrderState) -> tuple[str, str]:
+    return page.key.symbol, f"any:{page.client_order_id}"
+
+
+def _names(update: Update) -> Iterator[tuple[str, str]]:
+    """What an order in a list can be found by, if it is known with or without the venue's id."""
+    symbol, order_id, client_order_id = (
+        str(update.get(name) or "") for name in ("symbol", "order_id", "client_order_id")
+    )
+    if order_id:
+        yield symbol, order_id
+        yield symbol, f"client:{client_order_id}"
+    else:
+        yield symbol, f"any:{client_order_id}"
+
+
+def _says_the_same(report: Report, order: Order, page: OrderState) -> bool:
+    """Whether a report of an order's state says what its page says."""
+    total = None if report.total is None else report.total - order.carried - order.restated
+    return (
+        report.status in (page.status, OrderStatus.UNKNOWN)
+        and report.says_over == page.is_over
+        and total in (None, page.executed)
+        and report.leaves in (None, page.leaves)
+        and report.quantity in (None, page.quantity)
+        and report.price in (None, page.price)
+        and report.order_id in ("", page.order_id)
+        and (not report.client_order_id or report.client_order_id in (page.client_order_id, *order.names))
+    )
+
+
+def _number(value: Any) -> Decimal:
+    found = exact_number({"venue_position": value}, "venue_position")
+    if found is None:
+        raise RecordError(f"{value!r} is no quantity of a position", "give numbers, zero for none")
+    return found
