@@ -155,7 +155,7 @@ def test_what_a_reconciliation_finds_is_recorded_with_where_it_came_from(recorde
     pages = OrderPages(recorder)
     pages.apply(NEW | {"quantity": 5})
     told = order("order_status", order_id="o1", order_status="partially_filled", cumulative_quantity=3)
-    missed = fill("1", order_id="o1", trade_id="t1")
+    missed = fill(1.0, order_id="o1", trade_id="t1")
     queries = VenueQueries(open_orders=lambda: [told], trades=lambda: [missed])
     for _ in range(2):
         reconcile(pages, queries, exchange="sim", account="A1", strategy="mm")
