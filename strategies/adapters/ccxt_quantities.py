@@ -102,7 +102,8 @@ def read_quantities(message: Message, raw: Raw) -> Quantities:
         average = None
     unit = unit_of(message.text("symbol"))
     found = Quantities(amount, filled, remaining, average, unit)
-    if found.unit != "contracts" and message.get("type") == "market" and message.get("side") == "buy" and amount:
+    words = [each.lower() if isinstance(each, str) else each for each in map(message.get, ("type", "side"))]
+    if amount and found.unit != "contracts" and words == ["market", "buy"]:
         return _of_market_buy(found, message, raw)
     return found
 
@@ -113,20 +114,21 @@ def _of_market_buy(found: Quantities, message: Message, raw: Raw) -> Quantities:
         return found
     assert found.amount is not None
     price = message.number("average") or message.number("price")
-    if not raw.tells(found.amount):
+    is_quote = raw.counts_quote and found.unit == "base"
+    if price is not None and not raw.tells(found.amount):
         # ccxt made it, and what it was made of is in another unit.
-        spent = message.number_of("amount", raw.get("amount"))
-        is_divided = spent is not None and price is not None and _is_near(found.amount * price, spent)
-        filled = found.filled if found.filled is not None and raw.tells(found.filled) else None
+        spent = message.number_of("amount", raw.get("amount", "qty", "sz"))
+        is_quote = spent is not None and (is_quote or _is_near(found.amount * price, spent))
         return found._replace(
-            amount=spent if is_divided else None,
-            filled=filled,
+            amount=spent if is_quote else None,
+            filled=found.filled if found.filled is not None and raw.tells(found.filled) else None,
             remaining=None,
-            unit="quote" if is_divided else None,
+            unit="quote" if is_quote else None,
             spent=True,
         )
-    is_filled = price is not None and found.filled is not None and found.filled > 0
-    if raw.counts_quote or (is_filled and _is_near((found.filled or ZERO) * (price or ZERO), found.amount)):
+    is_worth_it = bool(found.filled) and _is_near((found.filled or ZERO) * (price or ZERO), found.amount)
+    # A cost is no quantity, but one that is the amount says what the amount is.
+    if is_quote or is_worth_it or message.number("cost") == found.amount:
         return found._replace(remaining=None, unit="quote", spent=True)
     return found._replace(unit=None)
 

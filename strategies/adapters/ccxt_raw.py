@@ -108,11 +108,13 @@ class Raw:
 
     @property
     def counts_quote(self) -> bool:
-        """Whether it says that a market order's amount is in the quote currency: OKX, Bybit, Coinbase."""
+        """Whether it says that what a market buy of spot is for is in the quote currency: OKX, Bybit, Coinbase."""
+        info = self._info
         return (
-            self._info.get("tgtCcy") == "quote_ccy"
-            or self._info.get("marketUnit") == "quoteCoin"
-            or self._info.get("size_in_quote") in (True, "true")
+            info.get("tgtCcy") == "quote_ccy"
+            or ("cumExecQty" in info and info.get("marketUnit") != "baseCoin")  # Bybit's default
+            or info.get("marketUnit") == "quoteCoin"
+            or info.get("size_in_quote") in (True, "true")
         )
 
     @property

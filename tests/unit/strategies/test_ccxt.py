@@ -200,12 +200,24 @@ def test_nothing_comes_from_the_cost() -> None:
         ({"amount": 100, "filled": 0, "info": {"tgtCcy": "quote_ccy", "sz": "100"}}, ["100", "0", None, "quote"]),
         ({"amount": 100, "filled": 0, "info": {"marketUnit": "quoteCoin", "qty": "100"}}, ["100", "0", None, "quote"]),
         ({"amount": 100, "filled": 0, "info": {"size_in_quote": True, "size": 100}}, ["100", "0", None, "quote"]),
+        ({"amount": 100, "filled": 0.0016, "cost": 100}, ["100", "0.0016", None, "quote"]),
+        ({"amount": 100, "filled": 0, "cost": 100.0, "status": "open", "side": "BUY"}, ["100", "0", None, "quote"]),
+        ({"amount": 100, "filled": 0, "info": {"marketUnit": "", "cumExecQty": "0"}}, ["100", "0", None, "quote"]),
         # ccxt reckoned it, from quantities of two units.
-        ({"amount": 1.5016, "filled": 0.0016, "info": {"qty": "100", "cum": "0.0016"}}, [None, "0.0016", None, None]),
+        (
+            {"amount": 1.5016, "filled": 0.0016, "average": 62000, "info": {"qty": "100", "cumExecQty": "0.0016"}},
+            ["100", "0.0016", None, "quote"],
+        ),
+        (
+            {"amount": 1.5016, "filled": 0.0016, "average": 62000, "info": {"volume": "100", "cum": "0.0016"}},
+            [None, "0.0016", None, None],
+        ),
         # It is in the base currency.
         ({"amount": 2, "filled": 2, "remaining": 0, "average": 62000}, ["2", "2", "0", "base"]),
+        ({"amount": 2, "filled": 2, "info": {"cumExecQty": "2", "marketUnit": "baseCoin"}}, ["2", "2", None, "base"]),
         # Nobody can tell yet.
         ({"amount": 2, "filled": 0, "remaining": 2, "status": "open"}, ["2", "0", "2", None]),
+        ({"amount": 2, "filled": None, "status": None, "info": {"ts": 1700000000000}}, ["2", None, None, None]),
     ],
 )  # fmt: skip
 def test_a_market_buy_may_be_told_in_money(values: dict[str, Any], expected: list[Any]) -> None:
