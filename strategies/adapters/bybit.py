@@ -22,6 +22,7 @@ from ringbuf.strategies.adapters.value import (
     decoded,
     finished,
     identity,
+    is_positive,
     is_true,
     liquidity,
     positive,
@@ -120,6 +121,8 @@ def order(row: Mapping[str, Any], exchange: str = "bybit") -> Update:
     A cancel that came too late is told as the order once more, with the reason why the request was refused.
     """
     status = word(STATUSES, row.get("orderStatus"))
+    if status == "rejected" and is_positive(row.get("cumExecQty")):
+        status = "canceled"  # what was left of it was refused
     reason = text(row.get("rejectReason"))
     is_late = reason in LATE_REQUESTS and status in ("filled", "canceled")
     is_money = _is_money(row)

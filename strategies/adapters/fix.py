@@ -27,6 +27,8 @@ from ringbuf.trading.states import NO_ID
 EXECUTION_REPORT: Final = "8"
 ORDER_CANCEL_REJECT: Final = "9"
 REJECTS: Final = {"3": "Reject", "j": "BusinessMessageReject"}
+LEG: Final = "2"
+"""MultiLegReportingType (442): the report is of one leg."""
 KNOWN_ORDERS: Final = 100_000
 """Of so many ids of orders it is known for which instrument they are, for rejects, which do not tell it."""
 
@@ -211,7 +213,7 @@ def _fill(tags: Tags) -> Update:
     return told(
         trade_id=trade_id or exec_id,
         report_id=exec_id if trade_id else None,
-        trade_type=word(fix_words.TRADE_TYPES, tags.get("828")),
+        trade_type="combo_leg" if tags.get("442") == LEG else word(fix_words.TRADE_TYPES, tags.get("828")),
         liquidity=liquidity,
         last_market=tags.get("30"),
         quote_quantity=tags.get("381"),

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Final
 
-from ringbuf.strategies.adapters.adapter import Update
+from ringbuf.strategies.adapters.adapter import Refused, Update
 from ringbuf.strategies.adapters.stream import StreamAdapter
 from ringbuf.strategies.adapters.value import (
     decimal,
@@ -43,7 +43,7 @@ FORCED: Final = {"Liquidated": "liquidation", "Auto-Deleveraging": "adl", "Settl
 """How `dir` begins of fills that the venue itself makes."""
 
 
-def updates(message: object, user: str = "") -> list[Update]:
+def updates(message: object, user: str = "") -> list[Update | Refused]:
     """What a message says, or a row of an answer with fills or orders: that is a look-back.
 
     One of another channel gives nothing.
@@ -65,7 +65,9 @@ def updates(message: object, user: str = "") -> list[Update]:
     user = text(data.get("user")) or user
     match found.get("channel"):
         case "userFills":
-            told_updates = [fill(each, user) for each in _by_time(rows(data.get("fills"), "data.fills"))]
+            told_updates: list[Update | Refused] = [
+                fill(each, user) for each in _by_time(rows(data.get("fills"), "data.fills"))
+            ]
         case "userFundings":
             told_updates = [funding(each) for each in _by_time(rows(data.get("fundings"), "data.fundings"))]
         case "user" | "userEvents":
@@ -73,10 +75,12 @@ def updates(message: object, user: str = "") -> list[Update]:
             told_updates += [funding(data["funding"])] if isinstance(data.get("funding"), Mapping) else []
         case _:
             return []
-    return [each | {"origin": "lookback"} for each in told_updates] if data.get("isSnapshot") is True else told_updates
+    if data.get("isSnapshot") is not True:
+        return told_updates
+    return [each if isinstance(each, Refused) else each | {"origin": "lookback"} for each in told_updates]
 
 
-def _row(row: Mapping[str, Any], user: str) -> list[Update]:
+def _row(row: Mapping[str, Any], user: str) -> list[Update | Refused]:
     """A row of the answers to `userFills`, `historicalOrders`, `frontendOpenOrders` and `openOrders`."""
     if "tid" in row:
         return [fill(row, user) | {"origin": "lookback"}]
@@ -151,8 +155,14 @@ def fill(row: Mapping[str, Any], user: str = "") -> Update:
     return finished(update, side=row.get("side"))
 
 
-def funding(row: Mapping[str, Any]) -> Update:
-    """A payment of funding: `usdc` is what was received, and what was paid if negative."""
+def funding(row: Mapping[str, Any]) -> Update | Refused:
+    """A payment of funding: `usdc` is what was received, and what was paid if negative.
+
+    A history sums up old ones (`nSamples`): which they are is not said, so they would count twice.
+    """
+    samples = row.get("nSamples")
+    if isinstance(samples, int) and samples > 1:
+        return Refused(row, f"a row of funding sums up {samples} payments", "funding summed up")
     received = decimal(row.get("usdc"))
     update = told(
         exec_type="funding",
@@ -168,7 +178,7 @@ def funding(row: Mapping[str, Any]) -> Update:
 class HyperliquidAdapter(StreamAdapter):
     """Takes messages of Hyperliquid's subscriptions."""
 
-    def updates(self, message: Any) -> list[Update]:
+    def updates(self, message: Any) -> list[Update | Refused]:
         """See `updates` of this module."""
         return updates(message, self._bound["account"])
 

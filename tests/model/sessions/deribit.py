@@ -1,7 +1,7 @@
 """Deribit as it tells: an inverse perpetual, of which the amount is in USD."""
 
 from ringbuf.strategies.adapters.deribit import DeribitAdapter
-from tests.model.sessions.exchange import Abilities, Event
+from tests.model.sessions.exchange import Abilities, Event, Order
 from tests.model.sessions.telling import Dialect, Message, Told
 
 STATUSES = {
@@ -33,6 +33,9 @@ class Apart(Dialect):
         if event.trade is not None:
             told.append(Told("trades", None, True, _notification("trades", [self._trade(event)])))
         return told
+
+    def client_id(self, order: Order) -> str:
+        return "mm"
 
     def _names(self, event: Event) -> Message:
         order = event.order

@@ -102,6 +102,7 @@ class Exchange:
     trades: list[tuple[Order, Trade]] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     funding_paid: Decimal = Decimal(0)
+    requested: list[Order] = field(default_factory=list)
     _now_ms: int = BEGIN_MS
     _numbers: int = 0
 
@@ -149,6 +150,7 @@ class Exchange:
 
     def _new(self) -> None:
         order = self._order()
+        self.requested.append(replace(order))
         if order.kind == "post_only" and self.draw.random() < 0.3:
             order.status = "rejected"
             self._tell("rejected", order)

@@ -5,7 +5,7 @@ from typing import Any, ClassVar, NamedTuple
 
 from ringbuf.strategies.adapters.fix import FixAdapter
 from ringbuf.strategies.adapters.stream import StreamAdapter
-from tests.model.sessions.exchange import Abilities, Event
+from tests.model.sessions.exchange import Abilities, Event, Order
 
 Message = dict[Any, Any]
 
@@ -43,6 +43,10 @@ class Dialect:
     def tell(self, event: Event) -> list[Told]:
         """The messages of an event."""
         raise NotImplementedError
+
+    def client_id(self, order: Order) -> str:
+        """The client id with which the strategy asked for an order."""
+        return order.client_id
 
     def text(self, message: Message) -> str:
         """A message as it is received."""

@@ -15,7 +15,7 @@ from ringbuf.strategies.adapters.stream import StreamAdapter
 from ringbuf.strategies.inventory import Inventory
 from tests.checkout import TESTS
 
-READ: Final[dict[str, Callable[[object], list[Update]]]] = {
+READ: Final[dict[str, Callable[[object], Any]]] = {
     "binance": binance.updates,
     "bybit": bybit.updates,
     "okx": okx.updates,
@@ -118,6 +118,21 @@ def test_a_hyperliquid_fill_in_userevents_is_a_liquidation_if_the_account_is_its
     row = {"coin": "BTC", "px": "1", "sz": "1", "side": "A", "time": 1781528065899, "oid": 7, "liquidation": liquidated}
     for account, kind in (("0xAb", "liquidation"), ("0xcd", "regular"), ("A1", None)):
         assert hyperliquid.fill(row, account).get("trade_type") == kind
+
+
+def test_payments_that_a_hyperliquid_history_sums_up_are_listed_since_they_would_count_twice() -> None:
+    row = {"time": 1781528065899, "coin": "BTC", "usdc": "-0.5", "szi": "1", "fundingRate": "0", "nSamples": 24}
+    inventory = Inventory()
+    adapter = ADAPTERS["hyperliquid"](inventory, exchange="hyperliquid", account="A1", strategy="mm")
+    adapter.receive({"channel": "userFundings", "data": {"isSnapshot": True, "fundings": [row, row | {"nSamples": 1}]}})
+    assert [each.kind for each in adapter.refused] == ["funding summed up"]
+    assert len(inventory.positions()) == 1
+
+
+def test_a_bybit_order_of_which_the_rest_is_refused_was_filled_in_part_and_canceled() -> None:
+    row = {"symbol": "BTCUSDT", "orderId": "7", "orderStatus": "Rejected", "rejectReason": "EC_NoEnoughQtyToFill"}
+    assert bybit.order(row | {"cumExecQty": "0.2"})["order_status"] == "canceled"
+    assert bybit.order(row | {"cumExecQty": "0"})["order_status"] == "rejected"
 
 
 @pytest.mark.parametrize(
