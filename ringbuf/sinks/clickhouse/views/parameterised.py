@@ -15,6 +15,7 @@ from ringbuf.sinks.clickhouse.sums import DAY, Period, summed
 from ringbuf.sinks.clickhouse.table import quoted
 from ringbuf.sinks.clickhouse.unique import MINUTE_NS
 from ringbuf.sinks.clickhouse.views.expression import EPOCH, ZERO, number_of, own_text_of
+from ringbuf.sinks.clickhouse.views.hedges import hedges
 from ringbuf.sinks.clickhouse.views.positions import KEY, POSITIONS, SUM_COLUMNS, added, quantity
 from ringbuf.sinks.clickhouse.views.time import before, from_on, time_of
 
@@ -169,6 +170,13 @@ FROM (
 GROUP BY exchange, account, strategy"""
 
 
+def hedges_of_period(database: str) -> str:
+    """What maker orders executed that were first captured in the period, and what was hedged for them."""
+    since = _limited("since", lambda moment: f"first_captured_ns >= {moment}")
+    minute = f"minute >= intDiv({_ns('since', -_FOREVER)}, {MINUTE_NS}) - 60"  # the venues' clocks may be late
+    return hedges(database, _in_period_of("first_captured_ns"), since, minute)
+
+
 def _share(part: str, whole: str) -> str:
     return f"toFloat64({part}) / nullIf(toFloat64({whole}), 0)"
 
@@ -235,5 +243,6 @@ PARAMETERISED: Final = {
     "maker_share": Parameterised(maker_share, _PERIOD, "how much was traded as maker"),
     "fill_ratio": Parameterised(fill_ratio, _PERIOD, "how much of what was ordered was executed"),
     "latency": Parameterised(latency, _PERIOD, "from request to acknowledgement"),
+    "hedges": Parameterised(hedges_of_period, _PERIOD, "what maker orders executed and what was hedged for them"),
 }
 """The views with parameters by name."""
