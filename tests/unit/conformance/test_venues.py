@@ -130,23 +130,31 @@ def fix(update: Fields) -> Any:
 
 
 TELL: Final[dict[str, tuple[Any, Callable[[Fields], Any], int]]] = {
-    "bybit": (BybitAdapter, bybit, 21),
-    "okx": (OkxAdapter, okx, 17),
-    "deribit": (DeribitAdapter, deribit, 20),
-    "hyperliquid": (HyperliquidAdapter, hyperliquid, 21),
-    "fix": (FixAdapter, fix, 23),
+    "bybit": (BybitAdapter, bybit, 24),
+    "okx": (OkxAdapter, okx, 18),
+    "deribit": (DeribitAdapter, deribit, 22),
+    "hyperliquid": (HyperliquidAdapter, hyperliquid, 24),
+    "fix": (FixAdapter, fix, 25),
 }
+
+
+UNTOLD: Final = frozenset({"pending_new", "canceled", "cancel_rejected", "trade_correct", "replaced"})
+"""Reports that are not written here in the words of venues; `tests/model/sessions` has them."""
+
+
+def teller(tell: Callable[[Fields], Any]) -> Callable[[Fields], Any]:
+    return lambda update: None if update.get("exec_type") in UNTOLD else tell(update)
 
 
 @pytest.mark.parametrize("venue", TELL)
 @pytest.mark.parametrize("case", cases(), ids=lambda each: each.name)
 def test_a_case_told_by_a_venue_ends_right(venue: str, case: Case) -> None:
     adapter, tell, _ = TELL[venue]
-    found = check_case(maker(adapter), tell, case, runs=3)
+    found = check_case(maker(adapter), teller(tell), case, runs=3)
     assert found.is_right, (found.wrong, found.check)
 
 
 @pytest.mark.parametrize("venue", TELL)
 def test_most_cases_can_be_told(venue: str) -> None:
     _, tell, count = TELL[venue]
-    assert sum(all(tell(each) is not None for each in case.messages) for case in cases()) == count
+    assert sum(all(teller(tell)(each) is not None for each in case.messages) for case in cases()) == count
