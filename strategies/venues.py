@@ -56,7 +56,16 @@ _FORMATS: Final[dict[tuple[str, ...], IdFormat]] = {
     ("kucoin", "kucoinfutures"): _text(40, "https://www.kucoin.com/docs-new/rest/spot-trading/orders/add-order"),
     ("bitget",): _text(32, "https://www.bitget.com/api-doc/contract/trade/Place-Order"),
     ("bitmex",): _text(36, "https://www.bitmex.com/api/explorer/#!/Order/Order_new"),
-    ("htx", "huobi"): _text(64, "https://www.htx.com/en-us/opend/newApiPages/?id=7ec4a4da-7773-11ed-9966-0242ac110003"),
+    ("htx", "huobi"): _text(64, "https://huobiapi.github.io/docs/spot/v1/en/#place-a-new-order"),
+    ("htx-futures", "huobi-futures"): IdFormat(
+        Kind.INTEGER, limit=1 << 63, source="https://huobiapi.github.io/docs/usdt_swap/v1/en/#isolated-place-an-order"
+    ),
+    ("woo", "woox"): IdFormat(Kind.INTEGER, limit=1 << 63, source="https://docs.woox.io/#send-order"),
+    ("lighter",): IdFormat(
+        Kind.INTEGER,
+        limit=1 << 48,
+        source="https://github.com/elliottech/lighter-go/blob/main/types/txtypes/constants.go",
+    ),
     ("mexc",): _text(32, "https://www.mexc.com/api-docs/spot-v3/spot-account-trade#new-order"),
     ("cryptocom", "crypto.com"): _text(
         36, "https://exchange-docs.crypto.com/exchange/v1/rest-ws/index.html#private-create-order"
@@ -69,7 +78,11 @@ _FORMATS: Final[dict[tuple[str, ...], IdFormat]] = {
     ),
 }
 ID_FORMATS: Final[Mapping[str, IdFormat]] = {name: each for names, each in _FORMATS.items() for name in names}
-"""What a venue takes as a client order id, by its names."""
+"""What a venue takes as a client order id, by its names.
+
+Of Bitget, BitMEX and MEXC the length is what their users keep to; their documents name none. No text has more than 15
+characters behind its prefix.
+"""
 
 
 def id_format(venue: str) -> IdFormat:

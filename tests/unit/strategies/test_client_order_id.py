@@ -42,7 +42,7 @@ PATTERNS = {
     "whitebit": r"[0-9A-Za-z_.-]{1,32}",
 }
 """What the venues' documents say, as patterns."""
-LIMITS = {"bitfinex": 1 << 45, "dydx": 1 << 32}
+LIMITS = {"bitfinex": 1 << 45, "dydx": 1 << 32, "htx-futures": 1 << 63, "lighter": 1 << 48, "woo": 1 << 63}
 FORMATS = list({id(each): (name, each) for name, each in sorted(ID_FORMATS.items(), reverse=True)}.values())
 OWN = IdFormat(length=9, alphabet="0123456789ABCDEF")
 
