@@ -1,6 +1,8 @@
 """One reconciliation: questions go out, answers come in, and what follows from them is applied."""
 
+import time
 from collections.abc import Collection, Generator, Iterator
+from datetime import timedelta
 from decimal import Decimal, localcontext
 from functools import partial
 from typing import Any, Final
@@ -39,6 +41,7 @@ class Inquiry:
         self._found = Reconciliation()
         self._told: dict[tuple[str, str], Update] = {}  # what was answered last about an order, by symbol and order id
         self._refusals = 0
+        self._works: set[OrderState] = set()
         self._has_list = self._has_positions = True
         self._has_trades = queries.trades is not None
 
@@ -88,6 +91,8 @@ class Inquiry:
             answer = yield Question("order", partial(ask, page))
             if answer is not NO_SUCH_ORDER and not self._apply(answer):
                 answer = Failure("order", "it cannot be read")
+            elif answer is not NO_SUCH_ORDER and self._tells_that_it_works(answer):
+                self._works.add(page)
             answers[page] = answer
         return answers
 
@@ -127,10 +132,14 @@ class Inquiry:
             return False
         refused = self._refusals
         for each in answer:
-            base = {"exchange": self._exchange, "account": self._account, "strategy": self._strategy}
-            told = {name: value for name, value in each.items() if value is not None}
-            self._take(base | told | {"origin": "lookback"})
+            self._take(self._default() | _told(each) | {"origin": "lookback"})
         return self._refusals == refused
+
+    def _tells_that_it_works(self, answer: list[Update]) -> bool:
+        """Whether the last that tells a state of the order tells that it is not over."""
+        reports = [Report(self._default() | _told(each)) for each in answer]
+        states = [each for each in reports if each.status is not OrderStatus.UNKNOWN and not each.is_trade]
+        return bool(states) and not states[-1].says_over
 
     def _take(self, update: dict[str, Any]) -> None:
         try:
@@ -209,9 +218,10 @@ class Inquiry:
             page = None if order is None else order.state
         if page is None or page.is_over:
             return
-        if isinstance(answer, list) and any(each.get("order_status") for each in answer):
-            return  # the venue says itself that it works
-        if why := self._why_in_doubt(page, before, answer, differing):
+        if before in self._works:
+            return
+        heard_ns = 0 if order is None else order.heard_ns
+        if why := self._why_in_doubt(page, before, answer, differing, heard_ns):
             self._doubt([page] if page.open else [], why)
             return
         status = "canceled" if page.open else "filled"
@@ -231,7 +241,9 @@ class Inquiry:
         self._found.updates.append(update)
         self._found.ended.append(update)
 
-    def _why_in_doubt(self, page: OrderState, before: OrderState, answer: Any, differing: set[str]) -> str:
+    def _why_in_doubt(
+        self, page: OrderState, before: OrderState, answer: Any, differing: set[str], heard_ns: int
+    ) -> str:
         """What speaks against it that an order is over which is not listed; empty if nothing does."""
         table = OPEN_ORDERS.get(self._exchange.lower())
         if not self._has_list:
@@ -242,7 +254,7 @@ class Inquiry:
             return "it is not listed, and the query of it was not answered"
         if table is None or not table.is_over:
             return "it is not listed, which says nothing at this venue"
-        if answer is NO_SUCH_ORDER and (table.forgets is None or page.executed):
+        if answer is NO_SUCH_ORDER and not self._is_forgotten(page, heard_ns, table.forgets):
             return "it is not listed, and the venue knows no such order, though it named it"
         if answer is not NO_SUCH_ORDER and not self._has_trades:
             return "it is not listed, and whether it was filled is not known"
@@ -253,6 +265,13 @@ class Inquiry:
         if page.awaited:
             return "it is not listed, and fills of it are awaited"
         return ""  # what an answer without a state told is applied
+
+    @staticmethod
+    def _is_forgotten(page: OrderState, heard_ns: int, forgets: timedelta | None) -> bool:
+        """Whether the venue no longer finds an order because it ended without a fill, and long enough ago."""
+        if forgets is None or page.executed:
+            return False
+        return time.time_ns() - heard_ns > forgets // timedelta(microseconds=1) * 1_000
 
     def _doubt(self, pages: list[OrderState], why: str) -> None:
         self._found.doubts += [Doubt(each, why) for each in pages]
@@ -280,6 +299,10 @@ class Inquiry:
         """The order of a page, with the lock held."""
         instrument = Instrument(*page.key[:3])
         return self._pages.inventory.ledger.order_of(instrument, page.order_id, page.client_order_id)
+
+
+def _told(update: Update) -> dict[str, Any]:
+    return {name: value for name, value in update.items() if value is not None}
 
 
 def _name(page: OrderState) -> tuple[str, str]:

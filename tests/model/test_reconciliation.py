@@ -2,21 +2,38 @@
 
 import random
 from decimal import Decimal
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ringbuf.record.enumerations import OrderStatus
+from ringbuf.strategies.delta import Delta
 from ringbuf.strategies.inventory import Inventory
 from ringbuf.strategies.orders import OrderPages
 from ringbuf.strategies.reconciliation import Reconciliation, reconcile
-from tests.model.lossy_venue import LossyVenue
+from ringbuf.trading.derivation import derive
+from tests.model.lossy_venue import BEGIN_NS, LossyVenue
 
 WHOSE = {"exchange": "okx", "account": "A1", "strategy": "mm"}
 
 
-def opened(seed: int) -> tuple[LossyVenue, OrderPages]:
-    pages = OrderPages(inventory=Inventory(lookback=None))
+class Recorded(OrderPages):
+    """Order pages whose updates are kept, as a ring would."""
+
+    def __init__(self) -> None:
+        super().__init__(inventory=Inventory(lookback=None))
+        self.records: list[Any] = []
+
+    def apply(self, update: Any) -> Delta | None:
+        """Take one update."""
+        seq = len(self.records)
+        self.records.append({"origin": "live", **update, "session": 1, "seq": seq, "captured_ns": BEGIN_NS + seq})
+        return super().apply(update)
+
+
+def opened(seed: int) -> tuple[LossyVenue, Recorded]:
+    pages = Recorded()
     return LossyVenue(random.Random(seed), pages), pages
 
 
@@ -28,6 +45,20 @@ def check_never_too_little(venue: LossyVenue, pages: OrderPages) -> None:
     sold = sum((each.sold_quantity for each in sums), Decimal(0))
     assert bought + position.open_buy >= venue.executed("buy") + venue.open("buy")
     assert sold + position.open_sell >= venue.executed("sell") + venue.open("sell")
+
+
+def check_derived(pages: Recorded) -> None:
+    """What the rules derive from the records is what the strategy knows."""
+    derived = derive(pages.records)
+    orders = ("order_id", "client_order_id", "order_status", "executed_quantity", "awaited_quantity", "open_quantity")
+    assert sorted(tuple(row[name] for name in orders) for row in derived.orders) == sorted(
+        (each.order_id, each.client_order_id, each.status.name.lower(), each.executed, each.awaited, each.open)
+        for each in pages.inventory.orders()
+    )
+    signs = {"buy": 1, "sell": -1}
+    held = sum((signs[row["side"]] * row["traded_quantity"] for row in derived.fills), Decimal(0))
+    assert held == pages.inventory.position("okx", "A1", "BTC").quantity
+    assert len(derived.fills) == sum(each.fills for each in pages.inventory.sums().values())
 
 
 def check_agreed(venue: LossyVenue, pages: OrderPages, found: Reconciliation) -> None:
@@ -60,6 +91,7 @@ def test_strategy_and_venue_agree_after_a_disconnect(seed: int) -> None:
     found = reconcile(pages, venue.queries(), **WHOSE)
     if venue.has_trades or venue.has_order:
         check_agreed(venue, pages, found)
+    check_derived(pages)
     again = reconcile(pages, venue.queries(), **WHOSE)
     assert (again.updates, again.inferred, again.ended) == ([], [], [])
     assert [each.page for each in again.doubts] == [each.page for each in found.doubts]
@@ -71,3 +103,4 @@ def test_strategy_and_venue_agree_after_a_disconnect(seed: int) -> None:
     for sums in pages.inventory.sums().values():
         assert sums.fills == sum(len(each.fills) for each in venue.orders)
     assert pages.inventory.position("okx", "A1", "BTC").quantity == venue.position
+    check_derived(pages)

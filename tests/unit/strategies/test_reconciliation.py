@@ -1,6 +1,7 @@
 """What is asked after a disconnect, what is concluded from the answers, and what is not."""
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any
@@ -223,6 +224,7 @@ def test_the_query_of_one_order_decides() -> None:
     works = opened(NEW)
     assert asked(works, order=NEW).is_sure
     assert page_of(works).open == 5
+    assert asked(works, order=[fill(1)]).ended  # a fill alone says nothing of its state now
 
 
 @pytest.mark.parametrize(
@@ -241,13 +243,14 @@ def test_a_query_of_one_order_that_fails_leaves_it_open(answer: Any, why: str) -
 
 
 def test_no_such_order_means_over_where_the_venue_forgets_what_ended_without_a_fill() -> None:
-    assert asked(opened(NEW), order=NO_SUCH_ORDER).ended
-    traded = opened(NEW, fill(1))
+    old = NEW | {"exchange_ns": 1_600_000_000_000_000_000}
+    assert asked(opened(old), order=NO_SUCH_ORDER).ended
     why = "it is not listed, and the venue knows no such order, though it named it"
-    assert [each.why for each in asked(traded, order=NO_SUCH_ORDER).doubts] == [why]
+    for known in ([old, fill(1)], [NEW], [NEW | {"exchange_ns": time.time_ns()}]):
+        assert [each.why for each in asked(opened(*known), order=NO_SUCH_ORDER).doubts] == [why]
     deribit = WHOSE | {"exchange": "deribit"}
     pages = OrderPages()
-    pages.apply(deribit | NEW)
+    pages.apply(deribit | old)
     assert [each.why for each in asked(pages, deribit, order=NO_SUCH_ORDER).doubts] == [why]
 
 
