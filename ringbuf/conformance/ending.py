@@ -33,10 +33,11 @@ class Ending(NamedTuple):
         return cls(dict(sorted(orders.items())), dict(sorted(inventory.positions().items())), inventory.commissions())
 
     def differences(self, other: "Ending") -> list[str]:
-        """Where the other one is not the same, one line each."""
+        """Where the other one is not the same, one line each. A position of nothing is as good as none."""
+        mine, its = ({key: held for key, held in each.positions.items() if any(held)} for each in (self, other))
         return [
             *_different(_rows(self.orders, _page_of), _rows(other.orders, _page_of)),
-            *_different(_rows(self.positions, Position._asdict), _rows(other.positions, Position._asdict)),
+            *_different(_rows(mine, Position._asdict), _rows(its, Position._asdict)),
             *_different({"all": {"commissions": self.commissions}}, {"all": {"commissions": other.commissions}}),
         ]
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import pytest
 
-from ringbuf.conformance import cases, check_case, maker
+from ringbuf.conformance import cases, check, check_case, maker
 from ringbuf.conformance.cases import Case
 from ringbuf.strategies.adapters.bybit import BybitAdapter
 from ringbuf.strategies.adapters.deribit import DeribitAdapter
@@ -158,3 +158,14 @@ def test_a_case_told_by_a_venue_ends_right(venue: str, case: Case) -> None:
 def test_most_cases_can_be_told(venue: str) -> None:
     _, tell, count = TELL[venue]
     assert sum(all(teller(tell)(each) is not None for each in case.messages) for case in cases()) == count
+
+
+def test_a_fill_that_is_told_before_its_position_is_known_leaves_no_difference() -> None:
+    fill = {"instId": "BTC-USDT-SWAP", "ordId": "7", "side": "buy", "fillSz": "2", "fillPx": "100", "tradeId": "1"}
+    order = {"posSide": "long", "sz": "2", "accFillSz": "2", "state": "filled", "uTime": "1700000000002"}
+    told = [
+        {"arg": {"channel": "orders"}, "data": [fill | order]},
+        {"arg": {"channel": "fills"}, "data": [fill | {"ts": "1700000000001"}]},
+    ]
+    assert check(maker(OkxAdapter), told, runs=5).is_kept
+    assert check(maker(OkxAdapter), told[::-1], runs=5).is_kept
