@@ -14,7 +14,7 @@ from ringbuf.strategies.inferred_fill import inferred_fill, is_inferable
 from ringbuf.strategies.orders import OrderPages
 from ringbuf.strategies.reconciliation_report import Difference, Doubt, Reconciliation
 from ringbuf.strategies.venue_queries import NO_SUCH_ORDER, Failure, Question, Update, VenueQueries
-from ringbuf.strategies.venues import OPEN_ORDERS
+from ringbuf.strategies.venues import open_orders
 from ringbuf.trading.number import EXACT, ZERO
 from ringbuf.trading.order import Order
 from ringbuf.trading.order_state import OrderState
@@ -245,7 +245,7 @@ class Inquiry:
         self, page: OrderState, before: OrderState, answer: Any, differing: set[str], heard_ns: int
     ) -> str:
         """What speaks against it that an order is over which is not listed; empty if nothing does."""
-        table = OPEN_ORDERS.get(self._exchange.lower())
+        table = open_orders(self._exchange)
         if not self._has_list:
             return "the open orders are not known"
         if not before.order_id:

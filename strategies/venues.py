@@ -28,7 +28,7 @@ _FORMATS: Final[dict[tuple[str, ...], IdFormat]] = {
         "https://developers.binance.com/docs/derivatives/usds-margined-futures/trade/rest-api/New-Order",
         f"{ALPHANUMERIC}.:/_-",
     ),
-    ("bybit",): _text(36, "https://bybit-exchange.github.io/docs/v5/order/create-order"),
+    ("bybit", "bybit-spot"): _text(36, "https://bybit-exchange.github.io/docs/v5/order/create-order"),
     ("okx", "okex", "myokx"): _text(
         32, "https://www.okx.com/docs-v5/en/#order-book-trading-trade-post-place-order", ALPHANUMERIC
     ),
@@ -85,13 +85,18 @@ characters behind its prefix.
 """
 
 
+def _spelled(venue: str) -> str:
+    """A venue's name as it is in the tables."""
+    return venue.lower().replace("_", "-")
+
+
 def id_format(venue: str) -> IdFormat:
     """What a venue takes as a client order id.
 
     Raises:
         ConfigurationError: it is not in the table.
     """
-    name = venue.lower()
+    name = _spelled(venue)
     if name not in ID_FORMATS:
         near = get_close_matches(name, ID_FORMATS, 1)
         raise ConfigurationError(
@@ -131,7 +136,7 @@ _OPEN: Final[dict[tuple[str, ...], OpenOrders]] = {
         "GET /fapi/v1/openOrders and /fapi/v1/openAlgoOrders (conditional orders)",
         "https://developers.binance.com/docs/derivatives/coin-margined-futures/trade/Query-Order",
     ),
-    ("bybit",): OpenOrders(
+    ("bybit", "bybit-spot"): OpenOrders(
         True,
         timedelta(hours=24),
         "GET /v5/order/realtime for each category, all pages",
@@ -182,3 +187,8 @@ _OPEN: Final[dict[tuple[str, ...], OpenOrders]] = {
 }
 OPEN_ORDERS: Final[Mapping[str, OpenOrders]] = {name: each for names, each in _OPEN.items() for name in names}
 """What it means that an order is not among a venue's open ones, by the venue's names."""
+
+
+def open_orders(venue: str) -> OpenOrders | None:
+    """What it means at a venue that an order is not among the open ones; None if the venue is not in the table."""
+    return OPEN_ORDERS.get(_spelled(venue))

@@ -54,6 +54,17 @@ def test_every_test_named_in_the_document_of_faults_exists() -> None:
     ]
 
 
+def test_the_code_about_client_order_ids_and_disconnects_runs_and_prints_what_it_says(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    text = (ROOT / "docs" / "STRATEGIES.md").read_text()
+    for heading in ("Client order ids", "After a disconnect"):
+        section = text.split(f"\n## {heading}\n")[1].split("\n## ")[0]
+        (code,) = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
+        exec(code, {"DIRECTORY": tmp_path})
+        assert capsys.readouterr().out == "".join(re.findall(r"^# (.*\n)", code, re.MULTILINE))
+
+
 def test_the_code_in_the_readme_runs_and_prints_what_it_says(capsys: pytest.CaptureFixture[str]) -> None:
     names: dict[str, Any] = {}
     for code in re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL):

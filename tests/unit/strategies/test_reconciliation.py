@@ -23,7 +23,7 @@ from ringbuf.strategies.reconciliation import (
     reconcile,
     reconcile_async,
 )
-from ringbuf.strategies.venues import ID_FORMATS, OPEN_ORDERS
+from ringbuf.strategies.venues import ID_FORMATS, OPEN_ORDERS, id_format, open_orders
 
 Update = dict[str, Any]
 WHOSE = {"exchange": "okx", "account": "A1", "strategy": "mm"}
@@ -205,6 +205,11 @@ def test_a_request_that_the_venue_never_named_stays_open() -> None:
         (doubt,) = found.doubts
         assert doubt.why == "the venue never named it: the request may still be on its way"
     assert position(pages).open_buy == 5
+    pages.apply(WHOSE | {"symbol": "BTC", "client_order_id": "c1", "order_status": "rejected"})
+    assert position(pages).open_buy == 0
+    assert asked(pages).is_sure
+    pages.apply(WHOSE | NEW)  # it was on its way after all
+    assert position(pages).open_buy == 5
 
 
 @pytest.mark.parametrize("exchange", ["dydx", "somewhere"])
@@ -370,6 +375,12 @@ def test_an_adapter_can_make_the_answer() -> None:
     answer = Answer()
     answer.apply(NEW)
     assert asked(opened(NEW), open_orders=answer).known == 1
+
+
+def test_a_venue_may_be_spelled_as_an_adapter_spells_it() -> None:
+    for name in ("binance_futures", "Binance-Futures", "bybit_spot"):
+        assert open_orders(name) is OPEN_ORDERS[name.lower().replace("_", "-")]
+        assert id_format(name) is ID_FORMATS[name.lower().replace("_", "-")]
 
 
 def test_every_row_of_the_table_has_a_source_and_a_name_that_the_ids_have_too() -> None:
