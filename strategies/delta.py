@@ -1,17 +1,19 @@
 """What one update changed in the page of an order."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
 
 from ringbuf.record.enumerations import OrderStatus
 from ringbuf.trading.ledger import Ledger
-from ringbuf.trading.number import EXACT, ZERO
+from ringbuf.trading.number import ZERO
 from ringbuf.trading.order import Order
 from ringbuf.trading.order_state import OrderState
 from ringbuf.trading.position import Entry, Position
+
+_new: Final = tuple.__new__
 
 Update: TypeAlias = np.void | Mapping[str, Any]
 """A record of EXECUTION, or fields as `BoundRecorder.order` takes them with `exchange`, `account`, `symbol` and
@@ -52,7 +54,22 @@ class Delta(NamedTuple):
 
 
 def deltas_of(ledger: Ledger, update: Update) -> list[Delta]:
-    """What the last report of a ledger changed: that of its own order first, then those of other orders."""
+    """What the last report of a ledger changed: that of its own order first, then those of other orders.
+
+    In an exact context.
+    """
+    changed = ledger.states_before
+    if len(changed) == 1 and (page := next(iter(changed)).state) is not None:
+        found = [_delta(ledger, page, tuple(changed.values()), update)]
+    else:
+        found = _of_several(ledger, update)
+    if ledger.nameless:
+        nameless = (_of_nameless(ledger, old, new, update) for old, new in ledger.nameless)
+        found += [each for each in nameless if each.traded]
+    return found
+
+
+def _of_several(ledger: Ledger, update: Update) -> list[Delta]:
     changed = ledger.states_before
     pages: dict[Order, list[OrderState | None]] = {each.now: [] for each in changed}
     for each in pages:
@@ -64,17 +81,17 @@ def deltas_of(ledger: Ledger, update: Update) -> list[Delta]:
     if len(found) > 1 and ledger.order is not None:
         own = ledger.order.state
         found.sort(key=lambda each: each.page is not own)
-    nameless = (_of_nameless(ledger, old, new, update) for old, new in ledger.nameless)
-    return found + [each for each in nameless if each.traded]
+    return found
 
 
-def _delta(ledger: Ledger, page: OrderState, before: list[OrderState | None], update: Update) -> Delta:
-    known = [each for each in before if each is not None]
-    traded, remaining = page.executed, page.leaves
-    for each in known:
-        traded, remaining = EXACT.subtract(traded, each.executed), EXACT.subtract(remaining, each.leaves)
-    position = ledger.holdings[page.key].position
-    return Delta(page, known[0] if known else None, traded, remaining, position, update)
+def _delta(ledger: Ledger, page: OrderState, before: Sequence[OrderState | None], update: Update) -> Delta:
+    first, traded, remaining = None, page.executed, page.leaves
+    for each in before:
+        if each is not None:
+            first = first or each
+            traded -= each.executed
+            remaining -= each.leaves
+    return _new(Delta, (page, first, traded, remaining, ledger.holdings[page.key].position, update))
 
 
 def _of_nameless(ledger: Ledger, old: Entry | None, new: Entry | None, update: Update) -> Delta:
@@ -88,5 +105,5 @@ def _of_nameless(ledger: Ledger, old: Entry | None, new: Entry | None, update: U
 
 def _page(entry: Entry, executed: Decimal) -> OrderState:
     return OrderState(
-        entry.key, "", "", entry.side, OrderStatus.UNKNOWN, None, None, executed, ZERO, ZERO, is_over=True
+        entry.key, "", "", entry.side, OrderStatus.UNKNOWN, None, None, executed, ZERO, ZERO, ZERO, is_over=True
     )

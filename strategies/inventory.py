@@ -16,7 +16,7 @@ import threading
 import time
 from collections.abc import Mapping
 from datetime import timedelta
-from decimal import Decimal, localcontext
+from decimal import Decimal
 from typing import Any, Final
 
 import numpy as np
@@ -28,9 +28,9 @@ from ringbuf.trading.contract_table import Contracts, read_contracts
 from ringbuf.trading.hedge import Hedge, HedgeBalance
 from ringbuf.trading.hedge_book import HedgeBook, HedgeOf, HedgeState
 from ringbuf.trading.ledger import Ledger
-from ringbuf.trading.number import EXACT
+from ringbuf.trading.number import Exactly
 from ringbuf.trading.order_state import OrderState
-from ringbuf.trading.position import Holding, Position, Sums
+from ringbuf.trading.position import NOTHING, Holding, Position, Sums
 from ringbuf.trading.profit import FLAT, Profit
 from ringbuf.trading.report import Instrument, Report
 
@@ -89,7 +89,6 @@ class Inventory:
         length_ns = None if lookback is None else lookback // timedelta(microseconds=1) * 1_000
         self._hedges = None if hedges is None else HedgeBook(_never_raising(hedges))
         self.ledger = Ledger(length_ns, self._contracts, self._hedges)
-        self._positions: dict[Instrument, Position] = {}
 
     def apply(self, record: np.void | Mapping[str, Any]) -> Position:
         """Take one record, or the fields given to `BoundRecorder.order` together with `exchange`, `account`, `symbol`.
@@ -103,17 +102,13 @@ class Inventory:
                 nothing has changed.
         """
         report = Report(record)
-        with self.lock:
+        with self.lock, Exactly():
             return self.take(report)
 
     def take(self, report: Report) -> Position:
-        """Take one report, with the lock held; else as `apply`."""
+        """Take one report, with the lock held and in an exact context; else as `apply`."""
         report.captured_ns = report.captured_ns or time.time_ns()
-        with localcontext(EXACT):
-            key = self.ledger.apply(report)
-            for each in self.ledger.changed:
-                self._positions[each] = self.ledger.holdings[each].position
-            return self._positions.setdefault(key, Position())
+        return self._position(self.ledger.apply(report))
 
     def position(
         self, exchange: str, account: str, symbol: str, position_side: str = "", position_id: str = ""
@@ -124,11 +119,11 @@ class Inventory:
             position_side: `long` or `short` where the venue keeps both of a symbol (hedge mode), else empty.
             position_id: where the venue keeps several positions on one side, else empty.
         """
-        return self._positions.get(Instrument(exchange, account, symbol, position_side, position_id), Position())
+        return self._position(Instrument(exchange, account, symbol, position_side, position_id))
 
     def positions(self) -> dict[Instrument, Position]:
         """All positions now."""
-        return dict(self._positions)
+        return {key: holding.position for key, holding in self.ledger.holdings.copy().items()}
 
     def sums(self) -> dict[Instrument, Sums]:
         """The sums that the positions come from."""
@@ -138,7 +133,7 @@ class Inventory:
     def commissions(self) -> dict[str, Decimal]:
         """Commission by currency, of all positions; positive is paid, negative a rebate."""
         found: dict[str, Decimal] = {}
-        with self.lock, localcontext(EXACT):
+        with self.lock, Exactly():
             for holding in self.ledger.holdings.values():
                 for currency, amount in holding.commissions.items():
                     found[currency] = found.get(currency, Decimal(0)) + amount
@@ -169,12 +164,16 @@ class Inventory:
         with self.lock:
             return {(key.exchange, key.symbol) for key in self.ledger.holdings} - (self._contracts or {}).keys()
 
+    def _position(self, key: Instrument) -> Position:
+        holding = self.ledger.holdings.get(key)
+        return NOTHING if holding is None else holding.position
+
     def _profit(self, key: Instrument) -> Profit:
         if self._contracts is None:
             raise ConfigurationError("the inventory has no instruments", "give it some: Inventory(instruments=…)")
         contract = self._contracts.get((key.exchange, key.symbol), UNKNOWN)
         while True:  # who applies a record meanwhile does not wait for the whole fold
-            with self.lock, localcontext(EXACT):
+            with self.lock, Exactly():
                 sequence = self.ledger.sequences.get(key)
                 if sequence is not None and not sequence.advance(FOLDED_AT_ONCE):
                     continue
@@ -193,7 +192,7 @@ class Inventory:
 
     def hedge_state(self, key: Instrument) -> HedgeState:
         """One hedge instrument of `hedge_balances`; else as `touched_hedges`."""
-        with self.lock, localcontext(EXACT):
+        with self.lock, Exactly():
             return self._hedge_book.take(key)
 
     def touched_hedges(self) -> list[HedgeState]:
@@ -202,7 +201,7 @@ class Inventory:
         Raises:
             ConfigurationError: the inventory has no hedges.
         """
-        with self.lock, localcontext(EXACT):
+        with self.lock, Exactly():
             return self._hedge_book.take_touched()
 
     @property

@@ -18,6 +18,7 @@ from ringbuf.strategies.handlers import Function, Handler, handler_of
 from ringbuf.strategies.inventory import Inventory
 from ringbuf.strategies.recorder import Recorder
 from ringbuf.strategies.update_recorder import UpdateRecorder
+from ringbuf.trading.number import Exactly
 from ringbuf.trading.order_state import OrderState
 from ringbuf.trading.report import Instrument, Report
 
@@ -77,7 +78,7 @@ class OrderPages:
             What changed in the page of the update's order; if it names none, in the first that changed. None if nothing
             changed: it is a copy or stale, or tells of no order, as funding does.
         """
-        with self.inventory.lock:
+        with self.inventory.lock, Exactly():
             if self._recorder is not None:
                 self._recorder.record(update)
             try:

@@ -111,6 +111,7 @@ class Ledger:
             payment = book.pay(report)
             self._pay(payment)
             self._forget(book, before_ns)
+            self._show()
             return payment.position
         changed = book.apply(report, before_ns)
         for fill in changed.fills:
@@ -120,9 +121,14 @@ class Ledger:
             if self.hedges is not None:
                 self.hedges.count(order)
         self._forget(book, before_ns)
+        self._show()
         self.order = changed.order
         known = report if changed.order is None else changed.order
         return report.instrument.position(known.position_side, known.position_id)
+
+    def _show(self) -> None:
+        for key in self.changed:
+            self.holdings[key].show()
 
     def _check_known(self, report: Report) -> None:
         if not self.knows(report):
@@ -134,13 +140,15 @@ class Ledger:
 
     def _forget(self, changed: Book, before_ns: int) -> None:
         """Look at one more of what is kept than was added, the longest unseen first."""
-        new = [(changed, each) for each in changed.new]
-        self._kept += new
-        changed.new.clear()
-        for _ in range(min(1 + len(new), len(self._kept))):
-            book, kept = self._kept.popleft()
+        looked_at = 1
+        if changed.new:
+            looked_at += len(changed.new)
+            self._kept += [(changed, each) for each in changed.new]
+            changed.new.clear()
+        for _ in range(looked_at if looked_at < len(self._kept) else len(self._kept)):
+            book, kept = both = self._kept.popleft()
             if not book.forget(kept, before_ns):
-                self._kept.append((book, kept))
+                self._kept.append(both)
             elif isinstance(kept, Order):
                 self.open_orders.pop(kept, None)
 
@@ -181,10 +189,14 @@ class Ledger:
         old, new = order.state, order.reckoned()
         if new == old:
             return
+        holding = None
         if old is not None:
-            self._holding(old.key).open(old, -1)
+            holding = self._holding(old.key)
+            holding.close(old)
         if new is not None:
-            self._holding(new.key).open(new, 1)
+            if holding is None or old is None or old.key is not new.key:
+                holding = self._holding(new.key)
+            holding.open(new)
         order.state = new
         if new is None or (new.is_over and not new.open):
             self.open_orders.pop(order, None)

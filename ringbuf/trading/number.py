@@ -1,6 +1,6 @@
 """Which numbers are summed, exactly."""
 
-from decimal import Context, Decimal
+from decimal import Context, Decimal, getcontext, setcontext
 from functools import lru_cache
 from typing import Final
 
@@ -21,6 +21,19 @@ MOST_QUOTE: Final = 1e18
 
 KEPT: Final = 4_096
 """Numbers come again and again: of so many it is remembered what they are."""
+
+
+class Exactly:
+    """Sums are exact in it: `with Exactly(): ...`. A `localcontext` is a copy, and takes five times as long."""
+
+    __slots__ = ("_before",)
+
+    def __enter__(self) -> None:
+        self._before = getcontext()
+        setcontext(EXACT)
+
+    def __exit__(self, *_: object) -> None:
+        setcontext(self._before)
 
 
 @lru_cache(KEPT)

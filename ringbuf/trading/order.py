@@ -24,6 +24,10 @@ ITS_REQUEST: Final = REQUESTS | {ExecType.CANCELED, ExecType.CANCEL_REJECTED}
 """Reports whose client order id may be that of a request to cancel."""
 LAST: Final = 1 << 62
 """More changes of trades than any order has: what has it is stronger than all that was said by then."""
+_UNKNOWN: Final = OrderStatus.UNKNOWN  # an attribute of an enumeration is slow to ask for
+_FILLED: Final = OrderStatus.FILLED
+_FINAL: Final = Force.FINAL
+_new: Final = tuple.__new__
 _MOMENT: Final = attrgetter("moment")
 _LASTING: Final = ("side", "position_side", "position_id")
 _TOLD: Final = ("_status", "_settled", "_refused", "_named", "_total", "_quantity", "_leaves", "_price")
@@ -145,22 +149,15 @@ class Order:
         quantity, price = self._ordered(), self._price
         executed = max(self._executed_by_total() - before, booked)
         awaited = executed - booked
-        still_open = awaited
-        if quantity is not None and not is_over:
-            still_open += max(quantity - before - executed, ZERO)
-        return OrderState(
-            self.instrument.position(self.position_side, self.position_id),
-            self.order_id,
-            self.client_order_id or self.requested,
-            self.side,
-            status,
-            price.value if price else None,
-            quantity,
-            executed,
-            awaited,
-            still_open,
-            is_over,
-        )
+        leaves = ZERO if quantity is None or is_over else quantity - before - executed
+        if leaves < 0:
+            leaves = ZERO
+        key = self.instrument
+        if self.position_side or self.position_id:
+            key = key.position(self.position_side, self.position_id)
+        names = key, self.order_id, self.client_order_id or self.requested, self.side
+        told = status, price.value if price else None, quantity
+        return _new(OrderState, (*names, *told, executed, awaited, awaited + leaves, leaves, is_over))
 
     # What makes it so
 
@@ -200,7 +197,8 @@ class Order:
         if report.is_new_request:
             return Rank(-1, 0, ZERO, report.arrival)
         total = None if report.is_request else report.total
-        return Rank(report.venue_ns, self._changes, self._reached if total is None else total, report.arrival)
+        reached = self._reached if total is None else total
+        return _new(Rank, (report.venue_ns, self._changes, reached, report.arrival))
 
     def book(self, fill: Executed, *, is_inferred: bool) -> None:
         """It has a fill more; what that counts comes later."""
@@ -224,7 +222,7 @@ class Order:
             self.client_order_id = self._named.value
         if report.is_request and not report.is_new_request:
             return rank
-        if report.total is not None or report.status is OrderStatus.FILLED:
+        if report.total is not None or report.status is _FILLED:
             if report.exec_type is ExecType.RESTATED:
                 self._restate(report, rank)
             total = report.quantity if report.total is None else report.total  # filled, and not said how much
@@ -291,7 +289,7 @@ class Order:
             return
         if report.total is not None:
             self._reached = max(self._reached, report.total)
-        elif report.status is OrderStatus.FILLED:
+        elif report.status is _FILLED:
             self._reached = max(self._reached, report.quantity or ZERO)
 
     def _restate(self, report: Report, rank: Rank) -> None:
@@ -306,7 +304,7 @@ class Order:
     def _hear(self, report: Report, rank: Rank) -> None:
         """Take the status of a report."""
         status = report.status
-        if status is OrderStatus.UNKNOWN:
+        if status is _UNKNOWN:
             if report.exec_type is ExecType.CANCEL_REJECTED:
                 self._refused = later(self._refused, rank, None)
             return
@@ -317,9 +315,10 @@ class Order:
         if report.is_request:
             return  # it opens nothing that is over
         force = _force(report)
-        word = Word((rank.venue_ns, rank.changes, rank.total, force, rank.arrival), status, report.says_over)
+        strength = rank.venue_ns, rank.changes, rank.total, force, rank.arrival
+        word = _new(Word, (strength, status, report.says_over))
         self._word = stronger(self._word, word)
-        if force is Force.FINAL:
+        if force is _FINAL:
             self._final = later_final(self._final, word)
 
     # Reckoning
@@ -329,7 +328,7 @@ class Order:
         told = self._status
         if told and told.value in PENDING and self._refused and self._refused.rank > told.rank:
             told = self._settled  # the order goes back to what it was
-        return told.value if told else OrderStatus.UNKNOWN
+        return told.value if told else _UNKNOWN
 
     def _ordered(self) -> Decimal | None:
         """What was ordered in all; None if it is not known."""
@@ -377,7 +376,7 @@ class Order:
         return booked + sum((each.reported - each.counted for each in changed), ZERO)
 
     def _is_reopened(self, word: Word) -> bool:
-        return bool(self.changed) and word.status is OrderStatus.FILLED and self._removed_since(word.moment) > 0
+        return bool(self.changed) and word.status is _FILLED and self._removed_since(word.moment) > 0
 
 
 def _is_after(changed: Moment | None, moment: Moment) -> bool:
@@ -391,7 +390,7 @@ def _force(report: Report) -> Force:
     if not report.says_over:
         return Force.FINAL if report.exec_type in REOPENING else Force.WEAK
     is_short = report.total is not None and report.quantity is not None and report.total < report.quantity
-    return Force.STRONG if report.status is OrderStatus.FILLED and is_short else ENDS[report.status].force
+    return Force.STRONG if is_short and report.status is _FILLED else ENDS[report.status].force
 
 
 def _is_misprinted(report: Report) -> bool:

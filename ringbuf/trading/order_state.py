@@ -4,7 +4,6 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from ringbuf.record.enumerations import OrderStatus, Side
-from ringbuf.trading.number import EXACT
 from ringbuf.trading.report import Instrument
 
 
@@ -17,6 +16,7 @@ class OrderState(NamedTuple):
         executed: by its totals or its fills, whichever is more.
         awaited: executed by its totals, the fill yet to come.
         open: what may still trade, with what is awaited.
+        leaves: what may still trade at the venue (FIX 151).
         is_over: whether it works no more; one that is over may be opened again.
     """
 
@@ -30,9 +30,5 @@ class OrderState(NamedTuple):
     executed: Decimal
     awaited: Decimal
     open: Decimal
+    leaves: Decimal
     is_over: bool
-
-    @property
-    def leaves(self) -> Decimal:
-        """What may still trade at the venue (FIX 151)."""
-        return EXACT.subtract(self.open, self.awaited)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from ringbuf.record.enumerations import Side
 from ringbuf.trading.fill_sequence import Placed
@@ -12,6 +12,11 @@ from ringbuf.trading.order_state import OrderState
 from ringbuf.trading.rank import Place
 from ringbuf.trading.report import Commission, Instrument
 from ringbuf.trading.trade import Fill
+
+_BUY: Final = Side.BUY  # an attribute of an enumeration is slow to ask for
+_SELL: Final = Side.SELL
+_UNKNOWN: Final = Side.UNKNOWN
+_new: Final = tuple.__new__
 
 
 class Position(NamedTuple):
@@ -27,6 +32,9 @@ class Position(NamedTuple):
     open_sell: Decimal = ZERO
     awaited_buy: Decimal = ZERO
     awaited_sell: Decimal = ZERO
+
+
+NOTHING: Final = Position()
 
 
 class Sums(NamedTuple):
@@ -78,6 +86,7 @@ class Holding:
 
     Attributes:
         funding: paid, by currency; negative if it was received.
+        position: as readers see it, which may be other threads.
     """
 
     bought_quantity: Decimal = ZERO
@@ -93,12 +102,12 @@ class Holding:
     awaited_buy: Decimal = ZERO
     awaited_sell: Decimal = ZERO
     funding: dict[str, Decimal] = field(default_factory=dict)
+    position: Position = NOTHING
 
-    @property
-    def position(self) -> Position:
-        """As readers see it."""
+    def show(self) -> None:
+        """Let readers see what it comes to now."""
         quantity = self.bought_quantity - self.sold_quantity
-        return Position(quantity, self.open_buy, self.open_sell, self.awaited_buy, self.awaited_sell)
+        self.position = _new(Position, (quantity, self.open_buy, self.open_sell, self.awaited_buy, self.awaited_sell))
 
     @property
     def sums(self) -> Sums:
@@ -112,11 +121,13 @@ class Holding:
             self.ignored += times
             return
         self.fills += times
-        quote = entry.quote
+        quantity, quote = entry.quantity, entry.quote
         if quote is None:
             self.unpriced += times
-        quantity, quote = times * entry.quantity, times * (quote or ZERO)
-        if entry.side is Side.BUY:
+            quote = ZERO
+        if times < 0:
+            quantity, quote = -quantity, -quote
+        if entry.side is _BUY:
             self.bought_quantity += quantity
             self.bought_quote += quote
         else:
@@ -128,14 +139,23 @@ class Holding:
         """Add a payment of funding, or with `times` -1 take it out."""
         _add(self.funding, amounts, times)
 
-    def open(self, order: OrderState, times: int) -> None:
-        """Add what is open of an order, or with `times` -1 take it out."""
-        if order.side is Side.BUY:
-            self.open_buy += times * order.open
-            self.awaited_buy += times * order.awaited
-        elif order.side is Side.SELL:
-            self.open_sell += times * order.open
-            self.awaited_sell += times * order.awaited
+    def open(self, order: OrderState) -> None:
+        """Add what is open of an order."""
+        if order.side is _BUY:
+            self.open_buy += order.open
+            self.awaited_buy += order.awaited
+        elif order.side is _SELL:
+            self.open_sell += order.open
+            self.awaited_sell += order.awaited
+
+    def close(self, order: OrderState) -> None:
+        """Take out what was open of an order."""
+        if order.side is _BUY:
+            self.open_buy -= order.open
+            self.awaited_buy -= order.awaited
+        elif order.side is _SELL:
+            self.open_sell -= order.open
+            self.awaited_sell -= order.awaited
 
 
 def _add(sums: dict[str, Decimal], amounts: Iterable[Commission], times: int) -> None:
@@ -150,7 +170,7 @@ def entry_of(fill: Fill) -> Entry | None:
     told = fill.counted_told
     assert told is not None, "a fill that counts was counted"
     key, side = fill.instrument.position(*told.position(fill.order)), fill.traded_side
-    if side is Side.UNKNOWN or fill.is_ignored:
+    if side is _UNKNOWN or fill.is_ignored:
         return Entry(key, side, ZERO, None, (), None)
-    paid = tuple(each for each in told.commissions if is_countable(each.amount))
-    return Entry(key, side, fill.counted, fill.counted_price, paid, told.place)
+    paid = tuple([each for each in told.commissions if is_countable(each.amount)])
+    return _new(Entry, (key, side, fill.counted, fill.counted_price, paid, told.place))

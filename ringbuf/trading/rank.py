@@ -1,12 +1,15 @@
 """Which of two reports of an order counts: the later one, by venue time, then total, then arrival; and of fills."""
 
 from decimal import Decimal
-from typing import Generic, NamedTuple, TypeVar
+from typing import Final, Generic, NamedTuple, TypeVar
 
 from ringbuf.record.enumerations import OrderStatus
 from ringbuf.trading.states import Force
 
 T = TypeVar("T")
+
+_new: Final = tuple.__new__
+"""Makes a named tuple of a tuple, in a third of the time of its own call; for those that each report makes."""
 
 
 class Moment(NamedTuple):
@@ -86,7 +89,7 @@ class Word(NamedTuple):
 
 def later(known: Told[T] | None, rank: Rank, value: T) -> Told[T]:
     """What is known, or what a report of this rank tells."""
-    return Told(rank, value) if known is None or rank > known.rank else known
+    return _new(Told, (rank, value)) if known is None or rank > known.rank else known
 
 
 def stronger(known: Word | None, new: Word | None) -> Word | None:

@@ -5,7 +5,9 @@ from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from enum import IntEnum
 from functools import lru_cache
-from typing import Any, Final, TypeVar, cast
+from itertools import repeat
+from operator import gt
+from typing import Any, Final, NamedTuple, Self, TypeVar, cast
 
 import numpy as np
 
@@ -17,7 +19,7 @@ from ringbuf.record.salvage import salvage, text
 from ringbuf.record.timestamp import UNCLEAR, time_ns
 from ringbuf.record.value import shown
 from ringbuf.record.words import TABLES, look_up
-from ringbuf.trading.number import KEPT, is_countable
+from ringbuf.trading.number import KEPT
 
 _Word = TypeVar("_Word", bound=IntEnum)
 
@@ -26,8 +28,37 @@ _MEMBERS: Final = {
     name: {given: kind(value) for given, value in (TABLES[name] | {each: each for each in kind} | {None: 0}).items()}
     for name, kind in ENUMERATIONS.items()
 }
+_EMPTY: Final = repeat("")
+_STR: Final = frozenset({str})
+_KNOWN: Final[dict[str, Decimal | None]] = {}
+"""What texts of numbers count as, for those that no record needs to keep whole; they come again and again."""
 _LATEST: Final = (1 << 63) - 1
 _LONGEST: Final = 100
+
+
+class Texts(NamedTuple):
+    """Fields that are texts, to be read together."""
+
+    names: tuple[str, ...]
+    widths: tuple[int, ...]
+
+    @classmethod
+    def of(cls, *names: str) -> Self:
+        """Those with these names."""
+        return cls(names, tuple(_WIDTHS[name] for name in names))
+
+
+class WordField(NamedTuple):
+    """A field that is a word; `usual` gives the member of a usual spelling."""
+
+    name: str
+    kind: type[IntEnum]
+    usual: Callable[[str | None], IntEnum | None]
+
+
+def word_fields(*names: str) -> tuple[WordField, ...]:
+    """Fields that are words, to be read together."""
+    return tuple(WordField(name, ENUMERATIONS[name], cast(Any, _MEMBERS[name].get)) for name in names)
 
 
 class Reading:
@@ -41,9 +72,12 @@ class Reading:
 
     def __init__(self, record: np.void | Mapping[str, Any]) -> None:
         self._record: Any = record
-        self._is_stored = isinstance(record, np.void)
-        if isinstance(record, np.void) and record.dtype.names is not None:
-            self._get: Callable[[str], Any] = dict(zip(record.dtype.names, record.item(), strict=True)).get
+        self._is_stored = False
+        if type(record) is dict:
+            self._get: Callable[..., Any] = record.get
+        elif isinstance(record, np.void) and record.dtype.names is not None:
+            self._is_stored = True
+            self._get = dict(zip(record.dtype.names, record.item(), strict=True)).get
         elif isinstance(record, Mapping):
             self._get = record.get
         else:
@@ -53,18 +87,32 @@ class Reading:
         is_told = self._is_stored or self._get("origin") is not None
         self.origin = self.word("origin", Origin) if is_told else None
 
-    def texts(self, names: Iterable[str]) -> list[str]:
+    def texts(self, fields: "Texts") -> list[str]:
         """Texts; what is no UTF-8 in them is escaped."""
+        found = list(map(self._get, fields.names, _EMPTY))
+        if _STR.issuperset(map(type, found)):
+            whole = "".join(found)
+            if whole.isascii() and "\0" not in whole and not any(map(gt, map(len, found), fields.widths)):
+                return found
+        return [self._text(name, width) for name, width in zip(*fields, strict=True)]
+
+    def _text(self, name: str, width: int) -> str:
+        value = self._get(name)
+        if value is None:
+            return ""
+        if type(value) is str and len(value) <= width and value.isascii() and "\0" not in value:
+            return value
+        if not self._is_stored:
+            value, _ = text(value, width)
+        return bytes.decode(value, errors="backslashreplace")
+
+    def words(self, fields: "Iterable[WordField]") -> list[Any]:
+        """A member of the enumeration of each field, see `word`."""
         get, found = self._get, []
-        for name in names:
+        for name, kind, usual in fields:
             value = get(name)
-            if value is None:
-                value = ""
-            elif not (type(value) is str and len(value) <= _WIDTHS[name] and value.isascii() and "\0" not in value):
-                if not self._is_stored:
-                    value, _ = text(value, _WIDTHS[name])
-                value = bytes.decode(value, errors="backslashreplace")
-            found.append(value)
+            member = usual(value) if value is None or type(value) is str else None
+            found.append(self.word(name, kind) if member is None else member)
         return found
 
     def word(self, name: str, kind: type[_Word]) -> _Word:
@@ -81,34 +129,46 @@ class Reading:
             raise RecordError(f"field {name!r} has no word {shown(value)}", f"its words are {words}")
         return kind(number)
 
+    def numbers(self, names: Iterable[str]) -> list[Any]:
+        """Numbers, see `number`."""
+        if self._exact:
+            return [self.number(name) for name in names]
+        get = self._get
+        found: list[Any] = []
+        for name in names:
+            value = get(name)
+            if value is None:
+                found.append(None)
+            else:
+                number = _KNOWN.get(value) if type(value) is str else None
+                found.append(self._number(name, value) if number is None else number)
+        return found
+
     def number(self, name: str) -> Decimal | None:
         """A number, whole; None if it is absent or not finite."""
         value = self._get(name)
         if self._exact:
             return exact_number(self._record, name)
-        if value is None:
-            return None
+        return None if value is None else self._number(name, value)
+
+    def _number(self, name: str, value: Any) -> Decimal | None:
         if type(value) is float:
             return _of_float(value) if value == value else None
-        if (type(value) is str and len(value) < _LONGEST) or type(value) is Decimal or type(value) is int:
-            return self._of_text(name, value)
-        return exact_number(self._record, name)
-
-    def _of_text(self, name: str, value: str | Decimal | int) -> Decimal | None:
+        if not ((type(value) is str and len(value) < _LONGEST) or type(value) is Decimal or type(value) is int):
+            return exact_number(self._record, name)
         try:
             stored, whole = _of_text(value)
         except RecordError:
             return exact_number(self._record, name)  # which says which field it is
         if whole is None:
+            if type(value) is str:
+                if len(_KNOWN) >= KEPT:
+                    _KNOWN.clear()
+                _KNOWN[value] = stored
             return stored
         if self._roomless is None:
             self._roomless = without_room(self._record)
         return stored if name in self._roomless else whole
-
-    def countable(self, name: str) -> Decimal | None:
-        """A number if it is one that is summed."""
-        found = self.number(name)
-        return found if found is not None and is_countable(found) else None
 
     def time(self, name: str) -> int:
         """Ns since the epoch; 0 if it is absent."""
@@ -142,9 +202,13 @@ class RowReading(Reading):
         self._roomless = None
         self.origin = self.word("origin", Origin)
 
-    def texts(self, names: Iterable[str]) -> list[str]:
+    def texts(self, fields: "Texts") -> list[str]:
         """Texts, as they are."""
-        return [self._get(name) or "" for name in names]
+        return [self._get(name) or "" for name in fields.names]
+
+    def words(self, fields: "Iterable[WordField]") -> list[Any]:
+        """A member of the enumeration of each field, see `word`."""
+        return [self.word(name, kind) for name, kind, _ in fields]
 
     def word(self, name: str, kind: type[_Word]) -> _Word:
         """A member of the field's enumeration; the first one if it is absent or not known."""

@@ -2,19 +2,33 @@
 
 from collections.abc import Mapping
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 
 from ringbuf.errors import RecordError
-from ringbuf.record.enumerations import ExecType, OrderStatus, Origin, PositionSide, QuantityUnit, Side, TradeType
-from ringbuf.trading.number import EXACT
-from ringbuf.trading.reading import Reading, RowReading
+from ringbuf.record.enumerations import ExecType, OrderStatus, Origin, PositionSide, QuantityUnit, TradeType
+from ringbuf.trading.number import EXACT, KEPT, is_countable
+from ringbuf.trading.reading import Reading, RowReading, Texts, word_fields
 from ringbuf.trading.states import ENDS, NO_ID, REQUESTS, STATUS_OF
 
 CHANGES: Final = frozenset({ExecType.TRADE_CANCEL, ExecType.TRADE_CORRECT})
 TRADES: Final = frozenset({ExecType.FILL, ExecType.CALCULATED})
 """Reports of a trade, if their last quantity is above zero: `calculated` is some venues' word for a liquidation."""
+_TEXTS: Final = Texts.of(
+    "exchange", "account", "symbol", "client_order_id", "orig_client_order_id", "position_id", "link_id",
+    "order_id", "trade_id", "report_id", "ref_id",
+)  # fmt: skip
+_WORDS: Final = word_fields("exec_type", "order_status", "side", "position_side", "trade_type", "quantity_unit")
+_NUMBERS: Final = (
+    "cumulative_quantity", "last_quantity", "price", "last_price", "commission", "other_commission",
+)  # fmt: skip
+_ALL_NUMBERS: Final = (*_NUMBERS, "quantity", "leaves_quantity")
+_NOT_TOLD: Final = (None, None)
+_CURRENCY: Final = Texts.of("commission_currency")
+_OTHER_CURRENCY: Final = Texts.of("other_commission_currency")
+_LIVE: Final = (Origin.LIVE, None)
 _LATER: Final = 1 << 62  # what is no live record ranks behind all that are
 
 
@@ -119,63 +133,56 @@ class Report:
         return bool(self.order_id or self.client_order_id or self.orig_client_order_id)
 
     def _read(self, reading: Reading) -> None:
-        self._read_ids(reading)
-        self._read_words(reading)
-        self._read_numbers(reading)
+        exchange, account, symbol, own, first, position_id, link_id, *ids = reading.texts(_TEXTS)
+        self.instrument = _instrument(exchange, account, symbol)
+        self.client_order_id, self.orig_client_order_id, self.position_id, self.link_id = (
+            own,
+            first,
+            position_id,
+            link_id,
+        )
+        self.order_id, self.trade_id, self.report_id, self.ref_id = ["" if each in NO_ID else each for each in ids]
+        self.exec_type, status, self.side, position_side, trade_type, unit = reading.words(_WORDS)
+        self.position_side = position_side.name.lower() if position_side > PositionSide.BOTH else ""
+        self.is_live = reading.origin in _LIVE  # what the recorder says where it is not told
+        self._read_numbers(reading, is_money=unit is QuantityUnit.QUOTE)
+        self._conclude(status, trade_type)
         self.mark = self._mark(reading)
         self.arrival = self.venue_ns = self.heard_ns = 0
 
-    def _read_ids(self, reading: Reading) -> None:
-        self.instrument = Instrument(*reading.texts(("exchange", "account", "symbol")))
-        names = "client_order_id", "orig_client_order_id", "position_id", "link_id"
-        self.client_order_id, self.orig_client_order_id, self.position_id, self.link_id = reading.texts(names)
-        ids = reading.texts(("order_id", "trade_id", "report_id", "ref_id"))
-        self.order_id, self.trade_id, self.report_id, self.ref_id = ("" if each in NO_ID else each for each in ids)
-
-    def _read_words(self, reading: Reading) -> None:
-        self.exec_type = exec_type = reading.word("exec_type", ExecType)
-        self.side = reading.word("side", Side)
-        side = reading.word("position_side", PositionSide)
-        self.position_side = side.name.lower() if side > PositionSide.BOTH else ""
-        self.is_live = reading.origin in (Origin.LIVE, None)  # what the recorder says where it is not told
-        is_change = exec_type in CHANGES
-        self.is_change = is_change and bool(self.trade_id or self.ref_id)
-        self.last_quantity = reading.number("last_quantity")
-        trade_type = reading.word("trade_type", TradeType)
-        is_paid = exec_type is ExecType.FUNDING or trade_type is TradeType.FUNDING
-        self.is_funding = is_paid and not is_change
-        has_quantity = self.last_quantity is not None and self.last_quantity > 0
-        self.is_trade = exec_type in TRADES and has_quantity and not self.is_funding
-        self.is_inferred = self.is_trade and trade_type is TradeType.INFERRED
-        self.status = self._status(reading.word("order_status", OrderStatus))
-        self.is_new_request = not self.order_id and self.status is OrderStatus.PENDING_NEW and exec_type not in REQUESTS
-        self.is_request = self.is_new_request or (not self.order_id and exec_type in REQUESTS)
-
-    def _status(self, told: OrderStatus) -> OrderStatus:
-        if self.exec_type is ExecType.CANCEL_REJECTED and told is OrderStatus.REJECTED:
-            return OrderStatus.UNKNOWN  # FIX: the venue does not know that order
-        if told is OrderStatus.UNKNOWN and not self.is_trade:
-            return STATUS_OF.get(self.exec_type, told)
-        return told
-
-    def _read_numbers(self, reading: Reading) -> None:
-        is_money = reading.word("quantity_unit", QuantityUnit) is QuantityUnit.QUOTE
-        self.price = reading.number("price")
-        self.quantity = quantity = None if is_money else reading.countable("quantity")
-        self.leaves = leaves = None if is_money else reading.countable("leaves_quantity")
-        self.total = reading.countable("cumulative_quantity")
-        if self.total is None and quantity is not None and leaves is not None and 0 < leaves <= quantity:
-            self.total = EXACT.subtract(quantity, leaves)
-        self.last_price = reading.number("last_price")
+    def _read_numbers(self, reading: Reading, *, is_money: bool) -> None:
+        names = _NUMBERS if is_money else _ALL_NUMBERS
+        total, self.last_quantity, self.price, self.last_price, paid, also_paid, *ordered = reading.numbers(names)
+        quantity, leaves = map(_countable, ordered or _NOT_TOLD)
+        total = _countable(total)
+        if total is None and quantity is not None and leaves is not None and 0 < leaves <= quantity:
+            total = EXACT.subtract(quantity, leaves)
+        self.quantity, self.leaves, self.total = quantity, leaves, total
         self.commissions = (
-            _commission(reading, "commission", "commission_currency"),
-            _commission(reading, "other_commission", "other_commission_currency"),
+            None if paid is None else Commission(paid, *reading.texts(_CURRENCY)),
+            None if also_paid is None else Commission(also_paid, *reading.texts(_OTHER_CURRENCY)),
         )
         self.exchange_ns = reading.time("exchange_ns")
         self.captured_ns = reading.time("captured_ns")
         self.exchange_seq = reading.integer("exchange_seq")
-        end = ENDS.get(self.status)
-        self.says_over = end is not None and not (end.unless_leaves and bool(leaves))
+
+    def _conclude(self, status: OrderStatus, trade_type: TradeType) -> None:
+        """Say what kind of report it is."""
+        exec_type, quantity, is_named = self.exec_type, self.last_quantity, bool(self.order_id)
+        is_change, is_request = exec_type in CHANGES, exec_type in REQUESTS
+        self.is_change = is_change and bool(self.trade_id or self.ref_id)
+        self.is_funding = not is_change and (exec_type is ExecType.FUNDING or trade_type is TradeType.FUNDING)
+        self.is_trade = exec_type in TRADES and quantity is not None and quantity > 0 and not self.is_funding
+        self.is_inferred = self.is_trade and trade_type is TradeType.INFERRED
+        if exec_type is ExecType.CANCEL_REJECTED and status is OrderStatus.REJECTED:
+            status = OrderStatus.UNKNOWN  # FIX: the venue does not know that order
+        elif status is OrderStatus.UNKNOWN and not self.is_trade:
+            status = STATUS_OF.get(exec_type, status)
+        self.status = status
+        self.is_new_request = not is_named and not is_request and status is OrderStatus.PENDING_NEW
+        self.is_request = self.is_new_request or (not is_named and is_request)
+        end = ENDS.get(status)
+        self.says_over = end is not None and not (end.unless_leaves and bool(self.leaves))
 
     def _mark(self, reading: Reading) -> int:
         told = (
@@ -188,7 +195,8 @@ class Report:
         return hash((told, reading.time("received_ns"), reading.time("market_ns")))  # which event it answers
 
     def _check(self) -> None:
-        if not all(self.instrument[:3]):
+        exchange, account, symbol, *_ = self.instrument
+        if not (exchange and account and symbol):
             raise RecordError(f"a record of {self.instrument[:3]} names no instrument", "name what is empty")
         if self.exec_type in CHANGES and not self.is_change:
             word = self.exec_type.name.lower()
@@ -198,7 +206,7 @@ class Report:
         if not (self.names_order or self.is_trade or self.is_change or self.is_funding):
             raise RecordError(f"a record ({self._ids}) belongs to no order", "give order_id or client_order_id")
         for number in (self.quantity, self.total, self.leaves, self.last_quantity):
-            if number is not None and number < 0:
+            if number and number < 0:
                 raise RecordError(f"a record ({self._ids}) has the quantity {number}", "the side has the sign")
 
     @property
@@ -216,6 +224,10 @@ def _signed(number: Decimal | None) -> Decimal | str | None:
     return number if number is None or number >= 0 else str(number)
 
 
-def _commission(reading: Reading, name: str, currency: str) -> Commission | None:
-    amount = reading.number(name)
-    return None if amount is None else Commission(amount, *reading.texts((currency,)))
+def _countable(number: Decimal | None) -> Decimal | None:
+    return number if number is not None and is_countable(number) else None
+
+
+@lru_cache(KEPT)
+def _instrument(exchange: str, account: str, symbol: str) -> Instrument:
+    return Instrument(exchange, account, symbol)

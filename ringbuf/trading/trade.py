@@ -221,7 +221,9 @@ class Trade:
     def fill(self, report: Report, order: Order | None) -> Fill:
         """Take a fill, or a copy of one."""
         assert report.last_quantity is not None, "a trade has a quantity"
-        side = report.side or (order.side if order else report.side)
+        side = report.side
+        if not side and order is not None:
+            side = order.side
         fills = self.fills.setdefault(order, [])
         for known in fills:
             same = known.price == report.last_price and known.quantity == report.last_quantity
@@ -350,7 +352,7 @@ def _first(one: tuple[int, T] | None, other: tuple[int, T] | None) -> tuple[int,
 def _details(report: Report) -> Details:
     rank = report.rank
     one, other = report.commissions
-    return Details(
+    told = (
         None if one is None else (rank, one),
         None if other is None else (rank, other),
         (rank, report.position_side) if report.position_side else None,
@@ -359,3 +361,4 @@ def _details(report: Report) -> Details:
         (rank, report.exchange_seq) if report.exchange_seq else None,
         (rank, report.captured_ns),
     )
+    return tuple.__new__(Details, told)
