@@ -8,6 +8,7 @@ from ringbuf.bench.experiment import experiment
 from ringbuf.bench.latency import latency
 from ringbuf.bench.query import query
 from ringbuf.bench.scale import scale
+from ringbuf.bench.strategy import strategy
 
 
 @click.group()
@@ -27,3 +28,4 @@ bench.add_command(experiment)
 bench.add_command(latency)
 bench.add_command(query)
 bench.add_command(scale)
+bench.add_command(strategy)

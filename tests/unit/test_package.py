@@ -76,7 +76,19 @@ MAY_IMPORT = {
         "writer",
     ),
     "demo": ("audit", "launch", "query", "record", "ring", "state", "strategies", "tools"),
-    "bench": ("journal", "launch", "query", "record", "ring", "sinks", "state", "strategies", "tools", "writer"),
+    "bench": (
+        "adapters",
+        "journal",
+        "launch",
+        "query",
+        "record",
+        "ring",
+        "sinks",
+        "state",
+        "strategies",
+        "tools",
+        "writer",
+    ),
 }
 """Which rooms a room may import. Arrows go down, nothing imports `bench` and `demo`, and `errors` is free to all."""
 
