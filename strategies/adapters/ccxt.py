@@ -13,16 +13,21 @@ that is in no raw message counts as reckoned from it, and is left out. See `ring
 `ccxt_trade` for the rest.
 """
 
+from collections import OrderedDict
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from ringbuf.errors import RecordError
 from ringbuf.record.value import shown
-from ringbuf.strategies.adapters.adapter import Adapter, Refused, Update
+from ringbuf.strategies.adapters.adapter import Adapter, Refused, Target, Update
 from ringbuf.strategies.adapters.ccxt_order import read_order
 from ringbuf.strategies.adapters.ccxt_trade import read_trade
 
 __all__ = ["CcxtAdapter", "read", "read_order", "read_trade"]
+
+DATED: Final = 10_000
+OF_CHANGES: Final = ("lastTradeTimestamp", "lastUpdateTimestamp")
+"""Times of what an order tells, and not of when it was made."""
 
 _OF_TRADES = ("order", "takerOrMaker")
 _OF_ORDERS = ("status", "filled", "remaining", "clientOrderId", "trades")
@@ -33,11 +38,19 @@ class CcxtAdapter(Adapter):
 
     Fields that ccxt leaves out of a reply and the caller knows are given with it:
     `adapter.orders(await exchange.create_order("BTC/USDT", …), side="buy")`.
+
+    Some exchanges tell the time of a change in one answer, and in another one only when the order was made, which would
+    then be older than what it follows. So it has the latest time of a change that its order told before: of the last
+    10,000 orders that told one.
     """
+
+    def __init__(self, target: Target, *, exchange: str, account: str, strategy: str) -> None:
+        super().__init__(target, exchange=exchange, account=account, strategy=strategy)
+        self._times: OrderedDict[tuple[Any, Any], int] = OrderedDict()
 
     def orders(self, orders: Any, **given: Any) -> list[Any]:
         """Take a unified order, or any number of them, with the trades that are in them."""
-        return self.deliver(read_order, orders, **given)
+        return self.deliver(self._read_order, orders, **given)
 
     def trades(self, trades: Any, **given: Any) -> list[Any]:
         """Take a unified trade of one's own, or any number of them."""
@@ -45,7 +58,31 @@ class CcxtAdapter(Adapter):
 
     def receive(self, messages: Any, **given: Any) -> list[Any]:
         """Take orders and trades in one list."""
-        return self.deliver(read, messages, **given)
+        return self.deliver(self._read, messages, **given)
+
+    def _read(self, message: Any) -> list[Update | Refused]:
+        parts = read(message)
+        return self._dated(message, parts) if is_order(message) else parts
+
+    def _read_order(self, order: Any) -> list[Update | Refused]:
+        return self._dated(order, read_order(order))
+
+    def _dated(self, order: Mapping[str, Any], parts: list[Update | Refused]) -> list[Update | Refused]:
+        update = parts[0]
+        assert isinstance(update, dict), "an order is told before its trades"
+        told = update.get("exchange_ns")
+        if not isinstance(told, int):
+            return parts
+        key = update.get("symbol"), update.get("order_id") or update.get("client_order_id")
+        latest = max(told, self._times.get(key, 0))
+        if not any(order.get(each) for each in OF_CHANGES):
+            update["exchange_ns"] = latest
+            return parts
+        self._times[key] = latest
+        self._times.move_to_end(key)
+        if len(self._times) > DATED:
+            self._times.popitem(last=False)
+        return parts
 
 
 def read(message: Any) -> list[Update | Refused]:
@@ -54,9 +91,13 @@ def read(message: Any) -> list[Update | Refused]:
     Raises:
         RecordError: it is neither.
     """
-    if isinstance(message, Mapping):
-        if any(each in message for each in _OF_ORDERS):
-            return read_order(message)
-        if any(each in message for each in _OF_TRADES):
-            return read_trade(message)
+    if is_order(message):
+        return read_order(message)
+    if isinstance(message, Mapping) and any(each in message for each in _OF_TRADES):
+        return read_trade(message)
     raise RecordError(f"{shown(message)} is neither an order nor a trade of ccxt", "give what ccxt returned")
+
+
+def is_order(message: Any) -> bool:
+    """Whether a message is a unified order, and no trade."""
+    return isinstance(message, Mapping) and any(each in message for each in _OF_ORDERS)

@@ -8,6 +8,7 @@ import pytest
 from ringbuf.record.salvage import salvage
 from ringbuf.ring.observer import Observer
 from ringbuf.strategies import Recorder
+from ringbuf.strategies.adapters import ccxt
 from ringbuf.strategies.adapters.adapter import Refused
 from ringbuf.strategies.adapters.ccxt import read, read_order, read_trade
 from ringbuf.strategies.orders import OrderPages
@@ -319,3 +320,30 @@ def test_a_market_order_has_no_limit_unless_the_exchange_says_it() -> None:
 def test_words_that_ccxt_passes_on_are_known(values: dict[str, Any], field: str, word: str) -> None:
     update = told(**values)
     assert (update[field], update.get("text")) == (word, None)
+
+
+def test_an_answer_that_tells_only_when_its_order_was_made_is_not_older_than_what_it_follows() -> None:
+    adapter, inventory = adapted()
+    stream = {"timestamp": None, "lastTradeTimestamp": CREATED_MS + 7}  # HTX: the stream tells the trade's time
+    adapter.orders(order(**stream, filled=4.0, remaining=6.0))
+    adapter.orders(order(status="closed", filled=10.0, remaining=0.0))  # and an answer the order's
+    adapter.receive(order())
+    (state,) = inventory.orders()
+    assert state.status.name == "FILLED"
+    assert state.executed == 10
+
+
+def test_a_time_that_differs_is_that_of_a_change_and_stays() -> None:
+    adapter, inventory = adapted()
+    adapter.orders([order(timestamp=CREATED_MS + each, price=price) for each, price in ((9, 6.0), (0, 5.0))])
+    assert inventory.orders()[0].price == 6
+
+
+def test_the_times_of_the_latest_orders_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ccxt, "DATED", 2)
+    for others, status in ((1, "CANCELED"), (2, "PARTIALLY_FILLED")):
+        adapter, inventory = adapted()
+        changes = {"lastUpdateTimestamp": CREATED_MS + 7}
+        adapter.orders([order(id=each, filled=4.0, **changes) for each in ["o1", *map(str, range(others))]])
+        adapter.orders(order(status="canceled", filled=4.0))
+        assert next(each.status.name for each in inventory.orders() if each.order_id == "o1") == status
