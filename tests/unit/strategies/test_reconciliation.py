@@ -1,14 +1,12 @@
 """What is asked after a disconnect, what is concluded from the answers, and what is not."""
 
-import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from ringbuf.errors import ConfigurationError
 from ringbuf.record.enumerations import OrderStatus
 from ringbuf.strategies.delta import Delta
 from ringbuf.strategies.inventory import Instrument, Position
@@ -21,7 +19,6 @@ from ringbuf.strategies.reconciliation import (
     Reconciliation,
     VenueQueries,
     reconcile,
-    reconcile_async,
 )
 from ringbuf.strategies.venues import ID_FORMATS, OPEN_ORDERS, id_format, open_orders
 
@@ -290,18 +287,6 @@ def test_positions_of_both_sides_are_shown_where_they_differ() -> None:
     ]
 
 
-def test_positions_are_asked_again_if_ours_changed_meanwhile() -> None:
-    pages = opened(NEW)
-
-    def ask() -> dict[str, int]:
-        if position(pages).quantity == 0:
-            pages.apply(WHOSE | fill(1))
-            return {"BTC": 0}
-        return {"BTC": 1}
-
-    assert asked(pages, open_orders=[NEW], positions=ask).is_sure
-
-
 def test_orders_and_positions_of_others_are_left_alone() -> None:
     pages = opened(NEW, NEW | {"symbol": "ETH", "order_id": "e1"}, fill(1, symbol="ETH", order_id="e1"))
     pages.apply({**WHOSE, "account": "A2", **NEW})
@@ -317,58 +302,6 @@ def test_payments_of_funding_among_the_trades_count_once() -> None:
     pages = opened(NEW)
     assert len(asked(pages, open_orders=[NEW], trades=[paid]).updates) == 1
     assert asked(pages, open_orders=[NEW], trades=[paid]).updates == []
-
-
-def test_coroutine_functions_and_plain_ones_may_be_mixed() -> None:
-    async def trades() -> Sequence[Update]:
-        await asyncio.sleep(0)
-        return [fill(1)]
-
-    async def positions() -> dict[str, int]:
-        raise OSError("away")
-
-    pages = opened(NEW)
-    queries = VenueQueries(open_orders=lambda: [NEW], trades=trades, positions=positions)
-    found = asyncio.run(reconcile_async(pages, queries, **WHOSE))
-    assert found.failures == [Failure("positions", "OSError: away")]
-    assert position(pages).quantity == 1
-    with pytest.raises(ConfigurationError, match="await reconcile_async"):
-        reconcile(pages, queries, **WHOSE)
-
-
-def test_a_reconciliation_that_is_cancelled_ends() -> None:
-    async def never() -> Sequence[Update]:
-        await asyncio.Event().wait()
-        return []
-
-    async def cancelled() -> None:
-        async with asyncio.timeout(0):
-            await reconcile_async(opened(NEW), VenueQueries(open_orders=never), **WHOSE)
-
-    with pytest.raises(TimeoutError):
-        asyncio.run(cancelled())
-
-
-def test_live_updates_may_come_while_the_venue_is_asked() -> None:
-    pages = opened(NEW)
-
-    async def open_orders() -> Sequence[Update]:
-        pages.apply(WHOSE | fill(1, 5, order_status="filled", cumulative_quantity=5))
-        return [NEW]
-
-    found = asyncio.run(reconcile_async(pages, VenueQueries(open_orders=open_orders, trades=list), **WHOSE))
-    assert (found.inferred, found.doubts) == ([], [])
-    assert (page_of(pages).status, position(pages)) == (OrderStatus.FILLED, Position(Decimal(5)))
-
-
-def test_a_fill_that_a_live_total_tells_is_not_inferred_while_it_is_on_its_way() -> None:
-    pages = opened(NEW)
-
-    def trades() -> Sequence[Update]:
-        pages.apply(WHOSE | {**state(1), "order_id": "o2", "client_order_id": "c2"})
-        return []
-
-    assert asked(pages, open_orders=[NEW], trades=trades).inferred == []
 
 
 def test_an_adapter_can_make_the_answer() -> None:
