@@ -224,7 +224,7 @@ def _order(event: Mapping[str, Any], order_types: Mapping[str, str]) -> Update:
             last_price=event.get("L"),
             last_quantity=event.get("l"),
             liquidity=liquidity(event.get("m")),
-            commission=event.get("n"),
+            commission=event.get("n") if event.get("N") else positive(event.get("n")),
             commission_currency=text(event.get("N")),
             exchange_seq=sequence(event.get("t")),
         )

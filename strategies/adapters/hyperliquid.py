@@ -73,6 +73,9 @@ def updates(message: object, user: str = "") -> list[Update | Refused]:
         case "user" | "userEvents":
             told_updates = [fill(each, user) for each in _by_time(rows(data.get("fills"), "data.fills"))]
             told_updates += [funding(data["funding"])] if isinstance(data.get("funding"), Mapping) else []
+        case "openOrders":
+            given = rows(data.get("orders"), "data.orders")
+            return [order({"order": each, "status": "open"}) | {"origin": "lookback"} for each in given]
         case _:
             return []
     if data.get("isSnapshot") is not True:

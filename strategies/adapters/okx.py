@@ -160,6 +160,7 @@ def fill(row: Mapping[str, Any]) -> Update:
         liquidity=word(LIQUIDITY, row.get("execType")),
         exchange_ns=time_ns(row.get("ts")),
         exchange_seq=sequence(row.get("tradeId")),
+        quantity_unit="base" if _is_in_base(row) else "contracts",
     )
     return finished(update, side=row.get("side"))
 
@@ -172,7 +173,6 @@ def transaction(row: Mapping[str, Any]) -> Update:
         commission_currency=currency,
         position_side=word(POSITION_SIDES, row.get("posSide")),
         realized_pnl=row.get("fillPnl"),
-        quantity_unit="base" if row.get("instType") in IN_BASE else "contracts",
     )
     return finished(fill(row) | more)
 
@@ -207,9 +207,15 @@ def _fee(row: Mapping[str, Any]) -> tuple[Any, str | None]:
     return None, None
 
 
+def _is_in_base(row: Mapping[str, Any]) -> bool:
+    """Whether it is spot or margin; without a type the id tells it: `BTC-USDT`."""
+    kind = text(row.get("instType"))
+    return kind in IN_BASE if kind is not None else (text(row.get("instId")) or "").count("-") == 1
+
+
 def _unit(row: Mapping[str, Any]) -> str:
     """What `sz` counts; of spot's market orders to buy that is money, unless they say otherwise."""
-    if row.get("instType") not in IN_BASE:
+    if not _is_in_base(row):
         return "contracts"
     target = text(row.get("tgtCcy"))
     is_money = row.get("ordType") == "market" and (

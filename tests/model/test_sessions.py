@@ -1,6 +1,7 @@
 """Whatever a venue's session tells, and however it arrives, pages and inventory end with what really happened."""
 
 import random
+from collections import Counter
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
@@ -84,6 +85,8 @@ def requests(dialect: Dialect, exchange: Exchange) -> list[dict[str, Any]]:
 
 def check(dialect: Dialect, exchange: Exchange, arrived: Sequence[Told], *, is_asked: bool) -> None:
     pages = OrderPages(inventory=Inventory(instruments={}))
+    traded: Counter[str] = Counter()
+    pages.on_delta(lambda delta: traded.update({delta.page.order_id: int(delta.traded * 10)}))
     for request in requests(dialect, exchange) if is_asked else ():
         pages.apply(request)
     # The name under which spot's messages come in is that of all but spot.
@@ -102,6 +105,7 @@ def check(dialect: Dialect, exchange: Exchange, arrived: Sequence[Told], *, is_a
     funding = [amount for each in inventory.profits().values() for amount in each.funding.values()]
     assert sum(funding) == exchange.funding_paid
     check_orders(exchange, inventory)
+    assert +traded == {each.order_id: int(each.executed * 10) for each in inventory.orders() if each.executed}
 
 
 def check_orders(exchange: Exchange, inventory: Inventory) -> None:
