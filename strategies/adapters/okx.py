@@ -80,6 +80,8 @@ IN_BASE: Final = frozenset({"SPOT", "MARGIN"})
 def updates(message: object) -> list[Update]:
     """What a message says, or an answer with a list of orders or transactions: that is a look-back.
 
+    What the web socket answers to a request that is refused names no instrument: give the symbol with it.
+
     One of another channel than `orders` or `fills` gives nothing.
 
     Raises:
@@ -87,7 +89,9 @@ def updates(message: object) -> list[Update]:
     """
     found = decoded(message)
     about = found.get("arg")
-    if about is None and "op" not in found and "code" in found:
+    if "op" in found:
+        return [refusal(each, str(found["op"])) for each in rows(found.get("data"), "data") if _is_refused(each)]
+    if about is None and "code" in found:
         return _listed(rows(found.get("data"), "data"))
     channel = about.get("channel") if isinstance(about, Mapping) else None
     read = {"orders": order, "fills": fill}.get(text(channel) or "")
@@ -146,6 +150,19 @@ def order(row: Mapping[str, Any]) -> Update:
     return finished(update, order_status=row.get("state"), order_type=kind, side=row.get("side"))
 
 
+def refusal(row: Mapping[str, Any], op: str) -> Update:
+    """A row of the answer to a request over the web socket that was refused. It tells no instrument and no side."""
+    is_new = op in ("order", "batch-orders")
+    update = told(
+        exec_type="rejected" if is_new else "cancel_rejected",
+        order_status="rejected" if is_new else None,
+        order_id=identity(row.get("ordId")),
+        client_order_id=text(row.get("clOrdId")),
+        text=f"{text(row.get('sCode')) or ''} {text(row.get('sMsg')) or ''}".strip(),
+    )
+    return finished(update)
+
+
 def fill(row: Mapping[str, Any]) -> Update:
     """A row of `fills`: a fill alone, without its fee; `orders` tells it once more, with it."""
     update = told(
@@ -183,6 +200,10 @@ class OkxAdapter(StreamAdapter):
     def updates(self, message: Any) -> list[Update]:
         """See `updates` of this module."""
         return updates(message)
+
+
+def _is_refused(row: Mapping[str, Any]) -> bool:
+    return text(row.get("sCode")) not in (None, "0")
 
 
 def _exec_type(row: Mapping[str, Any], status: str | None) -> str:

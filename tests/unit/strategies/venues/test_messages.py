@@ -129,6 +129,24 @@ def test_payments_that_a_hyperliquid_history_sums_up_are_listed_since_they_would
     assert len(inventory.positions()) == 1
 
 
+@pytest.mark.parametrize(("op", "status"), [("order", "REJECTED"), ("cancel-order", "NEW"), ("amend-order", "NEW")])
+def test_an_okx_request_that_is_refused_needs_the_symbol(op: str, status: str) -> None:
+    row = {"clOrdId": "a1", "ordId": "", "tag": "", "sCode": "51008", "sMsg": "insufficient balance"}
+    answer = {"id": "1512", "op": op, "code": "1", "msg": "", "data": [row, {"clOrdId": "a2", "sCode": "0"}]}
+    inventory = Inventory()
+    adapter = okx.OkxAdapter(inventory, exchange="okx", account="A1", strategy="mm")
+    bound = {"exchange": "okx", "account": "A1", "symbol": "BTC-USDT", "side": "buy", "quantity": "1"}
+    asked = {"exec_type": "pending_new", "order_status": "pending_new", "client_order_id": "a1"}
+    inventory.apply(bound | asked)
+    if op != "order":
+        inventory.apply(bound | {"exec_type": "new", "order_status": "new", "order_id": "7", "client_order_id": "a1"})
+    assert adapter.receive(answer) == []
+    assert [each.kind for each in adapter.refused] == ["give it with the message: symbol=…"]
+    assert len(adapter.receive(answer, symbol="BTC-USDT")) == 1
+    (order,) = inventory.orders()
+    assert (order.status.name, order.open) == (status, Decimal(status == "NEW"))
+
+
 def test_a_bybit_order_of_which_the_rest_is_refused_was_filled_in_part_and_canceled() -> None:
     row = {"symbol": "BTCUSDT", "orderId": "7", "orderStatus": "Rejected", "rejectReason": "EC_NoEnoughQtyToFill"}
     assert bybit.order(row | {"cumExecQty": "0.2"})["order_status"] == "canceled"
