@@ -54,14 +54,17 @@ def test_every_test_named_in_the_document_of_faults_exists() -> None:
     ]
 
 
-def test_the_code_about_client_order_ids_and_disconnects_runs_and_prints_what_it_says(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path
+@pytest.mark.parametrize("heading", ["Order pages and deltas", "Client order ids", "After a disconnect"])
+def test_the_code_about_strategies_runs_and_prints_what_it_says(
+    heading: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     text = (ROOT / "docs" / "STRATEGIES.md").read_text()
-    for heading in ("Client order ids", "After a disconnect"):
-        section = text.split(f"\n## {heading}\n")[1].split("\n## ")[0]
-        (code,) = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
-        exec(code, {"DIRECTORY": tmp_path})
+    section = text.split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    for code in re.findall(r"```python\n(.*?)```", section, re.DOTALL):
+        names: dict[str, Any] = {"DIRECTORY": tmp_path}
+        exec(code, names)
+        if "recorder" in names:
+            names["recorder"].close()
         assert capsys.readouterr().out == "".join(re.findall(r"^# (.*\n)", code, re.MULTILINE))
 
 
