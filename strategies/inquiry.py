@@ -202,8 +202,8 @@ class Inquiry:
                 order = self._order(page)
                 if order is None or order.state != page:
                     continue  # a live update came just now
-                is_inferable_ = is_inferable(order, page)
-            if is_inferable_:
+                is_plain = is_inferable(order, page)
+            if is_plain:
                 update = inferred_fill(page, self._told.get((page.key.symbol, page.order_id), self._default()))
                 self._pages.apply(update)
                 self._found.updates.append(update)
@@ -216,9 +216,7 @@ class Inquiry:
         with self._pages.inventory.lock:
             order = self._order(before)
             page = None if order is None else order.state
-        if page is None or page.is_over:
-            return
-        if before in self._works:
+        if page is None or page.is_over or before in self._works:
             return
         heard_ns = 0 if order is None else order.heard_ns
         if why := self._why_in_doubt(page, before, answer, differing, heard_ns):
@@ -264,7 +262,7 @@ class Inquiry:
             return "it is not listed, and the position is not the venue's"
         if page.awaited:
             return "it is not listed, and fills of it are awaited"
-        return ""  # what an answer without a state told is applied
+        return ""
 
     @staticmethod
     def _is_forgotten(page: OrderState, heard_ns: int, forgets: timedelta | None) -> bool:
@@ -274,7 +272,8 @@ class Inquiry:
         return time.time_ns() - heard_ns > forgets // timedelta(microseconds=1) * 1_000
 
     def _doubt(self, pages: list[OrderState], why: str) -> None:
-        self._found.doubts += [Doubt(each, why) for each in pages]
+        known = {_name(each.page) for each in self._found.doubts}
+        self._found.doubts += [Doubt(each, why) for each in pages if _name(each) not in known]
 
     # Names
 

@@ -154,6 +154,8 @@ def test_without_the_trades_it_is_not_known_whether_an_order_was_filled() -> Non
     awaiting = opened(NEW, state(2))
     found = asked(awaiting, open_orders=[state(2)], trades=in_turn(None))
     assert [each.why for each in found.doubts] == ["fills are awaited, and the trades are not known"]
+    found = asked(awaiting, trades=in_turn(None))  # in doubt for two reasons, and listed once
+    assert len(found.doubts) == 1
     assert position(awaiting).quantity == 0
 
 
