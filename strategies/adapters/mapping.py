@@ -9,13 +9,13 @@ adapter = MappingAdapter(pages, mapping, exchange="mine", account="A1", strategy
 adapter.receive(message)
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, is_dataclass
+from decimal import Decimal
 from difflib import get_close_matches
 from typing import Any, Final
 
 from ringbuf.errors import ConfigurationError, RecordError
-from ringbuf.record.attempt import attempt
 from ringbuf.record.fields import BY_NAME, Field, Given, Kind
 from ringbuf.record.salvage import salvage
 from ringbuf.record.value import shown
@@ -25,6 +25,7 @@ from ringbuf.strategies.adapters.message import Message
 
 UNITS: Final = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
 SETTABLE: Final = {name: each for name, each in BY_NAME.items() if each.given in (Given.CALL, Given.BIND)}
+QUANTITIES: Final = ("leaves_quantity", "cumulative_quantity", "quantity", "last_quantity")
 NAMES: Final = frozenset({"order_id", "client_order_id", "trade_id", "report_id"})
 
 
@@ -33,8 +34,9 @@ class FieldMapping:
     """What the fields and words of messages mean.
 
     Attributes:
-        fields: field of EXECUTION by the message's name for it; `a.b` is the value `b` in the value `a`. Where two
-            names mean one field, the first one that is told counts.
+        fields: field of EXECUTION by the message's name for it, or several fields; `a.b` is the value `b` in the value
+            `a`. Where two names mean one field, the first one that is told counts. If none is `side`, and no constant,
+            quantities have its sign: one below zero is a sell.
         words: by field of EXECUTION, its word for the message's. Others are looked up in their usual spellings.
         times: the unit of times that are numbers, `s`, `ms`, `us` or `ns`: of all, or by field.
         constants: what each message says without telling it.
@@ -44,13 +46,14 @@ class FieldMapping:
             understood by it.
     """
 
-    fields: Mapping[str, str]
+    fields: Mapping[str, str | Sequence[str]]
     words: Mapping[str, Mapping[Any, Any]] = field(default_factory=dict)
     times: str | Mapping[str, str] = "ns"
     constants: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name in (*self.fields.values(), *self.constants):
+        told = {*_named(self.fields), *self.constants}
+        for name in told:
             _settable(name)
         for name, words in self.words.items():
             _check_words(_settable(name), words)
@@ -69,7 +72,6 @@ class FieldMapping:
                 f"constants {shown(dict(self.constants))} cannot be stored: {flags.name}",
                 "docs/FORMAT.md has the fields",
             )
-        told = {*self.fields.values(), *self.constants}
         if not told & NAMES:
             raise ConfigurationError("no message could name its order or trade", "map order_id or client_order_id")
         if "last_quantity" in told and "exec_type" not in told:
@@ -94,10 +96,13 @@ class FieldMapping:
         for name, wanted in self.fields.items():
             value = _found(message, name)
             if value is not None and value != "":
-                told.setdefault(wanted, value)
+                for each in (wanted,) if isinstance(wanted, str) else wanted:
+                    told.setdefault(each, value)
         reading = Message(told)
         for name, value in told.items():
             self._put(reading, SETTABLE[name], value)
+        if "side" not in self.constants and "side" not in _named(self.fields):
+            _put_side(reading)
         return [dict(self.constants) | reading.finished()]
 
     def _put(self, reading: Message, wanted: Field, value: Any) -> None:
@@ -107,7 +112,7 @@ class FieldMapping:
                 reading.put(**{name: reading.number(name)})
             case Kind.WORD:
                 words = self.words.get(name, {})
-                reading.put_word(name, attempt(None, words.get, value) or words.get(shown(value), value))
+                reading.put_word(name, next((words[each] for each in _spellings(value) if each in words), value))
             case Kind.TIME:
                 reading.put(**{name: reading.time(name, self.unit(name))})
             case Kind.TEXT:
@@ -170,3 +175,24 @@ def _found(message: Any, name: str) -> Any:
 
 def _value(message: Any, name: str) -> Any:
     return message.get(name) if isinstance(message, Mapping) else getattr(message, name, None)
+
+
+def _named(fields: Mapping[str, str | Sequence[str]]) -> set[str]:
+    return {each for wanted in fields.values() for each in ((wanted,) if isinstance(wanted, str) else wanted)}
+
+
+def _spellings(value: Any) -> Iterator[Any]:
+    """A value as a key of words: as it is, and as a file of text has it."""
+    if isinstance(value, str | int):
+        yield value
+    if isinstance(value, str | int | float | Decimal):
+        yield str(value)
+        yield str(value).lower()
+
+
+def _put_side(reading: Message) -> None:
+    """Set the side by the sign of the quantities, which lose it."""
+    for name in QUANTITIES:
+        number = reading.number(name)
+        if number:
+            reading.put(**{name: abs(number), "side": "sell" if number < 0 else "buy"})

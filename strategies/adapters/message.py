@@ -57,9 +57,9 @@ class Message:
 
     def number_of(self, key: str, value: Any) -> Decimal | None:
         """The number that a value is; noted under the key if it is none."""
-        if value is None or value != value:
-            return None
         kind = type(value)
+        if value is None or (kind is float and value != value) or (kind is Decimal and value.is_nan()):
+            return None
         if kind is float and math.isfinite(value):
             return Decimal(repr(value))
         if kind is int:

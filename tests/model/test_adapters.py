@@ -81,7 +81,7 @@ def adapter(target: Any) -> CcxtAdapter:
 
 def failures(refused: Any) -> list[Refused]:
     """What no message may lead to: an error of the adapter itself."""
-    return [each for each in refused if each.kind in ("AssertionError", "KeyError", "TypeError", "AttributeError")]
+    return [each for each in refused if each.kind.endswith(("Error", "Operation", "Overflow"))]
 
 
 @settings(max_examples=150, deadline=None)
@@ -110,7 +110,7 @@ def test_a_trade_with_any_values_is_kept_or_listed(odd: dict[str, Any], which: i
     assert len(target.taken) + own.refusals.total() == 2
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(ODD)
 def test_any_message_is_kept_or_listed(odd: Any) -> None:
     own = adapter(Checked())
@@ -137,7 +137,7 @@ def test_a_message_of_ones_own_with_any_values_is_kept_or_listed(odd: dict[str, 
     st.floats(min_value=1e-15, max_value=1e15),
     st.integers(1, 1 << 80),
 )
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_numbers_arrive_to_the_last_digit(exact: Decimal, rounded: float, whole: int) -> None:
     target = Checked()
     adapter(target).trades(trade(price=exact, amount=rounded, fee={"cost": str(whole), "currency": "X"}))

@@ -90,6 +90,25 @@ def test_of_two_names_of_a_field_the_first_that_is_told_counts() -> None:
     assert mapping.read({"id": "6", "oid": "7"}) == [{"order_id": "6"}]
 
 
+def test_a_name_may_mean_several_fields_each_with_its_own_words() -> None:
+    words = {"exec_type": {"F": "fill", "C": "canceled"}, "order_status": {"F": "filled", "C": "canceled"}}
+    mapping = FieldMapping({"id": "order_id", "what": ["exec_type", "order_status"]}, words=words)
+    assert mapping.read({"id": "7", "what": "F"}) == [{"order_id": "7", "exec_type": "fill", "order_status": "filled"}]
+
+
+@pytest.mark.parametrize(("given", "side"), [("-0.5", "sell"), (0.5, "buy"), (0, None), ("none", None)])
+def test_without_a_side_quantities_have_its_sign(given: Any, side: str | None) -> None:
+    (update,) = FieldMapping({"id": "order_id", "size": "quantity"}).read({"id": "7", "size": given})
+    assert update.get("side") == side
+    assert update.get("quantity", "0") == {"-0.5": "0.5", 0.5: "0.5"}.get(given, "0")
+
+
+@pytest.mark.parametrize("given", [True, "true", "True"])
+def test_a_word_may_be_a_bool(given: Any) -> None:
+    mapping = FieldMapping({"id": "order_id", "is_buy": "side"}, words={"side": {"true": "buy", "false": "sell"}})
+    assert mapping.read({"id": "7", "is_buy": given}) == [{"order_id": "7", "side": "buy"}]
+
+
 @pytest.mark.parametrize(
     ("times", "given", "ns"),
     [
@@ -132,6 +151,7 @@ def test_an_adapter_gives_its_updates_to_the_target() -> None:
     [
         ({"fields": {"oid": "orderid"}}, "'orderid' is no field of a record that can be given (did you mean"),
         ({"fields": {"s": "session"}}, "'session' is no field"),
+        ({"fields": {"s": ["order_id", "seq"]}}, "'seq' is no field"),
         ({"fields": {"f": "flags"}}, "'flags' is no field"),
         ({"fields": {"p": "price"}}, "no message could name its order or trade; map order_id or client_order_id"),
         ({"fields": {"oid": "order_id", "q": "last_quantity"}}, "nothing says which messages are fills"),
