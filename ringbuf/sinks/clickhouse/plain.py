@@ -263,26 +263,30 @@ FROM (
 
 
 def _ranked(records: str) -> str:
-    """The records with their orders, and how late each is among those of its order."""
+    """The records with their orders, and how late each is among those of its order.
+
+    Windows are computed of few columns: they sort rows, and whole rows are long.
+    """
     so_far = "OVER (PARTITION BY order_hash ORDER BY captured_ns, session, seq ROWS UNBOUNDED PRECEDING)"
     at = f"bitShiftLeft({_CAPTURED}, 64) + toUInt256(seq)"
     return f"""
 SELECT
     *,
+    multiIf(
+        status IN ({_FINAL}), 3, status = 'filled' AND ifNull(cumulative_quantity < quantity, 0), 2, 1
+    ) AS force,
     bitShiftLeft(toUInt256(venue_ns), 192) + bitShiftLeft(toUInt256(reinterpretAsUInt64(reached)), 129) AS late,
     if(is_request, {at}, late + {at}) AS rank,
     late + bitShiftLeft(toUInt256(force), 127) + {at} AS strength
-FROM (
+FROM ({_placed(records)}) AS placed
+INNER JOIN (
     SELECT
-        *,
+        session, seq,
         toUInt64(1 + greatest(0, if(venue_time != 0, venue_time, max(venue_time) {so_far}))) AS venue_ns,
         if(isNaN(cumulative_quantity), max(if(isNaN({_SAID}) OR is_request, 0., {_SAID})) {so_far}, cumulative_quantity)
-            AS reached,
-        multiIf(
-            status IN ({_FINAL}), 3, status = 'filled' AND ifNull(cumulative_quantity < quantity, 0), 2, 1
-        ) AS force
+            AS reached
     FROM ({_placed(records)})
-)"""
+) AS of_record USING (session, seq)"""
 
 
 _SAID: Final = "if(isNaN(cumulative_quantity) AND status = 'filled', quantity, cumulative_quantity)"
