@@ -45,9 +45,10 @@ class Quantities(NamedTuple):
 
     @property
     def is_short(self) -> bool:
-        """Whether less was filled than ordered, as far as both are known."""
-        known = not self.spent and bool(self.amount) and self.filled is not None
-        return known and not self.is_all and (self.filled or ZERO) < (self.amount or ZERO)
+        """Whether nothing was filled, or less than was ordered, as far as both are known."""
+        if self.filled is None or not self.filled:
+            return self.filled is not None
+        return bool(self.amount) and not self.spent and not self.is_all and self.filled < (self.amount or ZERO)
 
     def put(self, message: Message, status: str | None) -> None:
         """Set the fields of the order."""
@@ -70,6 +71,8 @@ class Quantities(NamedTuple):
         amount, filled, remaining = self.amount, self.filled, self.remaining
         if amount and filled is None and remaining == 0 and word == "open":
             yield f"{word}, remaining 0 of {plain(amount)}"
+        if status == "filled" and filled == 0 and (self.spent or not amount):
+            yield f"{word}, filled 0"
         if self.spent or filled is None:
             return
         if amount:

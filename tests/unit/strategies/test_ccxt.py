@@ -126,6 +126,9 @@ def test_closed_with_something_left_was_canceled_and_is_noted() -> None:
     assert quantities(status="closed", filled=0.0, remaining=10.0) == ["10", "0", "0", "base", "canceled", said]
     assert told(status="closed", filled=4.0)["text"] == "contradiction: closed, filled 4 of 10"
     assert told(status="closed", filled=None, remaining=None)["order_status"] == "filled"
+    for values in ({"amount": None}, {"type": "market", "amount": 100, "info": {"tgtCcy": "quote_ccy"}}):
+        update = told(status="closed", filled=0, remaining=None, **values)
+        assert (update["order_status"], update["text"]) == ("canceled", "contradiction: closed, filled 0")
 
 
 def test_nothing_remaining_of_an_order_that_works_is_left_out_and_noted() -> None:
