@@ -43,6 +43,10 @@ lint: $(VENV)/test ## check style and types
 fuzz: $(VENV)/test ## damaged bytes for every parser: make fuzz INPUTS=100000 SEED=1
 	@$(BIN)/python -m tests.fuzz --inputs $(or $(INPUTS),100000) --seed $(or $(SEED),1)
 
+.PHONY: doublebuy
+doublebuy: $(VENV)/test ## a strategy that tops up, under bad feeds, never buys twice: make doublebuy RUNS=100000 SEED=1
+	@$(BIN)/python -m tests.model.double_buy --runs $(or $(RUNS),100000) --seed $(or $(SEED),1)
+
 .PHONY: clean
 clean: ## remove everything made here
 	rm -rf $(VENV) build dist *.egg-info ringbuf/ring/_native.*.so .mypy_cache .pytest_cache .ruff_cache .hypothesis

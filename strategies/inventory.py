@@ -125,6 +125,12 @@ class Inventory:
         """All positions now."""
         return {key: holding.position for key, holding in self.ledger.holdings.copy().items()}
 
+    def changed_ns(self, key: Instrument) -> int:
+        """The venue time of the record that changed a position last, ns since the epoch; 0 if that told none."""
+        with self.lock:
+            holding = self.ledger.holdings.get(key)
+            return 0 if holding is None else holding.changed_ns
+
     def sums(self) -> dict[Instrument, Sums]:
         """The sums that the positions come from."""
         with self.lock:
@@ -158,6 +164,11 @@ class Inventory:
         with self.lock:
             keys = list(self.ledger.holdings)
         return {key: self._profit(key) for key in keys}
+
+    @property
+    def knows_instruments(self) -> bool:
+        """Whether it was given instruments, so that profit is known."""
+        return self._contracts is not None
 
     def unknown_instruments(self) -> set[tuple[str, str]]:
         """Exchange and symbol of those that have positions and no contract, so that they count as spot."""

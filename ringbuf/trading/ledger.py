@@ -111,7 +111,7 @@ class Ledger:
             payment = book.pay(report)
             self._pay(payment)
             self._forget(book, before_ns)
-            self._show()
+            self._show(report.exchange_ns)
             return payment.position
         changed = book.apply(report, before_ns)
         for fill in changed.fills:
@@ -121,14 +121,16 @@ class Ledger:
             if self.hedges is not None:
                 self.hedges.count(order)
         self._forget(book, before_ns)
-        self._show()
+        self._show(report.exchange_ns)
         self.order = changed.order
         known = report if changed.order is None else changed.order
         return report.instrument.position(known.position_side, known.position_id)
 
-    def _show(self) -> None:
+    def _show(self, venue_ns: int) -> None:
         for key in self.changed:
-            self.holdings[key].show()
+            holding = self.holdings[key]
+            holding.changed_ns = venue_ns
+            holding.show()
 
     def _check_known(self, report: Report) -> None:
         if not self.knows(report):

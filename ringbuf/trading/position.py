@@ -87,6 +87,7 @@ class Holding:
     Attributes:
         funding: paid, by currency; negative if it was received.
         position: as readers see it, which may be other threads.
+        changed_ns: the venue time of the report that changed it last; 0 if that told none.
     """
 
     bought_quantity: Decimal = ZERO
@@ -103,6 +104,7 @@ class Holding:
     awaited_sell: Decimal = ZERO
     funding: dict[str, Decimal] = field(default_factory=dict)
     position: Position = NOTHING
+    changed_ns: int = 0
 
     def show(self) -> None:
         """Let readers see what it comes to now."""

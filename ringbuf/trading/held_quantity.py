@@ -1,0 +1,189 @@
+"""What is held of one thing: what the venue told, and what our own records say on top of it.
+
+A venue tells a fill and the balance after it in two streams, and either may come first, late, twice or never. So a
+change that our records tell (a fill, a fee, a transfer) is *pending* until the told quantity has moved by it. A move
+that no change explains yet is *unexplained*: the change may come later, somebody else has moved it, or what was told
+is of an earlier moment than it says. Only the venue's answer to a question tells which.
+
+While both are there, nobody knows whether the told quantity has the pending changes in it, so only a range is known.
+"""
+
+from decimal import Decimal
+from fractions import Fraction
+from typing import Final, NamedTuple
+
+from ringbuf.trading.profit import decimal_of
+
+NOTHING: Final = Fraction(0)
+
+
+class Change(NamedTuple):
+    """A change that our records tell.
+
+    Attributes:
+        venue_ns: the venue's time; 0 if it is not told.
+        heard_ns: when we heard of it, by our clock.
+    """
+
+    amount: Fraction
+    venue_ns: int
+    heard_ns: int
+
+
+class Held(NamedTuple):
+    """What is held of one thing, in decimals; a profit that has no end is rounded to 60 of them.
+
+    Attributes:
+        told: by the venue; None if it told nothing yet.
+        lowest, highest: what it can be. They are the same unless changes are pending and the told quantity moved by
+            something else; without `told`, they are what our records come to.
+        pending: changes that the told quantity has not moved by yet.
+        unexplained: moves that no change explains yet.
+        stale: why it is not to be relied on before the venue has been asked; empty if it is.
+    """
+
+    told: Decimal | None
+    lowest: Decimal
+    highest: Decimal
+    pending: Decimal
+    unexplained: Decimal
+    stale: str
+
+
+class HeldQuantity:
+    """What is held of one thing. For one thread.
+
+    Args:
+        rounding: a move may differ by so much from the changes that explain it, where a venue rounds.
+
+    Attributes:
+        told: by the venue, None before that; of what venue time, ns since the epoch, 0 if it told none.
+        opening: what was held before the first of our records; known as soon as the venue has told anything.
+        own: the sum of our changes.
+        stale, stale_ns: why it is not to be relied on, and since when by our clock.
+    """
+
+    def __init__(self, rounding: Fraction = NOTHING) -> None:
+        self.told: Fraction | None = None
+        self.told_ns = 0
+        self.opening = self.own = self.unexplained = NOTHING
+        self.stale, self.stale_ns = "", 0
+        self._rounding = rounding
+        self._unexplained_ns = 0
+        self._heard_ns = self._moved_ns = 0
+        self._pending: list[Change] = []
+
+    @property
+    def held(self) -> Held:
+        """As readers see it."""
+        amounts = [each.amount for each in self._pending]
+        pending = sum(amounts, NOTHING)
+        base = self.own if self.told is None else self.told
+        lowest = highest = base + pending
+        if self.unexplained:  # each of them may be in it already, or not
+            lowest = base + sum((each for each in amounts if each < 0), NOTHING)
+            highest = base + sum((each for each in amounts if each > 0), NOTHING)
+        low, high, pending_now = exact_decimal(lowest), exact_decimal(highest), exact_decimal(pending)
+        told = None if self.told is None else exact_decimal(self.told)
+        unexplained = exact_decimal(self.unexplained)
+        stale = self.stale or (f"it moved by {unexplained}, which nothing explains yet" if unexplained else "")
+        return Held(told, low, high, pending_now, unexplained, stale)
+
+    def change(self, amount: Fraction, venue_ns: int, now_ns: int) -> None:
+        """Take a change that our records tell."""
+        self.own += amount
+        self._heard_ns = now_ns
+        if self.told is not None:
+            self._pending.append(Change(amount, venue_ns, now_ns))
+            self._pending.sort(key=lambda each: each.venue_ns)
+            self._match()
+
+    def tell(self, quantity: Fraction, venue_ns: int, now_ns: int) -> bool:
+        """Take what the venue tells; False if it is older than what it told before, and refused."""
+        if venue_ns and venue_ns < self.told_ns:
+            return False
+        if self.told is None:
+            self._begin(quantity, venue_ns)
+            if self._heard_ns:
+                self.doubt("nothing was told before our first fill", now_ns)
+            return True
+        move, is_ordered = quantity - self.told, venue_ns > self.told_ns
+        self.told, self.told_ns = quantity, max(venue_ns, self.told_ns)
+        if move:
+            self._moved_ns = now_ns
+        if move and not self._settle(move):
+            self.unexplained += move
+            self._unexplained_ns = now_ns
+            if not is_ordered:
+                self.doubt("two quantities that no time orders", now_ns)
+        self._match()
+        return True
+
+    def resynchronise(self, quantity: Fraction, venue_ns: int, asked_ns: int) -> bool:
+        """Take the venue's answer to a question: it has all in it that we heard of before we asked.
+
+        Returns:
+            False if it is older than what was told, and refused.
+        """
+        if venue_ns and venue_ns < self.told_ns:
+            return False
+        if venue_ns <= self.told_ns and self._moved_ns > asked_ns:
+            self.doubt("it moved while the venue was asked", self._moved_ns)
+            return False  # nobody can tell which of the two is older
+        if self.stale_ns <= asked_ns:
+            self.stale = ""
+        if self.told is None:
+            self._begin(quantity, venue_ns)
+            if self._heard_ns > asked_ns:
+                self.doubt("nothing was told before our first fill", self._heard_ns)
+            return True
+        known = sum((each.amount for each in self._pending if each.heard_ns <= asked_ns), NOTHING)
+        self._pending = [each for each in self._pending if each.heard_ns > asked_ns]
+        move = quantity - self.told - known
+        self.told, self.told_ns = quantity, max(venue_ns, self.told_ns)
+        if self._pending and move and not self._settle(move):
+            self.doubt("it moved while the venue was asked", self._pending[-1].heard_ns)
+        self.unexplained = NOTHING
+        return True
+
+    def doubt(self, why: str, now_ns: int) -> None:
+        """It is not to be relied on before the venue has been asked."""
+        self.stale, self.stale_ns = why, now_ns
+
+    def is_due(self, before_ns: int) -> bool:
+        """Whether the venue is to be asked: it is stale, or something is open since before a time by our clock."""
+        is_unexplained = bool(self.unexplained) and self._unexplained_ns <= before_ns
+        return bool(self.stale) or is_unexplained or any(each.heard_ns <= before_ns for each in self._pending)
+
+    @property
+    def external(self) -> Fraction:
+        """By how much the told quantity moved, and nobody of us told why: told - opening - own + pending."""
+        if self.told is None:
+            return NOTHING
+        return self.told - self.opening - self.own + sum((each.amount for each in self._pending), NOTHING)
+
+    def _begin(self, quantity: Fraction, venue_ns: int) -> None:
+        self.told, self.told_ns = quantity, venue_ns
+        self.opening = quantity - self.own
+
+    def _match(self) -> None:
+        """Settle the changes that explain all that is unexplained."""
+        if self.unexplained and self._settle(self.unexplained):
+            self.unexplained = NOTHING
+
+    def _settle(self, move: Fraction) -> bool:
+        """Settle the first changes that come to a move, of those that can be in it; whether there are such."""
+        total = NOTHING
+        for place, each in enumerate(self._pending, 1):
+            if self.told_ns and each.venue_ns > self.told_ns:
+                break  # what was told is from before it, and the later ones are behind it
+            total += each.amount
+            if abs(total - move) <= self._rounding:
+                del self._pending[:place]
+                return True
+        return False
+
+
+def exact_decimal(number: Fraction) -> Decimal:
+    """A number as a decimal; rounded to 60 decimals if it has no end."""
+    return Decimal(number.numerator) if number.denominator == 1 else decimal_of(number)

@@ -1,0 +1,341 @@
+"""What an account holds: balances and positions as the venue tells them, and what is known on top of that.
+
+A venue tells fills and balances in streams of their own. Between the two a strategy that tops up to a target sees its
+order gone and its balance not yet moved, and buys twice. Here a fill stays pending until the told quantity has moved
+by it; if it does not within a time-out, the venue is asked.
+
+    account = Account(pages, "binance", "A1", ask=fetch_snapshot)
+    account.apply(PositionUpdate("BTCUSDT", Decimal("0.4"), exchange_ns=...))
+    held = account.position("BTCUSDT")
+    if not held.stale and held.highest + inventory.position("binance", "A1", "BTCUSDT").open_buy < target: ...
+"""
+
+import logging
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from decimal import Decimal
+from fractions import Fraction
+from typing import Final, NamedTuple, TypeAlias
+
+from ringbuf.errors import ConfigurationError
+from ringbuf.strategies.delta import Delta
+from ringbuf.strategies.orders import OrderPages
+from ringbuf.trading.held_quantity import NOTHING, Held, HeldQuantity, exact_decimal
+from ringbuf.trading.position import Position
+from ringbuf.trading.report import Instrument
+
+__all__ = [
+    "Account",
+    "BalanceUpdate",
+    "Event",
+    "Held",
+    "PositionUpdate",
+    "Snapshot",
+    "Transfer",
+    "WalletIdentity",
+]
+
+LOGGER: Final = logging.getLogger("ringbuf.account")
+TIMEOUT: Final = timedelta(seconds=2)
+TRANSFERS: Final = 10_000
+"""Of so many transfers it is known that they were there."""
+
+
+class BalanceUpdate(NamedTuple):
+    """What the venue tells of one currency's wallet; `exchange_ns` is 0 if it tells no time."""
+
+    currency: str
+    quantity: Decimal
+    exchange_ns: int = 0
+
+
+class PositionUpdate(NamedTuple):
+    """What the venue tells of one position, signed; `position_side` is `long` or `short` in hedge mode."""
+
+    symbol: str
+    quantity: Decimal
+    exchange_ns: int = 0
+    position_side: str = ""
+
+
+class Transfer(NamedTuple):
+    """A deposit, or with a minus a withdrawal. One that is told again with its id counts once."""
+
+    currency: str
+    amount: Decimal
+    transfer_id: str
+    exchange_ns: int = 0
+
+
+class Snapshot(NamedTuple):
+    """The venue's answer to a question: it replaces all that was told of its kind, and what it lacks is 0.
+
+    Attributes:
+        asked_ns: what `Account.asking` gave before the venue was asked.
+        balances: by currency; None if they were not asked for.
+        positions: by symbol and position side, likewise.
+    """
+
+    asked_ns: int
+    balances: Mapping[str, Decimal] | None = None
+    positions: Mapping[tuple[str, str], Decimal] | None = None
+    exchange_ns: int = 0
+
+
+Event: TypeAlias = BalanceUpdate | PositionUpdate | Transfer | Snapshot
+_Key: TypeAlias = str | tuple[str, str]
+
+
+class WalletIdentity(NamedTuple):
+    """Where the balance of one currency comes from: told = opening + records + transfers - pending + unexplained.
+
+    Attributes:
+        records: what fills, fees, profit and funding come to.
+        pending: what of these and of transfers the told balance has not moved by yet.
+        unexplained: the rest; not zero if something is missing, or the venue rounds.
+    """
+
+    told: Decimal
+    opening: Decimal
+    records: Decimal
+    transfers: Decimal
+    pending: Decimal
+    unexplained: Decimal
+
+
+class Account:
+    """Balances and positions of one account of a venue. Any thread may use it.
+
+    Liquidations, deliveries and fills of orders that nobody here sent are fills, which the pages take. A position that
+    moves without any fill, as one that was closed from outside, is stale until the fill comes or the venue's answer
+    confirms it. Whatever is older than what was told is refused.
+
+    Args:
+        pages: whose inventory has the fills. If that knows the instruments, wallets are followed, too; else balances
+            are only what the venue tells.
+        ask: called with the reason when the venue is to be asked, at most once in a time-out; it has to see to it that
+            a `Snapshot` is applied. It should be quick.
+        timeout: so long a fill is held pending before the venue is asked.
+        clock: ns, never going back; that of a backtest goes by its events.
+        rounding: by so much a wallet's move may differ from what explains it, where the venue rounds.
+
+    Attributes:
+        refused: events that were older than what was told.
+        asked: how often `ask` was called.
+    """
+
+    def __init__(
+        self,
+        pages: OrderPages,
+        exchange: str,
+        account: str,
+        *,
+        ask: Callable[[str], object] | None = None,
+        timeout: timedelta = TIMEOUT,
+        clock: Callable[[], int] = time.monotonic_ns,
+        rounding: Decimal = Decimal(0),
+    ) -> None:
+        self.refused = self.asked = 0
+        self._inventory = pages.inventory
+        self._names = exchange, account
+        self._ask = ask
+        self._timeout_ns = timeout // timedelta(microseconds=1) * 1_000
+        self._clock = clock
+        self._rounding = Fraction(rounding)
+        self._lock = threading.RLock()
+        self._held: dict[_Key, HeldQuantity] = {}
+        self._answers: dict[bool, Snapshot] = {}  # the last ones, by whether they are of balances
+        self._seen: dict[Instrument, Position] = {}
+        self._records: dict[Instrument, dict[_Key, Fraction]] = {}  # what each position has changed, as it was seen
+        self._transfers: OrderedDict[str, None] = OrderedDict()
+        self._transferred: dict[str, Fraction] = {}
+        self._streams: dict[str, int] = {}
+        self._asked_ns: int | None = None
+        self._reported: dict[str, Fraction] = {}
+        self._follow_all()
+        pages.on_delta(self._follow)
+
+    def position(self, symbol: str, position_side: str = "") -> Held:
+        """What is held in a position now."""
+        with self._lock:
+            self._follow_all()
+            return _read(self._of((symbol, position_side)))
+
+    def balance(self, currency: str) -> Held:
+        """What is held of a currency now."""
+        with self._lock:
+            self._follow_all()
+            return _read(self._of(currency))
+
+    def apply(self, event: Event) -> bool:
+        """Take what the venue tells; False if it is refused, because it is a copy or older than what was told."""
+        with self._lock:
+            self._follow_all()  # what we know ourselves was heard before
+            is_news = self._take(event)
+            self.refused += not is_news
+            return is_news
+
+    def heard(self, stream: str, number: int) -> bool:
+        """Note the number of a message in its stream; False if it is not behind the last one.
+
+        Where numbers are missing, all is stale until a snapshot is applied that was asked for later.
+        """
+        with self._lock:
+            last = self._streams.get(stream)
+            if last is not None and number <= last:
+                return False
+            self._streams[stream] = number
+            if last is not None and number > last + 1:
+                self.gap(f"messages {last + 1} to {number - 1} of {stream} are missing")
+            return True
+
+    def gap(self, why: str) -> None:
+        """Something was missed, as while a stream was cut: all is stale until a snapshot is applied."""
+        with self._lock:
+            self._answers.clear()
+            for each in self._held.values():
+                each.doubt(why, self._clock())
+
+    def asking(self) -> int:
+        """Now by the account's clock, for the `Snapshot` of the question that is asked now."""
+        with self._lock:
+            self._follow_all()
+            return self._clock()
+
+    def tick(self) -> bool:
+        """Ask the venue if that is due. Call it now and then; gives whether something is due."""
+        with self._lock:
+            self._follow_all()
+            now_ns = self._clock()
+            before_ns = now_ns - self._timeout_ns
+            self._report()
+            due = [key for key, each in self._held.items() if each.is_due(before_ns)]
+            if not due or self._ask is None or (self._asked_ns is not None and self._asked_ns > before_ns):
+                return bool(due)
+            self._asked_ns = now_ns
+            self.asked += 1
+            held = self._held[due[0]]
+        why = f"{due[0]}: {held.held.stale or 'a fill is pending, and what the venue tells has not moved'}"
+        try:
+            self._ask(why)
+        except Exception:
+            LOGGER.exception("the venue could not be asked about %s", why)
+        return True
+
+    def identity(self, currency: str) -> WalletIdentity | None:
+        """Where a balance comes from; None as long as the venue has told none.
+
+        Raises:
+            ConfigurationError: the inventory has no instruments, so nobody knows what fills did to wallets.
+        """
+        if not self._inventory.knows_instruments:
+            raise ConfigurationError("the inventory has no instruments", "give it some: Inventory(instruments=…)")
+        with self._lock:
+            self._follow_all()
+            its = self._of(currency)
+            if its.told is None:
+                return None
+            transfers = self._transferred.get(currency, NOTHING)
+            return WalletIdentity(
+                told=exact_decimal(its.told),
+                opening=exact_decimal(its.opening),
+                records=exact_decimal(its.own - transfers),
+                transfers=exact_decimal(transfers),
+                pending=its.held.pending,
+                unexplained=exact_decimal(its.external),
+            )
+
+    # Events
+
+    def _take(self, event: Event) -> bool:
+        now_ns = self._clock()
+        match event:
+            case BalanceUpdate():
+                return self._of(event.currency).tell(Fraction(event.quantity), event.exchange_ns, now_ns)
+            case PositionUpdate():
+                key = event.symbol, event.position_side
+                return self._of(key).tell(Fraction(event.quantity), event.exchange_ns, now_ns)
+            case Transfer():
+                return self._transfer(event, now_ns)
+            case Snapshot():
+                return self._replace(event)
+
+    def _transfer(self, event: Transfer, now_ns: int) -> bool:
+        if event.transfer_id in self._transfers:
+            return False
+        self._transfers[event.transfer_id] = None
+        if len(self._transfers) > TRANSFERS:
+            self._transfers.popitem(last=False)
+        amount = Fraction(event.amount)
+        self._transferred[event.currency] = self._transferred.get(event.currency, NOTHING) + amount
+        self._of(event.currency).change(amount, event.exchange_ns, now_ns)
+        return True
+
+    def _replace(self, answer: Snapshot) -> bool:
+        is_news = False
+        for is_wallet, told in ((True, answer.balances), (False, answer.positions)):
+            if told is None:
+                continue
+            known = {key for key in self._held if isinstance(key, str) == is_wallet}
+            quantities: dict[_Key, Decimal] = dict(told.items())
+            for key in known | quantities.keys():
+                quantity = Fraction(quantities.get(key, Decimal(0)))
+                is_news |= self._of(key).resynchronise(quantity, answer.exchange_ns, answer.asked_ns)
+            self._answers[is_wallet] = answer
+        return is_news
+
+    def _of(self, key: _Key) -> HeldQuantity:
+        """What is held of a key; one that the last snapshot lacked was 0 then."""
+        held = self._held.get(key)
+        if held is None:
+            held = self._held[key] = HeldQuantity(self._rounding if isinstance(key, str) else NOTHING)
+            answer = self._answers.get(isinstance(key, str))
+            if answer is not None:
+                held.resynchronise(NOTHING, answer.exchange_ns, answer.asked_ns)
+        return held
+
+    # Our own records
+
+    def _follow(self, delta: Delta) -> None:
+        if delta.page.key[:2] == self._names:
+            with self._lock:
+                self._follow_all()
+
+    def _follow_all(self) -> None:
+        """Take what our records have changed since they were followed last; no delta tells of funding."""
+        for key, position in self._inventory.positions().items():
+            if key[:2] == self._names and self._seen.get(key) is not position:
+                self._seen[key] = position
+                self._count(key, position)
+
+    def _count(self, key: Instrument, position: Position) -> None:
+        now: dict[_Key, Fraction] = {(key.symbol, key.position_side): Fraction(position.quantity)}
+        if self._inventory.knows_instruments:
+            now.update(self._inventory.profit(*key).wallet.items())
+        before, self._records[key] = self._records.get(key, {}), now
+        venue_ns = self._inventory.changed_ns(key)
+        for each in before.keys() | now.keys():
+            change = now.get(each, NOTHING) - before.get(each, NOTHING)
+            if change:
+                self._of(each).change(change, venue_ns, self._clock())
+
+    def _report(self) -> None:
+        """Log a wallet whose identity does not hold, once for each amount."""
+        if not self._inventory.knows_instruments:
+            return
+        text = "wallet %s of %s: the venue tells %s more than opening, fills, fees, funding and transfers come to"
+        for key, held in self._held.items():
+            if isinstance(key, tuple) or held.unexplained or self._reported.get(key, NOTHING) == held.external:
+                continue
+            if abs(held.external - self._reported.get(key, NOTHING)) > self._rounding:
+                LOGGER.warning(text, key, self._names, float(held.external))
+            self._reported[key] = held.external
+
+
+def _read(held: HeldQuantity) -> Held:
+    return (
+        held.held if held.told is not None else held.held._replace(stale=held.stale or "the venue has told nothing yet")
+    )
