@@ -100,15 +100,19 @@ def updates(message: object) -> list[Update]:
 def execution_report(event: Mapping[str, Any]) -> Update:
     """An `executionReport` of spot or margin.
 
-    A cancel has a client id of its own: `c` is that of the request, `C` that of the order.
+    A cancel has a client id of its own: `c` is that of the request, `C` that of the order. An amendment gives the order
+    a new one (`c`) and keeps its order id. The former (`C`) stands in the text: as `orig_client_order_id` it would mean
+    that another order was replaced, if all that told it before was lost.
     """
+    former = text(event.get("C"))
+    is_amended = former is not None and event.get("x") == "REPLACED"
     is_money = is_positive(event.get("Q"))
     update = _order(event, ORDER_TYPES) | told(
-        orig_client_order_id=text(event.get("C")),
+        orig_client_order_id=None if is_amended else former,
         stop_price=positive(event.get("P")),
         exchange_ns=time_ns(event.get("T") or event.get("E")),
         quantity_unit="quote" if is_money else "base",
-        text=_reason(event.get("r"), {"NONE"}),
+        text=f"was {former}" if is_amended else _reason(event.get("r"), {"NONE"}),
     )
     if is_money:
         update["quantity"] = event["Q"]
