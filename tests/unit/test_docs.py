@@ -54,7 +54,16 @@ def test_every_test_named_in_the_document_of_faults_exists() -> None:
     ]
 
 
-@pytest.mark.parametrize("heading", ["Order pages and deltas", "Client order ids", "After a disconnect"])
+@pytest.mark.parametrize(
+    "heading",
+    [
+        "Order pages and deltas",
+        "Client order ids",
+        "After a disconnect",
+        "Hedge orders",
+        "Accounts",
+    ],
+)
 def test_the_code_about_strategies_runs_and_prints_what_it_says(
     heading: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
