@@ -38,19 +38,48 @@ Tags = Mapping[str, str]
 """The first value of each tag."""
 
 
-def updates(message: object) -> list[Update]:
+def updates(message: object) -> list[Update | Refused]:
     """What a message says: one update of an execution report or a cancel reject, none of any other message.
 
     Args:
-        message: its bytes or text, with SOH or another separator; a mapping of tags to values; a message of simplefix;
-            or one of QuickFIX, or anything else whose `toString()` gives the text.
+        message: its bytes or text, with SOH or another separator, a line of a log for one; a mapping of tags to values;
+            a message of simplefix; or one of QuickFIX, or anything else whose `toString()` gives the text.
+
+    Returns:
+        The updates. Of a text with several messages those of each, and of what is torn or altered in it why.
 
     Raises:
-        RecordError: it is none, is torn or altered, or refuses a message of ours that is no cancel: that names no
+        RecordError: it is no message, is torn or altered, or refuses a message of ours that is no cancel: that names no
             instrument.
         ConfigurationError: simplefix is not installed.
     """
-    pairs = _pairs(message)
+    if hasattr(message, "toString"):
+        message = message.toString()
+    if not isinstance(message, str | bytes | bytearray):
+        return _updates(_pairs(message))
+    found = list(fix_log.messages([bytes(message) if isinstance(message, bytearray) else message]))
+    if not found:
+        raise RecordError(f"{shown(message)} has no FIX message", "give one, or its tags with their values")
+    if len(found) == 1:
+        return _of_part(found[0])
+    return [update for each in found for update in _of_one_of_several(each)]
+
+
+def _of_part(part: bytes | Refused) -> list[Update | Refused]:
+    if isinstance(part, Refused):
+        raise RecordError(part.why, part.kind)
+    return _updates(_pairs(_parsed(part)))
+
+
+def _of_one_of_several(part: bytes | Refused) -> list[Update | Refused]:
+    """What cannot be kept of one does no harm to the others."""
+    try:
+        return _of_part(part)
+    except RecordError as error:
+        return [part if isinstance(part, Refused) else Refused(part, str(error), error.hint)]
+
+
+def _updates(pairs: list[tuple[str, str]]) -> list[Update | Refused]:
     tags = dict(reversed(pairs))
     kind = tags.get("35")
     if kind == EXECUTION_REPORT:
@@ -159,10 +188,12 @@ class FixAdapter(Adapter):
                 taken += b"\x0135=8\x01" in message or b"\x0135=9\x01" in message
         return taken
 
-    def updates(self, message: Any) -> list[Update]:
+    def updates(self, message: Any) -> list[Update | Refused]:
         """See `updates` of this module; an update that tells no symbol gets that of its order."""
         found = updates(message)
         for update in found:
+            if isinstance(update, Refused):
+                continue
             names = ("order_id", "client_order_id", "orig_client_order_id")
             told_ids = [(name.removeprefix("orig_"), update[name]) for name in names if name in update]
             ids = [each for each in told_ids if each[1] not in NO_ID]
@@ -291,40 +322,27 @@ def _pairs(message: Any) -> list[tuple[str, str]]:
     """Tags and values in the order of the message."""
     if isinstance(message, Mapping):
         return [(str(tag), str(value)) for tag, value in message.items()]
-    if hasattr(message, "toString"):
-        message = message.toString()
-    if isinstance(message, str | bytes | bytearray):
-        message = _parsed(bytes(message) if isinstance(message, bytearray) else message)
     pairs = getattr(message, "pairs", None)
     if not isinstance(pairs, list):
-        raise RecordError(
-            f"{shown(message)} is no FIX message", "give its bytes or text, or its tags with their values"
-        )
+        raise RecordError(f"{shown(message)} is no FIX message", "give one, or its tags with their values")
     return [(tag.decode(), value.decode(errors="backslashreplace")) for tag, value in pairs]
 
 
-def _parsed(text: bytes | str) -> Any:
-    """A message of simplefix.
+def _parsed(whole: bytes) -> Any:
+    """A message of simplefix, from one with SOH between its fields.
 
     Raises:
-        RecordError: it is torn or altered, or there is none or more than one.
+        RecordError: it cannot be parsed.
     """
-    found = list(fix_log.messages([text]))
-    if len(found) != 1:
-        raise RecordError(
-            f"{shown(text)} has {len(found)} FIX messages", "give one message; a log has a method of its own"
-        )
-    if isinstance(found[0], Refused):
-        raise RecordError(found[0].why, found[0].kind)
     simplefix = _simplefix()
     parser = simplefix.FixParser(allow_empty_values=True)
-    parser.append_buffer(found[0])
+    parser.append_buffer(whole)
     try:
         message = parser.get_message()
     except simplefix.errors.ParsingError as error:
-        raise RecordError(f"{shown(text)}: {type(error).__name__}", fix_log.ALTERED) from error
+        raise RecordError(f"{shown(whole)}: {type(error).__name__}", fix_log.ALTERED) from error
     if message is None:
-        raise RecordError(f"{shown(text)} ends within a field", fix_log.TORN)
+        raise RecordError(f"{shown(whole)} ends within a field", fix_log.TORN)
     return message
 
 

@@ -29,6 +29,7 @@ TIME_NS = 1_767_323_045_123_456_000
 
 def one(tags: dict[int, Any], **other: Any) -> dict[str, Any]:
     (update,) = updates(encoded(tags, **other))
+    assert isinstance(update, dict)
     return update
 
 
@@ -112,6 +113,7 @@ def test_fees_of_one_currency_are_summed() -> None:
     message = f"8=FIX.4.4{SOH}9={len(body)}{SOH}{body}"
     message += f"10={sum(message.encode()) % 256:03}{SOH}"
     (update,) = updates(message)
+    assert isinstance(update, dict)
     assert (update["commission"], update["commission_currency"]) == (Decimal("0.3"), "EUR")
     assert (update["other_commission"], update["other_commission_currency"]) == (Decimal(1), "USD")
 
@@ -210,10 +212,19 @@ def test_a_message_may_be_text_bytes_tags_or_that_of_a_library() -> None:
     assert all(each == found[0] for each in found)
 
 
-@pytest.mark.parametrize("message", [7, None, "", "8=FIX.4.4", encoded(TRADE) * 2, encoded(TRADE)[:-20], b"\xff"])
+@pytest.mark.parametrize("message", [7, None, "", "8=FIX.4.4", "a line of a log", encoded(TRADE)[:-20], b"\xff"])
 def test_what_is_no_message_is_refused(message: Any) -> None:
     with pytest.raises(RecordError):
         updates(message)
+
+
+def test_a_line_of_a_log_may_have_several_messages() -> None:
+    line = f"in {encoded(TRADE, separator='|')} {encoded(TRADE, separator='|')[:50]} {encoded({35: 'j', 58: 'no'})}"
+    first, torn, rejected, second = updates(f"{line} {encoded(TRADE | {17: 'E2'})}")
+    assert isinstance(torn, Refused)
+    assert isinstance(rejected, Refused)
+    assert (torn.kind, rejected.kind) == (TORN, "a BusinessMessageReject tells no order and no instrument")
+    assert [each["trade_id"] for each in (first, second) if isinstance(each, dict)] == ["E1", "E2"]
 
 
 @pytest.mark.parametrize("separator", [SOH, "|", "^A", "<SOH>", "\\x01", "\\u0001", ";", " | "])
