@@ -335,7 +335,6 @@ class Account:
             self._reported[key] = held.external
 
 
-def _read(held: HeldQuantity) -> Held:
-    return (
-        held.held if held.told is not None else held.held._replace(stale=held.stale or "the venue has told nothing yet")
-    )
+def _read(quantity: HeldQuantity) -> Held:
+    held = quantity.held
+    return held if held.told is not None else held._replace(stale=held.stale or "the venue has told nothing yet")

@@ -15,6 +15,8 @@ from typing import Final, NamedTuple
 from ringbuf.trading.profit import decimal_of
 
 NOTHING: Final = Fraction(0)
+MOST_PENDING: Final = 1_000
+"""So many pending changes are told apart; of more, the first ones become one."""
 
 
 class Change(NamedTuple):
@@ -96,6 +98,9 @@ class HeldQuantity:
         if self.told is not None:
             self._pending.append(Change(amount, venue_ns, now_ns))
             self._pending.sort(key=lambda each: each.venue_ns)
+            if len(self._pending) > MOST_PENDING:
+                first, second = self._pending[:2]
+                self._pending[:2] = [second._replace(amount=first.amount + second.amount)]
             self._match()
 
     def tell(self, quantity: Fraction, venue_ns: int, now_ns: int) -> bool:

@@ -19,6 +19,7 @@ from ringbuf.strategies.account import (
 )
 from ringbuf.strategies.inventory import Contract, ContractKind, Inventory
 from ringbuf.strategies.orders import OrderPages
+from ringbuf.trading.held_quantity import MOST_PENDING
 from tests.model.double_buy import Run
 
 FILL: dict[str, Any] = {"exchange": "v", "account": "A", "symbol": "S", "exec_type": "fill", "side": "buy"}
@@ -105,6 +106,15 @@ def test_what_is_older_than_what_was_told_is_refused_and_so_is_a_transfer_that_w
     assert desk.account.apply(Transfer("USDT", Decimal(1), "w-1"))
     assert not desk.account.apply(Transfer("USDT", Decimal(1), "w-1"))
     assert (desk.held(), desk.account.refused) == ((0, 0, True), 2)
+
+
+def test_of_a_venue_that_tells_no_positions_any_more_memory_is_bounded() -> None:
+    desk = begun()
+    for number in range(MOST_PENDING + 50):
+        desk.fill("1", at=number)
+    assert desk.held() == (MOST_PENDING + 50, MOST_PENDING + 50, True)
+    desk.told("51", at=50)
+    assert desk.account.position("S").pending == MOST_PENDING - 1
 
 
 def test_two_quantities_of_one_time_are_in_doubt_unless_fills_explain_both() -> None:
