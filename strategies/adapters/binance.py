@@ -24,6 +24,7 @@ from ringbuf.strategies.adapters.binance_words import (
     TIMES_IN_FORCE,
     quantity_unit,
 )
+from ringbuf.strategies.adapters.message import plain
 from ringbuf.strategies.adapters.stream import StreamAdapter
 from ringbuf.strategies.adapters.value import (
     decimal,
@@ -192,7 +193,7 @@ def funding(event: Mapping[str, Any]) -> list[Update]:
         trade_type="funding",
         symbol=symbol,
         position_side=word(POSITION_SIDES, positions[0].get("ps")) if len(positions) == 1 else None,
-        commission=-received,
+        commission=plain(-received),
         commission_currency=text(changes[0].get("a")),
         exchange_ns=time_ns(event.get("T") or event.get("E")),
     )
@@ -239,7 +240,7 @@ def _take_off_prevented(update: Update, event: Mapping[str, Any]) -> None:
     """What self-trade prevention took off the order trades no more (`A`)."""
     prevented, ordered = decimal(event.get("A")), decimal(event.get("q"))
     if prevented and ordered is not None and update.get("order_status") != "expired":
-        update["quantity"] = ordered - prevented
+        update["quantity"] = plain(ordered - prevented)
 
 
 def _finished(update: Update, event: Mapping[str, Any]) -> Update:

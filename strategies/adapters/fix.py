@@ -21,6 +21,7 @@ from ringbuf.errors import ConfigurationError, RecordError
 from ringbuf.record.value import shown
 from ringbuf.strategies.adapters import fix_log, fix_words
 from ringbuf.strategies.adapters.adapter import Adapter, Refused, Update
+from ringbuf.strategies.adapters.message import plain
 from ringbuf.strategies.adapters.value import decimal, finished, told, word
 from ringbuf.trading.states import NO_ID
 
@@ -289,7 +290,7 @@ def _commissions(tags: Tags, fees: Iterable[tuple[str, str]]) -> Update:
     if amount is not None and kind == "3":
         paid.append((tags["12"], tags.get("479") or tags.get("15")))
     elif amount is not None and kind == "1" and quantity is not None:
-        paid.append((amount * quantity, tags.get("479") or tags.get("15")))
+        paid.append((plain(amount * quantity), tags.get("479") or tags.get("15")))
     paid += _summed(fees)
     names = ("commission", "commission_currency"), ("other_commission", "other_commission_currency")
     return told(
@@ -304,7 +305,7 @@ def _summed(fees: Iterable[tuple[str, str]]) -> list[tuple[Any, str | None]]:
         number = decimal(amount)
         if number is not None:
             sums[currency] = sums.get(currency, Decimal(0)) + number
-    return [(amount, currency) for currency, amount in sums.items()]
+    return [(plain(amount), currency) for currency, amount in sums.items()]
 
 
 def _fees(pairs: list[tuple[str, str]]) -> list[tuple[str, str]]:

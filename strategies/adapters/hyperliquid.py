@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from ringbuf.strategies.adapters.adapter import Refused, Update
+from ringbuf.strategies.adapters.message import plain
 from ringbuf.strategies.adapters.stream import StreamAdapter
 from ringbuf.strategies.adapters.value import (
     decimal,
@@ -117,7 +118,7 @@ def order(row: Mapping[str, Any]) -> Update:
             price=positive(found.get("limitPx")),
             stop_price=positive(found.get("triggerPx")),
             quantity=found.get("origSz"),
-            cumulative_quantity=executed,
+            cumulative_quantity=None if executed is None else plain(executed),
             position_effect="reduce_only" if is_true(found.get("reduceOnly")) else None,
             exchange_ns=time_ns(row.get("statusTimestamp") or found.get("timestamp")),
             quantity_unit="base",
@@ -154,7 +155,7 @@ def fill(row: Mapping[str, Any], user: str = "") -> Update:
         quantity_unit="base",
     )
     if start is not None and size is not None and side is not None:
-        update["venue_position"] = start + (size if side == "buy" else -size)
+        update["venue_position"] = plain(start + (size if side == "buy" else -size))
     return finished(update, side=row.get("side"))
 
 
@@ -171,7 +172,7 @@ def funding(row: Mapping[str, Any]) -> Update | Refused:
         exec_type="funding",
         trade_type="funding",
         symbol=text(row.get("coin")),
-        commission=None if received is None else -received,
+        commission=None if received is None else plain(-received),
         commission_currency="USDC",
         exchange_ns=time_ns(row.get("time")),
     )

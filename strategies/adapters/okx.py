@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from ringbuf.strategies.adapters.adapter import Update
+from ringbuf.strategies.adapters.message import plain
 from ringbuf.strategies.adapters.stream import StreamAdapter
 from ringbuf.strategies.adapters.value import (
     decimal,
@@ -224,7 +225,7 @@ def _fee(row: Mapping[str, Any]) -> tuple[Any, str | None]:
         charged = decimal(row.get(amount))
         is_told = amount == "fillFee" or decimal(row.get("accFillSz")) == decimal(row.get("fillSz"))
         if charged is not None and is_told:
-            return -charged if charged else charged, text(row.get(currency))
+            return plain(-charged if charged else charged), text(row.get(currency))
     return None, None
 
 

@@ -28,7 +28,7 @@ _USUAL: Final = re.compile(r"-?[0-9]{1,30}(?:\.[0-9]{1,30})?")
 
 
 def decoded(message: object) -> Mapping[str, Any]:
-    """A message of a venue: a mapping as it is, or its JSON text, of which the numbers keep all their digits.
+    """A message of a venue: a mapping as it is, or its JSON text, of which the numbers keep all their digits, as text.
 
     Raises:
         RecordError: it is neither.
@@ -45,8 +45,8 @@ def decoded(message: object) -> Mapping[str, Any]:
 
 
 def loaded(text: str | bytes | bytearray) -> Any:
-    """The value of JSON text, of which the numbers keep all their digits. What is none raises `ValueError`."""
-    return json.loads(text, parse_float=Decimal)
+    """The value of JSON text, of which numbers with a fraction stay text. What is none raises `ValueError`."""
+    return json.loads(text, parse_float=str)
 
 
 def rows(found: object, where: str) -> list[Mapping[str, Any]]:
