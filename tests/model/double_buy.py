@@ -245,6 +245,8 @@ def main() -> int:
         except AssertionError as error:
             print(f"run {options.seed}-{number}: {error}")
             return 1
+        if not (number + 1) % 10_000:
+            print(f"{number + 1:,} runs", file=sys.stderr, flush=True)
     print(f"{options.runs:,} runs, and none bought twice or missed its target")
     return 0
 

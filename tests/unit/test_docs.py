@@ -57,6 +57,7 @@ def test_every_test_named_in_the_document_of_faults_exists() -> None:
 @pytest.mark.parametrize(
     "heading",
     [
+        "A first strategy",
         "Order pages and deltas",
         "Client order ids",
         "After a disconnect",
@@ -65,8 +66,9 @@ def test_every_test_named_in_the_document_of_faults_exists() -> None:
     ],
 )
 def test_the_code_about_strategies_runs_and_prints_what_it_says(
-    heading: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    heading: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.chdir(tmp_path)
     text = (ROOT / "docs" / "STRATEGIES.md").read_text()
     section = text.split(f"\n## {heading}\n")[1].split("\n## ")[0]
     for code in re.findall(r"```python\n(.*?)```", section, re.DOTALL):
@@ -75,6 +77,12 @@ def test_the_code_about_strategies_runs_and_prints_what_it_says(
         if "recorder" in names:
             names["recorder"].close()
         assert capsys.readouterr().out == "".join(re.findall(r"^# (.*\n)", code, re.MULTILINE))
+
+
+def test_a_first_strategy_has_fewer_than_60_lines() -> None:
+    text = (ROOT / "docs" / "STRATEGIES.md").read_text()
+    (code,) = re.findall(r"```python\n(.*?)```", text.split("\n## ")[1], re.DOTALL)
+    assert len(code.splitlines()) < 60
 
 
 def test_the_code_in_the_readme_runs_and_prints_what_it_says(capsys: pytest.CaptureFixture[str]) -> None:
