@@ -34,6 +34,7 @@ class Step(StrEnum):
     ROWS_DERIVED = "rows of orders and fills derived from records that were acknowledged"
     SUMS_WRITTEN = "buckets summed, not closed"
     SUMS_CLOSED = "buckets closed"
+    ORDERS_COPIED = "open orders copied, the copy not marked as complete"
     VERIFIED_NOTED = "records that the database has, or that a TTL took, noted; nothing deleted yet"
     RECORDS_DROPPED = "records older than the writer is to keep dropped from a table"
     SEGMENT_REMOVED = "a loaded segment is removed"

@@ -23,6 +23,7 @@ from ringbuf.record.schema import Schema
 from ringbuf.record.seqs import Range, SeqSet
 from ringbuf.record.session import SessionInfo
 from ringbuf.record.value import blank
+from ringbuf.sinks.clickhouse import open_orders
 from ringbuf.sinks.clickhouse.engine import PASSWORD_VARIABLE, Embedded, Server
 from ringbuf.sinks.clickhouse.sink import ClickHouseSink
 from ringbuf.sinks.clickhouse.unique_rows import Chosen
@@ -125,8 +126,16 @@ class Database:
         self._sink._insert_derived("read_back", types, rows)
         return bytes(self._sink._connected().raw_query(f"SELECT * FROM {name}", fmt="RowBinaryWithNamesAndTypes"))
 
+    def copy_open_orders(self, *, whole: bool = False) -> None:
+        """Copy the orders that are open; no row that was there before is read beside the copies."""
+        orders, version = self._sink.open_orders, self._sink.unique.version()
+        with mock.patch.object(open_orders, "MARGIN_NS", 0):
+            orders.copy(version, whole=whole)
+            orders.complete(version)
+
     def close_sums(self) -> None:
-        """Sum and close all buckets that are over."""
+        """Sum and close all buckets that are over, and copy the orders that are open."""
+        self.copy_open_orders()
         sums = self._sink.sums
         while (over := sums.due()) is not None:
             sums.sum_up(over)

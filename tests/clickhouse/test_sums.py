@@ -5,7 +5,16 @@ from collections.abc import Sequence
 from typing import Any
 
 from ringbuf.sinks.clickhouse.views.definitions import RECKONED
-from ringbuf.sinks.clickhouse.views.positions import KEY, POSITIONS, SUM_COLUMNS, positions, sums_of_fills
+from ringbuf.sinks.clickhouse.views.positions import (
+    KEY,
+    NO_OPEN,
+    OF_ORDER,
+    POSITIONS,
+    SUM_COLUMNS,
+    SUMMED,
+    positions,
+    sums_of_fills,
+)
 from ringbuf.sinks.clickhouse.views.time import time_of
 from tests.clickhouse.databases import ON_SERVER, Database, executions
 from tests.clickhouse.test_rules import BASE, given, shuffled
@@ -17,6 +26,7 @@ MINUTE = 60 * 10**9
 MOMENT = 1_790_000_000_000_000_000 // MINUTE * MINUTE
 """Begins a minute."""
 COLUMNS = ", ".join(f"toString({name})" for name in POSITIONS)
+OF_ORDERS = ", ".join(OF_ORDER)
 NAMED = [name for name in POSITIONS if name in SUM_COLUMNS]
 
 
@@ -26,13 +36,14 @@ def rows(database: Database, source: str, columns: str = COLUMNS) -> list[tuple[
 
 def summed_fills(fills: str) -> str:
     """Sums over all fills, as `positions` takes them."""
-    key = ", ".join(KEY)
-    return f"SELECT {key}, {sums_of_fills()} FROM {fills} WHERE NOT simulated GROUP BY {key}"
+    key, values = ", ".join(KEY), {**sums_of_fills(), **NO_OPEN}
+    sums = ", ".join(f"{values[name]} AS {name}" for name in SUMMED if name in values)
+    return f"SELECT {key}, {sums} FROM {fills} WHERE NOT simulated GROUP BY {key}"
 
 
 def oracle(database: Database) -> str:
-    names = [f"{database.name()}.{RECKONED[each]}" for each in ("fills", "orders")]
-    return f"({positions(summed_fills(names[0]), names[1])})"
+    fills, orders = (f"{database.name()}.{RECKONED[each]}" for each in ("fills", "orders"))
+    return f"({positions(summed_fills(fills), f'SELECT {OF_ORDERS}, true AS is_shown FROM {orders}')})"
 
 
 def check(database: Database) -> None:

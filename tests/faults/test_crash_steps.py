@@ -29,6 +29,7 @@ ONCE = {
     Step.ROWS_DERIVED,
     Step.SUMS_WRITTEN,
     Step.SUMS_CLOSED,
+    Step.ORDERS_COPIED,
 }
 """Steps that a short run takes once, or of which each time is like the first."""
 

@@ -15,9 +15,11 @@ from typing import Final
 from ringbuf.errors import RingbufError
 from ringbuf.journal.step import Step, reached
 from ringbuf.record.seqs import Range, SeqSet
+from ringbuf.sinks.clickhouse import open_orders
+from ringbuf.sinks.clickhouse.open_orders import MARGIN_NS, OpenOrders
 from ringbuf.sinks.clickhouse.sink import ClickHouseSink
 from ringbuf.sinks.clickhouse.sums import Sums
-from ringbuf.sinks.clickhouse.unique_rows import RecordId
+from ringbuf.sinks.clickhouse.unique_rows import RecordId, UniqueRows
 from ringbuf.writer.derive.deriver import FEW, MANY, MOST_RANGES, Deriver
 from ringbuf.writer.derive.memory import Row, rows_of
 from ringbuf.writer.load.retry import pauses
@@ -33,6 +35,8 @@ GIVES_WAY_SECONDS: Final = 30.0
 """While a backlog is stored, so long passes between portions of what is left."""
 LEFT_AT_ONCE: Final = 50_000
 """So many records are derived at once that earlier writers left; what comes meanwhile waits so long."""
+LATE_SECONDS: Final = MARGIN_NS / 2e9
+"""Rows that come later after their version than this may lack in the copies of open orders, which are made anew."""
 NOTE_SECONDS: Final = 1.0
 """How often is noted in the database what is derived."""
 REQUEST_SECONDS: Final = 1.0
@@ -149,16 +153,21 @@ class Derivation:
     def _work(self, sink: ClickHouseSink) -> None:
         """Derive until it ends or something fails."""
         sink.layers.ensure()
-        sink.layers.make_again()
+        self._make_again(sink)
         self._find_left(sink)
-        deriver = Deriver(sink.unique, sink.sums)
+        rows = sink.unique
+        deriver = Deriver(rows, sink.sums)
         while not self._abandoned.is_set():
-            if self._begins_again(sink):
-                deriver = Deriver(sink.unique, sink.sums)
+            if self._begins_again(sink, rows):
+                rows = sink.unique
+                deriver = Deriver(rows, sink.sums)
             records = self._next()
             if records:
                 deriver.remember(self._taken_rows())
+                late_at = time.monotonic() + LATE_SECONDS
                 deriver.derive(records, again=self._is_again)
+                if time.monotonic() > late_at:
+                    _copy_open_orders(sink.open_orders, rows.version(), whole=True)
                 reached(Step.ROWS_DERIVED)
                 self._done()
             if not records or time.monotonic() >= self._note_at:
@@ -173,7 +182,14 @@ class Derivation:
         with self._lock:
             self._left |= left
 
-    def _begins_again(self, sink: ClickHouseSink) -> bool:
+    def _make_again(self, sink: ClickHouseSink) -> list[str]:
+        """Have made again what was in tables that are lost; returns which were."""
+        lost = sink.layers.make_again()
+        if {*open_orders.TABLES} & {*lost}:
+            _copy_open_orders(sink.open_orders, sink.unique.version(), whole=True)
+        return lost
+
+    def _begins_again(self, sink: ClickHouseSink, rows: UniqueRows) -> bool:
         """Whether all is to be derived again: it is asked for, or tables were emptied. Closes buckets now and then."""
         if self._request.exists():
             LOGGER.info("all orders, fills and sums are made again")
@@ -186,9 +202,11 @@ class Derivation:
         self._close_at = time.monotonic() + CLOSE_SECONDS
         if time.monotonic() >= self._find_at:
             self._find_left(sink)  # of writers that ended meanwhile
-        if lost := sink.layers.make_again():
+        if lost := self._make_again(sink):
             LOGGER.warning("tables %s were emptied; what was in them is made again", ", ".join(lost))
             self._find_left(sink)
+        if sink.open_orders.is_due():
+            _copy_open_orders(sink.open_orders, rows.version())
         self._close_buckets(sink.sums)
         return bool(lost)
 
@@ -236,6 +254,12 @@ class Derivation:
         with self._lock:
             self._at_work = SeqSet()
             self._lock.notify_all()
+
+
+def _copy_open_orders(orders: OpenOrders, version: int, *, whole: bool = False) -> None:
+    orders.copy(version, whole=whole)
+    reached(Step.ORDERS_COPIED)
+    orders.complete(version)
 
 
 def _first(records: SeqSet, count: int) -> SeqSet:

@@ -1,20 +1,12 @@
 """Which orders are there?"""
 
-from typing import Final
-
 from ringbuf.query.database import Database
 from ringbuf.query.questions.answer import Answer
-from ringbuf.query.questions.selection import Selection, check_text
-from ringbuf.record.enumerations import OrderStatus
+from ringbuf.query.questions.selection import Selection, check_text, where
+from ringbuf.sinks.clickhouse.open_orders import IS_OPEN, latest_orders
 from ringbuf.sinks.clickhouse.table import literal
 from ringbuf.sinks.clickhouse.unique import orders as stored_orders
 from ringbuf.sinks.clickhouse.views.orders import ORDERS
-from ringbuf.sinks.clickhouse.views.reports import words
-from ringbuf.trading.states import ENDS
-
-_WORKING: Final = words(status for status in OrderStatus if status not in ENDS and status != OrderStatus.UNKNOWN)
-IS_OPEN: Final = f"(order_status IN ({_WORKING}) OR open_quantity > awaited_quantity)"
-"""That an order works, or may still trade."""
 
 
 def orders(
@@ -34,11 +26,16 @@ def orders(
     Raises:
         ConfigurationError: the id cannot be written in UTF-8.
     """
-    conditions = [*(selection or Selection()).conditions()]
-    if is_open:
-        conditions.append(IS_OPEN)
+    selection = selection or Selection()
+    conditions = [*selection.conditions()]
     if any_id is not None:
         check_text("id", any_id)
         conditions.append(f"(order_id = {literal(any_id)} OR client_order_id = {literal(any_id)})")
     order = "answer.first_captured_ns, answer.session, answer.seq"
-    return Answer(database, ORDERS, stored_orders(database.name, conditions), order)
+    if is_open:
+        of_instrument = selection.named(("exchange", "account", "symbol"))
+        rows = latest_orders(database.name, ORDERS, of_instrument)
+        source = f"SELECT {', '.join(ORDERS)} FROM ({rows}){where(('is_shown', IS_OPEN, *conditions))}"
+    else:
+        source = stored_orders(database.name, conditions)
+    return Answer(database, ORDERS, source, order)

@@ -47,9 +47,9 @@ class Selection:
             for pattern in getattr(self, name):
                 check_text(name, pattern)
 
-    def named(self) -> Iterator[str]:
-        """Conditions on the names; each compares a column, so that it reaches the tables."""
-        for name in NAMES:
+    def named(self, names: Iterable[str] = NAMES) -> Iterator[str]:
+        """Conditions on names; each compares a column, so that it reaches the tables."""
+        for name in names:
             if patterns := getattr(self, name):
                 yield _matches(name, patterns)
 

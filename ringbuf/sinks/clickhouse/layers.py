@@ -7,13 +7,13 @@ was in it is made again: rows of orders and fills from the records, sums from th
 import logging
 from typing import Final
 
-from ringbuf.sinks.clickhouse import sums, unique
+from ringbuf.sinks.clickhouse import open_orders, sums, unique
 from ringbuf.sinks.clickhouse.derived_table import Statements
 from ringbuf.sinks.clickhouse.sums import Sums
 from ringbuf.sinks.clickhouse.table import literal, quoted
 
 LOGGER: Final = logging.getLogger("ringbuf.writer")
-TABLES: Final = {**unique.TABLES, **sums.TABLES}
+TABLES: Final = {**unique.TABLES, **sums.TABLES, **open_orders.TABLES}
 _SIGNS: Final = {
     "unique_fills": {"minute": "-1000000000000", "version": "0"},
     "unique_orders": {"exchange": "''", "order_key": "''", "is_hard": "true"},
@@ -21,6 +21,7 @@ _SIGNS: Final = {
     "derived": {"session": "0", "first_seq": "0", "end": "0"},
     "fill_sums": {"span": "0", "begin": "0"},
     "buckets": {"span": "0", "begin": "0", "is_closed": "false"},
+    "open_orders": {"snapshot": "0", "order_key": "''"},
 }
 """By table the row that tells that it is whole."""
 
@@ -65,8 +66,11 @@ class Layers:
         ((noted,),) = self._ask(f"SELECT count() FROM {self._table('derived')}")
         if int(noted) and {*unique.TABLES} & {*lost}:
             self.forget()
-        elif lost:
+        elif {*sums.TABLES} & {*lost}:
             self._sums.reopen()
+        if "unique_orders" in lost and "open_orders" not in lost:
+            self._run(f"TRUNCATE TABLE {self._table('open_orders')}")  # nothing would replace orders that are gone
+            lost.append("open_orders")
         for name in lost:
             self._sign(name)
         return lost

@@ -27,6 +27,7 @@ from ringbuf.sinks.clickhouse.derived_table import Statements, insert_rows
 from ringbuf.sinks.clickhouse.engine import ANSWER_SECONDS, Engine
 from ringbuf.sinks.clickhouse.failure import REFUSALS
 from ringbuf.sinks.clickhouse.layers import Layers
+from ringbuf.sinks.clickhouse.open_orders import OpenOrders
 from ringbuf.sinks.clickhouse.question import in_one_row, rows_in
 from ringbuf.sinks.clickhouse.sessions import insert_sessions
 from ringbuf.sinks.clickhouse.settings import (
@@ -178,6 +179,11 @@ class ClickHouseSink:
 
     def _statements(self, ask: Callable[[str], list[list[Any]]]) -> Statements:
         return Statements(self.database, ask, self._run_deriving, self._insert_derived)
+
+    @property
+    def open_orders(self) -> OpenOrders:
+        """The layer of orders that are open."""
+        return OpenOrders(Statements(self.database, self._ask_deriving, self._run_deriving))
 
     def _ask_for_tables(self, sql: str) -> list[list[Any]]:
         with self._errors("looking for the tables of orders and fills"):

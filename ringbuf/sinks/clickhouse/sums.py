@@ -12,14 +12,14 @@ marked, or before its fills were read to be summed. So a bucket to which a fill 
 stays open. The sums of a bucket replace those before them all at once: positions that are gone come in as removed.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Final, NamedTuple
 
 from ringbuf.sinks.clickhouse.derived_table import DerivedTable, Statements
 from ringbuf.sinks.clickhouse.table import quoted
 from ringbuf.sinks.clickhouse.views.columns import of_execution
-from ringbuf.sinks.clickhouse.views.positions import KEY, NOTHING, SUM_COLUMNS, added, sums_of_fills
+from ringbuf.sinks.clickhouse.views.positions import KEY, NOTHING, SUM_COLUMNS, SUMMED, added, sums_of_fills
 from ringbuf.sinks.clickhouse.views.time import NS, time_of
 
 MINUTE: Final = 60
@@ -115,10 +115,42 @@ def summed(database: str, period: Period | None = None, longest: int = SPANS[-1]
         WHERE is_whole AND span <= {longest} AND (span = {longest} OR NOT {in_longer})
     )
     UNION ALL
-    SELECT minute * {MINUTE} AS begin, {_KEY}, {sums_of_fills()}
+    SELECT minute * {MINUTE} AS begin, {_KEY}, {_of_fills(SUM_COLUMNS)}
     FROM {_table(database, "unique_fills")} FINAL
     WHERE NOT simulated AND minute IN ({minutes} AND {period.meets(begin, end)}) AND {period.has(time, time)}
     GROUP BY begin, {_KEY}"""
+
+
+def summed_up_to_now(database: str, others: Mapping[str, str]) -> str:
+    """The same of all fills, without `begin`; written apart, since a question is planned as long as it has columns.
+
+    Args:
+        others: further columns, and what is in them.
+    """
+    names = [name for name in SUMMED if name in SUM_COLUMNS]
+    buckets, more = (
+        f"{_table(database, 'buckets')} FINAL",
+        ", ".join(f"{value} AS {name}" for name, value in others.items()),
+    )
+    return f"""
+    SELECT {_KEY}, {", ".join(names)}, {more}
+    FROM {_table(database, "fill_sums")} FINAL
+    WHERE (span, begin) IN (
+        SELECT span, begin FROM {buckets}
+        WHERE is_closed AND (whole_span, whole_begin) NOT IN (SELECT span, begin FROM {buckets} WHERE is_closed)
+    )
+    UNION ALL
+    SELECT {_KEY}, {_of_fills(names)}, {more}
+    FROM {_table(database, "unique_fills")} FINAL
+    WHERE NOT simulated AND minute IN (
+        SELECT intDiv(begin, {MINUTE}) FROM {buckets} WHERE span = {MINUTE} AND NOT is_closed
+    )
+    GROUP BY {_KEY}"""
+
+
+def _of_fills(names: Iterable[str]) -> str:
+    expressions = sums_of_fills()
+    return ", ".join(f"{expressions[name]} AS {name}" for name in names)
 
 
 def latest_minute(database: str, count: int, conditions: Sequence[str]) -> str:
@@ -214,7 +246,7 @@ def _parts(database: str, span: int, begins: Sequence[int]) -> str:
     if span == MINUTE:
         minutes = ", ".join(str(begin // MINUTE) for begin in begins)
         return f"""
-    SELECT minute * {MINUTE} AS begin, {_KEY}, {sums_of_fills()}
+    SELECT minute * {MINUTE} AS begin, {_KEY}, {_of_fills(SUM_COLUMNS)}
     FROM {_table(database, "unique_fills")} FINAL
     WHERE NOT simulated AND minute IN ({minutes})
     GROUP BY begin, {_KEY}"""

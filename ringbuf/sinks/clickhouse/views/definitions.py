@@ -7,12 +7,13 @@ from typing import Final, NamedTuple
 
 from ringbuf.record.execution import EXECUTION
 from ringbuf.sinks.clickhouse import unique
-from ringbuf.sinks.clickhouse.sums import summed
+from ringbuf.sinks.clickhouse.open_orders import latest_orders
+from ringbuf.sinks.clickhouse.sums import summed_up_to_now
 from ringbuf.sinks.clickhouse.table import literal, quoted, table_name
 from ringbuf.sinks.clickhouse.views.funding import PAYMENTS, funding
 from ringbuf.sinks.clickhouse.views.orders import ORDERS, orders
 from ringbuf.sinks.clickhouse.views.parameterised import PARAMETERISED
-from ringbuf.sinks.clickhouse.views.positions import FILLS, POSITIONS, fills, positions
+from ringbuf.sinks.clickhouse.views.positions import FILLS, NO_OPEN, OF_ORDER, POSITIONS, fills, positions
 
 RECKONED: Final = {"fills": "reckoned_fills", "orders": "reckoned_orders"}
 """The views that come to the same from the records alone, and take long."""
@@ -51,7 +52,7 @@ def create_views(database: str, settings: Mapping[str, int | str]) -> dict[str, 
         RECKONED["orders"]: (ORDERS, orders(table), "orders, reckoned anew from all records"),
         "positions": (
             POSITIONS,
-            positions(summed(database), names["orders"]),
+            positions(summed_up_to_now(database, NO_OPEN), latest_orders(database, OF_ORDER)),
             "exact sums of fills, and what is open",
         ),
         "funding_payments": (PAYMENTS, funding(table), "one row per payment of funding"),

@@ -56,6 +56,13 @@ POSITIONS: Final = {
 }
 """Those of `positions`."""
 
+SUMMED: Final = (*KEY, *(name for name in POSITIONS if name in SUM_COLUMNS), *_OPEN)
+"""What positions are added up from."""
+NO_OPEN: Final = dict.fromkeys(_OPEN, ZERO)
+"""What of it rows of sums have not."""
+OF_ORDER: Final = (*KEY, "simulated", "side", "open_quantity", "awaited_quantity")
+"""What of an order that is open counts in its position."""
+
 
 def fills(table: str) -> str:
     """The view `fills`: the columns of EXECUTION as they count, and
@@ -73,60 +80,60 @@ SELECT {", ".join(_OF_EXECUTION)}, simulated, CAST(corrected, 'Bool') AS correct
 FROM ({trades(table)})"""
 
 
-def positions(summed: str, orders: str) -> str:
+def positions(summed: str, latest_orders: str) -> str:
     """The view `positions`: sums over the fills that are not simulated, and what open orders may still change.
 
     Args:
-        summed: a SELECT of sums, any number of rows for each position.
-        orders: the view of orders.
+        summed: a SELECT of the columns `SUMMED`, any number of rows for each position.
+        latest_orders: one of the columns `OF_ORDER`, and `is_shown`, with every order that is open.
     """
     key = ", ".join(KEY)
-    of_orders = [
-        f"ifNull(sumIf({column}, side = '{side}'), {ZERO}) AS {name}_{side}"
-        for name, column in (("open", "open_quantity"), ("awaited", "awaited_quantity"))
-        for side in _SIDES
-    ]
+    told = {f"{name}_{side}": (f"{name}_quantity", side) for name in ("open", "awaited") for side in _SIDES}
+    of_order = [f"if(side IN ('{side}'), {column}, {ZERO}) AS {name}" for name, (column, side) in told.items()]
+    nothing = [f"{NOTHING[name]} AS {name}" for name in SUMMED if name in NOTHING]
     return f"""
 SELECT
     {key},
     {quantity()} AS quantity,
     {added(name for name in POSITIONS if name not in (*KEY, "quantity"))}
-FROM (
-    SELECT {key}, {", ".join(SUM_COLUMNS)}, {", ".join(f"{ZERO} AS {name}" for name in _OPEN)}
-    FROM ({summed}
-    )
+FROM ({summed}
     UNION ALL
-    SELECT {key}, {", ".join(f"{nothing} AS {name}" for name, nothing in NOTHING.items())}, {", ".join(of_orders)}
-    FROM {orders}
-    WHERE NOT simulated AND open_quantity != 0
-    GROUP BY {key}
+    SELECT {key}, {", ".join((*nothing, *of_order))}
+    FROM ({latest_orders}
+    )
+    WHERE is_shown AND NOT simulated AND open_quantity != 0
 ) AS part
 GROUP BY {key}"""
 
 
-def sums_of_fills() -> str:
+def sums_of_fills() -> dict[str, str]:
     """The columns of sums over rows of `fills`."""
-    amounts = [
-        f"ifNull(sumIf(assumeNotNull({column}), {condition} AND side = '{side}'), {zero}) AS {name}_{result}"
-        for column, condition, zero, result in (
-            ("traded_quantity", "counted", ZERO, "quantity"),
-            ("traded_quote", "priced", _QUOTE_ZERO, "quote"),
+    quantities = {
+        f"{name}_{result}": f"sumIfOrDefault(assumeNotNull({column}), {condition} AND side IN ('{side}'))"
+        for column, condition, result in (
+            ("traded_quantity", "counted", "quantity"),
+            ("traded_quote", "priced", "quote"),
         )
         for side, name in zip(_SIDES, ("bought", "sold"), strict=True)
-    ]
-    paid = {name: f"sumMapIf(map({name}_currency, {{}}), counted AND {name}_paid IS NOT NULL)" for name in _COMMISSIONS}
-    is_ignored_one = [f"counted AND {is_ignored(name)}" for name in _COMMISSIONS]
-    ignored_ones = [
-        f"sumMapIf(map({name}_currency, toUInt64(1)), {condition})"
-        for name, condition in zip(_COMMISSIONS, is_ignored_one, strict=True)
-    ]
-    return f"""{", ".join(amounts)},
-        countIf(counted) AS fills, countIf(counted AND NOT priced) AS unpriced, countIf(NOT counted) AS ignored,
-        {" + ".join(f"countIf({each})" for each in is_ignored_one)} AS ignored_commissions,
-        mapAdd({", ".join(text.format(f"assumeNotNull({name}_paid)") for name, text in paid.items())}) AS commissions,
-        mapAdd({", ".join(text.format("toUInt64(1)") for text in paid.values())}) AS commission_fills,
-        mapAdd({", ".join(ignored_ones)}) AS ignored_by_currency,
-        max(exchange_ns) AS last_exchange_ns, max(captured_ns) AS last_captured_ns"""
+    }
+    paid = [(f"{name}_currency", f"{name}_paid", f"counted AND {name}_paid IS NOT NULL") for name in _COMMISSIONS]
+    ignored = [(f"{name}_currency", f"counted AND {is_ignored(name)}") for name in _COMMISSIONS]
+
+    def by_currency(*sums: tuple[str, str, str]) -> str:
+        return f"mapAdd({', '.join(f'sumMapIf(map({key}, {value}), {when})' for key, value, when in sums)})"
+
+    return {
+        **quantities,
+        "fills": "countIf(counted)",
+        "unpriced": "countIf(counted AND NOT priced)",
+        "ignored": "countIf(NOT counted)",
+        "ignored_commissions": " + ".join(f"countIf({when})" for _, when in ignored),
+        "commissions": by_currency(*((key, f"assumeNotNull({amount})", when) for key, amount, when in paid)),
+        "commission_fills": by_currency(*((key, "toUInt64(1)", when) for key, _, when in paid)),
+        "ignored_by_currency": by_currency(*((key, "toUInt64(1)", when) for key, when in ignored)),
+        "last_exchange_ns": "max(exchange_ns)",
+        "last_captured_ns": "max(captured_ns)",
+    }
 
 
 def added(names: Iterable[str]) -> str:
@@ -142,9 +149,7 @@ def quantity() -> str:
 def _added(name: str) -> str:
     if name in NOTHING and NOTHING[name].startswith("CAST(map()"):
         return f"sumMap(part.{name})"
-    if name.startswith("last_"):
-        return f"ifNull(max(part.{name}), {EPOCH})"
-    return f"ifNull(sum(part.{name}), {NOTHING.get(name, ZERO)})"
+    return f"{'max' if name.startswith('last_') else 'sum'}OrDefault(part.{name})"
 
 
 def is_ignored(commission: str) -> str:
