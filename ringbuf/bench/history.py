@@ -85,7 +85,7 @@ def insert_rows(client: Client, database: str, flow: OrderFlow, first: int, coun
     for name, known, steps in (
         ("unique_fills", _fill(flow), _FILL_STEPS),
         ("unique_orders", _order(flow), (_LAST,)),
-        ("known_ids", _known_id(flow), (_LAST,)),
+        ("known_ids", _known_id(flow), (0, _LAST)),
     ):
         table = f"{quoted(database)}.{quoted(name)}"
         columns = _columns(_described(client, table), {**known, **of_table})
@@ -200,9 +200,14 @@ def _order(flow: OrderFlow) -> dict[str, str]:
 
 
 def _known_id(flow: OrderFlow) -> dict[str, str]:
+    """What is known of an order: its client id by its first record, its key by the last one."""
     record = _record(flow)
     of_instrument = {name: record[name] for name in ("exchange", "account", "symbol")}
-    of_order = {"simulated": "false", "id": record["client_order_id"], "order_key": _ORDER_KEY}
+    of_order = {
+        "simulated": "false",
+        "id": f"if(step = 0, {record['client_order_id']}, {_ORDER_KEY})",
+        "order_key": _ORDER_KEY,
+    }
     return {**of_instrument, **of_order, "session": "0", "seq": "0"}
 
 

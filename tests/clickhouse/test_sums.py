@@ -4,7 +4,10 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
+from ringbuf.sinks.clickhouse.open_orders import IS_OPEN, latest_orders
 from ringbuf.sinks.clickhouse.views.definitions import RECKONED
+from ringbuf.sinks.clickhouse.views.expression import INSTRUMENT
+from ringbuf.sinks.clickhouse.views.orders import ORDERS
 from ringbuf.sinks.clickhouse.views.positions import (
     KEY,
     NO_OPEN,
@@ -47,8 +50,19 @@ def oracle(database: Database) -> str:
 
 
 def check(database: Database) -> None:
-    """The positions are those of the records."""
+    """The positions are those of the records, and so are the orders that are open and those that are found by an id."""
     assert rows(database, f"{database.name()}.positions") == rows(database, oracle(database))
+    name, every = database.name(), "toString(tuple(*))"
+    columns = ", ".join(ORDERS)
+    latest = f"(SELECT {columns} FROM ({latest_orders(name, ORDERS)}) WHERE is_shown AND {IS_OPEN})"
+    assert rows(database, latest, every) == rows(
+        database, f"(SELECT {columns} FROM {name}.orders WHERE {IS_OPEN})", every
+    )
+    for shown, known in (("order_id", "concat('id:', order_id)"), ("client_order_id", "client_order_id")):
+        unknown = (
+            f"({known}, exchange, account, symbol, simulated) NOT IN (SELECT id, {INSTRUMENT} FROM {name}.known_ids)"
+        )
+        assert not rows(database, f"{name}.orders WHERE {shown} != '' AND {unknown}", shown)
 
 
 def check_at(database: Database, moment_ns: int) -> None:

@@ -163,8 +163,8 @@ class Deriver:
         """Insert the orders, under which ids they are known, and remove those that are none any more."""
         ids = [each for each in (*_order_ids(derived.orders), *found.unnamed_ids()) if _id_key(each) not in found.ids]
         orders = {(instrument_of(each), each["order_key"]): frozenset(each["record_ids"]) for each in derived.orders}
-        gone = found.orders - orders.keys()
-        self._rows.insert_ids(ids)
+        gone, new = found.orders - orders.keys(), orders.keys() - found.orders
+        self._rows.insert_ids([*ids, *(id_row(instrument, key, key, (0, 0)) for instrument, key in new)])
         self._rows.insert_orders(derived.orders, version)
         self._rows.insert_orders([order_key_row(*each) for each in gone], version, removed=True)
         self._memory.note_ids(map(_id_key, ids))

@@ -6,6 +6,7 @@ from ringbuf.query.questions.selection import Selection, check_text, where
 from ringbuf.sinks.clickhouse.open_orders import IS_OPEN, latest_orders
 from ringbuf.sinks.clickhouse.table import literal
 from ringbuf.sinks.clickhouse.unique import orders as stored_orders
+from ringbuf.sinks.clickhouse.unique import under_id
 from ringbuf.sinks.clickhouse.views.orders import ORDERS
 
 
@@ -30,6 +31,7 @@ def orders(
     conditions = [*selection.conditions()]
     if any_id is not None:
         check_text("id", any_id)
+        conditions.append(under_id(database.name, any_id))
         conditions.append(f"(order_id = {literal(any_id)} OR client_order_id = {literal(any_id)})")
     order = "answer.first_captured_ns, answer.session, answer.seq"
     if is_open:

@@ -2,7 +2,8 @@
 
     unique_fills     the columns of the view `fills`, and the key of its order
     unique_orders    the columns of the view `orders`, its key, its client ids, and which records tell of it
-    known_ids        under which ids an order or a record without an order is known: what belongs together is found here
+    known_ids        under which ids an order or a record without an order is known: what belongs together is found here;
+                     an order under its client ids, and under its key
     derived          which records are derived, as ranges of the seqs of each session
 
 A row replaces the row of the same key that has a lower version. A version is the server's time in ns when the records
@@ -13,7 +14,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from ringbuf.sinks.clickhouse.derived_table import DerivedTable
-from ringbuf.sinks.clickhouse.table import quoted
+from ringbuf.sinks.clickhouse.table import literal, quoted
 from ringbuf.sinks.clickhouse.views.columns import of_execution
 from ringbuf.sinks.clickhouse.views.orders import ORDERS
 from ringbuf.sinks.clickhouse.views.positions import FILLS
@@ -97,3 +98,9 @@ def orders(database: str, conditions: Iterable[str] = ()) -> str:
     """
     where = " AND ".join(("NOT is_hard", *conditions))
     return f"\nSELECT {', '.join(ORDERS)} FROM {quoted(database)}.unique_orders FINAL WHERE {where}"
+
+
+def under_id(database: str, any_id: str) -> str:
+    """That an order may be known under this venue's order id, or client order id: a condition that reads few rows."""
+    ids = ", ".join(map(literal, (any_id, f"id:{any_id}")))
+    return f"({ORDER_KEY}) IN (SELECT {ORDER_KEY} FROM {quoted(database)}.known_ids WHERE id IN ({ids}))"

@@ -273,7 +273,7 @@ class UniqueRows:
             )
         self._run(
             f"INSERT INTO {self._ids} ({_INSTRUMENT}, id, order_key, session, seq) SELECT {_INSTRUMENT},"
-            f" arrayJoin(client_ids), order_key, 0, 0 {of_version} AND NOT is_hard"
+            f" arrayJoin(arrayConcat(client_ids, [order_key])), order_key, 0, 0 {of_version} AND NOT is_hard"
         )
         rows = self._ask(
             f"SELECT DISTINCT toString(minute) FROM {self._fills} WHERE version IN ({version - 1}, {version})"
