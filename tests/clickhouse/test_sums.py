@@ -52,17 +52,14 @@ def oracle(database: Database) -> str:
 def check(database: Database) -> None:
     """The positions are those of the records, and so are the orders that are open and those that are found by an id."""
     assert rows(database, f"{database.name()}.positions") == rows(database, oracle(database))
-    name, every = database.name(), "toString(tuple(*))"
-    columns = ", ".join(ORDERS)
+    name, every, columns = database.name(), "toString(tuple(*))", ", ".join(ORDERS)
     latest = f"(SELECT {columns} FROM ({latest_orders(name, ORDERS)}) WHERE is_shown AND {IS_OPEN})"
-    assert rows(database, latest, every) == rows(
-        database, f"(SELECT {columns} FROM {name}.orders WHERE {IS_OPEN})", every
-    )
-    for shown, known in (("order_id", "concat('id:', order_id)"), ("client_order_id", "client_order_id")):
-        unknown = (
-            f"({known}, exchange, account, symbol, simulated) NOT IN (SELECT id, {INSTRUMENT} FROM {name}.known_ids)"
-        )
-        assert not rows(database, f"{name}.orders WHERE {shown} != '' AND {unknown}", shown)
+    looked_for = f"(SELECT {columns} FROM {name}.orders WHERE {IS_OPEN})"
+    assert rows(database, latest, every) == rows(database, looked_for, every)
+    known = f"(SELECT id, {INSTRUMENT} FROM {name}.known_ids)"
+    for shown, key in (("order_id", "concat('id:', order_id)"), ("client_order_id", "client_order_id")):
+        unknown = f"{shown} != '' AND ({key}, {INSTRUMENT}) NOT IN {known}"
+        assert not rows(database, f"{name}.orders WHERE {unknown}", shown)
 
 
 def check_at(database: Database, moment_ns: int) -> None:

@@ -31,12 +31,14 @@ class DerivedTable(NamedTuple):
         engine: as the server writes it.
         key: what it is sorted by.
         indexes: skip indexes, each `NAME EXPRESSION TYPE …`.
+        granularity: so many rows are read at once at least.
     """
 
     columns: Mapping[str, str]
     engine: str
     key: str
     indexes: tuple[str, ...] = ()
+    granularity: int = 8_192
 
     def statement(self, database: str, name: str) -> str:
         """What creates it."""
@@ -45,7 +47,8 @@ class DerivedTable(NamedTuple):
         listed = ",\n    ".join(columns + indexes)
         return (
             f"CREATE TABLE IF NOT EXISTS {quoted(database)}.{quoted(name)} (\n    {listed}\n)"
-            f" ENGINE = {self.engine} ORDER BY ({self.key}) SETTINGS non_replicated_deduplication_window = 0"
+            f" ENGINE = {self.engine} ORDER BY ({self.key})"
+            f" SETTINGS non_replicated_deduplication_window = 0, index_granularity = {self.granularity}"
         )
 
 

@@ -37,8 +37,6 @@ _KEY: Final = ", ".join(KEY)
 _SUMS: Final = ", ".join(SUM_COLUMNS)
 NOW: Final = "toInt64(toUnixTimestamp64Nano(now64(9)))"
 
-
-_CLOSED: Final = "SELECT begin FROM {buckets} FINAL WHERE span = {span} AND is_closed"
 _FIRST_MINUTE: Final = -(10**12)
 """Before every time there is."""
 _PLACE: Final = {"span": "UInt32", "begin": "Int64"}
@@ -156,18 +154,25 @@ def _of_fills(names: Iterable[str]) -> str:
 def latest_minute(database: str, count: int, conditions: Sequence[str]) -> str:
     """A minute since the epoch as an expression: so many fills, at least, count in it or later.
 
+    It is looked for in the minutes of the latest hours, in the hours of the latest days, and in all days.
+
     Args:
         conditions: on the columns of positions; only such fills.
     """
-    hour, buckets = SPANS[2], _table(database, "buckets")
-    where = " AND ".join((f"span = {hour}", f"begin IN ({_CLOSED.format(buckets=buckets, span=hour)})", *conditions))
+    buckets = _table(database, "buckets")
+    newest = f"(SELECT maxOrDefault(begin) FROM {buckets} WHERE span = {MINUTE})"
+    looked_at = " OR ".join(
+        f"(span = {span} AND begin >= {newest} - {back})" for span, back in ((MINUTE, 2 * 3_600), (3_600, 3 * DAY))
+    )
+    closed = f"SELECT span, begin FROM {buckets} FINAL WHERE is_closed AND ({looked_at} OR span = {DAY})"
+    where = " AND ".join((f"(span, begin) IN ({closed})", *conditions))
     return f"""ifNull((
     SELECT maxOrNull(intDiv(begin, {MINUTE})) FROM (
-        SELECT begin, sum(of_hour) OVER (ORDER BY begin DESC ROWS UNBOUNDED PRECEDING) AS so_far
+        SELECT begin, sum(of_bucket) OVER (PARTITION BY span ORDER BY begin DESC ROWS UNBOUNDED PRECEDING) AS so_far
         FROM (
-            SELECT begin, sum(fills + ignored) AS of_hour FROM {_table(database, "fill_sums")} FINAL
+            SELECT span, begin, sum(fills + ignored) AS of_bucket FROM {_table(database, "fill_sums")} FINAL
             WHERE {where}
-            GROUP BY begin
+            GROUP BY span, begin
         )
     )
     WHERE so_far >= {count}

@@ -2,8 +2,8 @@
 
     unique_fills     the columns of the view `fills`, and the key of its order
     unique_orders    the columns of the view `orders`, its key, its client ids, and which records tell of it
-    known_ids        under which ids an order or a record without an order is known: what belongs together is found here;
-                     an order under its client ids, and under its key
+    known_ids        under which ids an order (its client ids, and its key) or a record without an order is known: what
+                     belongs together is found here
     derived          which records are derived, as ranges of the seqs of each session
 
 A row replaces the row of the same key that has a lower version. A version is the server's time in ns when the records
@@ -56,9 +56,16 @@ _OF_FILLS: Final = (
     "order_id_index order_id TYPE bloom_filter(0.01)",
 )
 
+_FEW_ROWS: Final = 1_024
+"""A question that is about a few rows reads all columns of as many around each of them."""
+
 TABLES: Final = {
-    "unique_fills": DerivedTable({**FILL_COLUMNS, "content": "UInt64", **_VERSION}, _REPLACING, FILL_KEY, _OF_FILLS),
-    "unique_orders": DerivedTable({**ORDER_COLUMNS, "is_hard": "Bool", **_VERSION}, _REPLACING, ORDER_KEY, _OF_ORDERS),
+    "unique_fills": DerivedTable(
+        {**FILL_COLUMNS, "content": "UInt64", **_VERSION}, _REPLACING, FILL_KEY, _OF_FILLS, _FEW_ROWS
+    ),
+    "unique_orders": DerivedTable(
+        {**ORDER_COLUMNS, "is_hard": "Bool", **_VERSION}, _REPLACING, ORDER_KEY, _OF_ORDERS, _FEW_ROWS
+    ),
     "known_ids": DerivedTable(
         {
             "id": "String",
