@@ -126,12 +126,15 @@ class Database:
         self._sink._insert_derived("read_back", types, rows)
         return bytes(self._sink._connected().raw_query(f"SELECT * FROM {name}", fmt="RowBinaryWithNamesAndTypes"))
 
-    def copy_open_orders(self, *, whole: bool = False) -> None:
-        """Copy the orders that are open; no row that was there before is read beside the copies."""
-        orders, version = self._sink.open_orders, self._sink.unique.version()
-        with mock.patch.object(open_orders, "MARGIN_NS", 0):
+    def copy_open_orders(
+        self, *, whole: bool = False, ahead_ns: int = 0, margin_ns: int = 0, is_complete: bool = True
+    ) -> None:
+        """Copy the orders that are open, so long after now; so much before it is read beside the copies."""
+        orders, version = self._sink.open_orders, self._sink.unique.version() + ahead_ns
+        with mock.patch.object(open_orders, "MARGIN_NS", margin_ns):
             orders.copy(version, whole=whole)
-            orders.complete(version)
+            if is_complete:
+                orders.complete(version)
 
     def close_sums(self) -> None:
         """Sum and close all buckets that are over, and copy the orders that are open."""
