@@ -66,7 +66,7 @@ class OpenOrders:
     """The layer of one database."""
 
     def __init__(self, statements: Statements) -> None:
-        self._database, self._ask, self._run = statements
+        self._database, self._ask, self._run, _ = statements
 
     def is_due(self) -> bool:
         """Whether questions read so many rows besides the latest copies that there should be new ones."""

@@ -177,13 +177,13 @@ class ClickHouseSink:
         """The layer of sums."""
         return Sums(self._statements(self._ask_deriving))
 
-    def _statements(self, ask: Callable[[str], list[list[Any]]]) -> Statements:
-        return Statements(self.database, ask, self._run_deriving, self._insert_derived)
-
     @property
     def open_orders(self) -> OpenOrders:
         """The layer of orders that are open."""
-        return OpenOrders(Statements(self.database, self._ask_deriving, self._run_deriving))
+        return OpenOrders(self._statements(self._ask_deriving))
+
+    def _statements(self, ask: Callable[[str], list[list[Any]]]) -> Statements:
+        return Statements(self.database, ask, self._run_deriving, self._insert_derived)
 
     def _ask_for_tables(self, sql: str) -> list[list[Any]]:
         with self._errors("looking for the tables of orders and fills"):
