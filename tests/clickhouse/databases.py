@@ -130,7 +130,7 @@ class Database:
         self, *, whole: bool = False, ahead_ns: int = 0, margin_ns: int = 0, is_complete: bool = True
     ) -> None:
         """Copy the orders that are open, so long after now; so much before it is read beside the copies."""
-        orders, version = self._sink.open_orders, self._sink.unique.version() + ahead_ns
+        orders, version = self._sink.layers.open_orders, self._sink.unique.version() + ahead_ns
         with mock.patch.object(open_orders, "MARGIN_NS", margin_ns):
             orders.copy(version, whole=whole)
             if is_complete:

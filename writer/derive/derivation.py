@@ -167,7 +167,7 @@ class Derivation:
                 late_at = time.monotonic() + LATE_SECONDS
                 deriver.derive(records, again=self._is_again)
                 if time.monotonic() > late_at:
-                    _copy_open_orders(sink.open_orders, rows.version(), whole=True)
+                    _copy_open_orders(sink.layers.open_orders, rows.version(), whole=True)
                 reached(Step.ROWS_DERIVED)
                 self._done()
             if not records or time.monotonic() >= self._note_at:
@@ -186,7 +186,7 @@ class Derivation:
         """Have made again what was in tables that are lost; returns which were."""
         lost = sink.layers.make_again()
         if {*open_orders.TABLES} & {*lost}:
-            _copy_open_orders(sink.open_orders, sink.unique.version(), whole=True)
+            _copy_open_orders(sink.layers.open_orders, sink.unique.version(), whole=True)
         return lost
 
     def _begins_again(self, sink: ClickHouseSink, rows: UniqueRows) -> bool:
@@ -205,8 +205,8 @@ class Derivation:
         if lost := self._make_again(sink):
             LOGGER.warning("tables %s were emptied; what was in them is made again", ", ".join(lost))
             self._find_left(sink)
-        if sink.open_orders.is_due():
-            _copy_open_orders(sink.open_orders, rows.version())
+        if sink.layers.open_orders.is_due():
+            _copy_open_orders(sink.layers.open_orders, rows.version())
         self._close_buckets(sink.sums)
         return bool(lost)
 

@@ -9,6 +9,7 @@ from typing import Final
 
 from ringbuf.sinks.clickhouse import open_orders, sums, unique
 from ringbuf.sinks.clickhouse.derived_table import Statements
+from ringbuf.sinks.clickhouse.open_orders import OpenOrders
 from ringbuf.sinks.clickhouse.sums import Sums
 from ringbuf.sinks.clickhouse.table import literal, quoted
 
@@ -27,10 +28,15 @@ _SIGNS: Final = {
 
 
 class Layers:
-    """The tables of one database."""
+    """The tables of one database.
+
+    Attributes:
+        open_orders: the copies of orders that are open.
+    """
 
     def __init__(self, statements: Statements) -> None:
         self._database, self._ask, self._run, _ = statements
+        self.open_orders = OpenOrders(statements)
         self._sums = Sums(statements)
 
     def ensure(self) -> None:

@@ -27,7 +27,6 @@ from ringbuf.sinks.clickhouse.derived_table import Statements, insert_rows
 from ringbuf.sinks.clickhouse.engine import ANSWER_SECONDS, Engine
 from ringbuf.sinks.clickhouse.failure import REFUSALS
 from ringbuf.sinks.clickhouse.layers import Layers
-from ringbuf.sinks.clickhouse.open_orders import OpenOrders
 from ringbuf.sinks.clickhouse.question import in_one_row, rows_in
 from ringbuf.sinks.clickhouse.sessions import insert_sessions
 from ringbuf.sinks.clickhouse.settings import (
@@ -176,11 +175,6 @@ class ClickHouseSink:
     def sums(self) -> Sums:
         """The layer of sums."""
         return Sums(self._statements(self._ask_deriving))
-
-    @property
-    def open_orders(self) -> OpenOrders:
-        """The layer of orders that are open."""
-        return OpenOrders(self._statements(self._ask_deriving))
 
     def _statements(self, ask: Callable[[str], list[list[Any]]]) -> Statements:
         return Statements(self.database, ask, self._run_deriving, self._insert_derived)
