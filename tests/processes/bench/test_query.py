@@ -59,7 +59,7 @@ def flow(keys: int = 100, orders: int = ORDERS) -> OrderFlow:
 
 @pytest.mark.parametrize("keys", [100, 10_000])
 def test_a_history_made_inside_the_server_is_what_the_writer_stores_and_derives(engine: Server, keys: int) -> None:
-    records, fills, orders, ids = PER_ORDER * ORDERS, 2 * ORDERS, ORDERS, ORDERS
+    records, fills, orders, ids = PER_ORDER * ORDERS, 2 * ORDERS, ORDERS, 2 * ORDERS
     assert check_equality(engine, ("stored", "made"), flow(keys)) == records + fills + orders + ids
 
 
