@@ -145,6 +145,8 @@ class Book:
             if isinstance(fill, Fill):
                 fill.trade.fills.pop(order, None)
                 self._forget_trade(fill.trade)
+        order.fills.clear()  # they know their order, and a circle would wait for the garbage collector
+        order.changed.clear()
         return True
 
     def _forget_payment(self, payment: Payment, before_ns: int) -> bool:
@@ -157,6 +159,7 @@ class Book:
         if not any(trade.fills):
             for key in trade.keys:
                 self._trades.pop(key, None)
+            trade.fills.clear()
 
     # Orders
 

@@ -7,7 +7,6 @@ that becomes the next order that is named under this client id. A client id can 
 is about the second order under it, and so on.
 """
 
-from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -44,7 +43,7 @@ class ClientId:
     unnamed: dict[int, Order] = field(default_factory=dict)
     requests: int = 0
     successors: dict[Order, Report] = field(default_factory=dict)
-    marks: OrderedDict[int, int] = field(default_factory=OrderedDict)
+    marks: dict[int, int] = field(default_factory=dict)
     heard_ns: int = 0
 
     def add(self, order: Order) -> Order | None:
@@ -68,11 +67,10 @@ class ClientId:
 
     def is_copy(self, report: Report, before_ns: int) -> bool:
         """Whether the same report was there, and that not before a venue time, ns since the epoch."""
-        while self.marks and next(iter(self.marks.values())) < before_ns:
-            self.marks.popitem(last=False)
-        is_known = report.mark in self.marks
+        while self.marks and self.marks[first := next(iter(self.marks))] < before_ns:
+            del self.marks[first]
+        is_known = self.marks.pop(report.mark, None) is not None
         self.marks[report.mark] = report.heard_ns
-        self.marks.move_to_end(report.mark)
         return is_known
 
 

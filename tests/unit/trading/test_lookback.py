@@ -1,5 +1,6 @@
 """What an inventory forgets, and that it loses nothing by it."""
 
+import gc
 import random
 import threading
 from collections import deque
@@ -12,6 +13,8 @@ import pytest
 from ringbuf.errors import RecordError
 from ringbuf.strategies.inventory import Inventory, Position
 from ringbuf.trading.lookback import REPORTS
+from ringbuf.trading.order import Order
+from ringbuf.trading.trade import Trade
 from tests.unit.trading.histories import BEGIN_NS, INSTRUMENT, Fields, applied, totals
 
 SECOND_NS = 1_000_000_000
@@ -207,3 +210,17 @@ def test_a_random_history_is_the_same_with_a_look_back_and_without() -> None:
         assert short.positions() == long.positions()
         assert short.sums() == long.sums()
     assert len(short.ledger) < len(long.ledger) / 4
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_forgotten_needs_no_garbage_collector(kind: str) -> None:
+    inventory = Inventory(lookback=timedelta(seconds=REPORTS))
+    gc.collect()
+    gc.disable()
+    try:
+        for number in range(5 * REPORTS):
+            applied(KINDS[kind](number), inventory)
+        kept = sum(isinstance(each, Order | Trade) for each in gc.get_objects())
+    finally:
+        gc.enable()
+    assert kept < 5 * REPORTS
