@@ -37,7 +37,7 @@ class ClientId:
     """
 
     name: str
-    aliases: set[str] = field(default_factory=set)
+    aliases: frozenset[str] = frozenset()
     orders: dict[Order, None] = field(default_factory=dict)
     named: int = 0
     unnamed: dict[int, Order] = field(default_factory=dict)
@@ -235,13 +235,13 @@ class Directory:
         client, known = self._client(first), self._clients.get(own)
         if known is None or own in known.aliases:
             self._clients[own] = client
-            client.aliases.add(own)
+            client.aliases |= {own}
 
     def _unalias(self, own: str) -> None:
         """A client id is that of an order from now on."""
         client = self._clients.get(own)
         if client is not None and own in client.aliases:
-            client.aliases.discard(own)
+            client.aliases -= {own}
             del self._clients[own]
 
     def _client(self, name: str) -> ClientId:

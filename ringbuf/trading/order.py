@@ -281,6 +281,7 @@ class Order:
         self.has_inferred |= other.has_inferred
         self.names |= other.names
         self._seen |= other._seen
+        other.names, other._seen, other.fills, other.changed = self.names, self._seen, self.fills, self.changed
         other.absorbed_by = self
 
     def _reach(self, report: Report) -> None:
