@@ -12,6 +12,7 @@ from ringbuf.bench.venue_messages import PER_ORDER, orders
 from ringbuf.strategies.orders import OrderPages
 
 STEPS = 10
+FILLED_EVERY = 10
 DAY_NS = 86_400 * 10**9
 
 
@@ -19,7 +20,7 @@ class Remembered(NamedTuple):
     """What is remembered after some orders.
 
     Attributes:
-        orders: how many were applied, each with four messages.
+        orders: how many were applied.
         known: of how many the page is known, `open` ones of them.
         mb: memory of the process that is its own.
         is_right: whether what the positions bought and sold is what was traded, to the last digit.
@@ -34,7 +35,7 @@ class Remembered(NamedTuple):
 
 class RememberingProcess(AnsweringProcess):
     """Applies orders, one after another, and tells what it remembers: before, after a first part of them while they are
-    open, and when they are filled; and then after each tenth of all.
+    open, and when they are filled; and then after each tenth of all. Of those nine in ten are canceled unfilled.
 
     Args:
         count: orders in all.
@@ -77,5 +78,9 @@ def _serve(connection: Connection, count: int, held: int) -> None:
     begin = 1_000 + held // 2
     ends = [begin + (count - begin) * step // STEPS for step in range(STEPS + 1)]
     for first, last in pairwise(ends):
-        apply(first, last, slice(0, PER_ORDER))
+        for each in orders(first, last - first, gap_ns):
+            is_filled = each.number % FILLED_EVERY == 0
+            for update in each.updates() if is_filled else each.canceled():
+                pages.apply(update)
+            traded += Decimal(2 * each.lots) / 100 if is_filled else 0
         tell(last)

@@ -69,6 +69,12 @@ class OrderMessages(NamedTuple):
             fill | last | {"order_status": "filled"},
         ]
 
+    def canceled(self) -> list[Message]:
+        """As updates of an order that the venue acknowledges and cancels, as most orders of a market maker."""
+        _, acknowledgement, *_ = self.updates()
+        end = {"exec_type": "canceled", "order_status": "canceled", "exchange_ns": self.at_ns + 1_000_000}
+        return [acknowledgement, acknowledgement | end]
+
 
 def orders(first: int, count: int, gap_ns: int) -> Iterator[OrderMessages]:
     """Some orders, one every `gap_ns` of the venue's time."""
