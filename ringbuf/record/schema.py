@@ -27,7 +27,7 @@ TIME_SUFFIX: Final = "_ns"
 RESERVED: Final = frozenset(
     {
         *("fills", "orders", "positions", "funding_payments", "sessions"),
-        *("positions_at", "fees", "candles", "maker_share", "fill_ratio", "latency", "volumes"),
+        *("positions_at", "fees", "candles", "maker_share", "fill_ratio", "latency", "volumes", "hedges"),
         *("unique_fills", "unique_orders", "known_ids", "derived", "fill_sums", "buckets"),
         *("reckoned_fills", "reckoned_orders"),
     }
