@@ -21,6 +21,7 @@ from ringbuf.sinks.clickhouse.sums import Sums
 from ringbuf.sinks.clickhouse.table import literal, quoted, table_name
 from ringbuf.sinks.clickhouse.views.columns import EXACT, QUOTE
 from ringbuf.sinks.clickhouse.views.expression import EPOCH, absent
+from ringbuf.writer.derive.folding import Folding
 
 AT_ONCE: Final = 250_000
 """So many orders are made by one statement."""
@@ -60,6 +61,9 @@ def make_history(engine: Engine, database: str, flow: OrderFlow) -> Made:
             insert_rows(client, database, flow, first, count, sink.unique.version())
         sink.unique.note_derived(flow.history())
         sum_history(sink.sums)
+        folding = Folding(sink.profit)
+        while folding.fold():
+            pass
         inserted = time.monotonic()
         _wait_for_merges(client, database)
         return Made(PER_ORDER * flow.orders, inserted - begin, time.monotonic() - inserted)

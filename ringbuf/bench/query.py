@@ -26,7 +26,7 @@ from ringbuf.bench.flow_process import FlowProcess
 from ringbuf.bench.history import Made
 from ringbuf.bench.history_process import HistoryProcess, databases_of_a_part
 from ringbuf.bench.order_flow import GAP_NS, PER_ORDER, STRATEGIES, SYMBOLS_EACH, OrderFlow
-from ringbuf.bench.questions import PROFIT, PROFIT_RECORDS, questions
+from ringbuf.bench.questions import questions
 from ringbuf.bench.report import LABEL, Report, Section, bench_options
 from ringbuf.bench.saved_runs import ANSWERS, saved_report
 from ringbuf.bench.server import NO_SERVER, clickhouse, places
@@ -179,11 +179,6 @@ def _record_newest(writer: BenchWriter, strategies: FlowProcess, trickle: Trickl
 def _answers(server: ClickHouse | None, writer: BenchWriter, way: Way, flow: OrderFlow, report: Report) -> Section:
     """All questions, and the floor beside them."""
     asked_of, patience = questions(flow), QUICK_PATIENCE if report.quick else PATIENCE
-    if PER_ORDER * flow.orders > PROFIT_RECORDS:
-        report.absent[PROFIT] = (
-            f"it reads every fill there is, which takes long with more than {PROFIT_RECORDS:,} records"
-        )
-        asked_of = [each for each in asked_of if not each.needs_fills]
     prefix = f"{writer.data_dir.name}/"
     asked = ask_in_turns(way, [FLOOR, *asked_of], patience, prefix)
     table = rows(asked, way, costs(server, prefix) if server is not None else {})

@@ -16,9 +16,6 @@ from ringbuf.query.questions.selection import Selection, moment, where
 
 HOUR_NS: Final = 3_600_000_000_000
 LAST_FILLS: Final = 100
-PROFIT_RECORDS: Final = 2_000_000
-"""In a longer history profit is not asked for: it reads every fill there is."""
-PROFIT: Final = "profit"
 
 
 class Lines(Protocol):
@@ -52,12 +49,10 @@ class Question(NamedTuple):
 
     Attributes:
         ask: asks it of a database; the numbers are random.
-        needs_fills: whether it reads every fill there is, so that it is left out where they are too many.
     """
 
     name: str
     ask: Callable[[Database, random.Random], Lines]
-    needs_fills: bool = False
 
 
 def questions(flow: OrderFlow) -> list[Question]:
@@ -87,12 +82,11 @@ def questions(flow: OrderFlow) -> list[Question]:
             lambda database, any_: fees(database, Selection(strategy=_strategy(any_)), ["day"]),
         ),
         Question("positions, at a moment", lambda database, any_: positions(database, at_ns=_moment(any_, flow))),
-        Question(f"{PROFIT}, all", lambda database, _: profit(database), needs_fills=True),
-        Question(f"{PROFIT}, last hour", lambda database, _: profit(database, hour), needs_fills=True),
+        Question("profit, all", lambda database, _: profit(database)),
+        Question("profit, last hour", lambda database, _: profit(database, hour)),
         Question(
-            f"{PROFIT}, one strategy by day",
+            "profit, one strategy by day",
             lambda database, any_: profit(database, Selection(strategy=_strategy(any_)), by_day=True),
-            needs_fills=True,
         ),
     ]
 

@@ -35,6 +35,8 @@ class Step(StrEnum):
     SUMS_WRITTEN = "buckets summed, not closed"
     SUMS_CLOSED = "buckets closed"
     ORDERS_COPIED = "open orders copied, the copy not marked as complete"
+    TOTALS_WRITTEN = "totals of positions at the end of buckets written, the latest ones not"
+    TOTALS_REMOVED = "totals of positions that a late fill made stale removed, not folded again"
     VERIFIED_NOTED = "records that the database has, or that a TTL took, noted; nothing deleted yet"
     RECORDS_DROPPED = "records older than the writer is to keep dropped from a table"
     SEGMENT_REMOVED = "a loaded segment is removed"

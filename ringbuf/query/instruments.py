@@ -1,16 +1,12 @@
 """Which instruments does the database know, and which occur that it does not know?"""
 
-import math
-from decimal import Decimal
-from typing import Any, Final, NamedTuple
+from typing import NamedTuple
 
-from ringbuf.errors import ConfigurationError
 from ringbuf.query.database import Database
 from ringbuf.record.instrument import INSTRUMENTS
+from ringbuf.sinks.clickhouse.contracts import contract, recorded
 from ringbuf.trading.contract import Contract
-from ringbuf.trading.contract_table import NUMBERS, Contracts, contract_of
-
-_TEXTS: Final = ("kind", "base", "quote", "settle")
+from ringbuf.trading.contract_table import Contracts
 
 
 class UnknownInstrument(NamedTuple):
@@ -34,14 +30,8 @@ def recorded_contracts(database: Database) -> dict[tuple[str, str], Contract]:
     """
     if INSTRUMENTS.name not in database.tables():
         return {}
-    columns = (*_TEXTS, *NUMBERS)
-    latest = f"argMax(({', '.join(columns)}), (captured_ns, session, seq))"
-    selected = ", ".join(f"latest.{place} AS {name}" for place, name in enumerate(columns, 1))
-    statement = f"""
-SELECT exchange, symbol, {selected}
-FROM (SELECT exchange, symbol, {latest} AS latest FROM {INSTRUMENTS.name} GROUP BY exchange, symbol)
-ORDER BY exchange, symbol"""
-    return {(row["exchange"], row["symbol"]): _contract(row) for row in database.rows(statement)}
+    rows = ([*row.values()] for row in database.rows(recorded(database.name)))
+    return {(exchange, symbol): contract([exchange, symbol, *told]) for exchange, symbol, *told in rows}
 
 
 def unknown_instruments(database: Database, contracts: Contracts) -> list[UnknownInstrument]:
@@ -55,13 +45,3 @@ def unknown_instruments(database: Database, contracts: Contracts) -> list[Unknow
     )
     found = (UnknownInstrument(row["exchange"], row["symbol"], int(row["records"])) for row in database.rows(statement))
     return [each for each in found if (each.exchange, each.symbol) not in contracts]
-
-
-def _contract(row: dict[str, Any]) -> Contract:
-    numbers = {name: row[name] for name in NUMBERS if row[name] is not None and math.isfinite(row[name])}
-    texts = {name: f"{Decimal(repr(float(number))):f}" for name, number in numbers.items()}
-    try:
-        return contract_of({**{name: row[name] for name in _TEXTS}, **texts})
-    except ConfigurationError as error:
-        what = f"instrument {(row['exchange'], row['symbol'])} as it was recorded: {error.what}"
-        raise ConfigurationError(what, f"{error.hint}, and record it again") from None

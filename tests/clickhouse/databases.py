@@ -31,6 +31,7 @@ from ringbuf.sinks.sink import Withheld
 from ringbuf.state.data_directory import DataDirectory
 from ringbuf.writer.derive import deriver
 from ringbuf.writer.derive.deriver import FEW, Deriver
+from ringbuf.writer.derive.folding import Folding
 from ringbuf.writer.derive.memory import rows_of
 
 Records = np.ndarray[Any, np.dtype[np.void]]
@@ -45,6 +46,7 @@ class Database:
         self._sink = ClickHouseSink(engine, name)
         self._deriver: Deriver | None = None
         self._name = name
+        self._foldings: dict[int, Folding] = {}
         self._is_embedded = isinstance(engine, Embedded)
 
     def name(self) -> str:
@@ -143,6 +145,19 @@ class Database:
         while (over := sums.due()) is not None:
             sums.sum_up(over)
             sums.close(over)
+
+    def fold(self) -> int:
+        """Keep the totals of all positions up to what there is; gives how many calls that took."""
+        folding, calls = Folding(self._sink.profit), 1
+        while folding.fold():
+            calls += 1
+        return calls
+
+    def fold_a_little(self, number: int, calls: int = 1) -> None:
+        """The same as one of several writers, and only so many calls."""
+        folding = self._foldings.setdefault(number, Folding(self._sink.profit))
+        for _ in range(calls):
+            folding.fold()
 
     def command(self, sql: str) -> None:
         """Do something to the database that the product would not do."""

@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 
+from ringbuf.query.questions.earned import profits
 from ringbuf.sinks.clickhouse.layers import TABLES
 from tests.clickhouse.databases import ON_SERVER, Database
+from tests.clickhouse.test_profit import asked
 from tests.clickhouse.test_sums import MINUTE, MOMENT, fill, insert, rows
 
 OPEN = {"exec_type": "new", "order_status": "new", "quantity": 3.0, "last_quantity": 0.0, "trade_id": ""}
@@ -17,18 +19,21 @@ def prepared(database: Database) -> list[Any]:
     insert(database, [fill(number, MOMENT + number * MINUTE) for number in range(20)], 0)
     insert(database, [fill(90, MOMENT, **OPEN)], 20)
     database.close_sums()
+    database.fold()
     return answers(database)
 
 
 def answers(database: Database) -> list[Any]:
     name = database.name()
-    return [rows(database, f"{name}.{view}", "toString(tuple(*))") for view in ("positions", "fills", "orders")]
+    shown = [rows(database, f"{name}.{view}", "toString(tuple(*))") for view in ("positions", "fills", "orders")]
+    return [*shown, *map(str, profits(asked(database), {}))]
 
 
 def restarted(database: Database) -> None:
     """What a writer does when it starts."""
     database.ensure()
     database.derive()
+    database.fold()
 
 
 @pytest.mark.parametrize(
@@ -51,6 +56,7 @@ def test_a_table_that_is_dropped_or_emptied_is_made_again(views: Database, table
         "unique_orders MODIFY COLUMN records UInt32",
         "fill_sums ADD COLUMN note String",
         "buckets DROP COLUMN whole_span",
+        "profit_states DROP COLUMN terms",
     ],
 )
 @ON_SERVER

@@ -10,8 +10,10 @@ import pytest
 
 from ringbuf.errors import RecordError
 from ringbuf.query import database as query
-from ringbuf.query.questions.earned import PositionKey, profits
+from ringbuf.query.questions.course import PositionKey
+from ringbuf.query.questions.earned import profits
 from ringbuf.query.questions.selection import Selection
+from ringbuf.sinks.clickhouse.views.funding import PAYMENTS, funding
 from ringbuf.strategies.inventory import Contract, ContractKind, Inventory
 from ringbuf.trading.profit import Profit
 from tests.clickhouse.databases import ON_SERVER, Database, executions
@@ -220,14 +222,19 @@ def test_positions_are_those_of_strategies_and_filters_choose_them(views: Databa
     ]
 
 
-def test_funding_is_listed_once_with_exact_amounts(views: Database) -> None:
+@pytest.mark.parametrize("few", [0, 1_000], ids=["in the database", "by the rules"])
+def test_funding_is_listed_once_with_exact_amounts(views: Database, few: int) -> None:
     paid = FILL | {"exec_type": "funding", "commission": 0.1, "commission_currency": "Q", "exchange_ns": 5}
     copy = paid | {"origin": "lookback", "captured_ns": 0, "strategy": "other"}
     views.insert(
-        executions([copy, paid, paid | {"trade_id": "f"}, paid | {"exchange_ns": 0}, paid | {"exchange_ns": 0}])
+        executions([copy, paid, paid | {"trade_id": "f"}, paid | {"exchange_ns": 0}, paid | {"exchange_ns": 0}]),
+        few=few,
     )
     columns = "trade_id, strategy, toString(commission), commission_currency, copies, position_side"
     query = f"SELECT {columns} FROM {views.name()}.funding_payments ORDER BY session, seq"
+    columns, name = ", ".join(PAYMENTS), views.name()
+    reckoned = f"SELECT {columns} FROM ({funding(f'{name}.executions')}) ORDER BY session, seq"
+    assert views.rows(f"SELECT {columns} FROM {name}.funding_payments ORDER BY session, seq") == views.rows(reckoned)
     alone = ("", "mm", "0.1", "Q", 1, "unknown")
     assert views.rows(query) == [
         ("", "mm", "0.1", "Q", 2, "unknown"),

@@ -12,7 +12,7 @@ from ringbuf.record.execution import EXECUTION
 from ringbuf.record.seqs import Range
 from ringbuf.record.session import SessionInfo
 from ringbuf.sinks.clickhouse.engine import Server
-from ringbuf.sinks.clickhouse.sink import as_lines
+from ringbuf.sinks.clickhouse.lines import as_lines
 from tests.clickhouse.databases import Database, Records, check_line, executions
 from tests.clickhouse_server import NO_ENGINE, ClickHouseServer
 from tests.proxy import Exchange, Proxy

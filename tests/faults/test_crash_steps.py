@@ -7,6 +7,7 @@ import pytest
 
 from ringbuf.journal.step import Step
 from ringbuf.launch.clickhouse_server import ClickHouse
+from tests.kept_profit import compare_through
 from tests.recorded import Recorded, check_derived, check_stored
 from tests.writer_process import QUICK, WriterProcess
 
@@ -30,8 +31,15 @@ ONCE = {
     Step.SUMS_WRITTEN,
     Step.SUMS_CLOSED,
     Step.ORDERS_COPIED,
+    Step.TOTALS_WRITTEN,
+    Step.TOTALS_REMOVED,
 }
 """Steps that a short run takes once, or of which each time is like the first."""
+LATER = {Step.TOTALS_WRITTEN, Step.TOTALS_REMOVED}
+"""Steps that come some seconds after the records: until then fewer of these come."""
+
+OF_PROFIT = {Step.BUCKETS_MARKED, Step.TOTALS_WRITTEN, Step.TOTALS_REMOVED}
+"""Steps after which profit is compared, too."""
 
 CASES = [
     pytest.param(step, occurrence, id=f"{step.name.lower()}-{occurrence}")
@@ -50,7 +58,7 @@ def test_a_writer_killed_at_this_step_neither_loses_nor_doubles(
     with WriterProcess(data_dir, *options).start(kill_at=(step, occurrence)) as writer:
         while writer.is_alive:
             for ring in rings:
-                ring.record(20)
+                ring.record(1 if step in LATER else 20)
             time.sleep(0.02)
         writer.wait_killed()
         for ring in rings:
@@ -62,3 +70,5 @@ def test_a_writer_killed_at_this_step_neither_loses_nor_doubles(
     with clickhouse_server.client() as client:
         check_stored(client, database, *rings)
         check_derived(client, database, *rings)
+        if step in OF_PROFIT:
+            compare_through(client, database)

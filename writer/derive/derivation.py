@@ -21,6 +21,7 @@ from ringbuf.sinks.clickhouse.sink import ClickHouseSink
 from ringbuf.sinks.clickhouse.sums import Sums
 from ringbuf.sinks.clickhouse.unique_rows import RecordId, UniqueRows
 from ringbuf.writer.derive.deriver import FEW, MANY, MOST_RANGES, Deriver
+from ringbuf.writer.derive.folding import Folding
 from ringbuf.writer.derive.memory import Row, rows_of
 from ringbuf.writer.load.retry import pauses
 from ringbuf.writer.problems import Problems
@@ -32,11 +33,15 @@ CLOSE_SECONDS: Final = 10.0
 FIND_SECONDS: Final = 600.0
 """How often is looked for what other writers have left."""
 GIVES_WAY_SECONDS: Final = 30.0
-"""While a backlog is stored, so long passes between portions of what is left."""
+"""While a backlog is stored, so long passes between portions of what is left, and between those that are folded."""
 LEFT_AT_ONCE: Final = 50_000
 """So many records are derived at once that earlier writers left; what comes meanwhile waits so long."""
 LATE_SECONDS: Final = MARGIN_NS / 2e9
 """Rows that come later after their version than this may lack in the copies of open orders, which are made anew."""
+FOLD_AFTER: Final = 1_000
+"""So many records are derived before their fills are folded, unless no others come."""
+FOLD_SECONDS: Final = 60.0
+"""How often is looked for what is to be folded, if no records come: another contract, what other writers derived."""
 NOTE_SECONDS: Final = 1.0
 """How often is noted in the database what is derived."""
 REQUEST_SECONDS: Final = 1.0
@@ -69,7 +74,8 @@ class Derivation:
         self._at_work = SeqSet()
         self._is_ending = False
         self._abandoned = threading.Event()
-        self._close_at = self._note_at = self._find_at = 0.0
+        self._close_at = self._note_at = self._find_at = self._fold_at = self._folded_at = 0.0
+        self._unfolded = 0
         self._thread = threading.Thread(target=self._run, name="derivation", daemon=True)
 
     @property
@@ -156,11 +162,12 @@ class Derivation:
         self._make_again(sink)
         self._find_left(sink)
         rows = sink.unique
-        deriver = Deriver(rows, sink.sums)
+        deriver, folding = Deriver(rows, sink.sums), Folding(sink.profit)
         while not self._abandoned.is_set():
             if self._begins_again(sink, rows):
                 rows = sink.unique
-                deriver = Deriver(rows, sink.sums)
+                deriver, folding = Deriver(rows, sink.sums), Folding(sink.profit)
+            self._fold(folding)
             records = self._next()
             if records:
                 deriver.remember(self._taken_rows())
@@ -169,6 +176,7 @@ class Derivation:
                 if time.monotonic() > late_at:
                     _copy_open_orders(sink.layers.open_orders, rows.version(), whole=True)
                 reached(Step.ROWS_DERIVED)
+                self._fold_soon(records.count)
                 self._done()
             if not records or time.monotonic() >= self._note_at:
                 deriver.note()
@@ -221,13 +229,35 @@ class Derivation:
                 self._close_at = 0.0  # go on with it after them
                 return
 
+    def _fold_soon(self, count: int) -> None:
+        """Have the fills of records folded that were derived."""
+        self._unfolded += count
+        seconds = 0.0 if self._unfolded >= FOLD_AFTER else CLOSE_SECONDS
+        self._fold_at = min(self._fold_at, time.monotonic() + seconds)
+
+    def _fold(self, folding: Folding) -> None:
+        """Fold fills now and then; what is to be derived goes first, and goes on if this fails."""
+        now = time.monotonic()
+        gives_way = self._left or (self._waiting and self._unfolded < FOLD_AFTER)
+        if self._is_ending or now < self._fold_at or (gives_way and now < self._folded_at + GIVES_WAY_SECONDS):
+            return
+        self._unfolded, is_more = 0, False
+        try:
+            is_more = folding.fold()
+        except RingbufError as error:
+            self._problems.report(error)
+        except Exception:
+            LOGGER.exception("folding fills failed; it is tried again")
+        self._folded_at = time.monotonic()
+        self._fold_at = self._folded_at + (0.0 if is_more else FOLD_SECONDS)
+
     def _next(self) -> SeqSet:
         """The records to be derived next, the earliest of each session; none if none came for a while."""
         with self._lock:
             self.error = None
             self._lock.wait_for(
                 lambda: self._has_turn() or self._is_ending or self._abandoned.is_set(),
-                REQUEST_SECONDS,
+                min(REQUEST_SECONDS, max(0.0, self._fold_at - time.monotonic())),
             )
             if self._abandoned.is_set() or not (self._has_turn() or self._is_ending):
                 return SeqSet()

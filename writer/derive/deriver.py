@@ -110,6 +110,7 @@ class Deriver:
         Args:
             of_unnamed: further records for the rules, those together that belong to a record without an order.
         """
+        self._rows.insert_funding(chosen)
         minutes = self._rows.insert_plain(chosen, version)
         self._memory.forget()
         reached(Step.FILLS_DERIVED)
@@ -136,6 +137,8 @@ class Deriver:
         """
         found = Closure(self._rows, chosen, self._memory)
         derived = derive(found.rows.values())
+        if paid := [key for key, each in found.rows.items() if "funding" in (each["exec_type"], each["trade_type"])]:
+            self._rows.insert_funding(Chosen((), paid))
         self._write_fills(found, derived, version, new)
         self._write_orders(found, derived, version)
         if found.has_grown(written={(instrument_of(each), each["order_key"]) for each in derived.orders}):

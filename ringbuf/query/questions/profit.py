@@ -10,7 +10,8 @@ from typing import Any, Final
 from ringbuf.query.database import Database
 from ringbuf.query.instruments import recorded_contracts
 from ringbuf.query.questions.column import Column, Row
-from ringbuf.query.questions.earned import Earned, PositionKey, profits
+from ringbuf.query.questions.course import PositionKey
+from ringbuf.query.questions.earned import Earned, profits
 from ringbuf.query.questions.selection import Selection
 from ringbuf.trading.contract_table import Contracts
 from ringbuf.trading.profit import decimal_of

@@ -1,28 +1,36 @@
 """The tables of what is derived from records: are they there, and is anything of them lost?
 
 Each of them has a row of its own that no question sees. A table that was dropped, altered or truncated has none. What
-was in it is made again: rows of orders and fills from the records, sums from the rows.
+was in it is made again: rows of orders and fills from the records, sums and totals from the rows.
 """
 
 import logging
 from typing import Final
 
-from ringbuf.sinks.clickhouse import open_orders, sums, unique
+from ringbuf.sinks.clickhouse import funding_records, open_orders, profit_states, sums, unique
 from ringbuf.sinks.clickhouse.derived_table import Statements
 from ringbuf.sinks.clickhouse.open_orders import OpenOrders
 from ringbuf.sinks.clickhouse.sums import Sums
 from ringbuf.sinks.clickhouse.table import literal, quoted
 
 LOGGER: Final = logging.getLogger("ringbuf.writer")
-TABLES: Final = {**unique.TABLES, **sums.TABLES, **open_orders.TABLES}
+TABLES: Final = {
+    **unique.TABLES,
+    **funding_records.TABLES,
+    **sums.TABLES,
+    **open_orders.TABLES,
+    **profit_states.TABLES,
+}
 _SIGNS: Final = {
     "unique_fills": {"minute": "-1000000000000", "version": "0"},
     "unique_orders": {"exchange": "''", "order_key": "''", "is_hard": "true"},
     "known_ids": {"id": "''", "exchange": "''", "order_key": "''"},
     "derived": {"session": "0", "first_seq": "0", "end": "0"},
+    "funding_records": {"session": "0", "seq": "0"},
     "fill_sums": {"span": "0", "begin": "0"},
     "buckets": {"span": "0", "begin": "0", "is_closed": "false"},
     "open_orders": {"snapshot": "0", "order_key": "''"},
+    "profit_states": {"span": "0", "begin": "-1"},
 }
 """By table the row that tells that it is whole."""
 
@@ -58,8 +66,9 @@ class Layers:
 
     def forget(self) -> None:
         """Have all records derived again; the rows that there are stay until others replace them."""
-        self._run(f"TRUNCATE TABLE {self._table('derived')}")
-        self._sign("derived")
+        for name in ("derived", *profit_states.TABLES):
+            self._run(f"TRUNCATE TABLE {self._table(name)}")
+            self._sign(name)
         self._sums.reopen()
 
     def make_again(self) -> list[str]:
@@ -70,7 +79,7 @@ class Layers:
         """
         lost = self._lost()
         ((noted,),) = self._ask(f"SELECT count() FROM {self._table('derived')}")
-        if int(noted) and {*unique.TABLES} & {*lost}:
+        if int(noted) and {*unique.TABLES, *funding_records.TABLES} & {*lost}:
             self.forget()
         elif {*sums.TABLES} & {*lost}:
             self._sums.reopen()

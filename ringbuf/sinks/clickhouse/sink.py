@@ -27,6 +27,8 @@ from ringbuf.sinks.clickhouse.derived_table import Statements, insert_rows
 from ringbuf.sinks.clickhouse.engine import ANSWER_SECONDS, Engine
 from ringbuf.sinks.clickhouse.failure import REFUSALS
 from ringbuf.sinks.clickhouse.layers import Layers
+from ringbuf.sinks.clickhouse.lines import as_lines
+from ringbuf.sinks.clickhouse.profit_rows import ProfitRows
 from ringbuf.sinks.clickhouse.question import in_one_row, rows_in
 from ringbuf.sinks.clickhouse.sessions import insert_sessions
 from ringbuf.sinks.clickhouse.settings import (
@@ -178,6 +180,11 @@ class ClickHouseSink:
 
     def _statements(self, ask: Callable[[str], list[list[Any]]]) -> Statements:
         return Statements(self.database, ask, self._run_deriving, self._insert_derived)
+
+    @property
+    def profit(self) -> ProfitRows:
+        """The layer of profit."""
+        return ProfitRows(self._statements(self._ask_deriving))
 
     def _ask_for_tables(self, sql: str) -> list[list[Any]]:
         with self._errors("looking for the tables of orders and fills"):
@@ -385,18 +392,3 @@ class ClickHouseSink:
         if failure.is_cut(error) or failure.code_of(error) in failure.MAY_NOT_SET:
             self.close()  # the owner may have changed something since our user's settings were asked for
         return failure.translated(error, f"{self.where}: {doing}", self._engine.without_secrets, refusals)
-
-
-def as_lines(answer: Iterable[bytes]) -> Iterator[bytes]:
-    """Rows as lines, also where `output_format_json_array_of_rows` is fixed and makes an array of them.
-
-    Args:
-        answer: cut anywhere.
-    """
-    rest, is_array = b"", False
-    for piece in answer:
-        *lines, rest = (rest + piece).split(b"\n")
-        if lines and lines[0] == b"[" and not is_array:
-            is_array, lines = True, lines[1:]
-        yield b"".join(line.removesuffix(b",") + b"\n" for line in lines if not is_array or line not in (b"", b"]"))
-    yield rest

@@ -39,6 +39,8 @@ NOW: Final = "toInt64(toUnixTimestamp64Nano(now64(9)))"
 
 _FIRST_MINUTE: Final = -(10**12)
 """Before every time there is."""
+_BEGIN: Final = f"toInt128(begin) * {NS}"
+_END: Final = f"(toInt128(begin + span) * {NS} - 1)"  # the last ones end behind an Int64
 _PLACE: Final = {"span": "UInt32", "begin": "Int64"}
 TABLES: Final = {
     "fill_sums": DerivedTable(
@@ -100,22 +102,15 @@ def summed(database: str, period: Period | None = None, longest: int = SPANS[-1]
         longest: the longest buckets that are taken.
     """
     period = period or Period()
-    begin, end = f"toInt128(begin) * {NS}", f"(toInt128(begin + span) * {NS} - 1)"  # the last ones end behind an Int64
     time = f"toUnixTimestamp64Nano({time_of()})"
-    buckets = f"(SELECT *, is_closed AND {period.has(begin, end)} AS is_whole FROM {_table(database, 'buckets')} FINAL)"
-    minutes = f"SELECT intDiv(begin, {MINUTE}) FROM {buckets} WHERE span = {MINUTE} AND NOT is_whole"
-    in_longer = f"(whole_span, whole_begin) IN (SELECT span, begin FROM {buckets} WHERE is_whole)"
     return f"""
     SELECT begin, {_KEY}, {_SUMS}
     FROM {_table(database, "fill_sums")} FINAL
-    WHERE (span, begin) IN (
-        SELECT span, begin FROM {buckets}
-        WHERE is_whole AND span <= {longest} AND (span = {longest} OR NOT {in_longer})
-    )
+    WHERE (span, begin) IN ({whole_buckets(database, period, longest)})
     UNION ALL
     SELECT minute * {MINUTE} AS begin, {_KEY}, {_of_fills(SUM_COLUMNS)}
     FROM {_table(database, "unique_fills")} FINAL
-    WHERE NOT simulated AND minute IN ({minutes} AND {period.meets(begin, end)}) AND {period.has(time, time)}
+    WHERE NOT simulated AND minute IN ({open_minutes(database, period)}) AND {period.has(time, time)}
     GROUP BY begin, {_KEY}"""
 
 
@@ -149,6 +144,40 @@ def summed_up_to_now(database: str, others: Mapping[str, str]) -> str:
 def _of_fills(names: Iterable[str]) -> str:
     expressions = sums_of_fills()
     return ", ".join(f"{expressions[name]} AS {name}" for name in names)
+
+
+def whole_buckets(database: str, period: Period, longest: int = SPANS[-1]) -> str:
+    """Selects span and begin of the longest closed buckets of a period."""
+    buckets = _buckets(database, period)
+    in_longer = f"(whole_span, whole_begin) IN (SELECT span, begin FROM {buckets} WHERE is_whole)"
+    return f"""
+        SELECT span, begin FROM {buckets}
+        WHERE is_whole AND span <= {longest} AND (span = {longest} OR NOT {in_longer})"""
+
+
+def open_minutes(database: str, period: Period) -> str:
+    """Selects the minutes since the epoch of which the fills of a period are in no closed bucket of it."""
+    buckets = _buckets(database, period)
+    return (
+        f"SELECT intDiv(begin, {MINUTE}) FROM {buckets} WHERE span = {MINUTE} AND NOT is_whole"
+        f" AND {period.meets(_BEGIN, _END)}"
+    )
+
+
+def parts(database: str, period: Period, longest: int = SPANS[-1]) -> str:
+    """Selects the same in one statement that is planned sooner: span, begin, and whether it is a closed bucket."""
+    buckets = _buckets(database, period)
+    longer = f"SELECT span, begin FROM {buckets} WHERE span > {MINUTE} AND is_whole"
+    return f"""
+    SELECT span, begin, is_whole FROM {buckets}
+    WHERE span BETWEEN {MINUTE} AND {longest} AND (is_whole OR (span = {MINUTE} AND {period.meets(_BEGIN, _END)}))
+        AND (span = {longest} OR (whole_span, whole_begin) NOT IN ({longer}))"""
+
+
+def _buckets(database: str, period: Period) -> str:
+    """The buckets, and whether each of them is closed and in a period."""
+    is_whole = f"is_closed AND {period.has(_BEGIN, _END)} AS is_whole"
+    return f"(SELECT *, {is_whole} FROM {_table(database, 'buckets')} FINAL)"
 
 
 def latest_minute(database: str, count: int, conditions: Sequence[str]) -> str:

@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple
 
 from ringbuf.record.execution import EXECUTION
 from ringbuf.record.seqs import Range, SeqSet
-from ringbuf.sinks.clickhouse import unique
+from ringbuf.sinks.clickhouse import funding_records, unique
 from ringbuf.sinks.clickhouse.derived_table import Statements
 from ringbuf.sinks.clickhouse.plain import plain_copies, plain_fills, plain_orders
 from ringbuf.sinks.clickhouse.table import literal, quoted, table_name
@@ -279,6 +279,10 @@ class UniqueRows:
             f"SELECT DISTINCT toString(minute) FROM {self._fills} WHERE version IN ({version - 1}, {version})"
         )
         return {int(minute) for (minute,) in rows}
+
+    def insert_funding(self, chosen: Chosen) -> None:
+        """Insert the records of funding among the chosen ones."""
+        self._run(funding_records.insertion(self._database, chosen.condition()))
 
     def insert_fills(self, rows: Sequence[Mapping[str, Any]], version: int, *, removed: bool = False) -> None:
         """Insert rows of fills, with `minute` and `content`; or keys of fills that there are not."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from ringbuf.record.execution import EXECUTION
-from ringbuf.sinks.clickhouse import unique
+from ringbuf.sinks.clickhouse import funding_records, unique
 from ringbuf.sinks.clickhouse.open_orders import latest_orders
 from ringbuf.sinks.clickhouse.sums import summed_up_to_now
 from ringbuf.sinks.clickhouse.table import literal, quoted, table_name
@@ -55,7 +55,7 @@ def create_views(database: str, settings: Mapping[str, int | str]) -> dict[str, 
             positions(summed_up_to_now(database, NO_OPEN), latest_orders(database, OF_ORDER)),
             "exact sums of fills, and what is open",
         ),
-        "funding_payments": (PAYMENTS, funding(table), "one row per payment of funding"),
+        "funding_payments": (PAYMENTS, funding(funding_records.table(database)), "one row per payment of funding"),
         **{
             name: (None, each.query(database), f"{each.about}; parameters {', '.join(each.parameters)}")
             for name, each in PARAMETERISED.items()

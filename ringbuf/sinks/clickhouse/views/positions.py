@@ -15,7 +15,7 @@ _OF_EXECUTION: Final = tuple(name for name in EXECUTION.names if name != "exec_t
 _COUNTS: Final = ("fills", "unpriced", "ignored", "ignored_commissions")
 _OPEN: Final = ("open_buy", "open_sell", "awaited_buy", "awaited_sell")
 _SIDES: Final = ("buy", "sell")
-_COMMISSIONS: Final = ("commission", "other_commission")
+COMMISSIONS: Final = ("commission", "other_commission")
 
 SUM_COLUMNS: Final = {
     **dict.fromkeys(("bought_quantity", "sold_quantity"), EXACT),
@@ -24,9 +24,10 @@ SUM_COLUMNS: Final = {
     "commissions": f"Map(String, {EXACT})",
     **dict.fromkeys(("commission_fills", "ignored_by_currency"), f"Map(String, {COUNT})"),
     **dict.fromkeys(("last_exchange_ns", "last_captured_ns"), TIME),
+    "checksum": COUNT,
 }
 """Columns of sums over fills, with their types. By currency: commissions, how many fills have one that is summed, and
-how many have one that cannot be."""
+how many have one that cannot be. The checksum is another one for any other fills, see `checksum_of_fill`."""
 NOTHING: Final = {
     name: {EXACT: ZERO, QUOTE: _QUOTE_ZERO, COUNT: "toUInt64(0)", TIME: EPOCH}.get(type_, f"CAST(map(), '{type_}')")
     for name, type_ in SUM_COLUMNS.items()
@@ -116,8 +117,8 @@ def sums_of_fills() -> dict[str, str]:
         )
         for side, name in zip(_SIDES, ("bought", "sold"), strict=True)
     }
-    paid = [(f"{name}_currency", f"{name}_paid", f"counted AND {name}_paid IS NOT NULL") for name in _COMMISSIONS]
-    ignored = [(f"{name}_currency", f"counted AND {is_ignored(name)}") for name in _COMMISSIONS]
+    paid = [(f"{name}_currency", f"{name}_paid", f"counted AND {name}_paid IS NOT NULL") for name in COMMISSIONS]
+    ignored = [(f"{name}_currency", f"counted AND {is_ignored(name)}") for name in COMMISSIONS]
 
     def by_currency(*sums: tuple[str, str, str]) -> str:
         return f"mapAdd({', '.join(f'sumMapIf(map({key}, {value}), {when})' for key, value, when in sums)})"
@@ -133,7 +134,17 @@ def sums_of_fills() -> dict[str, str]:
         "ignored_by_currency": by_currency(*((key, "toUInt64(1)", when) for key, when in ignored)),
         "last_exchange_ns": "max(exchange_ns)",
         "last_captured_ns": "max(captured_ns)",
+        "checksum": f"sumIf({checksum_of_fill()}, counted)",
     }
+
+
+def checksum_of_fill() -> str:
+    """A hash of all of a fill that profit follows from; sums of it are taken modulo 2^64."""
+    numbers = ("traded_quantity", "traded_price", *(f"{name}_paid" for name in COMMISSIONS))
+    told = ", ".join(f"isNull({name}), ifNull({name}, {ZERO})" for name in numbers)
+    currencies = ", ".join(f"{name}_currency" for name in COMMISSIONS)
+    times = ", ".join(f"toUnixTimestamp64Nano({name})" for name in ("exchange_ns", "captured_ns"))
+    return f"sipHash64({times}, exchange_seq, session, seq, side, {told}, {currencies})"
 
 
 def added(names: Iterable[str]) -> str:

@@ -1,0 +1,165 @@
+"""The layer of profit: what each position came to at the end of minutes, hours and days, and after its last fill.
+
+Profit is no sum, but a fold over the fills of a position in the venue's order (`ringbuf.trading.profit`). So totals
+are kept from which it goes on (`ringbuf.trading.totals`): a row for each position and bucket in which it has fills, and
+one, of span 0, after its last fill that was folded.
+
+A row has the sum of the checksums of the fills that it was folded from. It counts for a question only if that is the
+sum of those that there are up to its end, by the layer of sums. So nobody needs to tell that a row is stale: if a fill
+has come late, was corrected or taken back since, the two are not the same, and the fold begins at a row before it.
+"""
+
+from collections.abc import Collection, Sequence
+from typing import Any, Final, NamedTuple, TypeAlias
+
+from ringbuf.errors import RecordError
+from ringbuf.sinks.clickhouse.derived_table import DerivedTable
+from ringbuf.sinks.clickhouse.sums import DAY, MINUTE
+from ringbuf.sinks.clickhouse.table import literal, quoted
+from ringbuf.sinks.clickhouse.views.columns import of_execution
+from ringbuf.sinks.clickhouse.views.positions import KEY, checksum_of_fill
+from ringbuf.sinks.clickhouse.views.time import time_of
+from ringbuf.trading.totals import Totals, Traded, read_totals
+
+Position: TypeAlias = tuple[str, str, str, str, str, str]
+"""The values of the columns `KEY`."""
+
+HOUR: Final = 3_600
+BUCKETS: Final = (MINUTE, HOUR, DAY)
+"""Spans of the buckets at the end of which totals are kept, in seconds."""
+LATEST: Final = 0
+"""The span of the totals after the last fill."""
+MOST_FRESH: Final = 2_000
+"""So many fills of a position, at most, come with its totals to a question."""
+DAMAGED: Final = "damaged"
+"""The terms of totals that cannot be read: those of no contract."""
+MODULUS: Final = 2**64
+"""Checksums are added modulo this."""
+
+_KEY: Final = ", ".join(KEY)
+LAST: Final = ("last_ns", "last_exchange_seq", "last_captured_ns", "last_session", "last_seq")
+"""The columns that tell the place of the last fill in the totals."""
+TIME: Final = f"toUnixTimestamp64Nano({time_of()})"
+PLACE: Final = (TIME, "exchange_seq", "toUnixTimestamp64Nano(captured_ns)", "session", "seq")
+"""The place of a fill, as expressions."""
+CHECKSUM: Final = checksum_of_fill()
+COUNTS: Final = "NOT simulated AND counted"
+"""True of the fills that are folded."""
+TABLES: Final = {
+    "profit_states": DerivedTable(
+        {
+            "span": "UInt32",
+            "begin": "Int64",
+            **of_execution(KEY),
+            **dict.fromkeys(("last_ns", "last_captured_ns"), "Int64"),
+            **dict.fromkeys(("last_exchange_seq", "last_session", "last_seq", "checksum"), "UInt64"),
+            **dict.fromkeys(("totals", "terms"), "String"),
+            "version": "UInt64",
+            "is_removed": "UInt8",
+        },
+        "ReplacingMergeTree(version, is_removed)",
+        f"span, begin, {_KEY}",
+    )
+}
+"""The table of the layer, by name."""
+
+
+class Place(NamedTuple):
+    """Where a fill stands in the venue's order; the last three tell fills of one place there apart."""
+
+    time_ns: int
+    exchange_seq: int
+    captured_ns: int
+    session: int
+    seq: int
+
+
+class Fill(NamedTuple):
+    """A fill that is in no totals yet."""
+
+    place: Place
+    checksum: int
+    traded: Traded
+
+
+class Standing(NamedTuple):
+    """What is kept of a position, and the fills after it.
+
+    Attributes:
+        checksum: of all its fills that there are.
+        totals: those that are kept, and `terms`, those of the contract that they were folded with; `kept` is the
+            checksum of the fills that are in them. Nothing if none are kept.
+        later: how many fills come after them.
+        fresh: these fills in the venue's order, or some of them if they are too many.
+    """
+
+    key: Position
+    checksum: int
+    totals: Totals
+    terms: str
+    kept: int
+    later: int
+    fresh: Sequence[Fill]
+
+    def is_whole(self, terms: str) -> bool:
+        """Whether totals and fresh fills are all that there is of the position, with such a contract."""
+        found = (self.kept + sum(each.checksum for each in self.fresh)) % MODULUS
+        return found == self.checksum and self.later == len(self.fresh) and self.terms in ("", terms)
+
+
+class Kept(NamedTuple):
+    """A row: totals of a position at the end of a bucket, or its latest."""
+
+    span: int
+    begin: int
+    key: Position
+    last: Place
+    totals: Totals
+    terms: str
+    checksum: int
+
+
+class Asked(NamedTuple):
+    """Of which positions standings are asked for, and up to when.
+
+    Attributes:
+        last: a time, an expression of ns since the epoch; only fills up to it count. None: all.
+        where: a condition on the columns of positions.
+        most: so many fills of a position, at most, come with its totals.
+    """
+
+    last: str | None = None
+    where: str = "true"
+    most: int = MOST_FRESH
+
+
+def where(positions: Collection[Position]) -> str:
+    """The condition that is true of some positions; of all, if there are none."""
+    if not positions:
+        return "true"
+    named = ", ".join(f"({', '.join(map(literal, each))})" for each in sorted(positions))
+    return f"({_KEY}) IN ({named})"
+
+
+def totals_of(text: str) -> Totals | None:
+    """The totals that are kept as this text; None if it is none."""
+    try:
+        return read_totals(text)
+    except RecordError:
+        return None
+
+
+def position_of(row: Sequence[Any]) -> Position:
+    """The position of a row that begins with it."""
+    exchange, account, symbol, side, position_id, strategy = row[: len(KEY)]
+    return exchange, account, symbol, side, position_id, strategy
+
+
+def latest(database: str) -> str:
+    """What stands behind FROM to select the latest totals."""
+    return f"{table(database)} FINAL WHERE span = {LATEST} AND begin = {LATEST}"
+
+
+def table(database: str) -> str:
+    """The table."""
+    return f"{quoted(database)}.profit_states"

@@ -1,0 +1,104 @@
+"""What a position came to after some of its fills: its state, and the commissions that were paid.
+
+That is enough to go on from, and has an exact text, so it can be kept.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from typing import Final, NamedTuple
+
+from ringbuf.errors import RecordError
+from ringbuf.record.enumerations import ContractKind
+from ringbuf.trading.contract import Contract
+from ringbuf.trading.number import EXACT, ZERO
+from ringbuf.trading.profit import FLAT, State, folded, read_state
+
+
+class Paid(NamedTuple):
+    """Commissions in one currency: their sum, which is negative if they are rebates, and of how many fills."""
+
+    amount: Decimal
+    fills: int
+
+
+class Traded(NamedTuple):
+    """A fill.
+
+    Attributes:
+        quantity: signed, negative if it was sold; not 0.
+        price: as it counts, None if it is not known.
+        commissions: amount and currency of each.
+    """
+
+    quantity: Decimal
+    price: Decimal | None
+    commissions: Iterable[tuple[Decimal, str]]
+
+
+class Totals(NamedTuple):
+    """What a position came to.
+
+    Attributes:
+        state: after its last fill.
+        fills: how many there were.
+        commissions: by currency.
+    """
+
+    state: State = FLAT
+    fills: int = 0
+    commissions: Mapping[str, Paid] = {}
+
+    def after(self, contract: Contract, fills: Iterable[Traded]) -> "Totals":
+        """The totals after further fills, in the venue's order."""
+        moved = []
+        commissions = dict(self.commissions)
+        for fill in fills:
+            moved.append((fill.quantity, fill.price))
+            for amount, currency in fill.commissions:
+                known = commissions.get(currency, _NOTHING)
+                commissions[currency] = Paid(EXACT.add(known.amount, amount), known.fills + 1)
+        return Totals(folded(self.state, contract, moved), self.fills + len(moved), commissions)
+
+    def commissions_since(self, opening: "Totals") -> dict[str, Decimal]:
+        """The commissions of the fills after other totals of the position, by currency."""
+        found = {}
+        for currency, paid in self.commissions.items():
+            before = opening.commissions.get(currency, _NOTHING)
+            if paid.fills != before.fills:
+                found[currency] = EXACT.subtract(paid.amount, before.amount)
+        return found
+
+    def __str__(self) -> str:
+        """Exact text; `read_totals` gives the same totals back."""
+        paid = {currency: [f"{each.amount:f}", each.fills] for currency, each in self.commissions.items()}
+        return json.dumps([str(self.state), self.fills, paid], ensure_ascii=False, separators=(",", ":"))
+
+
+_NOTHING: Final = Paid(ZERO, 0)
+UNTRADED: Final = Totals()
+"""Before the first fill."""
+
+
+def read_totals(text: str) -> Totals:
+    """The totals of which this is the text.
+
+    Raises:
+        RecordError: it is none.
+    """
+    try:
+        state, fills, paid = json.loads(text)
+        commissions = {currency: Paid(Decimal(amount), int(count)) for currency, (amount, count) in paid.items()}
+        return Totals(read_state(state), int(fills), commissions)
+    except (ArithmeticError, AttributeError, TypeError, ValueError) as error:
+        raise RecordError(
+            f"{text[:100]!r} is no totals of a position", "fold the position from its first fill"
+        ) from error
+
+
+def terms(contract: Contract) -> str:
+    """Text of that of a contract on which the totals of its positions depend."""
+    kind = contract.kind.name.lower() if contract.kind is ContractKind.INVERSE else "usual"
+    if contract.value_step is None:
+        return kind
+    return f"{kind} {contract.multiplier.normalize(EXACT):f} {contract.value_step.normalize(EXACT):f}"

@@ -1,0 +1,222 @@
+"""Totals that are kept come to what the whole fold comes to, whatever comes later, is changed, lost or altered."""
+
+import random
+import time
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from ringbuf.query.questions.kept import kept
+from ringbuf.query.questions.selection import Selection
+from ringbuf.record.instrument import INSTRUMENTS
+from ringbuf.sinks.clickhouse import profit_rows, standings
+from ringbuf.strategies.inventory import Contract, ContractKind
+from ringbuf.trading.contract_table import Contracts
+from tests.clickhouse.databases import ON_SERVER, Database
+from tests.clickhouse.test_instruments import store
+from tests.clickhouse.test_profit import asked
+from tests.clickhouse.test_rules import given, shuffled
+from tests.clickhouse.test_sums import MINUTE, MOMENT, fill, insert, rows
+from tests.clickhouse.test_unique import arrive
+from tests.kept_profit import compare
+from tests.model.venue import random_venue
+from tests.unit.trading.histories import histories
+
+DAY = 86_400 * 10**9
+INVERSE = Contract(ContractKind.INVERSE, base="B", quote="Q")
+
+
+def check(
+    database: Database, selection: Selection | None = None, contracts: Contracts | None = None, *, is_all: bool = True
+) -> None:
+    """What comes of totals that are kept is what comes of all fills.
+
+    Args:
+        is_all: no position is left to these.
+    """
+    left = compare(asked(database), selection or Selection(), contracts)
+    assert not is_all or not left
+
+
+def periods(draw: random.Random, times: Sequence[int], count: int) -> list[Selection]:
+    """Periods that begin and end at times or near them."""
+    found = [Selection()]
+    for _ in range(count):
+        since, until = sorted(draw.choice(times) + draw.choice((-1, 0, 1, MINUTE, DAY)) for _ in range(2))
+        found += [
+            Selection(since_ns=since),
+            Selection(until_ns=until),
+            Selection(since_ns=since, until_ns=max(until, since + 1)),
+        ]
+    return found
+
+
+def traded(draw: random.Random, number: int, at_ns: int) -> dict[str, Any]:
+    """A fill of one of some positions."""
+    return fill(
+        number,
+        at_ns,
+        side=draw.choice(("buy", "sell")),
+        last_price=draw.randrange(1, 99) / 4,
+        last_quantity=float(draw.randrange(1, 9)),
+        symbol=draw.choice("ST"),
+        exchange_seq=draw.randrange(3),
+        commission=draw.choice((0.0, 0.25, -0.25)),
+    )
+
+
+def test_profit_goes_on_from_what_is_kept(views: Database) -> None:
+    draw = random.Random(1)
+    insert(views, [traded(draw, number, MOMENT + number * 5 * 3_600 * 10**9) for number in range(20)], 0)
+    views.close_sums()
+    views.fold()
+    insert(views, [traded(draw, 20, MOMENT + 5 * DAY)], 20)
+    check(views, Selection(since_ns=MOMENT + DAY, until_ns=MOMENT + 3 * DAY))
+    check(views)
+
+
+@ON_SERVER
+def test_profit_goes_on_from_what_is_kept_at_any_moment_of_any_period(views: Database) -> None:
+    draw = random.Random(1)
+    times = sorted(
+        MOMENT + draw.randrange(6) * DAY + draw.randrange(90) * MINUTE + draw.randrange(5) for _ in range(100)
+    )
+    for begin in (0, 50):
+        insert(views, [traded(draw, number, times[number]) for number in range(begin, begin + 50)], begin)
+        if begin:
+            views.close_sums()
+        views.fold()
+        for selection in periods(draw, times[: begin + 50], 2):
+            check(views, selection)
+    views.command(f"ALTER TABLE {views.name()}.unique_fills DELETE WHERE 1 SETTINGS mutations_sync = 2")
+    ((course, other), unknown) = kept(asked(views), {}, Selection(), by_day=False)
+    assert [each.parts[-1][1].fills for each in (course, other)] != [0, 0]
+    assert not unknown
+
+
+CHANGES: dict[str, dict[str, Any]] = {
+    "a fill that comes late": {"exchange_ns": MOMENT + 3 * MINUTE + 7, "trade_id": "late", "order_id": "late"},
+    "a price that is corrected": {"exec_type": "trade_correct", "last_price": 77.25, "last_quantity": float("nan")},
+    "a fill that is taken back": {"exec_type": "trade_cancel"},
+    "a fee that is corrected": {"exec_type": "trade_correct", "commission": 0.5, "last_quantity": float("nan")},
+    "a copy that was captured live before": {"captured_ns": MOMENT - DAY, "origin": "live"},
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@ON_SERVER
+def test_what_changes_in_the_past_counts_at_once_and_is_folded_again(views: Database, change: str) -> None:
+    draw = random.Random(change)
+    are_closed = draw.random() < 0.5
+    times = [MOMENT + number * 7 * MINUTE + number // 8 * DAY for number in range(24)]
+    insert(views, [traded(draw, number, at_ns) for number, at_ns in enumerate(times)], 0)
+    if are_closed:
+        views.close_sums()
+    views.fold()
+    insert(views, [fill(3, times[3], symbol="S", captured_ns=times[-1] + 1) | CHANGES[change]], 24)
+    selections = [Selection(), Selection(since_ns=times[2]), Selection(until_ns=times[9])]
+    for each in selections:
+        check(views, each, is_all=False)
+    if are_closed:
+        views.close_sums()
+    views.fold()
+    for each in selections:
+        check(views, each)
+
+
+@ON_SERVER
+def test_whatever_comes_in_which_order_what_is_kept_comes_to_what_all_fills_come_to(
+    views: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draw = random.Random(3)
+    known = [shuffled(draw, each.records) for each in histories().values()][::3]
+    known += [[*map(given, random_venue(f"states {number}").arrivals())] for number in range(30)]
+    monkeypatch.setattr(profit_rows, "AT_ONCE", 200)
+    for portion in range(2):
+        part = [each[len(each) * portion // 2 : len(each) * (portion + 1) // 2] for each in known]
+        arrive(views, part, 1_000, draw, portions=1, first_seq=10_000 * portion)
+        check(views, is_all=False)
+        if portion:
+            views.close_sums()
+        views.fold()
+    check(views)
+    assert rows(views, f"{views.name()}.profit_states FINAL", "span")
+
+
+@ON_SERVER
+def test_two_writers_that_fold_the_same_disturb_each_other_in_nothing(views: Database) -> None:
+    draw = random.Random(4)
+    times = [MOMENT + draw.randrange(3) * DAY + draw.randrange(200) * MINUTE for _ in range(40)]
+    for begin in range(0, 40, 10):
+        insert(views, [traded(draw, number, times[number]) for number in range(begin, begin + 10)], begin)
+        views.fold_a_little(draw.randrange(2))
+    check(views, is_all=False)
+    for number in (0, 1):
+        views.fold_a_little(number, 6)
+        check(views)
+
+
+@ON_SERVER
+def test_another_contract_has_its_positions_folded_again(views: Database) -> None:
+    draw = random.Random(5)
+    insert(views, [traded(draw, number, MOMENT + number * MINUTE) for number in range(30)], 0)
+    views.fold()
+    check(views)
+    its = {("x", "S"): INVERSE, ("x", "T"): Contract(value_step=Decimal("0.5"))}
+    check(views, contracts=its, is_all=False)
+    store(views, its)
+    views.fold()
+    check(views, contracts=its)
+    check(views, is_all=False)
+    views.command(f"DROP TABLE {views.name()}.{INSTRUMENTS.name} SYNC")
+
+
+DAMAGE = {
+    "a text that is none": "ALTER TABLE {} UPDATE totals = 'x' WHERE checksum != 0",
+    "rows of buckets that are gone": "ALTER TABLE {} DELETE WHERE span > 60",
+    "the latest that are gone": "ALTER TABLE {} DELETE WHERE span = 0 AND begin = 0",
+    "fills that are others": "ALTER TABLE {} UPDATE checksum = checksum + 1 WHERE checksum != 0",
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
+@ON_SERVER
+def test_totals_that_were_damaged_do_not_count_and_are_made_again(views: Database, damage: str) -> None:
+    draw = random.Random(6)
+    times = [MOMENT + number * 7 * MINUTE + number // 8 * DAY for number in range(24)]
+    insert(views, [traded(draw, number, at_ns) for number, at_ns in enumerate(times)], 0)
+    views.close_sums()
+    views.fold()
+    views.command(damage.format(f"{views.name()}.profit_states") + " SETTINGS mutations_sync = 2")
+    for selection in (Selection(), Selection(since_ns=times[20])):
+        check(views, selection, is_all=False)
+    views.fold()
+    check(views, is_all=damage != DAMAGE["rows of buckets that are gone"])
+
+
+@ON_SERVER
+def test_a_fill_of_the_future_and_one_of_before_the_epoch_count(views: Database) -> None:
+    ahead_ns = time.time_ns() + 10 * DAY
+    insert(views, [fill(number, at_ns) for number, at_ns in enumerate((MOMENT, ahead_ns, 0, -5 * DAY))], 0)
+    for _ in range(2):
+        views.fold()
+        check(views, is_all=False)
+        insert(views, [fill(9, MOMENT + 1)], 9)
+
+
+@ON_SERVER
+def test_many_fills_in_one_minute_and_many_open_minutes_are_no_limit(
+    views: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(profit_rows, "AT_ONCE", 10)
+    monkeypatch.setattr(standings, "MOST_BUCKETS", 3)
+    draw = random.Random(7)
+    insert(views, [traded(draw, number, MOMENT + number // 25 * MINUTE + number) for number in range(100)], 0)
+    check(views, is_all=False)
+    assert views.fold() > 3
+    check(views)
+    views.fold()  # as the next writer, which begins a little before the end
+    assert rows(views, f"{views.name()}.profit_states FINAL", "countIf(span = 0 AND begin = 0)") == [(2,)]
+    check(views)
