@@ -16,6 +16,7 @@ _COUNTS: Final = ("fills", "unpriced", "ignored", "ignored_commissions")
 _OPEN: Final = ("open_buy", "open_sell", "awaited_buy", "awaited_sell")
 _SIDES: Final = ("buy", "sell")
 COMMISSIONS: Final = ("commission", "other_commission")
+"""What may be paid for a fill, each with its currency."""
 
 SUM_COLUMNS: Final = {
     **dict.fromkeys(("bought_quantity", "sold_quantity"), EXACT),
