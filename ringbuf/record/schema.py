@@ -29,6 +29,7 @@ RESERVED: Final = frozenset(
         *("fills", "orders", "positions", "funding_payments", "sessions"),
         *("positions_at", "fees", "candles", "maker_share", "fill_ratio", "latency", "volumes", "hedges"),
         *("unique_fills", "unique_orders", "known_ids", "derived", "fill_sums", "buckets"),
+        *("open_orders", "funding_records", "profit_states"),
         *("reckoned_fills", "reckoned_orders"),
     }
 )
