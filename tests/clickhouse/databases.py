@@ -25,8 +25,8 @@ from ringbuf.record.session import SessionInfo
 from ringbuf.record.value import blank
 from ringbuf.sinks.clickhouse import open_orders
 from ringbuf.sinks.clickhouse.engine import PASSWORD_VARIABLE, Embedded, Server
+from ringbuf.sinks.clickhouse.keys import Chosen
 from ringbuf.sinks.clickhouse.sink import ClickHouseSink
-from ringbuf.sinks.clickhouse.unique_rows import Chosen
 from ringbuf.sinks.sink import Withheld
 from ringbuf.state.data_directory import DataDirectory
 from ringbuf.writer.derive import deriver

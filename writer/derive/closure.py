@@ -4,7 +4,8 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any, Final
 
-from ringbuf.sinks.clickhouse.unique_rows import Chosen, Instrument, KnownId, NamedId, RecordId, UniqueRows
+from ringbuf.sinks.clickhouse.keys import Chosen, Instrument, NamedId, RecordId
+from ringbuf.sinks.clickhouse.unique_rows import KnownId, UniqueRows
 from ringbuf.trading.report import CHANGES
 from ringbuf.trading.states import NO_ID
 from ringbuf.writer.derive.memory import Memory, Row

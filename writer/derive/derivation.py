@@ -16,10 +16,11 @@ from ringbuf.errors import RingbufError
 from ringbuf.journal.step import Step, reached
 from ringbuf.record.seqs import Range, SeqSet
 from ringbuf.sinks.clickhouse import open_orders
+from ringbuf.sinks.clickhouse.keys import RecordId
 from ringbuf.sinks.clickhouse.open_orders import MARGIN_NS, OpenOrders
 from ringbuf.sinks.clickhouse.sink import ClickHouseSink
 from ringbuf.sinks.clickhouse.sums import Sums
-from ringbuf.sinks.clickhouse.unique_rows import RecordId, UniqueRows
+from ringbuf.sinks.clickhouse.unique_rows import UniqueRows
 from ringbuf.writer.derive.deriver import FEW, MANY, MOST_RANGES, Deriver
 from ringbuf.writer.derive.folding import Folding
 from ringbuf.writer.derive.memory import Row, rows_of

@@ -16,9 +16,10 @@ from typing import Any, Final
 
 from ringbuf.journal.step import Step, reached
 from ringbuf.record.seqs import Range, SeqSet
+from ringbuf.sinks.clickhouse.keys import Chosen, FillKey, Instrument, RecordId
 from ringbuf.sinks.clickhouse.sums import Sums
 from ringbuf.sinks.clickhouse.unique import INSTRUMENT, MINUTE_NS
-from ringbuf.sinks.clickhouse.unique_rows import Chosen, FillKey, Instrument, KnownId, KnownOrder, RecordId, UniqueRows
+from ringbuf.sinks.clickhouse.unique_rows import KnownId, KnownOrder, UniqueRows
 from ringbuf.trading.derivation import Derived, derive
 from ringbuf.writer.derive.closure import NAMES, TRADE_IDS, Closure, id_row, instrument_of, order_key_row, told
 from ringbuf.writer.derive.memory import Memory, Row

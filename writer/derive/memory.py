@@ -11,7 +11,8 @@ import numpy as np
 from ringbuf.record.execution import EXECUTION
 from ringbuf.record.rows import rows as as_json
 from ringbuf.sinks.clickhouse import unique_rows
-from ringbuf.sinks.clickhouse.unique_rows import FillKey, Known, KnownId, KnownOrder, NamedId, RecordId, UniqueRows
+from ringbuf.sinks.clickhouse.keys import FillKey, NamedId, RecordId
+from ringbuf.sinks.clickhouse.unique_rows import Known, KnownId, KnownOrder, UniqueRows
 
 REMEMBERED: Final = 10_000
 """Of so many records, ids, orders and fills, each."""

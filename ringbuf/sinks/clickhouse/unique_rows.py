@@ -8,23 +8,27 @@ from ringbuf.record.execution import EXECUTION
 from ringbuf.record.seqs import Range, SeqSet
 from ringbuf.sinks.clickhouse import funding_records, unique
 from ringbuf.sinks.clickhouse.derived_table import Statements
+from ringbuf.sinks.clickhouse.keys import (
+    INSTRUMENT,
+    NONE,
+    SIMULATED,
+    Chosen,
+    FillKey,
+    Instrument,
+    NamedId,
+    RecordId,
+    as_tuple,
+    instrument_in,
+    listed_fill,
+    listed_id,
+    listed_orders,
+)
 from ringbuf.sinks.clickhouse.plain import plain_copies, plain_fills, plain_orders
 from ringbuf.sinks.clickhouse.table import literal, quoted, table_name
 from ringbuf.sinks.clickhouse.views.reports import FUNDING
-from ringbuf.trading.states import NO_ID
-
-Instrument = tuple[str, str, str, bool]
-NamedId = tuple[Instrument, str]
-"""An id, or the key of an order, of an instrument."""
-RecordId = tuple[int, int]
-FillKey = tuple[int, Instrument, int, int]
-"""Minute since the epoch in which it counts, instrument, session and seq."""
 
 MOST_OF_AN_ID: Final = 1_000
 """An id under which more orders are known tells of none of them: it is a label."""
-_INSTRUMENT: Final = "exchange, account, symbol, simulated"
-_SIMULATED: Final = "CAST(origin = 'simulated', 'Bool')"
-_NONE: Final = ", ".join(literal(each) for each in sorted(NO_ID))
 _IDS: Final = ("client_order_id", "orig_client_order_id", "trade_id", "report_id", "ref_id")
 
 
@@ -75,25 +79,6 @@ class Known(NamedTuple):
     def keys(self) -> set[NamedId]:
         """The keys of the orders that ids tell of."""
         return {(each.instrument, each.order_key) for each in self.telling() if each.order_key}
-
-
-class Chosen(NamedTuple):
-    """Records: all of some ranges, and single ones."""
-
-    ranges: Sequence[Range]
-    singles: Sequence[RecordId] = ()
-
-    def condition(self) -> str:
-        """What is true of them."""
-        found = SeqSet((*self.ranges, *(Range(session, seq, 1) for session, seq in self.singles))).ranges
-        parts = [
-            f"(session = {each.session} AND seq BETWEEN {each.first_seq} AND {each.end - 1})"
-            for each in found
-            if each.count > 1
-        ]
-        if alone := [(each.session, each.first_seq) for each in found if each.count == 1]:
-            parts.append(f"(session, seq) IN ({_listed(alone)})")
-        return " OR ".join(parts) or "0"
 
 
 class UniqueRows:
@@ -155,17 +140,17 @@ class UniqueRows:
         """What is known of orders by their keys, and under client ids and ids of trades."""
         parts = []
         if ids:
-            listed = ", ".join(_id_first(*each) for each in sorted(ids))
+            listed = ", ".join(listed_id(*each) for each in sorted(ids))
             parts.append(
-                f"SELECT DISTINCT {_INSTRUMENT}, id, order_key, [(toString(session), toString(seq))] AS records,"
-                f" 0 AS version, 0 AS is_removed FROM {self._ids} WHERE (id, {_INSTRUMENT}) IN ({listed})"
-                f" LIMIT {MOST_OF_AN_ID + 1} BY id, {_INSTRUMENT}"
+                f"SELECT DISTINCT {INSTRUMENT}, id, order_key, [(toString(session), toString(seq))] AS records,"
+                f" 0 AS version, 0 AS is_removed FROM {self._ids} WHERE (id, {INSTRUMENT}) IN ({listed})"
+                f" LIMIT {MOST_OF_AN_ID + 1} BY id, {INSTRUMENT}"
             )
         if keys:
             parts.append(
-                f"SELECT {_INSTRUMENT}, '' AS id, order_key,"
+                f"SELECT {INSTRUMENT}, '' AS id, order_key,"
                 " arrayMap(each -> (toString(each.1), toString(each.2)), record_ids) AS records,"
-                f" version, is_removed FROM {self._orders} WHERE ({_INSTRUMENT}, order_key) IN ({_named(keys)})"
+                f" version, is_removed FROM {self._orders} WHERE ({INSTRUMENT}, order_key) IN ({listed_orders(keys)})"
             )
         if not parts:
             return Known({}, set())
@@ -173,7 +158,7 @@ class UniqueRows:
         known: set[KnownId] = set()
         orders: dict[NamedId, KnownOrder] = {}
         for *key, name, order_key, records, _, is_removed in rows:
-            instrument, records = _instrument(key), frozenset((int(session), int(seq)) for session, seq in records)
+            instrument, records = instrument_in(key), frozenset((int(session), int(seq)) for session, seq in records)
             if name:
                 known.add(KnownId(instrument, name, order_key, *records))
             else:
@@ -188,7 +173,7 @@ class UniqueRows:
             texts = ", ".join(literal(each) for each in sorted(listed))
             rows = self._ask(
                 f"SELECT DISTINCT order_key FROM {self._fills} FINAL"
-                f" WHERE ({_INSTRUMENT}) = {_tuple(of_instrument)} AND order_key != ''"
+                f" WHERE ({INSTRUMENT}) = {as_tuple(of_instrument)} AND order_key != ''"
                 f" AND (trade_id IN ({texts}) OR report_id IN ({texts}))"
             )
             found |= {(of_instrument, key) for (key,) in rows}
@@ -197,24 +182,24 @@ class UniqueRows:
     def related(self, chosen: Chosen) -> set[RecordId]:
         """The records of known orders that chosen records tell of by an id; chosen ones may be among them."""
         records = f"{self._records} WHERE ({chosen.condition()})"
-        ids = f"arrayJoin(arrayFilter(each -> each NOT IN ({_NONE}), [{', '.join(_IDS)}]))"
-        told = f"SELECT DISTINCT {ids}, exchange, account, symbol, {_SIMULATED} FROM {records}"
+        ids = f"arrayJoin(arrayFilter(each -> each NOT IN ({NONE}), [{', '.join(_IDS)}]))"
+        told = f"SELECT DISTINCT {ids}, exchange, account, symbol, {SIMULATED} FROM {records}"
         no_labels = (
-            f"SELECT id, {_INSTRUMENT} FROM {self._ids} WHERE (id, {_INSTRUMENT}) IN ({told})"
-            f" GROUP BY id, {_INSTRUMENT} HAVING uniqExact(order_key, session, seq) <= {MOST_OF_AN_ID}"
+            f"SELECT id, {INSTRUMENT} FROM {self._ids} WHERE (id, {INSTRUMENT}) IN ({told})"
+            f" GROUP BY id, {INSTRUMENT} HAVING uniqExact(order_key, session, seq) <= {MOST_OF_AN_ID}"
         )
         rows = self._ask(f"""
             SELECT toString(record.1), toString(record.2)
             FROM (
                 SELECT arrayJoin(record_ids) AS record FROM {self._orders}
-                WHERE ({_INSTRUMENT}, order_key) IN (
-                    SELECT exchange, account, symbol, {_SIMULATED}, concat('id:', order_id) FROM {records}
-                    AND order_id NOT IN ({_NONE})
-                ) OR ({_INSTRUMENT}, order_key) IN (
-                    SELECT {_INSTRUMENT}, order_key FROM {self._ids} WHERE (id, {_INSTRUMENT}) IN ({no_labels})
+                WHERE ({INSTRUMENT}, order_key) IN (
+                    SELECT exchange, account, symbol, {SIMULATED}, concat('id:', order_id) FROM {records}
+                    AND order_id NOT IN ({NONE})
+                ) OR ({INSTRUMENT}, order_key) IN (
+                    SELECT {INSTRUMENT}, order_key FROM {self._ids} WHERE (id, {INSTRUMENT}) IN ({no_labels})
                 )
                 UNION ALL
-                SELECT (session, seq) FROM {self._ids} WHERE order_key = '' AND (id, {_INSTRUMENT}) IN ({no_labels})
+                SELECT (session, seq) FROM {self._ids} WHERE order_key = '' AND (id, {INSTRUMENT}) IN ({no_labels})
             )
             GROUP BY record""")
         return {(int(session), int(seq)) for session, seq in rows}
@@ -225,10 +210,10 @@ class UniqueRows:
         if not listed:
             return {}
         rows = self._ask(
-            f"SELECT toString(minute), {_INSTRUMENT}, toString(session), toString(seq), toString(content)"
-            f" FROM {self._fills} FINAL WHERE ({unique.FILL_KEY}) IN ({', '.join(map(_fill_key, listed))})"
+            f"SELECT toString(minute), {INSTRUMENT}, toString(session), toString(seq), toString(content)"
+            f" FROM {self._fills} FINAL WHERE ({unique.FILL_KEY}) IN ({', '.join(map(listed_fill, listed))})"
         )
-        return {(int(row[0]), _instrument(row[1:]), int(row[5]), int(row[6])): int(row[7]) for row in rows}
+        return {(int(row[0]), instrument_in(row[1:]), int(row[5]), int(row[6])): int(row[7]) for row in rows}
 
     def hard(self, chosen: Chosen, version: int) -> tuple[list[list[RecordId]], list[RecordId]]:
         """The records of each order of a version that is not plain, and those of the chosen that name no order."""
@@ -238,7 +223,7 @@ class UniqueRows:
         )
         unnamed = self._ask(
             f"SELECT toString(session), toString(seq) FROM {self._records} FINAL WHERE ({chosen.condition()})"
-            f" AND order_id IN ({_NONE}) AND client_order_id = '' AND orig_client_order_id = '' AND NOT {FUNDING}"
+            f" AND order_id IN ({NONE}) AND client_order_id = '' AND orig_client_order_id = '' AND NOT {FUNDING}"
         )
         as_ids = [[(int(session), int(seq)) for session, seq in ids] for (ids,) in rows]
         return as_ids, [(int(session), int(seq)) for session, seq in unnamed]
@@ -260,7 +245,7 @@ class UniqueRows:
         )
         of_version = f"FROM {self._orders} WHERE version = {version}"
         new = Chosen(chosen.ranges).condition()
-        hard = f"SELECT {_INSTRUMENT}, order_id {of_version} AND is_hard"
+        hard = f"SELECT {INSTRUMENT}, order_id {of_version} AND is_hard"
         self._run(
             f"INSERT INTO {self._fills} ({fills}, version, is_removed)"
             f" SELECT {fills}, {version}, 0 FROM ({plain_fills(records, new, hard)})"
@@ -272,7 +257,7 @@ class UniqueRows:
                 f" SELECT {unique.FILL_KEY}, {version - 1}, 1 FROM ({plain_copies(records, new, hard)})"
             )
         self._run(
-            f"INSERT INTO {self._ids} ({_INSTRUMENT}, id, order_key, session, seq) SELECT {_INSTRUMENT},"
+            f"INSERT INTO {self._ids} ({INSTRUMENT}, id, order_key, session, seq) SELECT {INSTRUMENT},"
             f" arrayJoin(arrayConcat(client_ids, [order_key])), order_key, 0, 0 {of_version} AND NOT is_hard"
         )
         rows = self._ask(
@@ -298,7 +283,7 @@ class UniqueRows:
 
     def remove_older(self, orders: Iterable[NamedId], version: int) -> None:
         """Remove orders of these keys that no row of this version or a later one has replaced."""
-        if named := _named(orders):
+        if named := listed_orders(orders):
             self._run(
                 f"INSERT INTO {self._orders} ({unique.ORDER_KEY}, version, is_removed)"
                 f" SELECT {unique.ORDER_KEY}, {version}, 1 FROM {self._orders} FINAL"
@@ -337,36 +322,8 @@ def _value(name: str, value: Any) -> Any:
     return float(value) if kind == "f" else int(value)
 
 
-def _instrument(row: Sequence[Any]) -> Instrument:
-    return row[0], row[1], row[2], bool(row[3])
-
-
 def _by_instrument(ids: Iterable[NamedId]) -> dict[Instrument, set[str]]:
     found: dict[Instrument, set[str]] = {}
     for instrument, each in ids:
         found.setdefault(instrument, set()).add(each)
     return found
-
-
-def _tuple(instrument: Instrument, *more: str) -> str:
-    *texts, simulated = instrument
-    return f"({', '.join([*map(literal, texts), str(simulated).lower(), *map(literal, more)])})"
-
-
-def _named(ids: Iterable[NamedId]) -> str:
-    return ", ".join(_tuple(instrument, each) for instrument, each in sorted(set(ids)))
-
-
-def _id_first(instrument: Instrument, name: str) -> str:
-    *texts, simulated = instrument
-    return f"({', '.join(map(literal, (name, *texts)))}, {str(simulated).lower()})"
-
-
-def _fill_key(key: FillKey) -> str:
-    minute, (exchange, account, symbol, simulated), session, seq = key
-    texts = ", ".join(map(literal, (exchange, account, symbol)))
-    return f"({minute}, {texts}, {str(simulated).lower()}, {session}, {seq})"
-
-
-def _listed(records: Iterable[RecordId]) -> str:
-    return ", ".join(f"({session}, {seq})" for session, seq in records)
