@@ -37,11 +37,11 @@ def audit(ctx: click.Context, data_dir: Path, timeout: float, as_json: bool) -> 
     if as_json:
         print_json(made.described())
     else:
-        _print(made.found, made.totals)
+        _print(made.found, made.totals, made.late)
     ctx.exit(1 if not made.found.is_proven else 0 if made.found.is_complete else REMOVED_CODE)
 
 
-def _print(found: Reconciliation, totals: dict[str, int]) -> None:
+def _print(found: Reconciliation, totals: dict[str, int], late: int) -> None:
     if found.accounts:
         titles = ("RING", "SESSION", "SCHEMA", *(name.upper() for name in _COLUMNS))
         shown = [each for each in found.accounts if not _is_gone(each)]
@@ -69,6 +69,7 @@ def _print(found: Reconciliation, totals: dict[str, int]) -> None:
     aside += (
         [f"{totals['expired']:,} of the removed were taken by their table's TTL at once"] if totals["expired"] else []
     )
+    aside += [f"{late:,} came too late for their orders: SELECT * FROM late_reports"] if late else []
     click.echo("; ".join([f"{totals['recorded']:,} records recorded: {counted}", *aside]))
     if found.is_proven and found.is_complete:
         click.secho("PROVEN: nothing is lost, nothing is doubled.", fg="green", bold=True)

@@ -89,7 +89,7 @@ def seconds_or_never(ctx: click.Context, param: click.Parameter, value: str) -> 
     "--keep-days",
     metavar="DAYS",
     type=click.IntRange(1, 36_500),
-    help="What is verified and older is meant to be gone: dropped from the tables of your own schemas. Default: never.",
+    help="What is verified and older is meant to be gone, and dropped where answers stay as they are. Default: never.",
 )
 @click.option("--metrics-port", type=click.IntRange(1, 65535), help="Serve Prometheus metrics on 127.0.0.1.")
 @click.option("--quiet", is_flag=True, help="Log only what goes wrong.")

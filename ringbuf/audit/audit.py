@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from ringbuf.audit.places import look_at_late
 from ringbuf.audit.reconciliation import Account, Reconciliation, reconcile
 from ringbuf.query.database import ANSWER_SECONDS, open_database, writer_status
 from ringbuf.record.seqs import SeqSet
@@ -35,12 +36,14 @@ class Audit:
         data_dir: directory of journal, checkpoint and quarantine.
         database: name of the database.
         found: what became of each session's records.
+        late: how many of the stored came when records of their orders were gone; the view `late_reports` shows them.
     """
 
     namespace: str
     data_dir: Path
     database: str
     found: Reconciliation
+    late: int
 
     @property
     def totals(self) -> dict[str, int]:
@@ -57,6 +60,7 @@ class Audit:
             "proven": self.found.is_proven,
             "complete": self.found.is_complete,
             "totals": _totals(sessions),
+            "late": self.late,
             "sessions": sessions,
             "stragglers": [
                 straggler.described(schema) | {"records": self.found.pending_of(schema)}
@@ -79,7 +83,9 @@ def audit(data_dir: Path, timeout: float = ANSWER_SECONDS) -> Audit:
     """
     namespace = registry.resolve_namespace(writer_status(data_dir).get("namespace"))
     with open_database(data_dir, timeout) as database:
-        return Audit(namespace, data_dir, database.name, reconcile(data_dir, namespace, database))
+        return Audit(
+            namespace, data_dir, database.name, reconcile(data_dir, namespace, database), look_at_late(database)
+        )
 
 
 def _totals(sessions: Sequence[Mapping[str, Any]]) -> dict[str, int]:

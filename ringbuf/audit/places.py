@@ -198,6 +198,19 @@ def look_at_sessions(database: Database) -> dict[int, dict[str, Any]]:
     return {int(row["session"]): row for row in rows}
 
 
+def look_at_late(database: Database) -> int:
+    """How many records came too late: when records of their orders were gone. They are stored, and in no view but one.
+
+    Raises:
+        SinkError: the database cannot be asked.
+    """
+    if "late_records" not in database.tables():
+        return 0
+    late = f"{quoted(database.name)}.late_records"
+    ((count,),) = _ask(database, f"SELECT uniqExact(session, seq) FROM {late} FINAL WHERE order_key NOT IN ('')")
+    return count
+
+
 def _look_at_table(database: Database, table: str) -> Iterator[tuple[int, Stored]]:
     name = f"{quoted(database.name)}.{quoted(table)}"
     ask = partial(_ask, database)

@@ -31,6 +31,7 @@ class Step(StrEnum):
     SCHEMA_RETURNED = "a schema that has caught up is loaded with the others again"
     FILLS_DERIVED = "rows of fills inserted, their buckets not marked"
     BUCKETS_MARKED = "buckets of derived fills marked as open, rows of orders not inserted"
+    LATE_NOTED = "reports about orders of which records are gone listed as late, nothing noted as derived"
     ROWS_DERIVED = "rows of orders and fills derived from records that were acknowledged"
     SUMS_WRITTEN = "buckets summed, not closed"
     SUMS_CLOSED = "buckets closed"
@@ -38,6 +39,7 @@ class Step(StrEnum):
     TOTALS_WRITTEN = "totals of positions at the end of buckets written, the latest ones not"
     TOTALS_REMOVED = "totals of positions that a late fill made stale removed, not folded again"
     VERIFIED_NOTED = "records that the database has, or that a TTL took, noted; nothing deleted yet"
+    DROPPING_NOTED = "records of executions that are about to be dropped noted in the database"
     RECORDS_DROPPED = "records older than the writer is to keep dropped from a table"
     SEGMENT_REMOVED = "a loaded segment is removed"
 

@@ -40,8 +40,10 @@ def unknown_instruments(database: Database, contracts: Contracts) -> list[Unknow
     Raises:
         SinkError: the database cannot be asked.
     """
-    statement = (
-        "SELECT exchange, symbol, toString(count()) AS records FROM executions GROUP BY exchange, symbol ORDER BY 1, 2"
+    statement = (  # positions also of what old records told of that were dropped
+        "SELECT exchange, symbol, toString(sum(count)) AS records FROM ("
+        "SELECT exchange, symbol, count() AS count FROM executions GROUP BY exchange, symbol"
+        " UNION ALL SELECT exchange, symbol, 0 FROM positions) GROUP BY exchange, symbol ORDER BY 1, 2"
     )
     found = (UnknownInstrument(row["exchange"], row["symbol"], int(row["records"])) for row in database.rows(statement))
     return [each for each in found if (each.exchange, each.symbol) not in contracts]

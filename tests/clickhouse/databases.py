@@ -31,6 +31,7 @@ from ringbuf.sinks.sink import Withheld
 from ringbuf.state.data_directory import DataDirectory
 from ringbuf.writer.derive import deriver
 from ringbuf.writer.derive.deriver import FEW, Deriver
+from ringbuf.writer.derive.dropping import drop_old
 from ringbuf.writer.derive.folding import Folding
 from ringbuf.writer.derive.memory import rows_of
 
@@ -114,6 +115,20 @@ class Database:
             made.derive(SeqSet(only) if only else rows.pending(), again=new is None)
             made.note()
         self._deriver = made
+
+    def rebuild(self, few: int = FEW) -> None:
+        """Forget what is derived, and derive everything again, as another writer does."""
+        self._sink.layers.forget()
+        self.change_writers()
+        self.derive(few)
+
+    def change_writers(self) -> None:
+        """Whoever derives next has nothing in its memory."""
+        self._deriver = None
+
+    def drop_old(self, before_ns: int, *only: Range) -> int | None:
+        """Drop what is old of some records, as far as it may go; how many are dropped."""
+        return drop_old(self._sink, SeqSet(only), before_ns, is_over=lambda: False)
 
     def read(self, *ranges: Range) -> list[dict[str, Any]]:
         """Records as they are read to be derived."""

@@ -9,6 +9,7 @@ import pytest
 
 from ringbuf.record.seqs import Range
 from ringbuf.sinks.clickhouse import unique_rows
+from ringbuf.sinks.clickhouse.keys import Chosen
 from ringbuf.sinks.clickhouse.views.definitions import RECKONED
 from ringbuf.sinks.clickhouse.views.orders import ORDERS
 from ringbuf.sinks.clickhouse.views.positions import FILLS
@@ -102,7 +103,7 @@ def test_a_client_id_of_very_many_orders_is_a_label_and_does_not_join_them(
     closures: list[int] = []
 
     class Counted(Closure):
-        def __init__(self, rows: unique_rows.UniqueRows, chosen: unique_rows.Chosen, memory: Memory) -> None:
+        def __init__(self, rows: unique_rows.UniqueRows, chosen: Chosen, memory: Memory) -> None:
             super().__init__(rows, chosen, memory)
             closures.append(len(self.rows))
 

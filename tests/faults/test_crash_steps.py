@@ -17,7 +17,9 @@ ELSEWHERE = {
     Step.STRAGGLER_INTENDED,
     Step.STRAGGLER_MOVED,
     Step.SCHEMA_RETURNED,
+    Step.DROPPING_NOTED,
     Step.RECORDS_DROPPED,
+    Step.LATE_NOTED,
 }
 """Steps that need more than records coming in: test_quarantine.py, stragglers, test_keep_days.py."""
 

@@ -1,42 +1,62 @@
 """Records with all that have an order or a trade in common with them: what a row follows from."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, Final
 
+from ringbuf.sinks.clickhouse.dropped import StandingOrder
 from ringbuf.sinks.clickhouse.keys import Chosen, Instrument, NamedId, RecordId
 from ringbuf.sinks.clickhouse.unique_rows import KnownId, UniqueRows
-from ringbuf.trading.report import CHANGES
+from ringbuf.trading.reading import RowReading
+from ringbuf.trading.report import CHANGES, Report
 from ringbuf.trading.states import NO_ID
 from ringbuf.writer.derive.memory import Memory, Row
 
 NAMES: Final = ("client_order_id", "orig_client_order_id")
 TRADE_IDS: Final = ("trade_id", "report_id", "ref_id")
 _CHANGES: Final = {each.name.lower() for each in CHANGES}
+_Names = Mapping[NamedId, NamedId]
 
 
 class Closure:
     """Records with all that have an order or a trade in common with them.
 
+    An order of which a known record is gone stands as it is. It does not belong to them, and what is told of it comes
+    too late; for the others it is as if it had never been.
+
     Attributes:
-        rows: the records by (session, seq).
-        orders: the keys of the orders that were known of them, and stand.
+        read: which records there are, of those that were chosen and those that belong to them.
+        gone: which are not there any more.
+        rows: the records by (session, seq), without those of orders that stand as they are.
+        orders: the keys of the orders that were known of them, and have rows, likewise.
         ids: under which ids what was known of them.
+        standing: the orders that stand as they are, since records are gone.
+        of_standing: for each of them further records that tell of it.
+        late: those of them that it was not derived from.
     """
 
     def __init__(self, rows: UniqueRows, chosen: Chosen, memory: Memory) -> None:
         self._source = rows
         self._memory = memory
         self.rows: dict[RecordId, Row] = {}
+        self.standing: dict[NamedId, StandingOrder] = {}
+        self.of_standing: dict[NamedId, list[Row]] = defaultdict(list)
+        self.late: set[tuple[NamedId, RecordId]] = set()
         self.orders: set[NamedId] = set()
         self.ids: set[KnownId] = set()
         self._keys: set[NamedId] = set()
         self._names: set[NamedId] = set()
         self._searched: set[NamedId] = set()
+        wanted = {*chosen.singles}
         new = self._read(chosen) if chosen.ranges or chosen.singles else []
         while new:
-            missing = self._related(new) - self.rows.keys()
+            missing = self._related(new) - self.rows.keys() - wanted
+            wanted |= missing
             new = self._read(Chosen((), sorted(missing))) if missing else []
+        self.read = frozenset(self.rows)
+        self.gone = frozenset(wanted - self.read)
+        if self.gone:
+            self._set_apart(rows.dropped.standing(self._keys, self.gone))
 
     def has_grown(self, written: Collection[NamedId] = ()) -> bool:
         """Whether somebody else has meanwhile derived records that belong to them.
@@ -48,7 +68,7 @@ class Closure:
         """
         keys = self._keys | (self._source.orders_of_trades(self._searched) if self._searched else set())
         known = self._source.known(keys, self._names)
-        return not (known.records <= self.rows.keys() and known.keys <= keys.union(written))
+        return not (known.records <= self.read | self.gone and known.keys <= keys.union(written))
 
     def unnamed_ids(self) -> Iterator[dict[str, Any]]:
         """Under which ids records without an order are known."""
@@ -81,6 +101,59 @@ class Closure:
         self.rows |= found
         return list(found.values())
 
+    def _set_apart(self, standing: dict[NamedId, StandingOrder]) -> None:
+        """Take the records of orders that stand as they are from the others."""
+        self.standing = standing
+        self.orders -= standing.keys()
+        for key, order in standing.items():
+            self.of_standing[key] += [self.rows.pop(each) for each in order.records & self.rows.keys()]
+        for key, record_id in [(_key(row), each) for each, row in self.rows.items() if _key(row) in standing]:
+            self._set_late(key, record_id)
+        under = {
+            (key[0], name): key
+            for key, order in sorted(standing.items(), key=lambda each: each[1].captured_ns)
+            for name in order.client_ids
+        }
+        living = {_name(each) for each in self.rows.values() if self._is_of_living(each, under)}
+        for record_id, row in [*self.rows.items()]:
+            names = self._names_of_others(row, under)
+            if not names & living and (found := sorted(names & under.keys())):
+                self._set_late(under[found[0]], record_id)
+            elif is_found_by_trade(row):
+                self._set_late_by_trade(row, record_id)
+
+    def _is_of_living(self, row: Row, under: _Names) -> bool:
+        """Whether a record makes its client id that of an order that does not stand as it is.
+
+        A request does, if it was captured after all that was known of the order which has the client id.
+        """
+        if row["order_id"] not in NO_ID:
+            return True
+        key = under.get(_name(row))
+        is_later = key is None or row["captured_ns"] > self.standing[key].captured_ns
+        return is_later and Report.of_row(RowReading(row)).is_new_request
+
+    def _names_of_others(self, row: Row, under: _Names) -> set[NamedId]:
+        """The client ids under which a record tells of an order that was there before."""
+        if row["order_id"] not in NO_ID:
+            names = told(row, ("orig_client_order_id",)) - {row["client_order_id"]}
+        else:
+            names = set() if self._is_of_living(row, under) else told(row, NAMES)
+        return {(instrument_of(row), each) for each in names}
+
+    def _set_late(self, key: NamedId, record_id: RecordId) -> None:
+        self.late.add((key, record_id))
+        self.of_standing[key].append(self.rows.pop(record_id))
+
+    def _set_late_by_trade(self, row: Row, record_id: RecordId) -> None:
+        """A change of a trade, or a copy of a fill, may be about orders of both kinds."""
+        found = self._source.orders_of_trades((instrument_of(row), each) for each in told(row, TRADE_IDS))
+        self.late |= {(key, record_id) for key in found & self.standing.keys()}
+        if found and found <= self.standing.keys() and not names_order(row):
+            for key in found:
+                self.of_standing[key].append(row)
+            del self.rows[record_id]
+
     def _related(self, rows: Iterable[Row]) -> set[RecordId]:
         keys, ids, searched = set(), set(), set()
         for row in rows:
@@ -88,7 +161,7 @@ class Closure:
             if row["order_id"] not in NO_ID:
                 keys.add((instrument, f"id:{row['order_id']}"))
             ids |= {(instrument, each) for each in told(row, (*NAMES, *TRADE_IDS))}
-            if row["exec_type"] in _CHANGES or (row["exec_type"] == "fill" and not _is_found_by_order(row)):
+            if is_found_by_trade(row):
                 searched |= {(instrument, each) for each in told(row, TRADE_IDS)}
         if new := searched - self._searched:
             keys |= self._source.orders_of_trades(new)
@@ -103,7 +176,8 @@ class Closure:
         self.ids |= known.ids
         self.orders |= {key for key, order in known.orders.items() if not order.is_removed}
         more = known.keys - self._keys
-        return known.records | (self._known(more, set()) if more else set())
+        late = {record for _, record in self._source.dropped.late(known.orders)}
+        return known.records | late | (self._known(more, set()) if more else set())
 
 
 def id_row(instrument: Instrument, name: str, order_key: str, record_id: RecordId) -> dict[str, Any]:
@@ -139,6 +213,16 @@ def names_order(row: Row) -> bool:
     return row["order_id"] not in NO_ID or bool(row["client_order_id"] or row["orig_client_order_id"])
 
 
-def _is_found_by_order(row: Row) -> bool:
-    """Whether whatever has its trade in common with a fill is found by its order, or finds the fill by its trade."""
-    return row["order_id"] not in NO_ID and row["trade_id"] not in NO_ID
+def is_found_by_trade(row: Row) -> bool:
+    """Whether what has its trade in common with a record may be found by the trade alone, and not by the order."""
+    has_ids = row["order_id"] not in NO_ID and row["trade_id"] not in NO_ID
+    return row["exec_type"] in _CHANGES or (row["exec_type"] == "fill" and not has_ids)
+
+
+def _key(row: Row) -> NamedId:
+    """The key of the order that a record names by its order id."""
+    return instrument_of(row), f"id:{row['order_id']}"
+
+
+def _name(row: Row) -> NamedId:
+    return instrument_of(row), row["client_order_id"]

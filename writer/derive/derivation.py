@@ -54,6 +54,7 @@ class Derivation:
 
     Attributes:
         error: what it fails with at the moment, None if it does not.
+        late: how many reports came too late for their orders, when it looked last.
 
     Args:
         connect: makes a sink of its own that is not yet connected.
@@ -62,6 +63,7 @@ class Derivation:
 
     def __init__(self, connect: Callable[[], ClickHouseSink], request: Path, problems: Problems) -> None:
         self.error: str | None = None
+        self.late = 0
         self._connect = connect
         self._request = request
         self._problems = problems
@@ -217,6 +219,7 @@ class Derivation:
         if sink.layers.open_orders.is_due():
             _copy_open_orders(sink.layers.open_orders, rows.version())
         self._close_buckets(sink.sums)
+        self.late = sink.unique.dropped.count_late()
         return bool(lost)
 
     def _close_buckets(self, sums: Sums) -> None:

@@ -53,6 +53,7 @@ class Deriver:
         self._memory = Memory(rows)
         self._marked: dict[int, int] = {}  # by minute until when it need not be marked again
         self._noted = self._derived = SeqSet()
+        self._dropped: SeqSet | None = None  # of these not all need be there
 
     def derive(self, records: SeqSet, *, again: bool = False) -> None:
         """Derive these records, as far as there are such, with all that belongs to them.
@@ -84,40 +85,55 @@ class Deriver:
 
     def _derive(self, portion: Sequence[Range]) -> None:
         version = self._rows.version()
-        count = sum(each.count for each in portion)
-        if count <= FEW:
+        if sum(each.count for each in portion) <= FEW:
             new = {(each.session, seq) for each in portion for seq in range(each.first_seq, each.end)}
-            present = self._by_rules(Chosen(portion), version, new) & SeqSet(portion)
+            present: SeqSet | None = self._by_rules(Chosen(portion), version, new) & SeqSet(portion)
         else:
-            present = self._rows.present(portion)
-            related = _without(self._rows.related(Chosen(portion)), portion)
-            known = Closure(self._rows, Chosen((), related if len(related) <= MOST_RELATED else ()), self._memory)
-            others = _without(known.rows, portion)
-            if max(len(related), len(others)) > MOST_RELATED and count > 1:
-                for half in _halves(portion):
-                    self._derive(half)
-                return
-            self._in_database(Chosen(portion, others), version, known.of_unnamed())
-            self._rows.remove_older(known.orders, version)
-            self._memory.forget()
-            if _without(self._rows.related(Chosen(portion, others)) - known.rows.keys(), portion):
-                self._derive(portion)  # meanwhile somebody has derived what belongs to it
-                return
-        self._derived |= present
+            present = self._many(portion, version)
+        if present is None:
+            self._derive(portion)
+            return
+        if self._dropped is None:
+            self._dropped = self._rows.dropped.ranges()
+        self._derived |= present | (SeqSet(portion) & self._dropped)
 
-    def _in_database(self, chosen: Chosen, version: int, of_unnamed: Iterable[list[RecordId]]) -> None:
+    def _many(self, portion: Sequence[Range], version: int) -> SeqSet | None:
+        """Derive many records; returns which there are, None if it is to be done again."""
+        present = self._rows.present(Chosen(portion))
+        related = _without(self._rows.related(Chosen(portion)), portion)
+        known = Closure(self._rows, Chosen((), related if len(related) <= MOST_RELATED else ()), self._memory)
+        others = _without(known.rows, portion)
+        if max(len(related), len(others)) > MOST_RELATED and sum(each.count for each in portion) > 1:
+            for half in _halves(portion):
+                self._derive(half)
+            return present
+        standing = known.standing | self._rows.dropped.standing_of(Chosen(portion), known.gone)
+        late = self._rows.dropped.naming(portion, standing) if standing else []
+        self._in_database(Chosen(portion, others, late), version, known)
+        if lost := (present | _set_of(others)) - self._rows.present(Chosen(portion, others)):
+            self._memory.forget_records(lost)  # they were dropped meanwhile
+            return None
+        no_longer_late = [each for _, each in self._rows.dropped.late(known.orders) if each in known.rows]
+        for some in _together([each] for each in (*late, *no_longer_late)):
+            self._by_rules(Chosen((), some), self._rows.version())
+        self._rows.remove_older(known.orders - standing.keys(), version)
+        self._memory.forget()
+        grown = self._rows.related(Chosen(portion, others)) - known.read - known.gone
+        return None if _without(grown, portion) else present  # somebody has derived what belongs to it
+
+    def _in_database(self, chosen: Chosen, version: int, known: Closure) -> None:
         """Derive plain orders and fills in the database, and the others by the rules.
 
         Args:
-            of_unnamed: further records for the rules, those together that belong to a record without an order.
+            known: records of orders that are known.
         """
         self._rows.insert_funding(chosen)
-        minutes = self._rows.insert_plain(chosen, version)
+        minutes = self._rows.insert_plain(chosen, version, None if self._is_again else known.orders)
         self._memory.forget()
         reached(Step.FILLS_DERIVED)
         self._mark(minutes, version)
         orders, unnamed = self._rows.hard(chosen, version)
-        for records in _together([*orders, *([each] for each in unnamed), *of_unnamed]):
+        for records in _together([*orders, *([each] for each in unnamed), *known.of_unnamed()]):
             self._by_rules(Chosen((), records), version + 1)
 
     def _mark(self, minutes: set[int], version: int) -> None:
@@ -142,10 +158,11 @@ class Deriver:
             self._rows.insert_funding(Chosen((), paid))
         self._write_fills(found, derived, version, new)
         self._write_orders(found, derived, version)
+        self._note_late(found, version)
         if found.has_grown(written={(instrument_of(each), each["order_key"]) for each in derived.orders}):
             self._memory.forget()
             return self._by_rules(chosen, self._rows.version())
-        return SeqSet(Range(session, seq, 1) for session, seq in found.rows)
+        return _set_of(found.read)
 
     def _write_fills(self, found: Closure, derived: Derived, version: int, new: Collection[RecordId]) -> None:
         """Insert fills that are not there as they should be, remove those that are none, and mark their minutes."""
@@ -161,7 +178,7 @@ class Deriver:
         self._rows.insert_fills([possible[key] for key in gone], version, removed=True)
         self._memory.note_contents({key: fills[key]["content"] for key in changed} | dict.fromkeys(gone))
         reached(Step.FILLS_DERIVED)
-        self._mark({minute for minute, *_ in changed | gone}, version)
+        self._mark({minute for minute, *_ in changed | gone | self._remove_late_fills(found, version)}, version)
 
     def _write_orders(self, found: Closure, derived: Derived, version: int) -> None:
         """Insert the orders, under which ids they are known, and remove those that are none any more."""
@@ -174,6 +191,25 @@ class Deriver:
         self._memory.note_ids(map(_id_key, ids))
         self._memory.note_orders({key: KnownOrder(records, is_removed=False) for key, records in orders.items()})
         self._memory.note_orders(dict.fromkeys(gone, KnownOrder(frozenset(), is_removed=True)))
+
+    def _remove_late_fills(self, found: Closure, version: int) -> set[FillKey]:
+        """Remove fills that were made of single records of an order that stands as it is, while others were dropped."""
+        removed: set[FillKey] = set()
+        for key, rows in found.of_standing.items():
+            fills = {_fill_key(each) for each in _possible_fills(rows)}
+            self._rows.dropped.remove_fills(fills, found.standing[key].version, version)
+            removed |= fills
+        self._memory.note_contents(dict.fromkeys(removed))
+        return removed
+
+    def _note_late(self, found: Closure, version: int) -> None:
+        """List what came too late; and no longer what did not after all, since records that were missing are there."""
+        dropped = self._rows.dropped
+        no_longer = [each for each in dropped.late(found.orders) if each[1] in found.rows]
+        dropped.note_late(no_longer, version, removed=True)
+        if found.late:
+            dropped.note_late(found.late, version)
+            reached(Step.LATE_NOTED)
 
 
 def _portions(ranges: Sequence[Range]) -> Iterator[list[Range]]:
@@ -197,9 +233,13 @@ def _halves(portion: Sequence[Range]) -> Iterator[list[Range]]:
         yield rest
 
 
+def _set_of(records: Iterable[RecordId]) -> SeqSet:
+    return SeqSet(Range(session, seq, 1) for session, seq in records)
+
+
 def _without(records: Iterable[RecordId], ranges: Sequence[Range]) -> list[RecordId]:
     """The records that are in none of some ranges."""
-    left = SeqSet(Range(session, seq, 1) for session, seq in records) - SeqSet(ranges)
+    left = _set_of(records) - SeqSet(ranges)
     return [(each.session, seq) for each in left.ranges for seq in range(each.first_seq, each.end)]
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from ringbuf.record.execution import EXECUTION
 from ringbuf.record.rows import rows as as_json
+from ringbuf.record.seqs import SeqSet
 from ringbuf.sinks.clickhouse import unique_rows
 from ringbuf.sinks.clickhouse.keys import FillKey, NamedId, RecordId
 from ringbuf.sinks.clickhouse.unique_rows import Known, KnownId, KnownOrder, UniqueRows
@@ -77,6 +78,12 @@ class Memory:
     def note_contents(self, contents: Mapping[FillKey, int | None]) -> None:
         """Fills were written under these keys, or removed: None."""
         self._contents |= contents
+
+    def forget_records(self, records: SeqSet) -> None:
+        """Forget these records: they are not in the database any more."""
+        for each in records.ranges:
+            for seq in range(each.first_seq, each.end):
+                self.records.pop((each.session, seq), None)
 
     def forget(self) -> None:
         """Forget all but the records."""

@@ -1,9 +1,9 @@
 """Drops from the database what is verified and older than the writer is to keep.
 
 What is old enough is retired first: durable in `verified.json`, so that an audit knows that it is meant to be gone,
-whoever removes it. Then the writer removes it from the tables of the desk's own schemas, as far as the records' own
-clock agrees that they are old. Executions and instruments stay in their tables: positions and profit are reckoned from
-all of them.
+whoever removes it. Then the writer removes it from the tables, as far as the records' own clock agrees that they are
+old; of executions only what the rows of orders and fills stand for (`OldOrders`). Instruments stay: they are few, and
+the latest of each counts.
 """
 
 import logging
@@ -14,10 +14,13 @@ from typing import Final
 
 from ringbuf.errors import RingbufError
 from ringbuf.journal.step import Step, reached
-from ringbuf.record.schema import BUILT_IN, Schema
-from ringbuf.sinks.sink import Sink
+from ringbuf.record.execution import EXECUTION
+from ringbuf.record.instrument import INSTRUMENTS
+from ringbuf.record.schema import Schema
+from ringbuf.sinks.clickhouse.sink import ClickHouseSink
 from ringbuf.state.data_directory import DataDirectory
 from ringbuf.state.verified import DAY_NS, VerifiedFile, pass_through
+from ringbuf.writer.derive.dropping import drop_old
 from ringbuf.writer.load.tables import Tables
 from ringbuf.writer.problems import Problems
 
@@ -38,7 +41,7 @@ class Keeping:
     def __init__(
         self,
         directory: DataDirectory,
-        sink: Sink,
+        sink: ClickHouseSink,
         tables: Tables,
         verified: VerifiedFile,
         loaded: Callable[[], int],
@@ -54,11 +57,13 @@ class Keeping:
         self._problems = problems
         self._days = days
         self._clock = clock
+        self._stopping = threading.Event()
         self._passed = 0
         self._dropped: dict[str, tuple[int, int]] = {}
 
     def run(self, stopping: threading.Event) -> None:
         """Work until `stopping` is set."""
+        self._stopping = stopping
         while not stopping.wait(0.0 if self._passed == 0 else LOOK_SECONDS):
             try:
                 self.look()
@@ -77,7 +82,7 @@ class Keeping:
         self._verified.change(lambda now: now.with_journaled(passage).without_older(first_kept))
         self._passed = passage.end
         for schema in self._tables.sound:
-            if schema.name not in BUILT_IN and CAPTURED in schema.names and schema.is_time(CAPTURED):
+            if schema.name != INSTRUMENTS.name and CAPTURED in schema.names and schema.is_time(CAPTURED):
                 self._drop(schema, first_kept)
 
     def _drop(self, schema: Schema, first_kept: int) -> None:
@@ -85,8 +90,13 @@ class Keeping:
         state = first_kept, retired.count
         if self._dropped.get(schema.name) == state:
             return
-        count = self._sink.drop(schema, retired, CAPTURED, first_kept * DAY_NS)
+        if schema.name == EXECUTION.name:
+            count = drop_old(self._sink, retired, first_kept * DAY_NS, is_over=self._stopping.is_set)
+        else:
+            count = self._sink.drop(schema, retired, CAPTURED, first_kept * DAY_NS)
+            if count:
+                reached(Step.RECORDS_DROPPED)
         if count:
-            reached(Step.RECORDS_DROPPED)
             LOGGER.info("table %s: %d records older than %d days were dropped", schema.name, count, self._days)
-        self._dropped[schema.name] = state
+        if count is not None:
+            self._dropped[schema.name] = state

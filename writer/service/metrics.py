@@ -34,6 +34,8 @@ class StatusCollector(Collector):
         yield GaugeMetricFamily(f"{_PREFIX}_backlog_bytes", "Journaled and not yet known to be stored", backlog)
         underived = status["derivation"]["behind"]
         yield GaugeMetricFamily(f"{_PREFIX}_underived_records", "Stored, and not yet in orders and fills", underived)
+        late = status["derivation"]["late"]
+        yield GaugeMetricFamily(f"{_PREFIX}_late_reports", "Came when records of their orders were gone", late)
         yield GaugeMetricFamily(f"{_PREFIX}_database_reachable", "1 if it is", float(status["sink"]["reachable"]))
         yield from _of_stragglers(status["stragglers"])
         family = GaugeMetricFamily(f"{_PREFIX}_latency_seconds", "Append to stored", labels=["quantile"])

@@ -212,7 +212,7 @@ class Writer:
                 "segments": len(segments),
                 "bytes": sum(segment.size for segment in segments),
             },
-            "derivation": {"behind": self._derivation.behind},
+            "derivation": {"behind": self._derivation.behind, "late": self._derivation.late},
             "stragglers": [each.described(name) for name, each in loader.checkpoint.behind.items()],
             "latency_ms": loader.latency.summary(),
             "errors": self._problems.counts(),

@@ -24,10 +24,11 @@ NONE: Final = ", ".join(literal(each) for each in sorted(NO_ID))
 
 
 class Chosen(NamedTuple):
-    """Records: all of some ranges, and single ones."""
+    """Records: all of some ranges, and single ones, but none of some others."""
 
     ranges: Sequence[Range]
     singles: Sequence[RecordId] = ()
+    others: Sequence[RecordId] = ()
 
     def condition(self) -> str:
         """What is true of them."""
@@ -39,7 +40,8 @@ class Chosen(NamedTuple):
         ]
         if alone := [(each.session, each.first_seq) for each in found if each.count == 1]:
             parts.append(f"(session, seq) IN ({listed_records(alone)})")
-        return " OR ".join(parts) or "0"
+        chosen = " OR ".join(parts) or "0"
+        return f"({chosen}) AND (session, seq) NOT IN ({listed_records(self.others)})" if self.others else chosen
 
 
 def instrument_in(row: Sequence[Any]) -> Instrument:

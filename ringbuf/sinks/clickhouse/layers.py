@@ -2,12 +2,17 @@
 
 Each of them has a row of its own that no question sees. A table that was dropped, altered or truncated has none. What
 was in it is made again: rows of orders and fills from the records, sums and totals from the rows.
+
+When records were dropped by age, rows stand for them that cannot be made again. Then a table of rows that was altered
+is altered back, and one that was emptied is an error: its owner has a backup, or gives the rows up.
 """
 
 import logging
+from collections.abc import Mapping
 from typing import Final
 
-from ringbuf.sinks.clickhouse import funding_records, open_orders, profit_states, sums, unique
+from ringbuf.errors import TableMismatch
+from ringbuf.sinks.clickhouse import dropped, funding_records, open_orders, profit_states, sums, unique
 from ringbuf.sinks.clickhouse.derived_table import Statements
 from ringbuf.sinks.clickhouse.open_orders import OpenOrders
 from ringbuf.sinks.clickhouse.sums import Sums
@@ -17,16 +22,21 @@ LOGGER: Final = logging.getLogger("ringbuf.writer")
 TABLES: Final = {
     **unique.TABLES,
     **funding_records.TABLES,
+    **dropped.TABLES,
     **sums.TABLES,
     **open_orders.TABLES,
     **profit_states.TABLES,
 }
+_ROWS: Final = ("unique_fills", "unique_orders", "known_ids")
+"""Tables of rows that stand for records, also for those that are gone."""
 _SIGNS: Final = {
     "unique_fills": {"minute": "-1000000000000", "version": "0"},
     "unique_orders": {"exchange": "''", "order_key": "''", "is_hard": "true"},
     "known_ids": {"id": "''", "exchange": "''", "order_key": "''"},
     "derived": {"session": "0", "first_seq": "0", "end": "0"},
     "funding_records": {"session": "0", "seq": "0"},
+    "dropped": {"session": "0", "first_seq": "0", "end": "0"},
+    "late_records": {"exchange": "''", "order_key": "''", "session": "0", "version": "0"},
     "fill_sums": {"span": "0", "begin": "0"},
     "buckets": {"span": "0", "begin": "0", "is_closed": "false"},
     "open_orders": {"snapshot": "0", "order_key": "''"},
@@ -58,11 +68,32 @@ class Layers:
         found = {table: [f"{name} {type_}" for name, type_ in columns] for table, columns in rows}
         for name, table in TABLES.items():
             if name in found and found[name] != [f"{column} {type_}" for column, type_ in table.columns.items()]:
+                if name in _ROWS and "dropped" in found and self._has_dropped():
+                    self._alter(name, dict(each.split(" ", 1) for each in found[name]))
+                    continue  # its rows stand for records that are gone
                 LOGGER.warning("table %s is not as it should be; what is in it is made again", name)
                 self._run(f"DROP TABLE IF EXISTS {self._table(name)} SYNC")
                 del found[name]
             if name not in found:
                 self._run(table.statement(self._database, name))
+
+    def _alter(self, name: str, found: Mapping[str, str]) -> None:
+        """Bring a table back to what it should be without losing a row, and have what can be derived again."""
+        place, changes = "FIRST", [f"DROP COLUMN {quoted(each)}" for each in found if each not in TABLES[name].columns]
+        for column, kind in TABLES[name].columns.items():
+            if found.get(column) != kind:
+                verb = "MODIFY" if column in found else "ADD"
+                changes.append(f"{verb} COLUMN {quoted(column)} {kind} {place}")
+            place = f"AFTER {quoted(column)}"
+        if changes:
+            LOGGER.warning("table %s is not as it should be; it is altered, and what is in it derived again", name)
+            self._run(f"TRUNCATE TABLE IF EXISTS {self._table('derived')}")  # first: later nothing tells that it is due
+            self._run(f"ALTER TABLE {self._table(name)} {', '.join(changes)}")
+
+    def _has_dropped(self) -> bool:
+        """Whether records were dropped by age."""
+        ((count,),) = self._ask(f"SELECT count() FROM {self._table('dropped')} WHERE end != 0")
+        return bool(int(count))
 
     def forget(self) -> None:
         """Have all records derived again; the rows that there are stay until others replace them."""
@@ -76,10 +107,19 @@ class Layers:
 
         Returns:
             which were; if any, whoever derives begins with all that is pending.
+
+        Raises:
+            TableMismatch: rows were lost that cannot be made again.
         """
         lost = self._lost()
+        if (gone := [name for name in lost if name in _ROWS]) and self._has_dropped():
+            raise TableMismatch(
+                f"table {self._database}.{gone[0]} was emptied, and records it was derived from were dropped by age",
+                f"restore it from a backup and run `ringbuf rebuild`, or give up its rows of that time for good with"
+                f" TRUNCATE TABLE {self._database}.dropped",
+            )
         ((noted,),) = self._ask(f"SELECT count() FROM {self._table('derived')}")
-        if int(noted) and {*unique.TABLES, *funding_records.TABLES} & {*lost}:
+        if int(noted) and {*unique.TABLES, *funding_records.TABLES, "late_records"} & {*lost}:
             self.forget()
         elif {*sums.TABLES} & {*lost}:
             self._sums.reopen()

@@ -11,7 +11,8 @@ be, `TableMismatch` if it is not, `SinkUnavailable` for everything else. Message
 import contextlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final
+from functools import partial
+from typing import Any
 
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
@@ -28,6 +29,8 @@ from ringbuf.sinks.clickhouse.engine import ANSWER_SECONDS, Engine
 from ringbuf.sinks.clickhouse.failure import REFUSALS
 from ringbuf.sinks.clickhouse.layers import Layers
 from ringbuf.sinks.clickhouse.lines import as_lines
+from ringbuf.sinks.clickhouse.old_orders import OldOrders
+from ringbuf.sinks.clickhouse.old_records import delete_old
 from ringbuf.sinks.clickhouse.profit_rows import ProfitRows
 from ringbuf.sinks.clickhouse.question import in_one_row, rows_in
 from ringbuf.sinks.clickhouse.sessions import insert_sessions
@@ -51,8 +54,6 @@ from ringbuf.sinks.clickhouse.unique_rows import UniqueRows
 from ringbuf.sinks.clickhouse.views.definitions import MARK, create_views
 from ringbuf.sinks.sink import Withheld
 
-DROPPED_AT_ONCE: Final = 500
-"""Ranges of records that one statement removes."""
 _NONE: Mapping[int, str] = {}
 _QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|`(?:[^`\\]|\\.)*`|/\*.*?\*/|--[^\n]*", re.DOTALL)
 _WRITES_FILE = re.compile(r"\bINTO\s+OUTFILE\b", re.IGNORECASE)
@@ -168,6 +169,10 @@ class ClickHouseSink:
         """The layer of unique orders and fills."""
         return UniqueRows(self._statements(self._ask_deriving))
 
+    def old_orders(self, before_ns: int) -> OldOrders:
+        """What may be dropped of executions that were captured before a time, ns since the epoch."""
+        return OldOrders(self._statements(self._ask_deriving), before_ns)
+
     @property
     def layers(self) -> Layers:
         """The tables of what is derived."""
@@ -197,7 +202,7 @@ class ClickHouseSink:
             return rows_in(client.raw_query(in_one_row(sql), settings=sent, fmt="RawBLOB"))
 
     def _run_deriving(self, sql: str) -> None:
-        self._command(sql, "deriving orders and fills", DERIVING)
+        self._command(sql, "deriving orders and fills", {**DERIVING, **DROPPING})
 
     def _insert_derived(self, name: str, types: Mapping[str, str], rows: Sequence[Mapping[str, Any]]) -> None:
         into, pieces = insert_rows(self.database, name, types, rows)
@@ -271,21 +276,10 @@ class ClickHouseSink:
         Raises:
             SinkUnavailable: the database cannot be reached, or does not allow it.
         """
-        name, count = table.table_name(schema, self.database), 0
+        name = table.table_name(schema, self.database)
         with self._errors("looking for old records"):
-            is_old = f"{table.quoted(column)} < fromUnixTimestamp64Nano(toInt64({before_ns}), 'UTC')"
-            sessions = {
-                int(session) for (session,) in self._answer(f"SELECT DISTINCT session FROM {name} WHERE {is_old}")
-            }
-        ranges = [each for each in records.ranges if each.session in sessions]
-        for begin in range(0, len(ranges), DROPPED_AT_ONCE):
-            some = presence.within(ranges[begin : begin + DROPPED_AT_ONCE])
-            with self._errors("counting old records"):
-                ((found,),) = self._answer(f"SELECT count() FROM {name} WHERE {is_old} AND ({some})")
-            if int(found):
-                self._command(f"DELETE FROM {name} WHERE {is_old} AND ({some})", "dropping old records", DROPPING)
-                count += int(found)
-        return count
+            run = partial(self._command, doing="dropping old records", needs=DROPPING)
+            return delete_old(self._answer, run, name, records, column, before_ns)
 
     def note_sessions(self, sessions: Iterable[tuple[SessionInfo, int]]) -> None:
         """Add to what the table `sessions` knows.

@@ -32,10 +32,10 @@ MINUTE_NS: Final = 60 * NS
 _TIME: Final = f"toUnixTimestamp64Nano({time_of()})"
 MINUTE: Final = f"intDiv({_TIME} - positiveModulo({_TIME}, {MINUTE_NS}), {MINUTE_NS})"
 """The minute since the epoch in which a fill counts."""
-_VERSION: Final = {"version": "UInt64", "is_removed": "UInt8"}
-_REPLACING: Final = "ReplacingMergeTree(version, is_removed)"
+VERSION: Final = {"version": "UInt64", "is_removed": "UInt8"}
+REPLACING: Final = "ReplacingMergeTree(version, is_removed)"
 _KEY: Final = ", ".join(INSTRUMENT)
-_RECORD: Final = {"session": "UInt64", "seq": "UInt64"}
+RECORD: Final = {"session": "UInt64", "seq": "UInt64"}
 
 ORDER_KEY: Final = f"{_KEY}, order_key"
 FILL_KEY: Final = f"minute, {_KEY}, session, seq"
@@ -61,10 +61,10 @@ _FEW_ROWS: Final = 1_024
 
 TABLES: Final = {
     "unique_fills": DerivedTable(
-        {**FILL_COLUMNS, "content": "UInt64", **_VERSION}, _REPLACING, FILL_KEY, _OF_FILLS, _FEW_ROWS
+        {**FILL_COLUMNS, "content": "UInt64", **VERSION}, REPLACING, FILL_KEY, _OF_FILLS, _FEW_ROWS
     ),
     "unique_orders": DerivedTable(
-        {**ORDER_COLUMNS, "is_hard": "Bool", **_VERSION}, _REPLACING, ORDER_KEY, _OF_ORDERS, _FEW_ROWS
+        {**ORDER_COLUMNS, "is_hard": "Bool", **VERSION}, REPLACING, ORDER_KEY, _OF_ORDERS, _FEW_ROWS
     ),
     "known_ids": DerivedTable(
         {
@@ -72,7 +72,7 @@ TABLES: Final = {
             **of_execution(("exchange", "account", "symbol")),
             "simulated": "Bool",
             "order_key": "String",
-            **_RECORD,
+            **RECORD,
         },
         "ReplacingMergeTree",
         ID_KEY,

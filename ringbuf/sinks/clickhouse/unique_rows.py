@@ -8,6 +8,7 @@ from ringbuf.record.execution import EXECUTION
 from ringbuf.record.seqs import Range, SeqSet
 from ringbuf.sinks.clickhouse import funding_records, unique
 from ringbuf.sinks.clickhouse.derived_table import Statements
+from ringbuf.sinks.clickhouse.dropped import Dropped
 from ringbuf.sinks.clickhouse.keys import (
     INSTRUMENT,
     NONE,
@@ -82,9 +83,14 @@ class Known(NamedTuple):
 
 
 class UniqueRows:
-    """The layer of one database."""
+    """The layer of one database.
+
+    Attributes:
+        dropped: what was dropped of it.
+    """
 
     def __init__(self, statements: Statements) -> None:
+        self.dropped = Dropped(statements)
         self._database, self._ask, self._run, self._insert_rows = statements
         self._latest: int | None = None
         self._records = table_name(EXECUTION, self._database)
@@ -120,12 +126,12 @@ class UniqueRows:
         derived = self._ask(f"SELECT toString(session), toString(first_seq), toString(end) FROM {self._derived} FINAL")
         return SeqSet(map(_range, rows)) - SeqSet(map(_range, derived))
 
-    def present(self, ranges: Sequence[Range]) -> SeqSet:
+    def present(self, chosen: Chosen) -> SeqSet:
         """Those of some records that there are."""
         rows = self._ask(
             "SELECT toString(session), toString(min(seq)), toString(max(seq) + 1) FROM ("
             "SELECT session, seq, seq - row_number() OVER (PARTITION BY session ORDER BY seq) AS run"
-            f" FROM (SELECT DISTINCT session, seq FROM {self._records} WHERE {Chosen(ranges).condition()}))"
+            f" FROM (SELECT DISTINCT session, seq FROM {self._records} WHERE {chosen.condition()}))"
             " GROUP BY session, run"
         )
         return SeqSet(map(_range, rows))
@@ -230,8 +236,12 @@ class UniqueRows:
 
     # Writing
 
-    def insert_plain(self, chosen: Chosen, version: int) -> set[int]:
+    def insert_plain(self, chosen: Chosen, version: int, known: Collection[NamedId] | None = None) -> set[int]:
         """Insert the rows of orders and fills that are plain; those of other orders under keys of their own, `is_hard`.
+
+        Args:
+            known: orders that may have rows; None if any may. None of them is replaced by one that was derived from
+                less: meanwhile records may have been dropped.
 
         Returns:
             the minutes in which such fills count, or counted.
@@ -239,9 +249,13 @@ class UniqueRows:
         records = f"{self._records} FINAL WHERE ({chosen.condition()})"
         fills, orders = ", ".join(unique.FILL_COLUMNS), ", ".join(unique.ORDER_COLUMNS)
         apart = "if(is_hard, concat('hard:', order_key), order_key)"  # the row that such an order has stays
+        has_all = f"""
+            LEFT JOIN ({self._known_records(chosen, known)}) AS known USING ({unique.ORDER_KEY})
+            WHERE is_hard OR hasAll(record_ids, known_ids)"""
         self._run(
             f"INSERT INTO {self._orders} ({orders}, is_hard, version, is_removed)"
-            f" SELECT {orders.replace('order_key', apart)}, is_hard, {version}, 0 FROM ({plain_orders(records)})"
+            f" SELECT {orders.replace('order_key', apart)}, is_hard, {version}, 0 FROM ({plain_orders(records)}) AS new"
+            f"{has_all if known is None or known else ''}"
         )
         of_version = f"FROM {self._orders} WHERE version = {version}"
         new = Chosen(chosen.ranges).condition()
@@ -268,6 +282,17 @@ class UniqueRows:
     def insert_funding(self, chosen: Chosen) -> None:
         """Insert the records of funding among the chosen ones."""
         self._run(funding_records.insertion(self._database, chosen.condition()))
+
+    def _known_records(self, chosen: Chosen, known: Collection[NamedId] | None) -> str:
+        """From which records orders were derived: known ones, or all that chosen records name by order id."""
+        keys = listed_orders(known or ()) or (
+            f"SELECT exchange, account, symbol, {SIMULATED}, concat('id:', order_id) FROM {self._records}"
+            f" WHERE ({chosen.condition()}) AND order_id NOT IN ({NONE})"
+        )
+        return (
+            f"SELECT {unique.ORDER_KEY}, record_ids AS known_ids FROM {self._orders} FINAL"
+            f" WHERE ({unique.ORDER_KEY}) IN ({keys}) AND NOT is_hard"
+        )
 
     def insert_fills(self, rows: Sequence[Mapping[str, Any]], version: int, *, removed: bool = False) -> None:
         """Insert rows of fills, with `minute` and `content`; or keys of fills that there are not."""

@@ -141,7 +141,7 @@ def test_every_key_of_the_json_is_documented() -> None:
     document = (ROOT / "docs" / "TOOL.md").read_text()
     journal = JournalContent({1: replace(info(1), ended=False)}, {1: 1}, {1: 1})
     seen_once = with_ending(accounted(None, 0, SeqSet(), SeqSet(), stored((0, 1))), journal)
-    printed = Audit("default", Path("data"), "ringbuf", Reconciliation([seen_once], [])).described()
+    printed = Audit("default", Path("data"), "ringbuf", Reconciliation([seen_once], []), 0).described()
     for each in (printed, printed["totals"], printed["sessions"][0], printed["sessions"][0]["lost_ring"]):
         assert [key for key in each if f'"{key}":' not in document] == []
 

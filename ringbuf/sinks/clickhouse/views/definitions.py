@@ -11,6 +11,7 @@ from ringbuf.sinks.clickhouse.open_orders import latest_orders
 from ringbuf.sinks.clickhouse.sums import summed_up_to_now
 from ringbuf.sinks.clickhouse.table import literal, quoted, table_name
 from ringbuf.sinks.clickhouse.views.funding import PAYMENTS, funding
+from ringbuf.sinks.clickhouse.views.late import LATE_REPORTS, late_reports
 from ringbuf.sinks.clickhouse.views.orders import ORDERS, orders
 from ringbuf.sinks.clickhouse.views.parameterised import PARAMETERISED
 from ringbuf.sinks.clickhouse.views.positions import FILLS, NO_OPEN, OF_ORDER, POSITIONS, fills, positions
@@ -43,7 +44,15 @@ def create_views(database: str, settings: Mapping[str, int | str]) -> dict[str, 
     end = "\nSETTINGS " * bool(settings) + ", ".join(f"{name} = {value}" for name, value in settings.items())
     names = {
         name: f"{quoted(database)}.{quoted(name)}"
-        for name in ("fills", "orders", *RECKONED.values(), "positions", "funding_payments", *PARAMETERISED)
+        for name in (
+            "fills",
+            "orders",
+            *RECKONED.values(),
+            "positions",
+            "funding_payments",
+            "late_reports",
+            *PARAMETERISED,
+        )
     }
     found = {
         "fills": (FILLS, unique.fills(database), "one row per fill of a venue"),
@@ -56,6 +65,7 @@ def create_views(database: str, settings: Mapping[str, int | str]) -> dict[str, 
             "exact sums of fills, and what is open",
         ),
         "funding_payments": (PAYMENTS, funding(funding_records.table(database)), "one row per payment of funding"),
+        "late_reports": (LATE_REPORTS, late_reports(database), "reports about orders of which records are gone"),
         **{
             name: (None, each.query(database), f"{each.about}; parameters {', '.join(each.parameters)}")
             for name, each in PARAMETERISED.items()

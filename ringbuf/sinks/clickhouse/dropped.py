@@ -1,0 +1,206 @@
+"""What was dropped by age, and what came too late: orders of which records are gone, and reports about them.
+
+A row follows from all records of its order. If some of them are not there any more, whoever removed them, nothing can
+be derived that says as much as the row does. So the row stays as it is, and what is told of its order later is listed.
+
+    dropped         of which records some may have been dropped, as ranges; noted before they are dropped
+    late_records    which records came too late; the view `late_reports` shows them
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Final, NamedTuple
+
+from ringbuf.record.execution import EXECUTION
+from ringbuf.record.seqs import Range, SeqSet
+from ringbuf.sinks.clickhouse import unique
+from ringbuf.sinks.clickhouse.derived_table import DerivedTable, Statements
+from ringbuf.sinks.clickhouse.keys import (
+    INSTRUMENT,
+    NONE,
+    SIMULATED,
+    Chosen,
+    FillKey,
+    NamedId,
+    RecordId,
+    as_tuple,
+    instrument_in,
+    listed_fill,
+    listed_orders,
+    listed_records,
+)
+from ringbuf.sinks.clickhouse.table import quoted, table_name
+from ringbuf.sinks.clickhouse.views.columns import of_execution
+
+TABLES: Final = {
+    "dropped": DerivedTable(
+        {"session": "UInt64", "first_seq": "UInt64", "end": "UInt64"}, "ReplacingMergeTree(end)", "session, first_seq"
+    ),
+    "late_records": DerivedTable(
+        {
+            **of_execution(("exchange", "account", "symbol")),
+            "simulated": "Bool",
+            "order_key": "String",
+            **unique.RECORD,
+            **unique.VERSION,
+        },
+        unique.REPLACING,
+        f"{unique.ORDER_KEY}, session, seq",
+    ),
+}
+"""These tables, by name."""
+_OF_ORDER: Final = f"{INSTRUMENT}, order_key"
+_PAIRS: Final = "arrayMap(each -> (toString(each.1), toString(each.2)), {})"
+
+
+class StandingOrder(NamedTuple):
+    """An order that keeps its row, since records of it are gone.
+
+    Attributes:
+        version: of the row.
+        captured_ns: when what was told of it last was captured, ns since the epoch.
+        records: those that the row was derived from.
+        client_ids: under which it is known.
+    """
+
+    version: int
+    captured_ns: int
+    records: frozenset[RecordId]
+    client_ids: frozenset[str]
+
+
+class Dropped:
+    """What was dropped of one database, and what came too late."""
+
+    def __init__(self, statements: Statements) -> None:
+        database, self._ask, self._run, _ = statements
+        self._records = table_name(EXECUTION, database)
+        self._fills, self._orders, self._ids, self._late, self._dropped = (
+            f"{quoted(database)}.{each}"
+            for each in ("unique_fills", "unique_orders", "known_ids", "late_records", "dropped")
+        )
+        self._has_late: bool | None = None
+
+    # What was dropped
+
+    def ranges(self) -> SeqSet:
+        """Of these records some may have been dropped."""
+        rows = self._ask(
+            f"SELECT toString(session), toString(first_seq), toString(end) FROM {self._dropped} FINAL WHERE end != 0"
+        )
+        return SeqSet(Range.between(*map(int, row)) for row in rows)
+
+    def note(self, records: SeqSet) -> None:
+        """Note that some of these records are about to be dropped."""
+        rows = ", ".join(f"({each.session}, {each.first_seq}, {each.end})" for each in records.ranges)
+        if rows:
+            self._run(
+                f"INSERT INTO {self._dropped} (session, first_seq, end) SELECT each.1, each.2, each.3"
+                f" FROM (SELECT arrayJoin(CAST([{rows}], 'Array(Tuple(UInt64, UInt64, UInt64))')) AS each)"
+            )
+
+    # Orders that keep their rows
+
+    def standing(self, keys: Iterable[NamedId], gone: Iterable[RecordId]) -> dict[NamedId, StandingOrder]:
+        """Of some orders those that were derived from any of these records."""
+        listed = listed_orders(keys)
+        return self._standing(f"({_OF_ORDER}) IN ({listed})", gone) if listed else {}
+
+    def standing_of(self, chosen: Chosen, gone: Iterable[RecordId]) -> dict[NamedId, StandingOrder]:
+        """Of the orders that chosen records name by their order ids or client ids those that were derived from any."""
+        records = f"{self._records} WHERE ({chosen.condition()})"
+        told = f"SELECT arrayJoin([client_order_id, orig_client_order_id]), exchange, account, symbol, {SIMULATED}"
+        named = f"""({_OF_ORDER}) IN (
+            SELECT exchange, account, symbol, {SIMULATED}, concat('id:', order_id) FROM {records}
+            AND order_id NOT IN ({NONE})
+        ) OR ({_OF_ORDER}) IN (
+            SELECT {_OF_ORDER} FROM {self._ids} WHERE (id, {INSTRUMENT}) IN ({told} FROM {records})
+        )"""
+        return self._standing(f"({named})", gone)
+
+    def _standing(self, condition: str, gone: Iterable[RecordId]) -> dict[NamedId, StandingOrder]:
+        listed = listed_records(sorted(gone))
+        if not listed:
+            return {}
+        rows = self._ask(
+            f"SELECT {_OF_ORDER}, toString(version), toString(toUnixTimestamp64Nano(captured_ns)),"
+            f" {_PAIRS.format('record_ids')}, client_ids"
+            f" FROM {self._orders} FINAL WHERE {condition} AND NOT is_hard"
+            f" AND hasAny(record_ids, CAST([{listed}], 'Array(Tuple(UInt64, UInt64))'))"
+        )
+        return {
+            (instrument_in(row), str(row[4])): StandingOrder(
+                int(row[5]),
+                int(row[6]),
+                frozenset((int(session), int(seq)) for session, seq in row[7]),
+                frozenset(row[8]),
+            )
+            for row in rows
+        }
+
+    def naming(self, ranges: Sequence[Range], orders: dict[NamedId, StandingOrder]) -> list[RecordId]:
+        """Those of some records that name any of these orders, by its order id or a client id."""
+        keys = listed_orders(orders)
+        names = ", ".join(
+            as_tuple(instrument, name)
+            for (instrument, _), each in sorted(orders.items())
+            for name in sorted(each.client_ids)
+        )
+        instrument = f"exchange, account, symbol, {SIMULATED}"
+        by_name = [
+            f" OR ({instrument}, {column}) IN ({names})" for column in ("client_order_id", "orig_client_order_id")
+        ]
+        rows = self._ask(
+            f"SELECT DISTINCT toString(session), toString(seq) FROM {self._records}"
+            f" WHERE ({Chosen(ranges).condition()})"
+            f" AND (({instrument}, concat('id:', order_id)) IN ({keys}){''.join(by_name if names else [])})"
+        )
+        return sorted((int(session), int(seq)) for session, seq in rows)
+
+    def remove_fills(self, keys: Iterable[FillKey], after: int, version: int) -> None:
+        """Remove the fills under these keys whose rows have a version greater than `after`."""
+        listed = ", ".join(map(listed_fill, sorted(set(keys))))
+        if listed:
+            self._run(
+                f"INSERT INTO {self._fills} ({unique.FILL_KEY}, version, is_removed)"
+                f" SELECT {unique.FILL_KEY}, {version}, 1 FROM {self._fills} FINAL"
+                f" WHERE ({unique.FILL_KEY}) IN ({listed}) AND version > {after}"
+            )
+
+    # Reports that came too late
+
+    def late(self, keys: Iterable[NamedId]) -> set[tuple[NamedId, RecordId]]:
+        """The records that are listed as late for these orders."""
+        listed = listed_orders(keys)
+        if not listed or not self._is_any_late():
+            return set()
+        rows = self._ask(
+            f"SELECT {_OF_ORDER}, toString(session), toString(seq) FROM {self._late} FINAL"
+            f" WHERE ({_OF_ORDER}) IN ({listed})"
+        )
+        return {((instrument_in(row), str(row[4])), (int(row[5]), int(row[6]))) for row in rows}
+
+    def count_late(self) -> int:
+        """How many records are listed as late."""
+        ((count,),) = self._ask(f"SELECT toString(uniqExact(session, seq)) FROM {self._late} FINAL WHERE session != 0")
+        return int(count)
+
+    def note_late(self, records: Iterable[tuple[NamedId, RecordId]], version: int, *, removed: bool = False) -> None:
+        """List records as late, or no longer."""
+        rows = ", ".join(
+            f"({as_tuple(instrument, key)}, {session}, {seq})"
+            for (instrument, key), (session, seq) in sorted(set(records))
+        )
+        if rows:
+            kind = "Array(Tuple(Tuple(String, String, String, Bool, String), UInt64, UInt64))"
+            self._run(
+                f"INSERT INTO {self._late} ({_OF_ORDER}, session, seq, version, is_removed)"
+                f" SELECT each.1.1, each.1.2, each.1.3, each.1.4, each.1.5, each.2, each.3, {version}, {int(removed)}"
+                f" FROM (SELECT arrayJoin(CAST([{rows}], '{kind}')) AS each)"
+            )
+            self._has_late = True
+
+    def _is_any_late(self) -> bool:
+        """Whether any record is listed; if another writer listed the first, it is noticed at the next start."""
+        if self._has_late is None:
+            self._has_late = self.count_late() > 0
+        return self._has_late
