@@ -30,6 +30,7 @@ RESERVED: Final = frozenset(
         *("positions_at", "fees", "candles", "maker_share", "fill_ratio", "latency", "volumes", "hedges"),
         *("unique_fills", "unique_orders", "known_ids", "derived", "fill_sums", "buckets"),
         *("open_orders", "funding_records", "profit_states"),
+        *("dropped", "late_records", "late_reports"),
         *("reckoned_fills", "reckoned_orders"),
     }
 )
