@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from functools import lru_cache
-from itertools import groupby
+from itertools import dropwhile, groupby
 from typing import Final
 
 from ringbuf.errors import SinkError
@@ -32,8 +32,8 @@ class NumberTexts:
 
     Args:
         types: of each column of `answer` its type in the database, in order.
-        decimals: by column of f64, the other one that has as a decimal what the number in it counts as. These follow
-            all columns of f64.
+        decimals: by column of f64, the other one that has as a decimal what the number in it counts as. From the first
+            of these on, all columns are decimals.
     """
 
     def __init__(self, types: Mapping[str, str], decimals: Mapping[str, str]) -> None:
@@ -43,8 +43,8 @@ class NumberTexts:
         self.selected = {run[0]: f"toString([{', '.join(f'answer.{name}' for name in run)}])" for run in runs}
         self._runs = [(run, f'"{run[0]}":"['.encode(), _template(run)) for run in runs]
         self._decimals = decimals
-        first = next((name for name in types if name in decimals.values()), "")
-        self._first_decimal = f'"{first}":'.encode() if first else b""
+        self._last = list(dropwhile(lambda name: name not in decimals.values(), types))
+        self._first_decimal = f'"{self._last[0]}":'.encode() if self._last else b""
 
     def put_into(self, line: bytes) -> bytes:
         """A row as JSON, with the numbers as text; absent ones are null.
@@ -74,8 +74,9 @@ class NumberTexts:
 
     def _counted(self, line: bytes) -> dict[str, bytes]:
         """What numbers of a row count as, of those that are countable."""
-        told = json.loads(b"{" + line[line.index(self._first_decimal) :])
-        return {name: b'"%b"' % told[column].encode() for name, column in self._decimals.items() if told[column]}
+        parts = line[line.index(self._first_decimal) : -1].split(b",")
+        told = dict(zip(self._last, (part.partition(b":")[2] for part in parts), strict=True))
+        return {name: told[column] for name, column in self._decimals.items() if told[column] != b"null"}
 
 
 def number_text(number: str, kept: str = "") -> str | None:
