@@ -76,6 +76,7 @@ TABLES: Final = {
         },
         "ReplacingMergeTree",
         ID_KEY,
+        granularity=_FEW_ROWS,
     ),
     "derived": DerivedTable(
         {"session": "UInt64", "first_seq": "UInt64", "end": "UInt64"}, "ReplacingMergeTree(end)", "session, first_seq"
