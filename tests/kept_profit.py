@@ -29,7 +29,8 @@ def compare(database: Database, selection: Selection, contracts: Contracts | Non
         courses, unknown = kept(database, contracts, selection, by_day=by_day)
         whole = list(folded(database, contracts, selection, by_day=by_day))
         keys = {each.key for each in courses}
-        assert told(courses) == told([each for each in whole if each.key in keys or not unknown])
+        mine, theirs = told(courses), told([each for each in whole if each.key in keys or not unknown])
+        assert mine == theirs, (mine, theirs)
         left += len(unknown)
     return left
 

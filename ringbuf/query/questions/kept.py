@@ -190,7 +190,7 @@ class _Asking:
     def told(self, parts: Mapping[Position, Mapping[str, Totals]], opening: Standings) -> Kept:
         """The courses that come of totals after each part."""
         courses = []
-        for key in sorted(parts.keys() - self._unknown):
+        for key in sorted(parts.keys() - self._unknown, key=key_of):
             first = last = self.totals(opening[key]) if key in opening else UNTRADED
             its = []
             for part, totals in sorted(parts[key].items()):
