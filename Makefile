@@ -7,6 +7,8 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SUITABLE := import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))
 MAKEFLAGS += --no-print-directory
+# Tests start hundreds of processes, each of which would compile all modules anew.
+export PYTHONDONTWRITEBYTECODE :=
 .DELETE_ON_ERROR:
 
 .PHONY: help

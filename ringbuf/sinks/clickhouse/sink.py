@@ -150,10 +150,13 @@ class ClickHouseSink:
     def _ensure_views(self) -> None:
         """Create the tables of orders and fills, and the views, or replace those of an earlier version."""
         self.layers.ensure()
-        for name, view in create_views(self.database, self._sent_with(PLANNING, writes=False)).items():
-            with self._errors(f"looking for view {name}"):
-                found = self._rows(f"SELECT engine, comment FROM system.tables WHERE {self._is(name, 'name')}")
-                engine, comment = found[0] if found else ("View", MARK)
+        views = create_views(self.database, self._sent_with(PLANNING, writes=False))
+        of_database = f"database = {table.literal(self.database)} AND name IN ({', '.join(map(table.literal, views))})"
+        with self._errors("looking for the views"):
+            rows = self._rows(f"SELECT name, engine, comment FROM system.tables WHERE {of_database}")
+        found = {name: (engine, comment) for name, engine, comment in rows}
+        for name, view in views.items():
+            engine, comment = found.get(name, ("View", MARK))
             if engine != "View" or not comment.startswith(MARK):
                 raise TableMismatch(
                     f"{self.database}.{name} is not ours: engine {engine}, comment {comment!r}",
