@@ -63,6 +63,7 @@ def shrink_limits(batch_bytes: int = 512 * 1024) -> None:
         (loader, "PATIENCE_SECONDS", 0.5),
         (drain, "CYCLE_BYTES", 96 * 1024),
         (derivation, "CLOSE_SECONDS", 0.2),
+        (derivation, "GIVES_WAY_SECONDS", 0.2),
     ):
         setattr(limited, name, value)
 

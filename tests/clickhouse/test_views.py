@@ -361,7 +361,7 @@ def test_the_settings_of_who_asks_change_nothing(views: Database, setting: str) 
 def test_filters_on_the_symbol_reach_the_table(views: Database) -> None:
     record(views, FILL)
     record(views, {**FILL, "symbol": "another"})
-    for view in ("fills", "funding_payments", "orders", "positions"):
+    for view in ("fills", "orders", "positions"):
         query = f"EXPLAIN ESTIMATE SELECT * FROM {views.name()}.{view}"
         (_, _, _, everything, _), *_ = views.rows(query)
         (_, _, _, filtered, _), *_ = views.rows(f"{query} WHERE symbol = 'another'")

@@ -134,7 +134,7 @@ class Deriver:
         self._mark(minutes, version)
         orders, unnamed = self._rows.hard(chosen, version)
         for records in _together([*orders, *([each] for each in unnamed), *known.of_unnamed()]):
-            self._by_rules(Chosen((), records), version + 1)
+            self._by_rules(Chosen((), records), self._rows.version())
 
     def _mark(self, minutes: set[int], version: int) -> None:
         """Mark the buckets of these minutes as open, but those of which nobody can have closed what we marked."""

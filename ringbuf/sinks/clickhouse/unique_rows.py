@@ -109,11 +109,8 @@ class UniqueRows:
             ((found,),) = self._ask(f"SELECT toString(max(latest)) FROM ({latest})")
             self._latest = int(found)
         ((now,),) = self._ask("SELECT toString(toUnixTimestamp64Nano(now64(9)))")
-        version = max(
-            int(now), self._latest + 2
-        )  # what plain orders replace has one less, what the rules make one more
-        self._latest = version + 1
-        return version
+        self._latest = max(int(now), self._latest + 2)  # what plain fills replace has one less
+        return self._latest
 
     # Reading
 
