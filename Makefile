@@ -19,15 +19,21 @@ help: ## show this list
 demo: $(VENV)/demo ## run the demo
 	@$(BIN)/ringbuf demo $(ARGS)
 
+PARALLEL := --numprocesses $$(($$(nproc) + 1)) --maxprocesses 4 --dist worksteal
+
 .PHONY: test
-test: lint ## check style and types, then run all tests; one by one: make test ARGS="-n 0"
+test: lint ## check style and types, then run the tests; one by one: make test ARGS="-n 0"
 	@.ci/fetch >$(VENV)/left-out
 	@$(MAKE) $(VENV)/bench || echo "what the benchmarks compare with: pip cannot install it, see above" >>$(VENV)/left-out
-	@$(BIN)/python -m pytest --numprocesses $$(($$(nproc) + 1)) --maxprocesses 4 --dist worksteal --durations 20 $(ARGS); code=$$?; \
+	@$(BIN)/python -m pytest $(PARALLEL) -m "$(or $(CHOSEN),not long)" --durations 40 $(ARGS); code=$$?; \
 	if [ -s $(VENV)/left-out ]; then \
 	    echo; echo "Left out, so the tests that need it were skipped:"; sed 's/^/  /' $(VENV)/left-out; \
 	fi; \
 	exit $$code
+
+.PHONY: long
+long: ## run the tests that `make test` leaves out, since they take long
+	@$(MAKE) test CHOSEN=long
 
 MINUTES ?= 10
 

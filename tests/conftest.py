@@ -5,6 +5,7 @@ import platform
 import signal
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
+from fnmatch import fnmatch
 from pathlib import Path
 from uuid import uuid4
 
@@ -25,7 +26,39 @@ HAS_PURE = native.CORE is None or platform.machine() in IN_ORDER
 # No time decides about a test, nor do the characters hypothesis tabulates when it runs for the first time.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
+LONG = (
+    "*/stragglers/test_straggler_kills.py::*",
+    "*/faults/test_crash_steps.py::*-3?",
+    "*/faults/test_outage.py::test_an_outage_fills_the_journal_and_not_the_memory*",
+    "*/faults/test_readers.py::test_no_kill_of_either_at_any_moment*",
+    "*/faults/test_two_inserts.py::test_a_backlog_of_many_batches*",
+    "*/faults/test_withheld.py::*embedded*",
+    "*/bench/test_query.py::*",
+    "*/bench/test_runs.py::*",
+    "*/clickhouse/test_derivation.py::test_in_any_order*",
+    "*/clickhouse/test_derivation.py::test_whatever*",
+    "*/clickhouse/test_derivation.py::*embedded*",
+    "*/clickhouse/test_dropped.py::test_whatever*",
+    "*/clickhouse/test_end_to_end.py::test_a_writer_killed_at_random_moments*",
+    "*/clickhouse/test_profit.py::test_every_history*embedded*",
+    "*/clickhouse/test_profit_states.py::*embedded*",
+    "*/clickhouse/test_sums.py::test_a_moment_may_be_any*",
+    "*/clickhouse/test_sums.py::*embedded*",
+    "*/clickhouse/test_tools_questions.py::test_the_memory*",
+    "*/clickhouse/test_unique.py::test_in_any_order*in the database*",
+    "*/clickhouse/test_unique.py::*embedded*",
+)
+"""What `make test` leaves to `make long`: random histories once more on another engine or in another way, kills at a
+step for the third time or of a straggler, whole benchmarks."""
 IMPLEMENTATIONS = ["pure"] * HAS_PURE + ["native"] * (native.CORE is not None)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that take long, before any are chosen by their marks."""
+    for item in items:
+        if any(fnmatch(item.nodeid, each) for each in LONG):
+            item.add_marker("long")
 
 
 @pytest.fixture(autouse=True)
