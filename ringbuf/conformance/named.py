@@ -11,7 +11,6 @@ from typing import Any
 from ringbuf.errors import ConfigurationError
 from ringbuf.strategies import adapters
 from ringbuf.strategies.adapters.adapter import Adapter
-from ringbuf.strategies.adapters.stream import StreamAdapter
 
 _ROOM = adapters.__name__
 
@@ -82,7 +81,7 @@ def _classes(module: ModuleType) -> dict[str, Any]:
         and each.__module__ == module.__name__
         and issubclass(each, Adapter)
         and hasattr(each, "receive")
-        and each is not StreamAdapter
+        and not inspect.isabstract(each)
     }
 
 

@@ -6,10 +6,8 @@ https://www.onixs.biz/fix-dictionary/4.2/fields_by_tag.html; 851, 1057 and 2618 
 
 from typing import Final
 
-EXEC_TYPES: Final = {
+_BOTH: Final = {
     "0": "new",
-    "1": "fill",  # up to 4.2: a part
-    "2": "fill",  # up to 4.2: the rest
     "3": "done_for_day",
     "4": "canceled",
     "5": "replaced",
@@ -20,8 +18,15 @@ EXEC_TYPES: Final = {
     "A": "pending_new",
     "B": "calculated",
     "C": "expired",
-    "D": "restated",
     "E": "pending_replace",
+}
+"""What a report says happened, and the state after it, have the same code."""
+
+EXEC_TYPES: Final = {
+    **_BOTH,
+    "1": "fill",  # up to 4.2: a part
+    "2": "fill",  # up to 4.2: the rest
+    "D": "restated",
     "F": "fill",
     "G": "trade_correct",
     "H": "trade_cancel",
@@ -34,21 +39,10 @@ TRANSACTIONS: Final = {"1": "trade_cancel", "2": "trade_correct", "3": "order_st
 """ExecTransType (20), up to 4.2: it says what ExecType does not."""
 
 STATUSES: Final = {
-    "0": "new",
+    **_BOTH,
     "1": "partially_filled",
     "2": "filled",
-    "3": "done_for_day",
-    "4": "canceled",
-    "5": "replaced",
-    "6": "pending_cancel",
-    "7": "stopped",
-    "8": "rejected",
-    "9": "suspended",
-    "A": "pending_new",
-    "B": "calculated",
-    "C": "expired",
     "D": "new",  # accepted for bidding
-    "E": "pending_replace",
 }
 """OrdStatus (39)."""
 

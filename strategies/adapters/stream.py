@@ -1,5 +1,6 @@
 """What the adapters of venues' own private streams have in common: one call takes a message as it was received."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from typing import Any
 
@@ -8,7 +9,7 @@ from ringbuf.strategies.adapters.adapter import Adapter, Refused, Update
 from ringbuf.strategies.adapters.value import loaded
 
 
-class StreamAdapter(Adapter):
+class StreamAdapter(Adapter, ABC):
     """Takes the messages of a venue's private stream, as text, bytes or decoded JSON.
 
     What is no news of an order, fill or payment (answers to subscriptions, market data, balances) gives nothing.
@@ -27,6 +28,6 @@ class StreamAdapter(Adapter):
             message = attempt(message, loaded, message)  # what cannot be read is refused below
         return self.deliver(self.updates, message, **given)
 
+    @abstractmethod
     def updates(self, message: Any) -> Iterable[Update | Refused]:
         """What a message says; see the module of each venue."""
-        raise NotImplementedError

@@ -9,20 +9,11 @@ from ringbuf.journal.step import Step
 from ringbuf.launch.clickhouse_server import ClickHouse
 from tests.kept_profit import compare_through
 from tests.recorded import Recorded, check_derived, check_stored
+from tests.steps import OF_DERIVING, OF_DROPPING, OF_STRAGGLERS
 from tests.writer_process import QUICK, WriterProcess
 
-ELSEWHERE = {
-    Step.RECORD_QUARANTINED,
-    Step.SCHEMA_FELL_BEHIND,
-    Step.STRAGGLER_INTENDED,
-    Step.STRAGGLER_MOVED,
-    Step.SCHEMA_RETURNED,
-    Step.DROPPING_NOTED,
-    Step.RECORDS_DROPPED,
-    Step.LATE_NOTED,
-}
+ELSEWHERE = {Step.RECORD_QUARANTINED, Step.LATE_NOTED} | OF_STRAGGLERS | OF_DROPPING
 """Steps that need more than records coming in: test_quarantine.py, stragglers, test_keep_days.py."""
-
 
 ONCE = {
     Step.TABLE_ENSURED,
@@ -37,9 +28,6 @@ ONCE = {
     Step.TOTALS_REMOVED,
 }
 """Steps that a short run takes once, or of which each time is like the first."""
-LATER = {Step.TOTALS_WRITTEN, Step.TOTALS_REMOVED}
-"""Steps that come some seconds after the records: until then fewer of these come."""
-
 OF_PROFIT = {Step.BUCKETS_MARKED, Step.TOTALS_WRITTEN, Step.TOTALS_REMOVED}
 """Steps after which profit is compared, too."""
 
@@ -60,7 +48,7 @@ def test_a_writer_killed_at_this_step_neither_loses_nor_doubles(
     with WriterProcess(data_dir, *options).start(kill_at=(step, occurrence)) as writer:
         while writer.is_alive:
             for ring in rings:
-                ring.record(1 if step in LATER else 20)
+                ring.record(1 if step in OF_DERIVING else 20)  # all of them are derived before the test ends
             time.sleep(0.02)
         writer.wait_killed()
         for ring in rings:

@@ -9,22 +9,10 @@ from clickhouse_connect.driver.client import Client
 from ringbuf.journal.step import Step
 from tests.numbered import Numbered, stragglers, wait_behind, wait_caught_up
 from tests.recorded import Recorded, check_stored
+from tests.steps import OF_DERIVING, OF_DROPPING
 from tests.writer_process import WriterProcess
 
-ELSEWHERE = {
-    Step.RECORD_QUARANTINED,
-    Step.FILLS_DERIVED,
-    Step.BUCKETS_MARKED,
-    Step.LATE_NOTED,
-    Step.ROWS_DERIVED,
-    Step.SUMS_WRITTEN,
-    Step.SUMS_CLOSED,
-    Step.ORDERS_COPIED,
-    Step.TOTALS_WRITTEN,
-    Step.TOTALS_REMOVED,
-    Step.DROPPING_NOTED,
-    Step.RECORDS_DROPPED,
-}
+ELSEWHERE = {Step.RECORD_QUARANTINED} | OF_DERIVING | OF_DROPPING
 """Steps that have nothing to do with it: test_crash_steps.py, test_keep_days.py."""
 
 CASES = [

@@ -1,6 +1,7 @@
 """How a venue tells what happens: in the dialect of each, one message or several for each event."""
 
 import json
+from abc import ABC, abstractmethod
 from typing import Any, ClassVar, NamedTuple
 
 from ringbuf.strategies.adapters.fix import FixAdapter
@@ -25,7 +26,7 @@ class Told(NamedTuple):
     message: Message
 
 
-class Dialect:
+class Dialect(ABC):
     """How a venue tells.
 
     Attributes:
@@ -40,9 +41,9 @@ class Dialect:
     currency: ClassVar[str] = "USDT"
     abilities: ClassVar[Abilities]
 
+    @abstractmethod
     def tell(self, event: Event) -> list[Told]:
         """The messages of an event."""
-        raise NotImplementedError
 
     def client_id(self, order: Order) -> str:
         """The client id with which the strategy asked for an order."""

@@ -1,6 +1,7 @@
 """The conformance kit: its cases are right and can be told, and it finds what an adapter does wrong."""
 
 import random
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
@@ -95,14 +96,14 @@ def test_a_case_told_by_ccxt_is_right_however_it_arrives(case: Case) -> None:
     assert (found.check is None) == bool(kinds & UNTOLD_BY_CCXT)
 
 
-class Careless(Adapter):
+class Careless(Adapter, ABC):
     """Does what an adapter must not."""
 
     def receive(self, messages: Any) -> list[Any]:
         return self.deliver(self.read, messages)
 
-    def read(self, update: Any) -> Iterator[Update]:
-        raise NotImplementedError
+    @abstractmethod
+    def read(self, update: Any) -> Iterator[Update]: ...
 
 
 class LosesIds(Careless):
