@@ -7,6 +7,7 @@ it waits for holds up nobody but itself.
 """
 
 import asyncio
+import contextlib
 import functools
 import inspect
 import logging
@@ -114,7 +115,8 @@ class AsyncHandler(Handler):
         elif self._loop is running:
             self._start()
         else:
-            self._loop.call_soon_threadsafe(self._start)
+            with contextlib.suppress(RuntimeError):  # it was closed just now, and the delta waits for the next one
+                self._loop.call_soon_threadsafe(self._start)
         return True
 
     def _start(self) -> None:

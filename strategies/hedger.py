@@ -18,10 +18,11 @@ from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from typing import Any, Final, NamedTuple, TypeAlias
 
+from ringbuf.errors import ConfigurationError
 from ringbuf.record.enumerations import ExecType, OrderStatus, OrderType, Side
 from ringbuf.record.number import exact_number
 from ringbuf.record.timestamp import time_ns
-from ringbuf.strategies.delta import Delta, Update
+from ringbuf.strategies.delta import Delta
 from ringbuf.strategies.handlers import running_loop
 from ringbuf.strategies.orders import OrderPages
 from ringbuf.strategies.update_recorder import unrecorded
@@ -74,7 +75,8 @@ class Hedger:
         strategy: recorded with each hedge order.
         client_order_id: gives each hedge order an id that is never used again.
         price: the price of a hedge instrument now, None if it is not known. Without it the price of the maker's last
-            fill stands for it. It decides on the minimum notional, and is recorded as `arrival_price`.
+            fill stands for it. It decides on the minimum notional, and is recorded as `arrival_price`. If this or
+            `client_order_id` raises, what is due there is carried.
 
     Attributes:
         sent: orders that were given to `send`.
@@ -114,29 +116,34 @@ class Hedger:
 
     def flush(self) -> list[HedgeOrder]:
         """Send what is due now in all hedge instruments, as after a reject. Gives the orders."""
-        with self._lock:
-            keys = self.balances()
-            orders = [each for key in keys for each in self._request(self._pages.inventory.hedge_state(key))]
-        for each in orders:
-            self._give(each)
+        orders: list[HedgeOrder] = []
+        try:
+            with self._lock:
+                for key in self.balances():
+                    orders += self._request(self._pages.inventory.hedge_state(key))
+        finally:
+            self._give_all(orders)
         return orders
 
     def _follow(self, delta: Delta) -> None:
         """Hedge what an update made owed."""
-        with self._lock:
-            orders = []
-            for state in self._pages.inventory.touched_hedges():
-                self._check(state)
-                if state.newly_owed:
-                    orders += self._owe(state, delta.update)
-        for each in orders:
-            self._give(each)
+        orders: list[HedgeOrder] = []
+        try:
+            with self._lock:
+                for state in self._pages.inventory.touched_hedges():
+                    self._check(state)
+                    if state.newly_owed:
+                        orders += self._owe(state, delta)
+        finally:
+            self._give_all(orders)
 
-    def _owe(self, state: HedgeState, update: Update) -> list[HedgeOrder]:
-        price = exact_number(update, "last_price")
+    def _owe(self, state: HedgeState, delta: Delta) -> list[HedgeOrder]:
+        fields = unrecorded(delta.update)
+        if state.maker is None or state.maker.key[:3] != delta.page.key[:3]:  # a later update's, which is told next
+            return [] if fields is None else self._request(state)
+        price = exact_number(delta.update, "last_price")
         if price is not None:
             self._fill_prices[state.key] = price
-        fields = unrecorded(update)
         return [] if fields is None else self._request(state, time_ns(fields, "exchange_ns"))
 
     def _request(self, state: HedgeState, market_ns: int = 0) -> list[HedgeOrder]:
@@ -154,7 +161,11 @@ class Hedger:
         order = HedgeOrder(hedge, *hedge.instrument[:3], side, hedge.order_type, abs(quantity), *ids, known)
         update = self._update(order, ExecType.PENDING_NEW, OrderStatus.PENDING_NEW)
         update |= {"arrival_price": price, "hedge_ratio": hedge.ratio_of(maker.side), "market_ns": market_ns}
-        self._pages.apply(update)
+        if self._pages.apply(update) is None:
+            raise ConfigurationError(
+                f"{_shown(order)} was not sent: its request changed nothing, so nobody would know that it works",
+                "let client_order_id give ids that were never used",
+            )
         return [order]
 
     def _update(self, order: HedgeOrder, exec_type: ExecType, status: OrderStatus) -> dict[str, Any]:
@@ -172,6 +183,11 @@ class Hedger:
             "client_order_id": order.client_order_id,
             "link_id": order.link_id,
         }
+
+    def _give_all(self, orders: list[HedgeOrder]) -> None:
+        """Hand over the orders whose requests are recorded, also if the request of another one failed."""
+        for each in orders:
+            self._give(each)
 
     def _give(self, order: HedgeOrder) -> None:
         """Hand an order to the callback."""
@@ -206,9 +222,11 @@ class Hedger:
     async def _finish(self, order: HedgeOrder, result: Awaitable[object]) -> None:
         try:
             await result
-        except Exception:
+        except (Exception, asyncio.CancelledError) as error:
             self.failed += 1
             LOGGER.exception("%s may not have been sent; it counts as working until an update says more", _shown(order))
+            if isinstance(error, asyncio.CancelledError):
+                raise  # as when the loop ends
 
     def _check(self, state: HedgeState) -> None:
         if not state.balance.is_whole:

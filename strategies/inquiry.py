@@ -3,7 +3,7 @@
 import time
 from collections.abc import Collection, Generator, Iterator
 from datetime import timedelta
-from decimal import Decimal, localcontext
+from decimal import Decimal
 from functools import partial
 from typing import Any, Final
 
@@ -15,7 +15,7 @@ from ringbuf.strategies.orders import OrderPages
 from ringbuf.strategies.reconciliation_report import Difference, Doubt, Reconciliation
 from ringbuf.strategies.venue_queries import NO_SUCH_ORDER, Failure, Question, Update, VenueQueries
 from ringbuf.strategies.venues import open_orders
-from ringbuf.trading.number import EXACT, ZERO
+from ringbuf.trading.number import ZERO, Exactly
 from ringbuf.trading.order import Order
 from ringbuf.trading.order_state import OrderState
 from ringbuf.trading.report import Instrument, Report
@@ -172,7 +172,7 @@ class Inquiry:
     def _is_known(self, report: Report) -> bool:
         """Whether a report tells nothing that the ledger does not have."""
         ledger = self._pages.inventory.ledger
-        with self._pages.inventory.lock, localcontext(EXACT):
+        with self._pages.inventory.lock, Exactly():
             if report.is_funding:
                 return ledger.knows(report)
             if report.is_trade:

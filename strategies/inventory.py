@@ -70,7 +70,8 @@ class Inventory:
             among them counts as spot. Without this, no profit is known.
         hedges: tells for an order that has executed something how it is hedged, or None. It must answer the same for an
             order after a restart; once it has given a hedge, the order keeps that. If it raises, the order is not
-            hedged until it answers. A hedge order is one with a `link_id`; it is not hedged itself.
+            hedged until it answers. It is asked with the lock held, so it must not ask inventory or pages itself. A
+            hedge order is one with a `link_id`; it is not hedged itself.
 
     Attributes:
         ledger: the one state of orders and positions, which order pages share.

@@ -61,7 +61,8 @@ class OrderPages:
 
     def on_delta(self, function: F) -> F:
         """Let a function or coroutine function be told of each delta; returns it, so this may decorate it."""
-        self.handlers = [*self.handlers, handler_of(function)]
+        with self.inventory.lock:  # whoever tells may be putting slow ones last
+            self.handlers = [*self.handlers, handler_of(function)]
         return function
 
     def apply(self, update: Update) -> Delta | None:
@@ -128,7 +129,8 @@ class OrderPages:
                     continue
                 slow = [each for each in self.handlers if not each.give(delta)]
                 if slow:
-                    self.handlers = [each for each in self.handlers if each not in slow] + slow
+                    with self.inventory.lock:
+                        self.handlers = [each for each in self.handlers if each not in slow] + slow
         except BaseException:  # a handler was interrupted, as by Ctrl-C
             self._is_telling = False
             raise

@@ -265,6 +265,26 @@ class TestAsync:
         asyncio.run(run(3, 4))
         assert told.trades == ["t0", "t2", "t3", "t4"]  # the loop that ended cancelled what waited in it
 
+    def test_a_loop_that_is_closed_at_this_very_moment_raises_nothing(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        async def register() -> None:
+            pages.on_delta(note)
+
+        async def note(delta: Delta) -> None:
+            found.append(delta.update["trade_id"])
+
+        async def apply_last() -> None:
+            pages.apply(part(4))
+            await asyncio.sleep(0)
+
+        pages, found, loop = OrderPages(), list[str](), asyncio.new_event_loop()
+        loop.run_until_complete(register())
+        loop.close()
+        with monkeypatch.context() as patch:
+            patch.setattr(loop, "is_closed", lambda: False)  # as it said just before
+            apply_parts(pages, 4)
+        asyncio.run(apply_last())
+        assert found == ALL
+
     def test_another_thread_gives_deltas_to_the_loop_in_which_it_was_registered(self) -> None:
         pages, told = OrderPages(), Told()
         threads = set()

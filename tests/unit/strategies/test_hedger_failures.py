@@ -1,0 +1,81 @@
+"""What a hedger sends when a function that it was given fails, and what is not sent for good."""
+
+import asyncio
+from decimal import Decimal
+
+import pytest
+
+from ringbuf.strategies.hedger import Hedge, HedgeOrder, Hedger
+from ringbuf.strategies.inventory import Inventory, OrderState
+from ringbuf.strategies.orders import Delta, OrderPages
+from tests.unit.strategies.hedge_desk import MAKER, hedge
+
+ONE = {**MAKER, "exec_type": "fill", "side": "buy", "order_id": "m", "trade_id": "t1", "last_quantity": "2"}
+OTHER = {**ONE, "symbol": "N", "order_id": "n"}
+
+
+def hedged_apart(order: OrderState) -> Hedge:
+    """Each symbol has a hedge instrument of its own."""
+    return hedge(symbol=f"H{order.key.symbol}", minimum_notional="10")
+
+
+def test_what_can_be_sent_is_sent_when_the_price_of_another_instrument_cannot_be_told() -> None:
+    def price(of: Hedge) -> Decimal:
+        if of.symbol == "HN":
+            raise ConnectionError("no price")
+        return Decimal(100)
+
+    pages, orders = OrderPages(inventory=Inventory(hedges=hedged_apart)), list[HedgeOrder]()
+    for update in (ONE, OTHER):
+        pages.apply(update)
+    ids = iter("abc")
+    hedger = Hedger(pages, orders.append, strategy="s", client_order_id=lambda _: next(ids), price=price)
+    with pytest.raises(ConnectionError, match="no price"):
+        hedger.flush()
+    assert [(each.symbol, each.quantity) for each in orders] == [("HM", 2)]
+    left = {key.symbol: (each.working, float(each.balance)) for key, each in hedger.balances().items()}
+    assert left == {"HM": (Decimal(-2), 0), "HN": (Decimal(0), -2)}
+
+
+def test_an_order_whose_request_no_page_takes_is_not_sent(caplog: pytest.LogCaptureFixture) -> None:
+    pages, orders = OrderPages(inventory=Inventory(hedges=lambda order: hedge())), list[HedgeOrder]()
+    hedger = Hedger(pages, orders.append, strategy="s", client_order_id=lambda _: "")
+    pages.apply(ONE)
+    pages.apply({**ONE, "trade_id": "t2"})
+    (balance,) = hedger.balances().values()
+    assert (orders, float(balance.balance)) == ([], -4)
+    assert "its request changed nothing" in caplog.text
+
+
+def test_a_price_is_not_taken_from_the_fill_of_another_instrument() -> None:
+    pages, orders = OrderPages(inventory=Inventory(hedges=hedged_apart)), list[HedgeOrder]()
+
+    @pages.on_delta
+    def trade_at_once(delta: Delta) -> None:
+        if delta.page.key.symbol == "M":
+            pages.apply({**OTHER, "last_price": "1"})
+
+    ids = iter("abc")
+    Hedger(pages, orders.append, strategy="s", client_order_id=lambda _: next(ids))
+    pages.apply({**ONE, "last_price": "1000"})
+    assert {each.symbol: each.price for each in orders} == {"HM": Decimal(1000), "HN": None}
+
+
+def test_an_order_whose_sending_was_cancelled_is_counted_and_goes_on_to_work(caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        begun = asyncio.Event()
+
+        async def send(order: HedgeOrder) -> None:
+            begun.set()
+            await asyncio.Event().wait()
+
+        pages = OrderPages(inventory=Inventory(hedges=lambda order: hedge()))
+        hedgers.append(Hedger(pages, send, strategy="s", client_order_id=lambda _: "h"))
+        pages.apply(ONE)
+        await begun.wait()
+
+    hedgers: list[Hedger] = []
+    asyncio.run(main())  # its end cancels what is still under way
+    (balance,) = hedgers[0].balances().values()
+    assert (hedgers[0].failed, balance.working) == (1, Decimal(-2))
+    assert "hedge order h (sell 2 H) may not have been sent" in caplog.text
