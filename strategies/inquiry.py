@@ -10,11 +10,11 @@ from typing import Any, Final
 from ringbuf.errors import RecordError
 from ringbuf.record.enumerations import OrderStatus
 from ringbuf.record.number import exact_number
-from ringbuf.strategies.inferred_fill import inferred_fill, is_inferable
 from ringbuf.strategies.orders import OrderPages
 from ringbuf.strategies.reconciliation_report import Difference, Doubt, Reconciliation
 from ringbuf.strategies.venue_queries import NO_SUCH_ORDER, Failure, Question, Update, VenueQueries
 from ringbuf.strategies.venues import open_orders
+from ringbuf.trading.inferred_fill import inferred_fill, is_inferable
 from ringbuf.trading.number import ZERO, Exactly
 from ringbuf.trading.order import Order
 from ringbuf.trading.order_state import OrderState

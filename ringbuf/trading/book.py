@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 from ringbuf.trading.directory import ClientId, Directory, Found
 from ringbuf.trading.funding import Payment, Payments
-from ringbuf.trading.inferred import settle
+from ringbuf.trading.inferred_fill import settle
 from ringbuf.trading.order import Order
 from ringbuf.trading.rank import Rank
 from ringbuf.trading.report import Instrument, Report

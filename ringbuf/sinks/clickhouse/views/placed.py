@@ -21,7 +21,7 @@ def placed(table: str) -> str:
     - is_fill: whether it is a fill that `fills` shows; identity: what tells the fill from others; is_kept: whether it
       tells itself all that is known of it, and is no copy that lacks order, side or price
     - is_first_fill: whether it is the first report of a fill that counts, or would if the venue had not taken it back
-    - inferred_quantity: of the first report of an inferred fill, what it counts for (`ringbuf.trading.inferred`)
+    - inferred_quantity: of the first report of an inferred fill, what it counts for (`ringbuf.trading.inferred_fill`)
     - traded_side, price_now, quantity_now, fill_price_text, fill_quantity_text, last_price_now, last_quantity_now: of
       the fill as the venue corrected it
     """

@@ -1,19 +1,45 @@
-"""The fill that is inferred where a venue tells an order's total and not all of its fills."""
+"""Inferred fills: told by nobody, concluded from what a venue says that an order executed in all.
+
+An inferred fill brings its order up to a total. It counts for what the order's other fills do not account for up to
+there, so it gives way to the real ones as they come, whatever their number and order, and counts nothing once they are
+all there. Never more than its own quantity counts. What the venue took back of a fill is no reason to count it again:
+fills account for what they were reported with.
+
+One that names no order, or tells no total, counts as any fill does: nothing says what would replace it.
+"""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from hashlib import blake2b
 from typing import Any, Final
 
 from ringbuf.record.attempt import attempt
 from ringbuf.record.number import exact_number
-from ringbuf.trading.number import EXACT
+from ringbuf.trading.number import EXACT, ZERO
 from ringbuf.trading.order import Order
 from ringbuf.trading.order_state import OrderState
+from ringbuf.trading.trade import Fill
 
 _TAKEN_OVER: Final = ("strategy", "user", "exchange_ns", "quantity_unit")
 _LONGEST: Final = 64
+
+
+def settle(order: Order) -> Sequence[Fill]:
+    """Let the inferred fills of an order count for what its other fills do not account for; gives the inferred ones."""
+    inferred: list[Fill] = []
+    reached = ZERO
+    for each in order.fills:
+        if isinstance(each, Fill) and each.reach is not None:
+            inferred.append(each)
+        else:
+            reached += each.counted if each.changed is None else each.reported
+    inferred.sort(key=lambda each: (each.reach, each.moment.arrival))
+    for each in inferred:
+        if each.most and each.reach is not None:  # else it was cancelled, or is a copy
+            each.stand_for(min(each.most, max(each.reach - reached, ZERO)))
+            reached = max(reached, each.reach)
+    return inferred
 
 
 def is_inferable(order: Order, page: OrderState) -> bool:
@@ -26,7 +52,7 @@ def is_inferable(order: Order, page: OrderState) -> bool:
 
 
 def inferred_fill(page: OrderState, told: Mapping[str, Any]) -> dict[str, Any]:
-    """An update that brings an order up to its total; see `ringbuf.trading.inferred`.
+    """An update that brings an order up to its total.
 
     Its id follows from order and total alone, so whoever infers it once more makes the same. The price is not known,
     unless all of the order is inferred and the venue told an average.
