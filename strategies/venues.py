@@ -13,6 +13,11 @@ from ringbuf.errors import ConfigurationError
 from ringbuf.strategies.id_format import ALPHANUMERIC, IdFormat, Kind
 
 _DASHED: Final = f"{ALPHANUMERIC}-_"
+_BINANCE: Final = ("binance", "binance-spot", "binanceus")
+_BINANCE_FUTURES: Final = ("binance-futures", "binanceusdm", "binancecoinm")
+_BYBIT: Final = ("bybit", "bybit-spot")
+_OKX: Final = ("okx", "okex", "myokx")
+_GATE: Final = ("gate", "gateio", "gate.io")
 
 
 def _text(length: int, source: str, alphabet: str = _DASHED, prefix: str = "") -> IdFormat:
@@ -20,24 +25,18 @@ def _text(length: int, source: str, alphabet: str = _DASHED, prefix: str = "") -
 
 
 _FORMATS: Final[dict[tuple[str, ...], IdFormat]] = {
-    ("binance", "binance-spot", "binanceus"): _text(
-        36, "https://developers.binance.com/docs/binance-spot-api-docs/errors"
-    ),
-    ("binance-futures", "binanceusdm", "binancecoinm"): _text(
+    _BINANCE: _text(36, "https://developers.binance.com/docs/binance-spot-api-docs/errors"),
+    _BINANCE_FUTURES: _text(
         36,
         "https://developers.binance.com/docs/derivatives/usds-margined-futures/trade/rest-api/New-Order",
         f"{ALPHANUMERIC}.:/_-",
     ),
-    ("bybit", "bybit-spot"): _text(36, "https://bybit-exchange.github.io/docs/v5/order/create-order"),
-    ("okx", "okex", "myokx"): _text(
-        32, "https://www.okx.com/docs-v5/en/#order-book-trading-trade-post-place-order", ALPHANUMERIC
-    ),
+    _BYBIT: _text(36, "https://bybit-exchange.github.io/docs/v5/order/create-order"),
+    _OKX: _text(32, "https://www.okx.com/docs-v5/en/#order-book-trading-trade-post-place-order", ALPHANUMERIC),
     ("deribit",): _text(64, "https://docs.deribit.com/api-reference/trading/private-buy"),
     ("kraken",): _text(18, "https://docs.kraken.com/api/docs/guides/spot-clordid"),
     ("krakenfutures", "kraken-futures"): _text(100, "https://docs.kraken.com/api/docs/futures-api/trading/send-order"),
-    ("gate", "gateio", "gate.io"): _text(
-        30, "https://www.gate.com/docs/developers/apiv4/en/#create-an-order", f"{_DASHED}.", "t-"
-    ),
+    _GATE: _text(30, "https://www.gate.com/docs/developers/apiv4/en/#create-an-order", f"{_DASHED}.", "t-"),
     ("hyperliquid",): IdFormat(
         Kind.HEX_128,
         source="https://hyperliquid.gitbook.io/hyperliquid-docs/for-developers/api/exchange-endpoint#place-an-order",
@@ -124,25 +123,25 @@ class OpenOrders(NamedTuple):
 
 
 _OPEN: Final[dict[tuple[str, ...], OpenOrders]] = {
-    ("binance", "binance-spot", "binanceus"): OpenOrders(
+    _BINANCE: OpenOrders(
         True,
         timedelta(days=90),
         "GET /api/v3/openOrders",
         "https://developers.binance.com/docs/binance-spot-api-docs/errors#-2026-order_archived",
     ),
-    ("binance-futures", "binanceusdm", "binancecoinm"): OpenOrders(
+    _BINANCE_FUTURES: OpenOrders(
         True,
         timedelta(days=3),
         "GET /fapi/v1/openOrders and /fapi/v1/openAlgoOrders (conditional orders)",
         "https://developers.binance.com/docs/derivatives/coin-margined-futures/trade/Query-Order",
     ),
-    ("bybit", "bybit-spot"): OpenOrders(
+    _BYBIT: OpenOrders(
         True,
         timedelta(hours=24),
         "GET /v5/order/realtime for each category, all pages",
         "https://bybit-exchange.github.io/docs/v5/order/order-list",
     ),
-    ("okx", "okex", "myokx"): OpenOrders(
+    _OKX: OpenOrders(
         True,
         timedelta(hours=2),
         "GET /api/v5/trade/orders-pending and orders-algo-pending, all pages",
@@ -169,7 +168,7 @@ _OPEN: Final[dict[tuple[str, ...], OpenOrders]] = {
     ("bitfinex",): OpenOrders(
         True, None, "POST /v2/auth/r/orders", "https://docs.bitfinex.com/reference/rest-auth-retrieve-orders"
     ),
-    ("gate", "gateio", "gate.io"): OpenOrders(
+    _GATE: OpenOrders(
         True,
         None,
         "GET /spot/open_orders or /futures/{settle}/orders, all pages, and the price-triggered orders",
