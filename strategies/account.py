@@ -23,7 +23,8 @@ from typing import Final, NamedTuple, TypeAlias
 from ringbuf.errors import ConfigurationError
 from ringbuf.strategies.delta import Delta
 from ringbuf.strategies.orders import OrderPages
-from ringbuf.trading.held_quantity import NOTHING, Held, HeldQuantity, exact_decimal
+from ringbuf.trading.held_quantity import Held, HeldQuantity, exact_decimal
+from ringbuf.trading.number import NOTHING
 from ringbuf.trading.position import Position
 from ringbuf.trading.report import Instrument
 

@@ -7,11 +7,10 @@ from typing import Final, NamedTuple
 
 from ringbuf.errors import ConfigurationError
 from ringbuf.record.enumerations import OrderType, Side
-from ringbuf.trading.number import EXACT, ZERO, is_countable
+from ringbuf.trading.number import EXACT, NOTHING, ZERO, is_countable
 from ringbuf.trading.order_state import OrderState
 from ringbuf.trading.report import Instrument
 
-NOTHING: Final = Fraction(0)
 SIGNS: Final = {Side.BUY: 1, Side.SELL: -1, Side.UNKNOWN: 0}
 OTHER: Final = {Side.BUY: Side.SELL, Side.SELL: Side.BUY, Side.UNKNOWN: Side.UNKNOWN}
 

@@ -11,8 +11,8 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import NamedTuple, TypeAlias
 
-from ringbuf.trading.hedge import NOTHING, SIGNS, Hedge, HedgeBalance, HedgeEntry
-from ringbuf.trading.number import ZERO
+from ringbuf.trading.hedge import SIGNS, Hedge, HedgeBalance, HedgeEntry
+from ringbuf.trading.number import NOTHING, ZERO
 from ringbuf.trading.order import Order
 from ringbuf.trading.order_state import OrderState
 from ringbuf.trading.report import Instrument

@@ -12,9 +12,9 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Final, NamedTuple
 
+from ringbuf.trading.number import NOTHING
 from ringbuf.trading.profit import decimal_of
 
-NOTHING: Final = Fraction(0)
 MOST_PENDING: Final = 1_000
 """So many pending changes are told apart; of more, the first ones become one."""
 

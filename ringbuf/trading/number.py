@@ -1,12 +1,15 @@
 """Which numbers are summed, exactly."""
 
 from decimal import Context, Decimal, getcontext, setcontext
+from fractions import Fraction
 from functools import lru_cache
 from typing import Final
 
 EXACT: Final = Context(prec=1_000, traps=[])
 """Digits enough for any sum of countable numbers."""
 ZERO: Final = Decimal(0)
+NOTHING: Final = Fraction(0)
+"""Zero where figures are fractions."""
 LEAST: Final = 1e-21
 MOST: Final = 1e21
 """A number that is summed is zero or from `LEAST` to below `MOST`, whatever its sign."""

@@ -36,11 +36,10 @@ from typing import Final, NamedTuple, TypeAlias
 from ringbuf.errors import RecordError
 from ringbuf.record.enumerations import ContractKind
 from ringbuf.trading.contract import Contract
-from ringbuf.trading.number import EXACT, ZERO, is_countable, quote_of
+from ringbuf.trading.number import EXACT, NOTHING, ZERO, is_countable, quote_of
 
 DECIMALS: Final = 60
 LARGEST_DENOMINATOR: Final = 10**DECIMALS
-NOTHING: Final = Fraction(0)
 _HALF: Final = Fraction(1, 2)
 _NONE: Final = (0, 1)
 
