@@ -66,6 +66,7 @@ class ClientOrderIds:
         self._host = host
         self._strategy = strategy
         self._numbers = ProcessNumbers(directory, host)
+        self._hosts = {host: self._numbers}
         self._lock = threading.RLock()
         self._block = self._claim()
 
@@ -95,7 +96,9 @@ class ClientOrderIds:
         if core is None:
             return None
         layout = self.format.layout
-        numbers = ProcessNumbers(self._numbers.path.parent, core.host)
+        numbers = self._hosts.get(core.host)
+        if numbers is None:
+            numbers = self._hosts[core.host] = ProcessNumbers(self._numbers.path.parent, core.host)
         sequence = core.process << layout.counter_bits | core.counter
         return ClientOrderId(numbers.strategy(core.process, layout.processes), *core, sequence)
 

@@ -32,6 +32,7 @@ class ProcessNumbers:
 
     def __init__(self, directory: str | os.PathLike[str], host: int) -> None:
         self.path = Path(directory) / f"process-numbers-{host}.csv"
+        self._known: tuple[tuple[int, ...], dict[int, str]] = ((), {})
 
     def claim(self, strategy: str) -> int:
         """A number that no other process has had, noted with the strategy's name; on disk when this returns.
@@ -61,14 +62,18 @@ class ProcessNumbers:
         Raises:
             ConfigurationError: the file cannot be read.
         """
+        known = self._known
         try:
-            content = self.path.read_bytes()
+            found = self.path.stat()
+            version = found.st_size, found.st_mtime_ns, modulus
+            if known[0] != version:  # reading it for each of many ids would take long
+                names = {claimed % modulus: name for claimed, name in _claims(self.path.read_bytes())}
+                self._known = known = version, names
         except FileNotFoundError:
             return None
         except OSError as error:
             raise self._unusable(error) from error
-        claims = _claims(content)
-        return next((name for claimed, name in reversed(claims) if claimed % modulus == number % modulus), None)
+        return known[1].get(number % modulus)
 
     def _append(self, file: int, strategy: str) -> int:
         content = b"".join(iter(lambda: os.read(file, 1 << 20), b""))
