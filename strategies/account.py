@@ -21,10 +21,11 @@ from fractions import Fraction
 from typing import Final, NamedTuple, TypeAlias
 
 from ringbuf.errors import ConfigurationError
+from ringbuf.strategies.bound_recorder import Number
 from ringbuf.strategies.delta import Delta
 from ringbuf.strategies.orders import OrderPages
 from ringbuf.trading.held_quantity import Held, HeldQuantity, exact_decimal
-from ringbuf.trading.number import NOTHING
+from ringbuf.trading.number import NOTHING, quantity_of
 from ringbuf.trading.position import Position
 from ringbuf.trading.report import Instrument
 
@@ -46,10 +47,13 @@ TRANSFERS: Final = 10_000
 
 
 class BalanceUpdate(NamedTuple):
-    """What the venue tells of one currency's wallet; `exchange_ns` is 0 if it tells no time."""
+    """What the venue tells of one currency's wallet; `exchange_ns` is 0 if it tells no time.
+
+    Quantities are numbers or their text, as the venue sends them; also those of the other events.
+    """
 
     currency: str
-    quantity: Decimal
+    quantity: Number
     exchange_ns: int = 0
 
 
@@ -57,7 +61,7 @@ class PositionUpdate(NamedTuple):
     """What the venue tells of one position, signed; `position_side` is `long` or `short` in hedge mode."""
 
     symbol: str
-    quantity: Decimal
+    quantity: Number
     exchange_ns: int = 0
     position_side: str = ""
 
@@ -66,7 +70,7 @@ class Transfer(NamedTuple):
     """A deposit, or with a minus a withdrawal. One that is told again with its id counts once."""
 
     currency: str
-    amount: Decimal
+    amount: Number
     transfer_id: str
     exchange_ns: int = 0
 
@@ -81,8 +85,8 @@ class Snapshot(NamedTuple):
     """
 
     asked_ns: int
-    balances: Mapping[str, Decimal] | None = None
-    positions: Mapping[tuple[str, str], Decimal] | None = None
+    balances: Mapping[str, Number] | None = None
+    positions: Mapping[tuple[str, str], Number] | None = None
     exchange_ns: int = 0
 
 
@@ -172,7 +176,11 @@ class Account:
             return _read(self._of(currency))
 
     def apply(self, event: Event) -> bool:
-        """Take what the venue tells; False if it is refused, because it is a copy or older than what was told."""
+        """Take what the venue tells; False if it is refused, because it is a copy or older than what was told.
+
+        Raises:
+            RecordError: a quantity is no number. Then nothing has changed.
+        """
         with self._lock:
             self._follow_all()  # what we know ourselves was heard before
             is_news = self._take(event)
@@ -255,10 +263,10 @@ class Account:
         now_ns = self._clock()
         match event:
             case BalanceUpdate():
-                return self._of(event.currency).tell(Fraction(event.quantity), event.exchange_ns, now_ns)
+                return self._of(event.currency).tell(_exactly(event.quantity), event.exchange_ns, now_ns)
             case PositionUpdate():
                 key = event.symbol, event.position_side
-                return self._of(key).tell(Fraction(event.quantity), event.exchange_ns, now_ns)
+                return self._of(key).tell(_exactly(event.quantity), event.exchange_ns, now_ns)
             case Transfer():
                 return self._transfer(event, now_ns)
             case Snapshot():
@@ -267,23 +275,24 @@ class Account:
     def _transfer(self, event: Transfer, now_ns: int) -> bool:
         if event.transfer_id in self._transfers:
             return False
+        amount = _exactly(event.amount)
         self._transfers[event.transfer_id] = None
         if len(self._transfers) > TRANSFERS:
             self._transfers.popitem(last=False)
-        amount = Fraction(event.amount)
         self._transferred[event.currency] = self._transferred.get(event.currency, NOTHING) + amount
         self._of(event.currency).change(amount, event.exchange_ns, now_ns)
         return True
 
     def _replace(self, answer: Snapshot) -> bool:
+        told: dict[bool, dict[_Key, Fraction]] = {}
+        for is_wallet, given in ((True, answer.balances), (False, answer.positions)):
+            if given is not None:
+                told[is_wallet] = {key: _exactly(quantity) for key, quantity in given.items()}
         is_news = False
-        for is_wallet, told in ((True, answer.balances), (False, answer.positions)):
-            if told is None:
-                continue
+        for is_wallet, quantities in told.items():
             known = {key for key in self._held if isinstance(key, str) == is_wallet}
-            quantities: dict[_Key, Decimal] = dict(told.items())
             for key in known | quantities.keys():
-                quantity = Fraction(quantities.get(key, Decimal(0)))
+                quantity = quantities.get(key, NOTHING)
                 is_news |= self._of(key).resynchronise(quantity, answer.exchange_ns, answer.asked_ns)
             self._answers[is_wallet] = answer
         return is_news
@@ -334,6 +343,10 @@ class Account:
             if abs(held.external - self._reported.get(key, NOTHING)) > self._rounding:
                 LOGGER.warning(text, key, self._names, float(held.external))
             self._reported[key] = held.external
+
+
+def _exactly(number: Number) -> Fraction:
+    return Fraction(quantity_of(number))
 
 
 def _read(quantity: HeldQuantity) -> Held:

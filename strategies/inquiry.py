@@ -9,13 +9,12 @@ from typing import Any, Final
 
 from ringbuf.errors import RecordError
 from ringbuf.record.enumerations import OrderStatus
-from ringbuf.record.number import exact_number
 from ringbuf.strategies.orders import OrderPages
 from ringbuf.strategies.reconciliation_report import Difference, Doubt, Reconciliation
 from ringbuf.strategies.venue_queries import NO_SUCH_ORDER, Failure, Question, Update, VenueQueries
 from ringbuf.strategies.venues import open_orders
 from ringbuf.trading.inferred_fill import inferred_fill, is_inferable
-from ringbuf.trading.number import ZERO, Exactly
+from ringbuf.trading.number import ZERO, Exactly, quantity_of
 from ringbuf.trading.order import Order
 from ringbuf.trading.order_state import OrderState
 from ringbuf.trading.report import Instrument, Report
@@ -109,7 +108,7 @@ class Inquiry:
             if before == self._positions():
                 break
         try:
-            theirs = {self._instrument(key): _number(value) for key, value in answer.items()}
+            theirs = {self._instrument(key): quantity_of(value) for key, value in answer.items()}
         except RecordError as error:
             return self._without_positions(Failure("positions", str(error)))
         for key in sorted(before.keys() | theirs.keys()):
@@ -337,10 +336,3 @@ def _says_the_same(report: Report, order: Order, page: OrderState) -> bool:
         and report.order_id in ("", page.order_id)
         and (not report.client_order_id or report.client_order_id in (page.client_order_id, *order.names))
     )
-
-
-def _number(value: Any) -> Decimal:
-    found = exact_number({"venue_position": value}, "venue_position")
-    if found is None:
-        raise RecordError(f"{value!r} is no quantity of a position", "give numbers, zero for none")
-    return found

@@ -3,7 +3,11 @@
 from decimal import Context, Decimal, getcontext, setcontext
 from fractions import Fraction
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
+
+from ringbuf.errors import RecordError
+from ringbuf.record.number import exact_number
+from ringbuf.record.value import shown
 
 EXACT: Final = Context(prec=1_000, traps=[])
 """Digits enough for any sum of countable numbers."""
@@ -37,6 +41,18 @@ class Exactly:
 
     def __exit__(self, *_: object) -> None:
         setcontext(self._before)
+
+
+def quantity_of(value: Any) -> Decimal:
+    """What a venue tells that is held, exactly, from any usual number or its text.
+
+    Raises:
+        RecordError: it is no number.
+    """
+    found = exact_number({"venue_position": value}, "venue_position")
+    if found is None:
+        raise RecordError(f"{shown(value)} is no quantity that can be held", "give numbers, zero for none")
+    return found
 
 
 @lru_cache(KEPT)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ringbuf.errors import ConfigurationError
+from ringbuf.errors import ConfigurationError, RecordError
 from ringbuf.strategies.account import (
     Account,
     BalanceUpdate,
@@ -106,6 +106,27 @@ def test_what_is_older_than_what_was_told_is_refused_and_so_is_a_transfer_that_w
     assert desk.account.apply(Transfer("USDT", Decimal(1), "w-1"))
     assert not desk.account.apply(Transfer("USDT", Decimal(1), "w-1"))
     assert (desk.held(), desk.account.refused) == ((0, 0, True), 2)
+
+
+@pytest.mark.parametrize("told", [0.4, "0.4", Decimal("0.4")])
+def test_a_quantity_counts_as_its_decimal_text_whatever_kind_of_number_a_library_gives(told: Any) -> None:
+    desk = begun()
+    desk.fill("0.4", 1)
+    assert desk.account.apply(PositionUpdate("S", told, AT + 1))
+    assert (desk.account.position("S").pending, desk.account.position("S").stale) == (0, "")
+    desk.answer(positions={("S", ""): told}, exchange_ns=AT + 2)
+    assert desk.account.position("S").told == Decimal("0.4")
+
+
+def test_what_is_no_number_is_refused_and_nothing_has_changed() -> None:
+    desk = begun()
+    before = desk.account.position("S")
+    snapshot = Snapshot(desk.account.asking(), {"USDT": 1}, {("S", ""): 2, ("T", ""): "many"}, AT + 9)
+    for event in (PositionUpdate("S", float("nan"), AT + 9), Transfer("USDT", "much", "t1"), snapshot):
+        with pytest.raises(RecordError):
+            desk.account.apply(event)
+    assert (desk.account.position("S"), desk.account.balance("USDT").told) == (before, 1000)
+    assert desk.account.apply(Transfer("USDT", "5", "t1"))
 
 
 def test_of_a_venue_that_tells_no_positions_any_more_memory_is_bounded() -> None:
