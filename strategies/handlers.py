@@ -2,8 +2,8 @@
 
 Each gets all deltas, one after another, in the order in which they were applied. What one raises is logged and counted,
 and the others do not notice. A plain function runs in a thread that applies updates, so it should be quick: one that is
-slow is logged and counted, and the others come before it from then on. A coroutine function runs in the event loop, and what
-it waits for holds up nobody but itself.
+slow is logged and counted, and the others come before it from then on. A coroutine function runs in the event loop, and
+what it waits for holds up nobody but itself.
 """
 
 import asyncio

@@ -242,13 +242,17 @@ def read_instruments(path: str | os.PathLike[str]) -> dict[tuple[str, str], Cont
 
 
 def _never_raising(hedge_of: HedgeOf) -> HedgeOf:
-    """The same, but an order of which it raises has no hedge."""
+    """The same, but an order of which it raises, or gives what is no hedge, has none."""
 
     def answer(order: OrderState) -> Hedge | None:
         try:
-            return hedge_of(order)
+            found: object = hedge_of(order)
         except Exception:
             LOGGER.exception("hedges raised for order %s: it is not hedged until it answers", order.order_id)
             return None
+        if found is None or isinstance(found, Hedge):
+            return found
+        LOGGER.error("hedges gave %s for order %s, which is not hedged: give a Hedge or None", found, order.order_id)
+        return None
 
     return answer

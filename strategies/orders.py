@@ -61,8 +61,9 @@ class OrderPages:
 
     def on_delta(self, function: F) -> F:
         """Let a function or coroutine function be told of each delta; returns it, so this may decorate it."""
+        handler = handler_of(function)
         with self.inventory.lock:  # whoever tells may be putting slow ones last
-            self.handlers = [*self.handlers, handler_of(function)]
+            self.handlers = [*self.handlers, handler]
         return function
 
     def apply(self, update: Update) -> Delta | None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -59,6 +60,17 @@ def test_a_price_is_not_taken_from_the_fill_of_another_instrument() -> None:
     Hedger(pages, orders.append, strategy="s", client_order_id=lambda _: next(ids))
     pages.apply({**ONE, "last_price": "1000"})
     assert {each.symbol: each.price for each in orders} == {"HM": Decimal(1000), "HN": None}
+
+
+def test_what_is_no_hedge_leaves_its_order_unhedged_and_the_position_right(caplog: pytest.LogCaptureFixture) -> None:
+    def hedges(order: OrderState) -> Any:
+        return "BTCUSDT"
+
+    pages, orders = OrderPages(inventory=Inventory(hedges=hedges)), list[HedgeOrder]()
+    Hedger(pages, orders.append, strategy="s", client_order_id=lambda _: "h")
+    pages.apply(ONE)
+    assert (orders, [each.quantity for each in pages.inventory.positions().values()]) == ([], [2])
+    assert "hedges gave BTCUSDT for order m" in caplog.text
 
 
 def test_an_order_whose_sending_was_cancelled_is_counted_and_goes_on_to_work(caplog: pytest.LogCaptureFixture) -> None:
