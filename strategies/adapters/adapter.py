@@ -63,7 +63,7 @@ class Adapter:
         Args:
             read: what a message says: its updates, and of it what cannot be kept. It raises a `RecordError` if that is
                 all of it; the error's hint is the kind.
-            messages: one that is a mapping, or any number of them.
+            messages: one that is a mapping, a text or a named tuple, or any number of them.
             given: fields of each update that does not tell its own, as `origin` or `symbol`.
 
         Returns:
@@ -94,7 +94,8 @@ class Adapter:
             LOGGER.warning("%s/%s: %s; logged once, counted and listed by the adapter", exchange, account, refused.why)
 
     def _each(self, messages: Any) -> list[Any]:
-        if isinstance(messages, Mapping | str | bytes) or not isinstance(messages, Iterable):
+        is_one = isinstance(messages, Mapping | str | bytes | bytearray) or hasattr(type(messages), "_asdict")
+        if is_one or not isinstance(messages, Iterable):
             return [messages]
         found: list[Any] = []
         with self._refusing(messages):

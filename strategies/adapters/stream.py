@@ -24,7 +24,7 @@ class StreamAdapter(Adapter, ABC):
         Returns:
             What the target returned and is not None: the deltas, if it is an `OrderPages`.
         """
-        if isinstance(message, str | bytes) and message[:1] in ("[", b"["):
+        if isinstance(message, str | bytes | bytearray) and message[:1] in ("[", b"["):
             message = attempt(message, loaded, message)  # what cannot be read is refused below
         return self.deliver(self.updates, message, **given)
 

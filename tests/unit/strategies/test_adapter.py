@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -55,6 +55,17 @@ def test_one_message_may_come_without_a_list() -> None:
     target = Updates()
     adapter(target).deliver(read, {"statuses": ["new"]})
     assert len(target.taken) == 1
+
+
+class Told(NamedTuple):
+    status: str
+
+
+@pytest.mark.parametrize("message", [b"text", bytearray(b"text"), Told("new")])
+def test_bytes_and_a_named_tuple_are_one_message(message: Any) -> None:
+    target = Updates()
+    adapter(target).deliver(lambda each: [{"order_status": "new", "symbol": "X", "text": each}], message)
+    assert [each["text"] for each in target.taken] == [message]
 
 
 def broken() -> Iterator[Any]:
