@@ -102,7 +102,7 @@ def read_mapping(path: Path) -> FieldMapping:
     """
     try:
         return FieldMapping(**tomllib.loads(path.read_text()))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, TypeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, TypeError, AttributeError) as error:
         raise ConfigurationError(
             f"{path} is no mapping: {error}", "give tables `fields`, `words`, `constants`, and `times`"
         ) from error

@@ -1,14 +1,14 @@
 """Messages played through an adapter."""
 
 import inspect
+import math
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from ringbuf.conformance.ending import Ending
 from ringbuf.errors import ConfigurationError
-from ringbuf.record.execution import Flag
-from ringbuf.record.fields import BY_NAME
+from ringbuf.record.execution import ExecType, Flag
 from ringbuf.record.salvage import salvage
 from ringbuf.record.value import shown
 from ringbuf.strategies.adapters.adapter import Adapter, Refused, Target, Update
@@ -140,15 +140,16 @@ class _Rules:
 
 
 def _flags(update: Update) -> Flag:
-    flags = salvage(update)[1]
-    is_fill = update.get("exec_type") in ("fill", "trade")
-    if is_fill and not all(update.get(each) for each in ("side", "last_price", "last_quantity")):
+    """The flags of its record, as `BoundRecorder.order` sets them."""
+    stored, flags = salvage(update)
+    numbers = (stored.get(each, math.nan) for each in ("last_price", "last_quantity"))
+    if stored.get("exec_type") == ExecType.FILL and not (stored.get("side") and all(map(math.isfinite, numbers))):
         flags |= Flag.REQUIRED_MISSING
     return flags
 
 
 def _notes(update: Update) -> list[str]:
-    """What the text says of values that no field has: after one of our words, or the name of their field."""
+    """What the text says of values that no field has."""
     text = update.get("text")
     parts = text.split("; ") if isinstance(text, str) else []
-    return [each for each in parts if each.startswith((UNREADABLE, CONTRADICTION)) or each.partition(" ")[0] in BY_NAME]
+    return [each for each in parts if each.startswith((UNREADABLE, CONTRADICTION))]

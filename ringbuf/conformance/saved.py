@@ -88,6 +88,6 @@ def _rows(text: str, name: str) -> Iterator[Saved]:
 
 
 def _lines(text: str) -> Iterator[tuple[int, str]]:
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):  # `splitlines` would split JSON at U+2028, too
         if line.strip():
             yield number, line

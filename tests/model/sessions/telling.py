@@ -32,7 +32,6 @@ class Dialect(ABC):
     Attributes:
         adapter: takes its messages.
         currency: of fees.
-        base: order ids are numbers from here on.
     """
 
     adapter: ClassVar[type[StreamAdapter] | type[FixAdapter]]

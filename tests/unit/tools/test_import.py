@@ -27,7 +27,7 @@ B = "buy"
 """
 OWN = """
 def updates(message):
-    return [{"symbol": "X", "order_id": message["id"], "text": "side 'up'"}]
+    return [{"symbol": "X", "order_id": message["id"], "text": "price too low; unreadable: side up"}]
 """
 
 
@@ -111,7 +111,20 @@ def test_a_function_of_ones_own_is_found_beside_the_file() -> None:
     Path("mine.py").write_text(OWN)
     found = checked('{"id": "7"}', "--adapter", "mine:updates", "--account", "A7")
     assert [(each["account"], each["order"]) for each in found["orders"]] == [("A7", "7")]
-    assert [each["what"] for each in found["flagged"]] == ["side 'up'"]
+    assert [each["what"] for each in found["flagged"]] == ["unreadable: side up"]
+
+
+def test_only_the_end_of_a_line_ends_a_message() -> None:
+    content = json.dumps(order(info={"note": "a\u2028b\x85"}), ensure_ascii=False) + "\n" + lines({"status": "open"})
+    found = checked(content, "--adapter", "ccxt", code=1)
+    assert [each["number"] for each in found["refused"]] == [2]
+
+
+@pytest.mark.parametrize("table", ["fields = 'oid'", "times = 5\n[fields]\noid = 'order_id'", "[fields]\noid = 5"])
+def test_what_is_no_mapping_is_an_error(table: str) -> None:
+    Path("mapping.toml").write_text(table)
+    printed = run("--check", "-", "--adapter", "mapping", "--mapping", "mapping.toml", code=2, stdin="{}")
+    assert "mapping.toml is no mapping" in printed
 
 
 def test_messages_come_from_stdin_too() -> None:
