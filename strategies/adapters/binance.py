@@ -13,34 +13,12 @@ Spot and futures spell their symbols alike, so give their adapters two exchanges
 from collections.abc import Mapping
 from typing import Any, Final
 
+from ringbuf.strategies.adapters import binance_words, value
 from ringbuf.strategies.adapters.adapter import Update
 from ringbuf.strategies.adapters.binance_answer import answered
-from ringbuf.strategies.adapters.binance_words import (
-    FUTURES_ORDER_TYPES,
-    ORDER_TYPES,
-    POSITION_SIDES,
-    SIDES,
-    STATUSES,
-    TIMES_IN_FORCE,
-    quantity_unit,
-)
 from ringbuf.strategies.adapters.message import plain
 from ringbuf.strategies.adapters.stream import StreamAdapter
-from ringbuf.strategies.adapters.value import (
-    decimal,
-    decoded,
-    finished,
-    identity,
-    is_positive,
-    liquidity,
-    positive,
-    rows,
-    sequence,
-    text,
-    time_ns,
-    told,
-    word,
-)
+from ringbuf.trading.number import EXACT
 
 EXEC_TYPES: Final = {
     "NEW": "new",
@@ -80,7 +58,7 @@ def updates(message: object) -> list[Update]:
     Raises:
         RecordError: it is no message.
     """
-    event = decoded(message)
+    event = value.decoded(message)
     for envelope in ("data", "event"):
         if isinstance(event.get(envelope), Mapping):
             event = event[envelope]
@@ -105,13 +83,13 @@ def execution_report(event: Mapping[str, Any]) -> Update:
     a new one (`c`) and keeps its order id. The former (`C`) stands in the text: as `orig_client_order_id` it would mean
     that another order was replaced, if all that told it before was lost.
     """
-    former = text(event.get("C"))
+    former = value.text(event.get("C"))
     is_amended = former is not None and event.get("x") == "REPLACED"
-    is_money = is_positive(event.get("Q"))
-    update = _order(event, ORDER_TYPES) | told(
+    is_money = value.is_positive(event.get("Q"))
+    update = _order(event, binance_words.ORDER_TYPES) | value.told(
         orig_client_order_id=None if is_amended else former,
-        stop_price=positive(event.get("P")),
-        exchange_ns=time_ns(event.get("T") or event.get("E")),
+        stop_price=value.nonzero(event.get("P")),
+        exchange_ns=value.time_ns(event.get("T") or event.get("E")),
         quantity_unit="quote" if is_money else "base",
         text=f"was {former}" if is_amended else _reason(event.get("r"), {"NONE"}),
     )
@@ -120,7 +98,7 @@ def execution_report(event: Mapping[str, Any]) -> Update:
     else:
         _take_off_prevented(update, event)
     if update.get("exec_type") == "fill":
-        update |= told(quote_quantity=event.get("Y"), trade_type="regular")
+        update |= value.told(quote_quantity=event.get("Y"), trade_type="regular")
     if event.get("o") == "LIMIT_MAKER":
         update["time_in_force"] = "post_only"
     if event.get("x") == "TRADE_PREVENTION" and update.get("order_status") == "expired":
@@ -135,42 +113,33 @@ def order_trade_update(event: Mapping[str, Any]) -> Update:
     order = event.get("o")
     if not isinstance(order, Mapping):
         order = {}
-    client_order_id = text(order.get("c")) or ""
+    client_order_id = value.text(order.get("c")) or ""
     forced = next((kind for begin, kind in FORCED.items() if client_order_id.startswith(begin)), None)
     forced = forced or ("liquidation" if "LIQUIDATION" in (order.get("o"), order.get("ot")) else None)
     is_close = order.get("cp") is True
-    update = _order(order, FUTURES_ORDER_TYPES) | told(
-        stop_price=positive(order.get("sp")),
-        average_price=positive(order.get("ap")),
-        exchange_ns=time_ns(order.get("T") or event.get("T") or event.get("E")),
-        position_side=word(POSITION_SIDES, order.get("ps")),
+    update = _order(order, binance_words.FUTURES_ORDER_TYPES) | value.told(
+        stop_price=value.nonzero(order.get("sp")),
+        average_price=value.nonzero(order.get("ap")),
+        exchange_ns=value.time_ns(order.get("T") or event.get("T") or event.get("E")),
+        position_side=value.word(binance_words.POSITION_SIDES, order.get("ps")),
         position_effect="close" if is_close else "reduce_only" if order.get("R") is True else None,
-        quantity_unit=quantity_unit(order.get("s"), event.get("fs")),
+        quantity_unit=binance_words.quantity_unit(order.get("s"), event.get("fs")),
         text=EXPIRY_REASONS.get(str(order.get("er")), _reason(order.get("er"), {"0"})),
     )
     if update.get("exec_type") == "fill":
         kind = "liquidation" if order.get("x") == "CALCULATED" and forced is None else forced
-        update |= told(realized_pnl=order.get("rp"), trade_type=kind or "regular")
+        update |= value.told(realized_pnl=order.get("rp"), trade_type=kind or "regular")
     return _finished(update, order)
 
 
 def trade_lite(event: Mapping[str, Any]) -> Update:
     """A `TRADE_LITE` of futures: a fill, told before the order's own update and without its state."""
-    update = told(
+    update = value.told(
         exec_type="fill",
-        symbol=text(event.get("s")),
-        side=word(SIDES, event.get("S")),
-        client_order_id=text(event.get("c")),
-        order_id=identity(event.get("i")),
-        trade_id=identity(event.get("t")),
-        last_price=event.get("L"),
-        last_quantity=event.get("l"),
-        liquidity=liquidity(event.get("m")),
-        exchange_ns=time_ns(event.get("T") or event.get("E")),
-        exchange_seq=sequence(event.get("t")),
-        quantity_unit=quantity_unit(event.get("s"), event.get("fs")),
+        exchange_ns=value.time_ns(event.get("T") or event.get("E")),
+        quantity_unit=binance_words.quantity_unit(event.get("s"), event.get("fs")),
     )
-    return finished(update, side=event.get("S"))
+    return value.finished(_names(event) | _fill(event) | update, side=event.get("S"))
 
 
 def funding(event: Mapping[str, Any]) -> list[Update]:
@@ -181,23 +150,23 @@ def funding(event: Mapping[str, Any]) -> list[Update]:
     account = event.get("a")
     if not isinstance(account, Mapping) or account.get("m") != "FUNDING_FEE":
         return []
-    positions, balances = rows(account.get("P"), "a.P"), rows(account.get("B"), "a.B")
-    symbol = text(account.get("S")) or (text(positions[0].get("s")) if len(positions) == 1 else None)
-    changes = [each for each in balances if decimal(each.get("bc"))]
+    positions, balances = value.rows(account.get("P"), "a.P"), value.rows(account.get("B"), "a.B")
+    symbol = value.text(account.get("S")) or (value.text(positions[0].get("s")) if len(positions) == 1 else None)
+    changes = [each for each in balances if value.decimal(each.get("bc"))]
     if symbol is None or len(changes) != 1:
         return []
-    received = decimal(changes[0]["bc"])
+    received = value.decimal(changes[0]["bc"])
     assert received is not None, "it is none of zero"
-    update = told(
+    update = value.told(
         exec_type="funding",
         trade_type="funding",
         symbol=symbol,
-        position_side=word(POSITION_SIDES, positions[0].get("ps")) if len(positions) == 1 else None,
-        commission=plain(-received),
-        commission_currency=text(changes[0].get("a")),
-        exchange_ns=time_ns(event.get("T") or event.get("E")),
+        position_side=value.word(binance_words.POSITION_SIDES, positions[0].get("ps")) if len(positions) == 1 else None,
+        commission=plain(EXACT.minus(received)),
+        commission_currency=value.text(changes[0].get("a")),
+        exchange_ns=value.time_ns(event.get("T") or event.get("E")),
     )
-    return [finished(update)]
+    return [value.finished(update)]
 
 
 class BinanceAdapter(StreamAdapter):
@@ -210,44 +179,49 @@ class BinanceAdapter(StreamAdapter):
 
 def _order(event: Mapping[str, Any], order_types: Mapping[str, str]) -> Update:
     """What spot and futures tell alike: the order, and its fill if there is one."""
-    update = told(
-        exec_type=word(EXEC_TYPES, event.get("x")),
-        order_status=word(STATUSES, event.get("X")),
-        symbol=text(event.get("s")),
-        side=word(SIDES, event.get("S")),
-        client_order_id=text(event.get("c")),
-        order_id=identity(event.get("i")),
-        order_type=word(order_types, event.get("o")),
-        time_in_force=word(TIMES_IN_FORCE, event.get("f")),
-        price=positive(event.get("p")),
+    update = _names(event) | value.told(
+        exec_type=value.word(EXEC_TYPES, event.get("x")),
+        order_status=value.word(binance_words.STATUSES, event.get("X")),
+        order_type=value.word(order_types, event.get("o")),
+        time_in_force=value.word(binance_words.TIMES_IN_FORCE, event.get("f")),
+        price=value.nonzero(event.get("p")),
         quantity=event.get("q"),
         cumulative_quantity=event.get("z"),
     )
     if update.get("exec_type") == "fill":
-        update |= told(
-            trade_id=identity(event.get("t")),
-            last_price=event.get("L"),
-            last_quantity=event.get("l"),
-            liquidity=liquidity(event.get("m")),
-            commission=event.get("n") if event.get("N") else positive(event.get("n")),
-            commission_currency=text(event.get("N")),
-            exchange_seq=sequence(event.get("t")),
+        update |= _fill(event) | value.told(
+            commission=event.get("n") if event.get("N") else value.nonzero(event.get("n")),
+            commission_currency=value.text(event.get("N")),
         )
     return update
 
 
+def _names(event: Mapping[str, Any]) -> Update:
+    return value.names_of(event, binance_words.SIDES, symbol="s", side="S", order_id="i", client_order_id="c")
+
+
+def _fill(event: Mapping[str, Any]) -> Update:
+    return value.told(
+        trade_id=value.identity(event.get("t")),
+        last_price=event.get("L"),
+        last_quantity=event.get("l"),
+        liquidity=value.liquidity(event.get("m")),
+        exchange_seq=value.sequence(event.get("t")),
+    )
+
+
 def _take_off_prevented(update: Update, event: Mapping[str, Any]) -> None:
     """What self-trade prevention took off the order trades no more (`A`)."""
-    prevented, ordered = decimal(event.get("A")), decimal(event.get("q"))
+    prevented, ordered = value.decimal(event.get("A")), value.decimal(event.get("q"))
     if prevented and ordered is not None and update.get("order_status") != "expired":
-        update["quantity"] = plain(ordered - prevented)
+        update["quantity"] = plain(EXACT.subtract(ordered, prevented))
 
 
 def _finished(update: Update, event: Mapping[str, Any]) -> Update:
     words = {"exec_type": "x", "order_status": "X", "order_type": "o", "time_in_force": "f", "side": "S"}
-    return finished(update, **{name: event.get(key) for name, key in words.items()})
+    return value.finished(update, **{name: event.get(key) for name, key in words.items()})
 
 
 def _reason(given: object, none: set[str]) -> str | None:
-    found = text(given)
+    found = value.text(given)
     return None if found in none else found

@@ -15,23 +15,9 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
+from ringbuf.strategies.adapters import value
 from ringbuf.strategies.adapters.adapter import Update
 from ringbuf.strategies.adapters.stream import StreamAdapter
-from ringbuf.strategies.adapters.value import (
-    decimal,
-    decoded,
-    finished,
-    identity,
-    is_positive,
-    is_true,
-    liquidity,
-    positive,
-    rows,
-    text,
-    time_ns,
-    told,
-    word,
-)
 
 SPOT: Final = "_spot"
 STATUSES: Final = {
@@ -96,19 +82,19 @@ def updates(message: object, exchange: str = "bybit") -> list[Update]:
     Raises:
         RecordError: it is no message.
     """
-    found = decoded(message)
+    found = value.decoded(message)
     if isinstance(found.get("result"), Mapping):
         return _listed(found["result"], exchange)
-    topic = (text(found.get("topic")) or "").partition(".")[0]
+    topic = (value.text(found.get("topic")) or "").partition(".")[0]
     read = {"order": order, "execution": execution}.get(topic)
-    return [] if read is None else [read(each, exchange) for each in rows(found.get("data"), "data")]
+    return [] if read is None else [read(each, exchange) for each in value.rows(found.get("data"), "data")]
 
 
 def _listed(result: Mapping[str, Any], exchange: str) -> list[Update]:
     """The rows of an answer, from the oldest on: the latest comes first in it."""
     category = {"category": result["category"]} if "category" in result else {}
     found = []
-    for row in reversed(rows(result.get("list"), "result.list")):
+    for row in reversed(value.rows(result.get("list"), "result.list")):
         read = execution if "execId" in row else order if "orderStatus" in row else None
         if read is not None:
             found.append(read(category | row, exchange) | {"origin": "lookback"})
@@ -120,33 +106,33 @@ def order(row: Mapping[str, Any], exchange: str = "bybit") -> Update:
 
     A cancel that came too late is told as the order once more, with the reason why the request was refused.
     """
-    status = word(STATUSES, row.get("orderStatus"))
-    if status == "rejected" and is_positive(row.get("cumExecQty")):
+    status = value.word(STATUSES, row.get("orderStatus"))
+    if status == "rejected" and value.is_positive(row.get("cumExecQty")):
         status = "canceled"  # what was left of it was refused
-    reason = text(row.get("rejectReason"))
+    reason = value.text(row.get("rejectReason"))
     is_late = reason in LATE_REQUESTS and status in ("filled", "canceled")
     is_money = _is_money(row)
-    is_close = is_true(row.get("closeOnTrigger"))
-    kind = (text(row.get("stopOrderType")) or "", text(row.get("orderType")) or "")
-    update = _names(row, exchange) | told(
+    is_close = value.is_true(row.get("closeOnTrigger"))
+    kind = (value.text(row.get("stopOrderType")) or "", value.text(row.get("orderType")) or "")
+    update = _names(row, exchange) | value.told(
         exec_type="cancel_rejected" if is_late else status if status in SAID_BY_STATUS else "order_status",
         order_status=status,
         order_type=STOP_ORDER_TYPES.get(kind) or ORDER_TYPES.get(kind[1]),
-        time_in_force=word(TIMES_IN_FORCE, row.get("timeInForce")),
-        price=positive(row.get("price")),
-        stop_price=positive(row.get("triggerPrice")),
+        time_in_force=value.word(TIMES_IN_FORCE, row.get("timeInForce")),
+        price=value.nonzero(row.get("price")),
+        stop_price=value.nonzero(row.get("triggerPrice")),
         quantity=row.get("qty"),
         cumulative_quantity=row.get("cumExecQty"),
         leaves_quantity=None if is_money else row.get("leavesQty"),
-        average_price=positive(row.get("avgPrice")),
+        average_price=value.nonzero(row.get("avgPrice")),
         position_side=None if row.get("category") == "spot" else POSITION_SIDES.get(str(row.get("positionIdx"))),
-        position_effect="close" if is_close else "reduce_only" if is_true(row.get("reduceOnly")) else None,
-        exchange_ns=time_ns(row.get("updatedTime")),
+        position_effect="close" if is_close else "reduce_only" if value.is_true(row.get("reduceOnly")) else None,
+        exchange_ns=value.time_ns(row.get("updatedTime")),
         quantity_unit="quote" if is_money else _unit(row),
         text=_why(row, reason, status),
     )
     words = {"order_status": "orderStatus", "order_type": "orderType", "time_in_force": "timeInForce", "side": "side"}
-    return finished(update, **{name: row.get(key) for name, key in words.items()})
+    return value.finished(update, **{name: row.get(key) for name, key in words.items()})
 
 
 def execution(row: Mapping[str, Any], exchange: str = "bybit") -> Update:
@@ -154,30 +140,30 @@ def execution(row: Mapping[str, Any], exchange: str = "bybit") -> Update:
 
     Of a fee the venue's sign is ours: positive is paid. What settles a session moves money and no position.
     """
-    kind = text(row.get("execType")) or "Trade"
-    update = _names(row, exchange) | told(
-        trade_id=text(row.get("execId")),
+    kind = value.text(row.get("execType")) or "Trade"
+    update = _names(row, exchange) | value.told(
+        trade_id=value.text(row.get("execId")),
         commission=row.get("execFee"),
-        commission_currency=text(row.get("feeCurrency")) or _fee_currency(row),
-        exchange_ns=time_ns(row.get("execTime")),
+        commission_currency=value.text(row.get("feeCurrency")) or _fee_currency(row),
+        exchange_ns=value.time_ns(row.get("execTime")),
         exchange_seq=row.get("seq"),
     )
     if kind == "Funding":
-        return finished(update | {"exec_type": "funding", "trade_type": "funding"})
+        return value.finished(update | {"exec_type": "funding", "trade_type": "funding"})
     if kind == "SessionSettlePnL":
         settled = {"exec_type": "calculated", "order_status": "calculated", "trade_type": "settlement", "text": kind}
-        return finished(update | settled | told(realized_pnl=row.get("execPnl")))
-    update |= told(
+        return value.finished(update | settled | value.told(realized_pnl=row.get("execPnl")))
+    update |= value.told(
         exec_type="fill",
-        trade_type=word(TRADE_TYPES, kind),
+        trade_type=value.word(TRADE_TYPES, kind),
         last_price=row.get("execPrice"),
         last_quantity=row.get("execQty"),
         quote_quantity=row.get("execValue"),
         realized_pnl=row.get("execPnl"),
-        liquidity=liquidity(row.get("isMaker")),
+        liquidity=value.liquidity(row.get("isMaker")),
         quantity_unit=_unit(row),
     )
-    return finished(update, trade_type=kind, side=row.get("side"))
+    return value.finished(update, trade_type=kind, side=row.get("side"))
 
 
 class BybitAdapter(StreamAdapter):
@@ -189,13 +175,8 @@ class BybitAdapter(StreamAdapter):
 
 
 def _names(row: Mapping[str, Any], exchange: str) -> Update:
-    return told(
-        exchange=f"{exchange}{SPOT}" if row.get("category") == "spot" else exchange,
-        symbol=text(row.get("symbol")),
-        side=word(SIDES, row.get("side")),
-        order_id=identity(row.get("orderId")),
-        client_order_id=text(row.get("orderLinkId")),
-    )
+    named = value.names_of(row, SIDES, symbol="symbol", side="side", order_id="orderId", client_order_id="orderLinkId")
+    return named | {"exchange": f"{exchange}{SPOT}" if row.get("category") == "spot" else exchange}
 
 
 def _unit(row: Mapping[str, Any]) -> str:
@@ -208,7 +189,7 @@ def _is_money(row: Mapping[str, Any]) -> bool:
     """Whether `qty` is an amount of money: of spot's market orders to buy it is, unless they say otherwise."""
     if row.get("category") != "spot" or row.get("orderType") != "Market":
         return False
-    unit = text(row.get("marketUnit"))
+    unit = value.text(row.get("marketUnit"))
     return unit == "quoteCoin" or (unit is None and row.get("side") == "Buy")
 
 
@@ -216,7 +197,7 @@ def _why(row: Mapping[str, Any], reason: str | None, status: str | None) -> str 
     """Why it was refused or ended, unless the user asked for it."""
     if reason is not None and reason not in UNREFUSED:
         return reason
-    canceled = text(row.get("cancelType"))
+    canceled = value.text(row.get("cancelType"))
     return canceled if status == "canceled" and canceled not in (None, "UNKNOWN", "CancelByUser") else None
 
 
@@ -225,7 +206,7 @@ def _fee_currency(row: Mapping[str, Any]) -> str | None:
 
     https://bybit-exchange.github.io/docs/v5/enum#spot-fee-currency-instruction
     """
-    symbol, category = text(row.get("symbol")) or "", row.get("category")
+    symbol, category = value.text(row.get("symbol")) or "", row.get("category")
     if row.get("execFee") in (None, ""):
         return None
     if category == "spot":
@@ -240,9 +221,9 @@ def _fee_currency(row: Mapping[str, Any]) -> str | None:
 def _spot_fee_currency(row: Mapping[str, Any], symbol: str) -> str | None:
     """What is received pays the fee; of a maker's rebate it is what is given."""
     quote = next((each for each in QUOTES if symbol.endswith(each) and symbol != each), None)
-    if quote is None or word(SIDES, row.get("side")) is None:
+    if quote is None or value.word(SIDES, row.get("side")) is None:
         return None
-    fee_rate = decimal(row.get("feeRate"))
+    fee_rate = value.decimal(row.get("feeRate"))
     is_rebate = fee_rate is not None and fee_rate < 0 and row.get("isMaker") is True
     is_base = (row["side"] == "Buy") is not is_rebate
     return symbol.removesuffix(quote) if is_base else quote

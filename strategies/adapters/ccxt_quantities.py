@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 from ringbuf.strategies.adapters.ccxt_raw import Raw
 from ringbuf.strategies.adapters.ccxt_trade import unit_of
 from ringbuf.strategies.adapters.message import CONTRADICTION, Message, plain, total
+from ringbuf.trading.number import EXACT
 
 OVER: Final = frozenset({"filled", "canceled", "expired", "rejected"})
 EQUAL: Final = Decimal("1e-9")
@@ -141,7 +142,7 @@ def _size(message: Message, key: str) -> Decimal | None:
     number = message.number(key)
     if number is not None and number < 0:
         message.note(f"{CONTRADICTION}{key} {plain(number)}")
-        return -number
+        return EXACT.minus(number)
     return number
 
 

@@ -139,7 +139,7 @@ class Raw:
     def adjusted(self) -> str | None:
         """Coinbase's word for a fill that is no usual one."""
         word = self._info.get("trade_type")
-        return word if word in ADJUSTED else None
+        return word if isinstance(word, str) and word in ADJUSTED else None
 
 
 @lru_cache(1_024)

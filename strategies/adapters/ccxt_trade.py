@@ -15,6 +15,7 @@ from ringbuf.strategies.adapters.adapter import Refused, Update
 from ringbuf.strategies.adapters.ccxt_fee import put_fees
 from ringbuf.strategies.adapters.ccxt_raw import PROFITS, SEQUENCES, SIZES, Raw
 from ringbuf.strategies.adapters.message import CONTRADICTION, Message, plain
+from ringbuf.trading.number import EXACT
 
 SIDES: Final = {"bid": "buy", "ask": "sell"}
 
@@ -54,7 +55,7 @@ def _read_fill(message: Message, raw: Raw) -> None:
     if amount is not None and amount < 0:
         if side is not None and side.lower() != "sell":
             message.note(f"{CONTRADICTION}{side} of amount {plain(amount)}")
-        amount, side = -amount, side or "sell"
+        amount, side = EXACT.minus(amount), side or "sell"
     message.put(
         exec_type="fill",
         order_id=order_id,

@@ -13,19 +13,9 @@ in USD, which is the number of contracts of 1 USD; all others count the base cur
 from collections.abc import Mapping
 from typing import Any, Final
 
+from ringbuf.strategies.adapters import value
 from ringbuf.strategies.adapters.adapter import Update
 from ringbuf.strategies.adapters.stream import StreamAdapter
-from ringbuf.strategies.adapters.value import (
-    decoded,
-    finished,
-    is_true,
-    positive,
-    rows,
-    text,
-    time_ns,
-    told,
-    word,
-)
 
 STATUSES: Final = {
     "open": "new",
@@ -63,14 +53,14 @@ def updates(message: object) -> list[Update]:
     Raises:
         RecordError: it is no message.
     """
-    found = decoded(message)
+    found = value.decoded(message)
     if "result" in found:
         return _answered(found["result"])
     params = found.get("params")
     if not isinstance(params, Mapping):
         return []
-    channel, data = text(params.get("channel")) or "", params.get("data")
-    given = [data] if isinstance(data, Mapping) else rows(data, "params.data")
+    channel, data = value.text(params.get("channel")) or "", params.get("data")
+    given = [data] if isinstance(data, Mapping) else value.rows(data, "params.data")
     if channel.startswith("user.orders."):
         return [order(each) for each in given]
     if channel.startswith("user.trades."):
@@ -95,57 +85,58 @@ def _answered(result: object) -> list[Update]:
 
 def changes(data: Mapping[str, Any]) -> list[Update]:
     """The `trades` and `orders` of a notification of `user.changes`, in this order."""
-    told_trades = [update for each in rows(data.get("trades"), "trades") for update in trade(each)]
-    return told_trades + [order(each) for each in rows(data.get("orders"), "orders")]
+    told_trades = [update for each in value.rows(data.get("trades"), "trades") for update in trade(each)]
+    return told_trades + [order(each) for each in value.rows(data.get("orders"), "orders")]
 
 
 def order(row: Mapping[str, Any]) -> Update:
     """The state of an order. An edit keeps the order and its id, and `replaced` stays true after it."""
-    state = text(row.get("order_state"))
-    status = word(STATUSES, state)
-    if status == "new" and positive(row.get("filled_amount")):
+    state = value.text(row.get("order_state"))
+    status = value.word(STATUSES, state)
+    if status == "new" and value.nonzero(row.get("filled_amount")):
         status = "partially_filled"
-    update = _names(row) | told(
+    time_in_force = value.word(TIMES_IN_FORCE, row.get("time_in_force"))
+    update = _names(row) | value.told(
         exec_type="triggered" if state == "triggered" else status if state in ("cancelled", "rejected") else None,
         order_status=status,
-        order_type=word(ORDER_TYPES, row.get("order_type")),
-        time_in_force="post_only" if is_true(row.get("post_only")) else word(TIMES_IN_FORCE, row.get("time_in_force")),
+        order_type=value.word(ORDER_TYPES, row.get("order_type")),
+        time_in_force="post_only" if value.is_true(row.get("post_only")) else time_in_force,
         price=None if row.get("price") == "market_price" else row.get("price"),
-        stop_price=positive(row.get("trigger_price", row.get("stop_price"))),
+        stop_price=value.nonzero(row.get("trigger_price", row.get("stop_price"))),
         quantity=row.get("amount"),
         cumulative_quantity=row.get("filled_amount"),
-        average_price=positive(row.get("average_price")),
-        position_effect="reduce_only" if is_true(row.get("reduce_only")) else None,
-        exchange_ns=time_ns(row.get("last_update_timestamp") or row.get("creation_timestamp")),
+        average_price=value.nonzero(row.get("average_price")),
+        position_effect="reduce_only" if value.is_true(row.get("reduce_only")) else None,
+        exchange_ns=value.time_ns(row.get("last_update_timestamp") or row.get("creation_timestamp")),
         text=_why(row),
     )
     update.setdefault("exec_type", "order_status")
-    return finished(update, order_status=state, order_type=row.get("order_type"), side=row.get("direction"))
+    return value.finished(update, order_status=state, order_type=row.get("order_type"), side=row.get("direction"))
 
 
 def trade(row: Mapping[str, Any]) -> list[Update]:
     """A fill, and where it is one of a combo those of its legs, if it tells them."""
-    liquidity = text(row.get("liquidity")) or ""
-    is_own_liquidation = bool(liquidity) and liquidity in (text(row.get("liquidation")) or "")  # of the other it is too
-    is_leg = text(row.get("combo_id")) is not None
-    is_block = text(row.get("block_trade_id")) is not None
-    update = _names(row) | told(
+    liquidity, liquidated = (value.text(row.get(name)) or "" for name in ("liquidity", "liquidation"))
+    is_own_liquidation = bool(liquidity) and liquidity in liquidated  # it is told of the other's, too
+    is_leg = value.text(row.get("combo_id")) is not None
+    is_block = value.text(row.get("block_trade_id")) is not None
+    update = _names(row) | value.told(
         exec_type="fill",
-        trade_id=text(row.get("trade_id")),
+        trade_id=value.text(row.get("trade_id")),
         last_price=row.get("price"),
         last_quantity=row.get("amount"),
         liquidity=LIQUIDITY.get(liquidity),
         commission=row.get("fee"),
-        commission_currency=text(row.get("fee_currency")),
+        commission_currency=value.text(row.get("fee_currency")),
         realized_pnl=row.get("profit_loss"),
         trade_type=(
             "liquidation" if is_own_liquidation else "combo_leg" if is_leg else "block" if is_block else "regular"
         ),
-        exchange_ns=time_ns(row.get("timestamp")),
+        exchange_ns=value.time_ns(row.get("timestamp")),
         exchange_seq=row.get("trade_seq"),
     )
-    finished(update, side=row.get("direction"))
-    legs = [leg for each in rows(row.get("legs"), "legs") for leg in trade(each)]
+    value.finished(update, side=row.get("direction"))
+    legs = [leg for each in value.rows(row.get("legs"), "legs") for leg in trade(each)]
     return [update, *(leg | {"trade_type": "combo_leg"} for leg in legs)]
 
 
@@ -158,14 +149,10 @@ class DeribitAdapter(StreamAdapter):
 
 
 def _names(row: Mapping[str, Any]) -> Update:
-    symbol = text(row.get("instrument_name"))
-    return told(
-        symbol=symbol,
-        side=word(SIDES, row.get("direction")),
-        order_id=text(row.get("order_id")),
-        client_order_id=text(row.get("label")),
-        quantity_unit="contracts" if _is_inverse(symbol or "") else "base",
+    named = value.names_of(
+        row, SIDES, symbol="instrument_name", side="direction", order_id="order_id", client_order_id="label"
     )
+    return named | {"quantity_unit": "contracts" if _is_inverse(named.get("symbol", "")) else "base"}
 
 
 def _is_inverse(symbol: str) -> bool:
@@ -177,8 +164,8 @@ def _is_inverse(symbol: str) -> bool:
 def _why(row: Mapping[str, Any]) -> str | None:
     """Why it was canceled or refused, unless the user asked for it; else which trigger it comes from."""
     for name in ("reject_reason", "cancel_reason"):
-        reason = text(row.get(name))
+        reason = value.text(row.get(name))
         if reason not in (None, "user_request"):
             return reason
-    trigger = text(row.get("trigger_order_id"))
+    trigger = value.text(row.get("trigger_order_id"))
     return None if trigger is None else f"of trigger order {trigger}"

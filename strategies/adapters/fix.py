@@ -23,6 +23,7 @@ from ringbuf.strategies.adapters import fix_log, fix_words
 from ringbuf.strategies.adapters.adapter import Adapter, Refused, Update
 from ringbuf.strategies.adapters.message import plain
 from ringbuf.strategies.adapters.value import decimal, finished, told, word
+from ringbuf.trading.number import EXACT
 from ringbuf.trading.states import NO_ID
 
 EXECUTION_REPORT: Final = "8"
@@ -290,7 +291,7 @@ def _commissions(tags: Tags, fees: Iterable[tuple[str, str]]) -> Update:
     if amount is not None and kind == "3":
         paid.append((tags["12"], tags.get("479") or tags.get("15")))
     elif amount is not None and kind == "1" and quantity is not None:
-        paid.append((plain(amount * quantity), tags.get("479") or tags.get("15")))
+        paid.append((plain(EXACT.multiply(amount, quantity)), tags.get("479") or tags.get("15")))
     paid += _summed(fees)
     names = ("commission", "commission_currency"), ("other_commission", "other_commission_currency")
     return told(
@@ -304,7 +305,7 @@ def _summed(fees: Iterable[tuple[str, str]]) -> list[tuple[Any, str | None]]:
     for amount, currency in fees:
         number = decimal(amount)
         if number is not None:
-            sums[currency] = sums.get(currency, Decimal(0)) + number
+            sums[currency] = EXACT.add(sums.get(currency, Decimal(0)), number)
     return [(plain(amount), currency) for currency, amount in sums.items()]
 
 
@@ -322,7 +323,7 @@ def _fees(pairs: list[tuple[str, str]]) -> list[tuple[str, str]]:
 def _pairs(message: Any) -> list[tuple[str, str]]:
     """Tags and values in the order of the message."""
     if isinstance(message, Mapping):
-        return [(str(tag), str(value)) for tag, value in message.items()]
+        return [(str(tag), str(value)) for tag, value in message.items() if value is not None]
     pairs = getattr(message, "pairs", None)
     if not isinstance(pairs, list):
         raise RecordError(f"{shown(message)} is no FIX message", "give one, or its tags with their values")

@@ -12,23 +12,11 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Final
 
+from ringbuf.strategies.adapters import value
 from ringbuf.strategies.adapters.adapter import Refused, Update
 from ringbuf.strategies.adapters.message import plain
 from ringbuf.strategies.adapters.stream import StreamAdapter
-from ringbuf.strategies.adapters.value import (
-    decimal,
-    decoded,
-    finished,
-    identity,
-    is_positive,
-    is_true,
-    positive,
-    rows,
-    text,
-    time_ns,
-    told,
-    word,
-)
+from ringbuf.trading.number import EXACT
 
 SIDES: Final = {"B": "buy", "A": "sell"}
 ORDER_TYPES: Final = {
@@ -55,27 +43,27 @@ def updates(message: object, user: str = "") -> list[Update | Refused]:
     Raises:
         RecordError: it is no message.
     """
-    found = decoded(message)
+    found = value.decoded(message)
     if "channel" not in found:
         return _row(found, user)
     data = found.get("data")
     if found.get("channel") == "orderUpdates":
-        return [order(each) for each in rows(data, "data")]
+        return [order(each) for each in value.rows(data, "data")]
     if not isinstance(data, Mapping):
         return []
-    user = text(data.get("user")) or user
+    user = value.text(data.get("user")) or user
     match found.get("channel"):
         case "userFills":
             told_updates: list[Update | Refused] = [
-                fill(each, user) for each in _by_time(rows(data.get("fills"), "data.fills"))
+                fill(each, user) for each in _by_time(value.rows(data.get("fills"), "data.fills"))
             ]
         case "userFundings":
-            told_updates = [funding(each) for each in _by_time(rows(data.get("fundings"), "data.fundings"))]
+            told_updates = [funding(each) for each in _by_time(value.rows(data.get("fundings"), "data.fundings"))]
         case "user" | "userEvents":
-            told_updates = [fill(each, user) for each in _by_time(rows(data.get("fills"), "data.fills"))]
+            told_updates = [fill(each, user) for each in _by_time(value.rows(data.get("fills"), "data.fills"))]
             told_updates += [funding(data["funding"])] if isinstance(data.get("funding"), Mapping) else []
         case "openOrders":
-            given = rows(data.get("orders"), "data.orders")
+            given = value.rows(data.get("orders"), "data.orders")
             return [order({"order": each, "status": "open"}) | {"origin": "lookback"} for each in given]
         case _:
             return []
@@ -99,29 +87,25 @@ def order(row: Mapping[str, Any]) -> Update:
     """A WsOrder: the state of an order. Of one that is filled some messages tell all of it as left, and it is none."""
     given = row.get("order")
     found: Mapping[str, Any] = given if isinstance(given, Mapping) else {}
-    said = text(row.get("status")) or ""
-    ordered, left = decimal(found.get("origSz")), decimal(found.get("sz"))
-    executed = None if ordered is None or left is None else ordered - left
+    said = value.text(row.get("status")) or ""
+    ordered, left = value.decimal(found.get("origSz")), value.decimal(found.get("sz"))
+    executed = None if ordered is None or left is None else EXACT.subtract(ordered, left)
     if said == "filled" and ordered is not None and not executed:
         executed = ordered
     status = _status(said, executed)
-    return finished(
-        told(
+    return value.finished(
+        _names(found)
+        | value.told(
             exec_type=status if status in ("canceled", "rejected", "triggered") else "order_status",
             order_status=status,
-            symbol=text(found.get("coin")),
-            side=word(SIDES, found.get("side")),
-            order_id=identity(found.get("oid")),
-            client_order_id=text(found.get("cloid")),
-            order_type=word(ORDER_TYPES, found.get("orderType")),
-            time_in_force=word(TIMES_IN_FORCE, found.get("tif")),
-            price=positive(found.get("limitPx")),
-            stop_price=positive(found.get("triggerPx")),
+            order_type=value.word(ORDER_TYPES, found.get("orderType")),
+            time_in_force=value.word(TIMES_IN_FORCE, found.get("tif")),
+            price=value.nonzero(found.get("limitPx")),
+            stop_price=value.nonzero(found.get("triggerPx")),
             quantity=found.get("origSz"),
             cumulative_quantity=None if executed is None else plain(executed),
-            position_effect="reduce_only" if is_true(found.get("reduceOnly")) else None,
-            exchange_ns=time_ns(row.get("statusTimestamp") or found.get("timestamp")),
-            quantity_unit="base",
+            position_effect="reduce_only" if value.is_true(found.get("reduceOnly")) else None,
+            exchange_ns=value.time_ns(row.get("statusTimestamp") or found.get("timestamp")),
             text=said if said.lower() != status and status in ("canceled", "rejected") else None,
         ),
         order_status=said,
@@ -135,28 +119,24 @@ def fill(row: Mapping[str, Any], user: str = "") -> Update:
     Args:
         user: the address that had it; a liquidation may be the other's.
     """
-    side, start, size = word(SIDES, row.get("side")), decimal(row.get("startPosition")), decimal(row.get("sz"))
     is_taker = row.get("crossed")
-    update = told(
+    update = _names(row) | value.told(
         exec_type="fill",
-        symbol=text(row.get("coin")),
-        side=side,
-        order_id=identity(row.get("oid")),
-        client_order_id=text(row.get("cloid")),
-        trade_id=identity(row.get("tid")),
+        trade_id=value.identity(row.get("tid")),
         last_price=row.get("px"),
         last_quantity=row.get("sz"),
         liquidity=("taker" if is_taker else "maker") if isinstance(is_taker, bool) else None,
         commission=row.get("fee"),
-        commission_currency=text(row.get("feeToken")),
+        commission_currency=value.text(row.get("feeToken")),
         realized_pnl=row.get("closedPnl"),
         trade_type=_trade_type(row, user),
-        exchange_ns=time_ns(row.get("time")),
-        quantity_unit="base",
+        exchange_ns=value.time_ns(row.get("time")),
     )
-    if start is not None and size is not None and side is not None:
-        update["venue_position"] = plain(start + (size if side == "buy" else -size))
-    return finished(update, side=row.get("side"))
+    start, size = value.decimal(row.get("startPosition")), value.decimal(row.get("sz"))
+    if start is not None and size is not None and "side" in update:
+        ended = EXACT.add(start, size) if update["side"] == "buy" else EXACT.subtract(start, size)
+        update["venue_position"] = plain(ended)
+    return value.finished(update, side=row.get("side"))
 
 
 def funding(row: Mapping[str, Any]) -> Update | Refused:
@@ -167,16 +147,16 @@ def funding(row: Mapping[str, Any]) -> Update | Refused:
     samples = row.get("nSamples")
     if isinstance(samples, int) and samples > 1:
         return Refused(row, f"a row of funding sums up {samples} payments", "funding summed up")
-    received = decimal(row.get("usdc"))
-    update = told(
+    received = value.decimal(row.get("usdc"))
+    update = value.told(
         exec_type="funding",
         trade_type="funding",
-        symbol=text(row.get("coin")),
-        commission=None if received is None else plain(-received),
+        symbol=value.text(row.get("coin")),
+        commission=None if received is None else plain(EXACT.minus(received)),
         commission_currency="USDC",
-        exchange_ns=time_ns(row.get("time")),
+        exchange_ns=value.time_ns(row.get("time")),
     )
-    return finished(update)
+    return value.finished(update)
 
 
 class HyperliquidAdapter(StreamAdapter):
@@ -187,10 +167,15 @@ class HyperliquidAdapter(StreamAdapter):
         return updates(message, self._bound["account"])
 
 
+def _names(row: Mapping[str, Any]) -> Update:
+    named = value.names_of(row, SIDES, symbol="coin", side="side", order_id="oid", client_order_id="cloid")
+    return named | {"quantity_unit": "base"}
+
+
 def _status(said: str, executed: Decimal | None) -> str | None:
     """The order's status; the reason of an end stands before the word: `marginCanceled`, `badAloPxRejected`."""
     if said in ("open", "accepted"):
-        return "partially_filled" if is_positive(executed) else "new"
+        return "partially_filled" if value.is_positive(executed) else "new"
     if said.lower().endswith("canceled") or said == "scheduledCancel":
         return "canceled"
     if said.lower().endswith("rejected"):
@@ -204,7 +189,7 @@ def _trade_type(row: Mapping[str, Any], user: str) -> str | None:
     liquidation = row.get("liquidation")
     if forced is not None or not isinstance(liquidation, Mapping):
         return forced or "regular"
-    liquidated = text(liquidation.get("liquidatedUser"))
+    liquidated = value.text(liquidation.get("liquidatedUser"))
     if not user.startswith("0x") or liquidated is None:
         return None
     return "liquidation" if liquidated.lower() == user.lower() else "regular"
@@ -212,6 +197,6 @@ def _trade_type(row: Mapping[str, Any], user: str) -> str | None:
 
 def _by_time(found: list[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """Rows from the oldest on; a history comes with the latest first."""
-    times = [time_ns(each.get("time")) for each in found]
+    times = [value.time_ns(each.get("time")) for each in found]
     numbers = [each for each in times if isinstance(each, int)]
     return found[::-1] if len(numbers) > 1 and numbers[0] > numbers[-1] else found

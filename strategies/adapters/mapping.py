@@ -22,6 +22,7 @@ from ringbuf.record.value import shown
 from ringbuf.record.words import look_up
 from ringbuf.strategies.adapters.adapter import Adapter, Target, Update
 from ringbuf.strategies.adapters.message import Message
+from ringbuf.trading.number import EXACT
 
 UNITS: Final = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
 SETTABLE: Final = {name: each for name, each in BY_NAME.items() if each.given in (Given.CALL, Given.BIND)}
@@ -195,4 +196,4 @@ def _put_side(reading: Message) -> None:
     for name in QUANTITIES:
         number = reading.number(name)
         if number:
-            reading.put(**{name: abs(number), "side": "sell" if number < 0 else "buy"})
+            reading.put(**{name: EXACT.abs(number), "side": "sell" if number < 0 else "buy"})

@@ -17,7 +17,7 @@ from ringbuf.record.timestamp import PRESENT, read_time
 from ringbuf.record.value import shown
 from ringbuf.record.words import TABLES, look_up
 from ringbuf.strategies.adapters.adapter import Update
-from ringbuf.trading.number import EXACT as CONTEXT
+from ringbuf.trading.number import EXACT
 
 ROOM: Final = BY_NAME["text"].width
 UNREADABLE: Final = "unreadable: "
@@ -91,7 +91,7 @@ class Message:
         if number is not None:
             if unit_ns == MILLISECOND and any(low <= number < high for low, high in _UNITS):
                 return int(number)
-            found: Any = int(number * unit_ns) or None
+            found: Any = int(EXACT.multiply(number, unit_ns)) or None
         else:
             found = value
         if found is not None and attempt(None, read_time, found) is None:
@@ -125,7 +125,7 @@ class Message:
     def put_aside(self, key: str, value: object) -> None:
         """Note a value that is none of its field."""
         if value is not None:
-            self.note(f"{UNREADABLE}{key} {value if isinstance(value, str) else shown(value)}")
+            self.note(unreadable(key, value))
 
     def note(self, text: str) -> None:
         """Keep something that no field says."""
@@ -142,6 +142,11 @@ class Message:
         return self.update
 
 
+def unreadable(key: str, value: object) -> str:
+    """The note of a value that is none of its field."""
+    return f"{UNREADABLE}{key} {value if isinstance(value, str) else shown(value)}"
+
+
 def plain(number: Decimal) -> str:
     """Decimal text without an exponent, and without zeros that say nothing."""
     text = f"{number:f}"
@@ -152,7 +157,7 @@ def total(numbers: list[Decimal]) -> Decimal:
     """The exact sum."""
     found = Decimal(0)
     for each in numbers:
-        found = CONTEXT.add(found, each)
+        found = EXACT.add(found, each)
     return found
 
 

@@ -12,24 +12,11 @@ update (`uTime`), which all messages of an order have; the fill was some ms befo
 from collections.abc import Mapping
 from typing import Any, Final
 
+from ringbuf.strategies.adapters import value
 from ringbuf.strategies.adapters.adapter import Update
 from ringbuf.strategies.adapters.message import plain
 from ringbuf.strategies.adapters.stream import StreamAdapter
-from ringbuf.strategies.adapters.value import (
-    decimal,
-    decoded,
-    finished,
-    identity,
-    is_positive,
-    is_true,
-    positive,
-    rows,
-    sequence,
-    text,
-    time_ns,
-    told,
-    word,
-)
+from ringbuf.trading.number import EXACT
 
 STATUSES: Final = {
     "live": "new",
@@ -88,15 +75,15 @@ def updates(message: object) -> list[Update]:
     Raises:
         RecordError: it is no message.
     """
-    found = decoded(message)
+    found = value.decoded(message)
     about = found.get("arg")
     if "op" in found:
-        return [refusal(each, str(found["op"])) for each in rows(found.get("data"), "data") if _is_refused(each)]
+        return [refusal(each, str(found["op"])) for each in value.rows(found.get("data"), "data") if _is_refused(each)]
     if about is None and "code" in found:
-        return _listed(rows(found.get("data"), "data"))
+        return _listed(value.rows(found.get("data"), "data"))
     channel = about.get("channel") if isinstance(about, Mapping) else None
-    read = {"orders": order, "fills": fill}.get(text(channel) or "")
-    return [] if read is None else [read(each) for each in rows(found.get("data"), "data")]
+    read = {"orders": order, "fills": fill}.get(value.text(channel) or "")
+    return [] if read is None else [read(each) for each in value.rows(found.get("data"), "data")]
 
 
 def _listed(given: list[Mapping[str, Any]]) -> list[Update]:
@@ -111,88 +98,68 @@ def _listed(given: list[Mapping[str, Any]]) -> list[Update]:
 
 def order(row: Mapping[str, Any]) -> Update:
     """A row of `orders`: the state of an order, with its fill if it is about one, or what became of a request."""
-    is_fill = is_positive(row.get("fillSz")) and identity(row.get("tradeId")) is not None
-    status = word(STATUSES, row.get("state"))
+    is_fill = value.is_positive(row.get("fillSz")) and value.identity(row.get("tradeId")) is not None
+    status = value.word(STATUSES, row.get("state"))
     unit = _unit(row)
     kind = row.get("ordType")
-    update = told(
+    update = _names(row) | value.told(
         exec_type="fill" if is_fill else _exec_type(row, status),
         order_status=status,
-        symbol=text(row.get("instId")),
-        side=word(SIDES, row.get("side")),
-        order_id=identity(row.get("ordId")),
-        client_order_id=text(row.get("clOrdId")),
-        order_type=word(ORDER_TYPES, kind),
-        time_in_force=word(TIMES_IN_FORCE, kind),
-        price=positive(row.get("px")),
+        order_type=value.word(ORDER_TYPES, kind),
+        time_in_force=value.word(TIMES_IN_FORCE, kind),
+        price=value.nonzero(row.get("px")),
         quantity=row.get("sz"),
         cumulative_quantity=row.get("accFillSz"),
-        average_price=positive(row.get("avgPx")),
-        position_side=word(POSITION_SIDES, row.get("posSide")),
-        position_effect="reduce_only" if is_true(row.get("reduceOnly")) else None,
-        margin_mode=word(MARGIN_MODES, row.get("tdMode")),
-        exchange_ns=time_ns(row.get("uTime") or row.get("fillTime")),
+        average_price=value.nonzero(row.get("avgPx")),
+        position_side=value.word(POSITION_SIDES, row.get("posSide")),
+        position_effect="reduce_only" if value.is_true(row.get("reduceOnly")) else None,
+        margin_mode=value.word(MARGIN_MODES, row.get("tdMode")),
+        exchange_ns=value.time_ns(row.get("uTime") or row.get("fillTime")),
         quantity_unit=unit,
         text=_why(row),
     )
     if is_fill:
         commission, currency = _fee(row)
-        update |= told(
-            trade_id=identity(row.get("tradeId")),
-            last_price=row.get("fillPx"),
-            last_quantity=row.get("fillSz"),
-            liquidity=word(LIQUIDITY, row.get("execType")),
+        update |= _fill(row) | value.told(
             commission=commission,
             commission_currency=currency,
             realized_pnl=row.get("fillPnl"),
-            trade_type=word(TRADE_TYPES, row.get("category")) or "regular",
-            exchange_seq=sequence(row.get("tradeId")),
+            trade_type=value.word(TRADE_TYPES, row.get("category")) or "regular",
         )
-    return finished(update, order_status=row.get("state"), order_type=kind, side=row.get("side"))
+    return value.finished(update, order_status=row.get("state"), order_type=kind, side=row.get("side"))
 
 
 def refusal(row: Mapping[str, Any], op: str) -> Update:
     """A row of the answer to a request over the web socket that was refused. It tells no instrument and no side."""
     is_new = op in ("order", "batch-orders")
-    update = told(
+    update = _names(row) | value.told(
         exec_type="rejected" if is_new else "cancel_rejected",
         order_status="rejected" if is_new else None,
-        order_id=identity(row.get("ordId")),
-        client_order_id=text(row.get("clOrdId")),
-        text=f"{text(row.get('sCode')) or ''} {text(row.get('sMsg')) or ''}".strip(),
+        text=f"{value.text(row.get('sCode')) or ''} {value.text(row.get('sMsg')) or ''}".strip(),
     )
-    return finished(update)
+    return value.finished(update)
 
 
 def fill(row: Mapping[str, Any]) -> Update:
     """A row of `fills`: a fill alone, without its fee; `orders` tells it once more, with it."""
-    update = told(
+    update = value.told(
         exec_type="fill",
-        symbol=text(row.get("instId")),
-        side=word(SIDES, row.get("side")),
-        order_id=identity(row.get("ordId")),
-        client_order_id=text(row.get("clOrdId")),
-        trade_id=identity(row.get("tradeId")),
-        last_price=row.get("fillPx"),
-        last_quantity=row.get("fillSz"),
-        liquidity=word(LIQUIDITY, row.get("execType")),
-        exchange_ns=time_ns(row.get("ts")),
-        exchange_seq=sequence(row.get("tradeId")),
+        exchange_ns=value.time_ns(row.get("ts")),
         quantity_unit="base" if _is_in_base(row) else "contracts",
     )
-    return finished(update, side=row.get("side"))
+    return value.finished(_names(row) | _fill(row) | update, side=row.get("side"))
 
 
 def transaction(row: Mapping[str, Any]) -> Update:
     """A row of the transaction details: a fill alone, with its fee."""
     commission, currency = _fee({"fillFee": row.get("fee"), "fillFeeCcy": row.get("feeCcy")})
-    more = told(
+    more = value.told(
         commission=commission,
         commission_currency=currency,
-        position_side=word(POSITION_SIDES, row.get("posSide")),
+        position_side=value.word(POSITION_SIDES, row.get("posSide")),
         realized_pnl=row.get("fillPnl"),
     )
-    return finished(fill(row) | more)
+    return value.finished(fill(row) | more)
 
 
 class OkxAdapter(StreamAdapter):
@@ -203,43 +170,57 @@ class OkxAdapter(StreamAdapter):
         return updates(message)
 
 
+def _names(row: Mapping[str, Any]) -> Update:
+    return value.names_of(row, SIDES, symbol="instId", side="side", order_id="ordId", client_order_id="clOrdId")
+
+
+def _fill(row: Mapping[str, Any]) -> Update:
+    return value.told(
+        trade_id=value.identity(row.get("tradeId")),
+        last_price=row.get("fillPx"),
+        last_quantity=row.get("fillSz"),
+        liquidity=value.word(LIQUIDITY, row.get("execType")),
+        exchange_seq=value.sequence(row.get("tradeId")),
+    )
+
+
 def _is_refused(row: Mapping[str, Any]) -> bool:
-    return text(row.get("sCode")) not in (None, "0")
+    return value.text(row.get("sCode")) not in (None, "0")
 
 
 def _exec_type(row: Mapping[str, Any], status: str | None) -> str:
     """What a row without a fill reports; an amendment that failed (`-1`) leaves the order as it was."""
-    result = text(row.get("amendResult"))
+    result = value.text(row.get("amendResult"))
     if result == "-1":
         return "cancel_rejected"
     if result in ("0", "2") and status in ("new", "partially_filled"):
         return "replaced"
     if status == "canceled":
         return "canceled"
-    return "order_status" if status != "new" or text(row.get("amendSource")) else "new"
+    return "order_status" if status != "new" or value.text(row.get("amendSource")) else "new"
 
 
 def _fee(row: Mapping[str, Any]) -> tuple[Any, str | None]:
     """The charge of this fill, positive if it is paid; `fee` is that of all of them, so it counts for the only one."""
     for amount, currency in (("fillFee", "fillFeeCcy"), ("fee", "feeCcy")):
-        charged = decimal(row.get(amount))
-        is_told = amount == "fillFee" or decimal(row.get("accFillSz")) == decimal(row.get("fillSz"))
+        charged = value.decimal(row.get(amount))
+        is_told = amount == "fillFee" or value.decimal(row.get("accFillSz")) == value.decimal(row.get("fillSz"))
         if charged is not None and is_told:
-            return plain(-charged if charged else charged), text(row.get(currency))
+            return plain(EXACT.minus(charged)), value.text(row.get(currency))
     return None, None
 
 
 def _is_in_base(row: Mapping[str, Any]) -> bool:
     """Whether it is spot or margin; without a type the id tells it: `BTC-USDT`."""
-    kind = text(row.get("instType"))
-    return kind in IN_BASE if kind is not None else (text(row.get("instId")) or "").count("-") == 1
+    kind = value.text(row.get("instType"))
+    return kind in IN_BASE if kind is not None else (value.text(row.get("instId")) or "").count("-") == 1
 
 
 def _unit(row: Mapping[str, Any]) -> str:
     """What `sz` counts; of spot's market orders to buy that is money, unless they say otherwise."""
     if not _is_in_base(row):
         return "contracts"
-    target = text(row.get("tgtCcy"))
+    target = value.text(row.get("tgtCcy"))
     is_money = row.get("ordType") == "market" and (
         target == "quote_ccy" or (target is None and row.get("side") == "buy")
     )
@@ -248,12 +229,12 @@ def _unit(row: Mapping[str, Any]) -> str:
 
 def _why(row: Mapping[str, Any]) -> str | None:
     """Why it was canceled or refused, unless the user asked for it."""
-    if text(row.get("code")) not in (None, "0"):
-        return f"{row['code']} {text(row.get('msg')) or ''}".strip()
-    reason, source = text(row.get("cancelSourceReason")), text(row.get("cancelSource"))
+    if value.text(row.get("code")) not in (None, "0"):
+        return f"{row['code']} {value.text(row.get('msg')) or ''}".strip()
+    reason, source = value.text(row.get("cancelSourceReason")), value.text(row.get("cancelSource"))
     if reason is not None:
         return reason
     if source not in (None, "1"):
         return f"cancel source {source}"
-    algo = text(row.get("algoClOrdId")) or text(row.get("algoId"))
+    algo = value.text(row.get("algoClOrdId")) or value.text(row.get("algoId"))
     return None if algo is None else f"of algo order {algo}"

@@ -13,11 +13,12 @@ from ringbuf.record.salvage import salvage
 from ringbuf.record.timestamp import UNCLEAR
 from ringbuf.record.value import shown
 from ringbuf.strategies.adapters.adapter import Update
+from ringbuf.strategies.adapters.message import unreadable
 
 MICROSECONDS: Final = 10**14
 NANOSECONDS: Final = 10**17
 """A time from here on is in µs, or in ns: in ms it would be of the year 5138."""
-UNREADABLE: Final = Flag.NUMBER_INVALID | Flag.TIME_INVALID | Flag.WORD_UNKNOWN
+UNFIT: Final = Flag.NUMBER_INVALID | Flag.TIME_INVALID | Flag.WORD_UNKNOWN
 
 _NUMBERS: Final = frozenset(names(Kind.NUMBER))
 _TIMES: Final = frozenset(names(Kind.TIME))
@@ -67,6 +68,24 @@ def told(**fields: Any) -> Update:
     return {name: value for name, value in fields.items() if value is not None and value != ""}
 
 
+def names_of(
+    row: Mapping[str, Any], sides: Mapping[str, str], *, symbol: str, side: str, order_id: str, client_order_id: str
+) -> Update:
+    """What messages about an order and about its fills tell alike.
+
+    Args:
+        row: of a message.
+        sides: what the words of the venue mean.
+        symbol, side, order_id, client_order_id: what the venue calls them.
+    """
+    return told(
+        symbol=text(row.get(symbol)),
+        side=word(sides, row.get(side)),
+        order_id=identity(row.get(order_id)),
+        client_order_id=text(row.get(client_order_id)),
+    )
+
+
 def word(words: Mapping[str, str], given: object) -> str | None:
     """What a word of the venue means; None if it is none of them."""
     return words.get(given) if isinstance(given, str) else None
@@ -76,8 +95,9 @@ def text(given: object) -> str | None:
     """An id or other text; a whole number is one too. None if it is absent."""
     if isinstance(given, str):
         return given or None
-    is_whole = isinstance(given, int | Decimal) and not isinstance(given, bool) and given == given // 1
-    return f"{given:f}" if is_whole and isinstance(given, Decimal) else str(given) if is_whole else None
+    if isinstance(given, Decimal) and given.is_finite() and given == given.to_integral_value():
+        return f"{given:.0f}"
+    return str(given) if isinstance(given, int) and not isinstance(given, bool) else None
 
 
 def identity(given: object) -> str | None:
@@ -103,10 +123,10 @@ def is_positive(given: object) -> bool:
     return found is not None and found > 0
 
 
-def positive(given: Any) -> Any:
+def nonzero(given: Any) -> Any:
     """A number as it was sent; None where zero says that there is none."""
-    if type(given) is str:
-        return given if given.strip("0.") else None
+    if type(given) is str and given.strip("0.")[:1].isdecimal():  # the usual ones are told on a short way
+        return given
     return given if decimal(given) != 0 else None
 
 
@@ -156,8 +176,8 @@ def finished(update: Update, **words: object) -> Update:
     unfit = [name for name, value in update.items() if not _fits(name, value)]
     if odd or unfit:
         odd |= {name: update.pop(name) for name in unfit}
-        notes = [f"{name} {shown(given)}" for name, given in odd.items()]
-        update["text"] = "; ".join([*([update["text"]] if "text" in update else []), *notes])
+        notes = [unreadable(name, given) for name, given in odd.items()]
+        update["text"] = "; ".join([*notes, *([update["text"]] if "text" in update else [])])
     return update
 
 
@@ -176,4 +196,4 @@ def _fits(name: str, value: Any) -> bool:
         is_usual = kind is int and 0 <= value <= _LATEST
     else:
         is_usual = kind is str
-    return is_usual or not salvage({name: value})[1] & UNREADABLE
+    return is_usual or not salvage({name: value})[1] & UNFIT

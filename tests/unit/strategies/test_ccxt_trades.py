@@ -154,6 +154,10 @@ def test_a_sell_may_have_its_sign_in_the_amount() -> None:
     assert filled(amount=-4.0)["text"] == "contradiction: buy of amount -4"
 
 
+def test_an_odd_kind_of_trade_does_not_cost_the_fill() -> None:
+    assert filled(info={"trade_type": ["FILL"]})["last_quantity"] == "4"
+
+
 def test_a_quantity_that_ccxt_leaves_out_is_in_the_raw_message() -> None:
     assert filled(amount=None, info={"size": 700, "price": "9401.5"})["last_quantity"] == "700"  # inverse, Kraken
     assert "last_quantity" not in filled(amount=None)

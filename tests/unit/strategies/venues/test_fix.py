@@ -120,7 +120,7 @@ def test_fees_of_one_currency_are_summed() -> None:
 
 def test_words_that_are_not_known_stand_in_the_text() -> None:
     update = one(TRADE | {40: "Z", 54: "Z", 59: "Z"})
-    assert update["text"] == "side 'Z'; order_type 'Z'; time_in_force 'Z'"
+    assert update["text"] == "unreadable: side Z; unreadable: order_type Z; unreadable: time_in_force Z"
     assert not {"side", "order_type", "time_in_force"} & update.keys()
 
 
@@ -159,7 +159,7 @@ def test_times(tags: dict[int, Any], time: int) -> None:
 def test_a_time_that_is_none_does_not_cost_the_fill() -> None:
     update = one(TRADE | {60: "20261302-99:04:05"})
     assert "exchange_ns" not in update
-    assert update["text"] == "exchange_ns '20261302-99:04:05'"
+    assert update["text"] == "unreadable: exchange_ns 20261302-99:04:05"
 
 
 def test_what_was_possibly_sent_before_changes_nothing() -> None:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from typing import Any, Final
 
 import pytest
@@ -173,6 +173,26 @@ def test_a_bybit_order_of_which_the_rest_is_refused_was_filled_in_part_and_cance
 )
 def test_the_currency_of_a_bybit_fee_follows_from_the_symbol(row: dict[str, Any], currency: str | None) -> None:
     assert bybit.execution(row | {"execFee": "0.1"}).get("commission_currency") == currency
+
+
+def test_charges_and_sums_keep_all_digits_whatever_the_precision_of_decimals_is() -> None:
+    digits = "123456789012345.678901234567890123"
+    row = {"coin": "BTC", "side": "A", "sz": "0.1", "startPosition": digits, "origSz": digits}
+    with localcontext(prec=6):
+        order = okx.order({"fillSz": "1", "tradeId": "7", "fillFee": f"-{digits}", "fillFeeCcy": "X"})
+        assert order["commission"] == digits
+        assert hyperliquid.fill(row)["venue_position"] == "123456789012345.578901234567890123"
+        assert hyperliquid.order({"order": row})["cumulative_quantity"] == "123456789012345.578901234567890123"
+
+
+@pytest.mark.parametrize("zero", ["0", "0.000", "-0.0", "0E-8", 0, 0.0, Decimal("0E-8")])
+def test_a_price_of_zero_is_none(zero: Any) -> None:
+    assert "price" not in bybit.order({"symbol": "BTCUSDT", "price": zero})
+
+
+@pytest.mark.parametrize(("given", "kept"), [(Decimal("7"), "7"), (Decimal("1E+30"), f"1{30 * '0'}"), (True, None)])
+def test_an_id_is_text_or_a_whole_number(given: Any, kept: str | None) -> None:
+    assert bybit.order({"symbol": "BTCUSDT", "orderId": given}).get("order_id") == kept
 
 
 @pytest.mark.parametrize(
