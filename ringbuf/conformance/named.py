@@ -19,23 +19,19 @@ def named_adapter(name: str) -> Any:
     """What `maker` takes.
 
     Args:
-        name: a module of that room, as `ccxt`, or a class in it, as `binance:BinanceSpot`; or `module:object`, where
-            the module may be in the working directory.
+        name: a module of that room, as `ccxt`; or `module:object`, where the module may be in the working directory.
 
     Raises:
         ConfigurationError: there is none of this name, or a package that it needs is missing.
     """
     module_name, _, attribute = name.partition(":")
-    if attribute and module_name not in _modules():
+    if attribute:
         if os.getcwd() not in sys.path:
             sys.path.insert(0, os.getcwd())
         return _attribute(_imported(module_name), attribute)
-    module = _own(module_name)
-    if attribute:
-        return _attribute(module, attribute)
-    found = _classes(module)
+    found = _classes(_own(module_name))
     if len(found) != 1:
-        several = " or ".join(f"{module_name}:{each}" for each in sorted(found))
+        several = " or ".join(f"{_ROOM}.{module_name}:{each}" for each in sorted(found))
         raise ConfigurationError(f"{module_name} has {len(found)} adapters", f"name {several or 'another module'}")
     return next(iter(found.values()))
 

@@ -37,7 +37,7 @@ def read_messages(text: str, name: str) -> list[Saved]:
         name: of the file; one that ends in `.csv` is CSV.
 
     Raises:
-        ConfigurationError: there is no message in it, or it is CSV with a row that has more cells than names.
+        ConfigurationError: there is no message in it, or it is CSV that cannot be read, or has more cells than names.
     """
     start = text.lstrip()[:1]
     if name.lower().endswith(".csv"):
@@ -79,12 +79,16 @@ def _listed(value: Any) -> list[Any]:
 
 def _rows(text: str, name: str) -> Iterator[Saved]:
     reader = csv.DictReader(io.StringIO(text, newline=""))
-    for row in reader:
-        if None in row:
-            raise ConfigurationError(
-                f"{name}, line {reader.line_num}: more cells than the first row has names", "put quotes around commas"
-            )
-        yield Saved(reader.line_num, {key: value for key, value in row.items() if value})
+    try:
+        for row in reader:
+            if None in row:
+                raise ConfigurationError(
+                    f"{name}, line {reader.line_num}: more cells than the first row has names",
+                    "put quotes around commas",
+                )
+            yield Saved(reader.line_num, {key: value for key, value in row.items() if value})
+    except csv.Error as error:
+        raise ConfigurationError(f"{name}, line {reader.line_num}: {error}", "look for a quote that is open") from error
 
 
 def _lines(text: str) -> Iterator[tuple[int, str]]:

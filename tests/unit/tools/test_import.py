@@ -107,9 +107,10 @@ def test_a_mapping_reads_csv() -> None:
     ]
 
 
-def test_a_function_of_ones_own_is_found_beside_the_file() -> None:
-    Path("mine.py").write_text(OWN)
-    found = checked('{"id": "7"}', "--adapter", "mine:updates", "--account", "A7")
+@pytest.mark.parametrize("module", ["mine", "adapter"])
+def test_a_function_of_ones_own_is_found_beside_the_file(module: str) -> None:
+    Path(f"{module}.py").write_text(OWN)
+    found = checked('{"id": "7"}', "--adapter", f"{module}:updates", "--account", "A7")
     assert [(each["account"], each["order"]) for each in found["orders"]] == [("A7", "7")]
     assert [each["what"] for each in found["flagged"]] == ["unreadable: side up"]
 
@@ -118,6 +119,13 @@ def test_only_the_end_of_a_line_ends_a_message() -> None:
     content = json.dumps(order(info={"note": "a\u2028b\x85"}), ensure_ascii=False) + "\n" + lines({"status": "open"})
     found = checked(content, "--adapter", "ccxt", code=1)
     assert [each["number"] for each in found["refused"]] == [2]
+
+
+def test_an_open_quote_in_csv_is_an_error() -> None:
+    Path("mapping.toml").write_text(MAPPING)
+    Path("saved.csv").write_text('oid,pair\n7,"BTC\n' + "8,BTC\n" * 30_000)
+    printed = run("--check", "saved.csv", "--adapter", "mapping", "--mapping", "mapping.toml", code=2)
+    assert "saved.csv, line" in printed and "a quote that is open" in printed
 
 
 @pytest.mark.parametrize("table", ["fields = 'oid'", "times = 5\n[fields]\noid = 'order_id'", "[fields]\noid = 5"])
