@@ -1,5 +1,6 @@
 """What a backlog brings is derived after what comes later, and not while the backlog is being stored."""
 
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from ringbuf.sinks.clickhouse.sink import ClickHouseSink
 from ringbuf.writer.derive import derivation
 from ringbuf.writer.derive.derivation import Derivation
 from ringbuf.writer.derive.deriver import Deriver
+from ringbuf.writer.derive.folding import Folding
 from ringbuf.writer.problems import Problems
 from tests.clickhouse.databases import Database, executions, server_of
 from tests.clickhouse.test_rules import BASE
@@ -92,6 +94,33 @@ def test_while_a_backlog_is_stored_nothing_of_it_is_derived(
     made.give_way(to_backlog=False)
     wait_until(lambda: not made.behind, "all is derived", 60)
     assert derived == [BACKLOG.count]
+
+
+@pytest.mark.usefixtures("stored")
+def test_who_waits_for_a_backlog_that_is_to_be_folded_sleeps(
+    made: Derivation, looks: list[None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folded: list[None] = []
+    monkeypatch.setattr(derivation, "REQUEST_SECONDS", 3_600.0)
+    monkeypatch.setattr(Folding, "fold", lambda _: folded.append(None) or True)
+    made.give_way(to_backlog=True)
+    made.note(BACKLOG)
+    made.start()
+    wait_until(lambda: bool(folded) and bool(looks), "some is folded, and there is more", 60)
+    time.sleep(0.2)
+    assert len(looks) < 3
+
+
+def test_of_records_that_wait_so_many_are_in_memory_and_no_more(
+    made: Derivation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept: list[int] = []
+    monkeypatch.setattr(derivation, "rows_of", lambda body: kept.append(len(body)) or {(1, len(kept)): {}})
+    monkeypatch.setattr(derivation, "REMEMBERED", 5)
+    for seq in range(20):
+        made.note(SeqSet([Range(1, seq, 1)]))
+    assert len(kept) == 5
+    assert made.behind == 20
 
 
 @pytest.mark.usefixtures("stored")

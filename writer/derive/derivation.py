@@ -23,7 +23,7 @@ from ringbuf.sinks.clickhouse.sums import Sums
 from ringbuf.sinks.clickhouse.unique_rows import UniqueRows
 from ringbuf.writer.derive.deriver import FEW, MANY, MOST_RANGES, Deriver
 from ringbuf.writer.derive.folding import Folding
-from ringbuf.writer.derive.memory import Row, rows_of
+from ringbuf.writer.derive.memory import REMEMBERED, Row, rows_of
 from ringbuf.writer.load.retry import pauses
 from ringbuf.writer.problems import Problems
 
@@ -97,7 +97,7 @@ class Derivation:
         Args:
             body: their bytes, if all of them were: then few need not be read from the database.
         """
-        rows = rows_of(body) if records.count <= FEW else {}
+        rows = rows_of(body) if records.count <= FEW and len(self._rows) < REMEMBERED else {}
         with self._lock:
             if self._gives_way:
                 self._left |= records
@@ -239,11 +239,14 @@ class Derivation:
         seconds = 0.0 if self._unfolded >= FOLD_AFTER else CLOSE_SECONDS
         self._fold_at = min(self._fold_at, time.monotonic() + seconds)
 
-    def _fold(self, folding: Folding) -> None:
-        """Fold fills now and then; what is to be derived goes first, and goes on if this fails."""
-        now = time.monotonic()
+    def _folds_at(self) -> float:
+        """When fills are folded next; what is to be derived goes first."""
         gives_way = self._left or (self._waiting and self._unfolded < FOLD_AFTER)
-        if self._is_ending or now < self._fold_at or (gives_way and now < self._folded_at + GIVES_WAY_SECONDS):
+        return max(self._fold_at, self._folded_at + GIVES_WAY_SECONDS) if gives_way else self._fold_at
+
+    def _fold(self, folding: Folding) -> None:
+        """Fold fills if it is time; deriving goes on if this fails."""
+        if self._is_ending or time.monotonic() < self._folds_at():
             return
         self._unfolded, is_more = 0, False
         try:
@@ -261,7 +264,7 @@ class Derivation:
             self.error = None
             self._lock.wait_for(
                 lambda: self._has_turn() or self._is_ending or self._abandoned.is_set(),
-                min(REQUEST_SECONDS, max(0.0, self._fold_at - time.monotonic())),
+                min(REQUEST_SECONDS, max(0.0, self._folds_at() - time.monotonic())),
             )
             if self._abandoned.is_set() or not (self._has_turn() or self._is_ending):
                 return SeqSet()
