@@ -111,7 +111,8 @@ class Layers:
         Raises:
             TableMismatch: rows were lost that cannot be made again.
         """
-        lost = self._lost()
+        if not (lost := self._lost()):
+            return []
         if (gone := [name for name in lost if name in _ROWS]) and self._has_dropped():
             raise TableMismatch(
                 f"table {self._database}.{gone[0]} was emptied, and records it was derived from were dropped by age",
