@@ -44,6 +44,7 @@ class Closure:
         self.late: set[tuple[NamedId, RecordId]] = set()
         self.orders: set[NamedId] = set()
         self.ids: set[KnownId] = set()
+        self._listed: set[tuple[NamedId, RecordId]] = set()  # as late for orders that were known
         self._keys: set[NamedId] = set()
         self._names: set[NamedId] = set()
         self._searched: set[NamedId] = set()
@@ -69,6 +70,10 @@ class Closure:
         keys = self._keys | (self._source.orders_of_trades(self._searched) if self._searched else set())
         known = self._source.known(keys, self._names)
         return not (known.records <= self.read | self.gone and known.keys <= keys.union(written))
+
+    def no_longer_late(self) -> list[tuple[NamedId, RecordId]]:
+        """What is listed as late and is not after all, since records that were missing are there."""
+        return [each for each in self._listed if each[0] in self.orders and each[1] in self.rows]
 
     def unnamed_ids(self) -> Iterator[dict[str, Any]]:
         """Under which ids records without an order are known."""
@@ -176,7 +181,9 @@ class Closure:
         self.ids |= known.ids
         self.orders |= {key for key, order in known.orders.items() if not order.is_removed}
         more = known.keys - self._keys
-        late = {record for _, record in self._source.dropped.late(known.orders)}
+        listed = self._source.dropped.late(known.orders)
+        self._listed |= listed
+        late = {record for _, record in listed}
         return known.records | late | (self._known(more, set()) if more else set())
 
 

@@ -219,7 +219,7 @@ class Derivation:
         if sink.layers.open_orders.is_due():
             _copy_open_orders(sink.layers.open_orders, rows.version())
         self._close_buckets(sink.sums)
-        self.late = sink.unique.dropped.count_late()
+        self.late = rows.dropped.count_late()
         return bool(lost)
 
     def _close_buckets(self, sums: Sums) -> None:

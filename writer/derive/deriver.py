@@ -113,9 +113,7 @@ class Deriver:
         if lost := (present | _set_of(others)) - self._rows.present(Chosen(portion, others)):
             self._memory.forget_records(lost)  # they were dropped meanwhile
             return None
-        no_longer_late = [each for _, each in self._rows.dropped.late(known.orders) if each in known.rows]
-        for some in _together([each] for each in (*late, *no_longer_late)):
-            self._by_rules(Chosen((), some), self._rows.version())
+        self._orders_by_rules([each] for each in (*late, *(record_id for _, record_id in known.no_longer_late())))
         self._rows.remove_older(known.orders - standing.keys(), version)
         self._memory.forget()
         grown = self._rows.related(Chosen(portion, others)) - known.read - known.gone
@@ -133,8 +131,7 @@ class Deriver:
         reached(Step.FILLS_DERIVED)
         self._mark(minutes, version)
         orders, unnamed = self._rows.hard(chosen, version)
-        for records in _together([*orders, *([each] for each in unnamed), *known.of_unnamed()]):
-            self._by_rules(Chosen((), records), self._rows.version())
+        self._orders_by_rules([*orders, *([each] for each in unnamed), *known.of_unnamed()])
 
     def _mark(self, minutes: set[int], version: int) -> None:
         """Mark the buckets of these minutes as open, but those of which nobody can have closed what we marked."""
@@ -145,6 +142,12 @@ class Deriver:
             if now_ns < (until_ns := (minute + 1) * MINUTE_NS + MARKED_NS):
                 self._marked[minute] = until_ns
         reached(Step.BUCKETS_MARKED)
+
+    def _orders_by_rules(self, orders: Iterable[list[RecordId]]) -> None:
+        """Derive the records of some orders by the rules, those together that are near each other in their table."""
+        for records in _together(sorted(orders)):
+            self._by_rules(Chosen((), records), self._rows.version())
+            self._memory.shrink()
 
     def _by_rules(self, chosen: Chosen, version: int, new: Collection[RecordId] = ()) -> SeqSet:
         """Derive chosen records by the rules, with all that belongs to them; returns which there are.
@@ -203,12 +206,10 @@ class Deriver:
         return removed
 
     def _note_late(self, found: Closure, version: int) -> None:
-        """List what came too late; and no longer what did not after all, since records that were missing are there."""
-        dropped = self._rows.dropped
-        no_longer = [each for each in dropped.late(found.orders) if each[1] in found.rows]
-        dropped.note_late(no_longer, version, removed=True)
+        """List what came too late, and no longer what did not after all."""
+        self._rows.dropped.note_late(found.no_longer_late(), version, removed=True)
         if found.late:
-            dropped.note_late(found.late, version)
+            self._rows.dropped.note_late(found.late, version)
             reached(Step.LATE_NOTED)
 
 

@@ -182,6 +182,7 @@ class Dropped:
     def count_late(self) -> int:
         """How many records are listed as late."""
         ((count,),) = self._ask(f"SELECT toString(uniqExact(session, seq)) FROM {self._late} FINAL WHERE session != 0")
+        self._has_late = int(count) > 0
         return int(count)
 
     def note_late(self, records: Iterable[tuple[NamedId, RecordId]], version: int, *, removed: bool = False) -> None:
@@ -200,7 +201,5 @@ class Dropped:
             self._has_late = True
 
     def _is_any_late(self) -> bool:
-        """Whether any record is listed; if another writer listed the first, it is noticed at the next start."""
-        if self._has_late is None:
-            self._has_late = self.count_late() > 0
-        return self._has_late
+        """Whether any record is listed; if another writer lists the first, it is noticed when they are counted next."""
+        return self.count_late() > 0 if self._has_late is None else self._has_late
