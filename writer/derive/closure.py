@@ -7,6 +7,7 @@ from typing import Any, Final
 from ringbuf.sinks.clickhouse.dropped import StandingOrder
 from ringbuf.sinks.clickhouse.keys import Chosen, Instrument, NamedId, RecordId
 from ringbuf.sinks.clickhouse.unique_rows import KnownId, UniqueRows
+from ringbuf.sinks.clickhouse.views.expression import INSTRUMENT
 from ringbuf.trading.reading import RowReading
 from ringbuf.trading.report import CHANGES, Report
 from ringbuf.trading.states import NO_ID
@@ -194,14 +195,12 @@ def id_row(instrument: Instrument, name: str, order_key: str, record_id: RecordI
 
 def order_key_row(instrument: Instrument, order_key: str) -> dict[str, Any]:
     """The key of an order as columns."""
-    exchange, account, symbol, simulated = instrument
-    return {
-        "exchange": exchange,
-        "account": account,
-        "symbol": symbol,
-        "simulated": simulated,
-        "order_key": order_key,
-    }
+    return instrument_row(instrument) | {"order_key": order_key}
+
+
+def instrument_row(instrument: Instrument) -> dict[str, Any]:
+    """An instrument as columns."""
+    return dict(zip(INSTRUMENT.split(", "), instrument, strict=True))
 
 
 def instrument_of(row: Row) -> Instrument:

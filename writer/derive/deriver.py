@@ -18,10 +18,19 @@ from ringbuf.journal.step import Step, reached
 from ringbuf.record.seqs import Range, SeqSet
 from ringbuf.sinks.clickhouse.keys import Chosen, FillKey, Instrument, RecordId
 from ringbuf.sinks.clickhouse.sums import Sums
-from ringbuf.sinks.clickhouse.unique import INSTRUMENT, MINUTE_NS
+from ringbuf.sinks.clickhouse.unique import MINUTE_NS
 from ringbuf.sinks.clickhouse.unique_rows import KnownId, KnownOrder, UniqueRows
 from ringbuf.trading.derivation import Derived, derive
-from ringbuf.writer.derive.closure import NAMES, TRADE_IDS, Closure, id_row, instrument_of, order_key_row, told
+from ringbuf.writer.derive.closure import (
+    NAMES,
+    TRADE_IDS,
+    Closure,
+    id_row,
+    instrument_of,
+    instrument_row,
+    order_key_row,
+    told,
+)
 from ringbuf.writer.derive.memory import Memory, Row
 
 FEW: Final = 1_000
@@ -261,7 +270,7 @@ def _possible_fills(rows: Iterable[Row]) -> Iterator[dict[str, Any]]:
     for copies in _copies([each for each in rows if each["exec_type"] in ("fill", "calculated")]):
         minutes = {_minute(each) for each in copies}
         for each in copies:
-            key = dict(zip(INSTRUMENT, instrument_of(each), strict=True))
+            key = instrument_row(instrument_of(each))
             for minute in minutes:
                 yield {**key, "session": each["session"], "seq": each["seq"], "minute": minute}
 

@@ -15,9 +15,10 @@ from ringbuf.record.seqs import Range, SeqSet
 from ringbuf.sinks.clickhouse import unique
 from ringbuf.sinks.clickhouse.derived_table import DerivedTable, Statements
 from ringbuf.sinks.clickhouse.keys import (
-    INSTRUMENT,
+    INSTRUMENT_OF_RECORD,
     NONE,
-    SIMULATED,
+    ORDER_OF_RECORD,
+    RECORD_IDS,
     Chosen,
     FillKey,
     NamedId,
@@ -27,9 +28,11 @@ from ringbuf.sinks.clickhouse.keys import (
     listed_fill,
     listed_orders,
     listed_records,
+    records_in,
 )
 from ringbuf.sinks.clickhouse.table import quoted, table_name
 from ringbuf.sinks.clickhouse.views.columns import of_execution
+from ringbuf.sinks.clickhouse.views.expression import INSTRUMENT
 
 TABLES: Final = {
     "dropped": DerivedTable(
@@ -48,8 +51,6 @@ TABLES: Final = {
     ),
 }
 """These tables, by name."""
-_OF_ORDER: Final = f"{INSTRUMENT}, order_key"
-_PAIRS: Final = "arrayMap(each -> (toString(each.1), toString(each.2)), {})"
 
 
 class StandingOrder(NamedTuple):
@@ -103,17 +104,16 @@ class Dropped:
     def standing(self, keys: Iterable[NamedId], gone: Iterable[RecordId]) -> dict[NamedId, StandingOrder]:
         """Of some orders those that were derived from any of these records."""
         listed = listed_orders(keys)
-        return self._standing(f"({_OF_ORDER}) IN ({listed})", gone) if listed else {}
+        return self._standing(f"({unique.ORDER_KEY}) IN ({listed})", gone) if listed else {}
 
     def standing_of(self, chosen: Chosen, gone: Iterable[RecordId]) -> dict[NamedId, StandingOrder]:
         """Of the orders that chosen records name by their order ids or client ids those that were derived from any."""
         records = f"{self._records} WHERE ({chosen.condition()})"
-        told = f"SELECT arrayJoin([client_order_id, orig_client_order_id]), exchange, account, symbol, {SIMULATED}"
-        named = f"""({_OF_ORDER}) IN (
-            SELECT exchange, account, symbol, {SIMULATED}, concat('id:', order_id) FROM {records}
-            AND order_id NOT IN ({NONE})
-        ) OR ({_OF_ORDER}) IN (
-            SELECT {_OF_ORDER} FROM {self._ids} WHERE (id, {INSTRUMENT}) IN ({told} FROM {records})
+        told = f"SELECT arrayJoin([client_order_id, orig_client_order_id]), {INSTRUMENT_OF_RECORD}"
+        named = f"""({unique.ORDER_KEY}) IN (
+            SELECT {ORDER_OF_RECORD} FROM {records} AND order_id NOT IN ({NONE})
+        ) OR ({unique.ORDER_KEY}) IN (
+            SELECT {unique.ORDER_KEY} FROM {self._ids} WHERE (id, {INSTRUMENT}) IN ({told} FROM {records})
         )"""
         return self._standing(f"({named})", gone)
 
@@ -122,8 +122,8 @@ class Dropped:
         if not listed:
             return {}
         rows = self._ask(
-            f"SELECT {_OF_ORDER}, toString(version), toString(toUnixTimestamp64Nano(captured_ns)),"
-            f" {_PAIRS.format('record_ids')}, client_ids"
+            f"SELECT {unique.ORDER_KEY}, toString(version), toString(toUnixTimestamp64Nano(captured_ns)),"
+            f" {RECORD_IDS}, client_ids"
             f" FROM {self._orders} FINAL WHERE {condition} AND NOT is_hard"
             f" AND hasAny(record_ids, CAST([{listed}], 'Array(Tuple(UInt64, UInt64))'))"
         )
@@ -131,7 +131,7 @@ class Dropped:
             (instrument_in(row), str(row[4])): StandingOrder(
                 int(row[5]),
                 int(row[6]),
-                frozenset((int(session), int(seq)) for session, seq in row[7]),
+                frozenset(records_in(row[7])),
                 frozenset(row[8]),
             )
             for row in rows
@@ -145,16 +145,16 @@ class Dropped:
             for (instrument, _), each in sorted(orders.items())
             for name in sorted(each.client_ids)
         )
-        instrument = f"exchange, account, symbol, {SIMULATED}"
         by_name = [
-            f" OR ({instrument}, {column}) IN ({names})" for column in ("client_order_id", "orig_client_order_id")
+            f" OR ({INSTRUMENT_OF_RECORD}, {column}) IN ({names})"
+            for column in ("client_order_id", "orig_client_order_id")
         ]
         rows = self._ask(
             f"SELECT DISTINCT toString(session), toString(seq) FROM {self._records}"
             f" WHERE ({Chosen(ranges).condition()})"
-            f" AND (({instrument}, concat('id:', order_id)) IN ({keys}){''.join(by_name if names else [])})"
+            f" AND (({ORDER_OF_RECORD}) IN ({keys}){''.join(by_name if names else [])})"
         )
-        return sorted((int(session), int(seq)) for session, seq in rows)
+        return sorted(records_in(rows))
 
     def remove_fills(self, keys: Iterable[FillKey], after: int, version: int) -> None:
         """Remove the fills under these keys whose rows have a version greater than `after`."""
@@ -174,8 +174,8 @@ class Dropped:
         if not listed or not self._is_any_late():
             return set()
         rows = self._ask(
-            f"SELECT {_OF_ORDER}, toString(session), toString(seq) FROM {self._late} FINAL"
-            f" WHERE ({_OF_ORDER}) IN ({listed})"
+            f"SELECT {unique.ORDER_KEY}, toString(session), toString(seq) FROM {self._late} FINAL"
+            f" WHERE ({unique.ORDER_KEY}) IN ({listed})"
         )
         return {((instrument_in(row), str(row[4])), (int(row[5]), int(row[6]))) for row in rows}
 
@@ -194,7 +194,7 @@ class Dropped:
         if rows:
             kind = "Array(Tuple(Tuple(String, String, String, Bool, String), UInt64, UInt64))"
             self._run(
-                f"INSERT INTO {self._late} ({_OF_ORDER}, session, seq, version, is_removed)"
+                f"INSERT INTO {self._late} ({unique.ORDER_KEY}, session, seq, version, is_removed)"
                 f" SELECT each.1.1, each.1.2, each.1.3, each.1.4, each.1.5, each.2, each.3, {version}, {int(removed)}"
                 f" FROM (SELECT arrayJoin(CAST([{rows}], '{kind}')) AS each)"
             )

@@ -1,10 +1,11 @@
 """Keys of records, orders and fills, and how statements name them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 from ringbuf.record.seqs import Range, SeqSet
 from ringbuf.sinks.clickhouse.table import literal
+from ringbuf.sinks.clickhouse.views.expression import listed
 from ringbuf.trading.states import NO_ID
 
 Instrument = tuple[str, str, str, bool]
@@ -16,11 +17,14 @@ RecordId = tuple[int, int]
 FillKey = tuple[int, Instrument, int, int]
 """Minute since the epoch in which it counts, instrument, session and seq."""
 
-INSTRUMENT: Final = "exchange, account, symbol, simulated"
-SIMULATED: Final = "CAST(origin = 'simulated', 'Bool')"
-"""The last of them, of a record."""
-NONE: Final = ", ".join(literal(each) for each in sorted(NO_ID))
-"""Order ids that are none."""
+INSTRUMENT_OF_RECORD: Final = "exchange, account, symbol, CAST(origin = 'simulated', 'Bool')"
+"""The columns `INSTRUMENT` of a record."""
+NONE: Final = listed(sorted(NO_ID))
+"""Ids that are none."""
+ORDER_OF_RECORD: Final = f"{INSTRUMENT_OF_RECORD}, concat('id:', order_id)"
+"""The columns `ORDER_KEY` of a record whose order id is none of these."""
+RECORD_IDS: Final = "arrayMap(each -> (toString(each.1), toString(each.2)), record_ids)"
+"""The records of an order; `records_in` reads them."""
 
 
 class Chosen(NamedTuple):
@@ -47,6 +51,11 @@ class Chosen(NamedTuple):
 def instrument_in(row: Sequence[Any]) -> Instrument:
     """The instrument in the first columns of a row of an answer."""
     return row[0], row[1], row[2], bool(row[3])
+
+
+def records_in(told: Iterable[Sequence[str]]) -> Iterator[RecordId]:
+    """The records of an answer."""
+    return ((int(session), int(seq)) for session, seq in told)
 
 
 def as_tuple(instrument: Instrument, *more: str) -> str:

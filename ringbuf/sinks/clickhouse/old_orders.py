@@ -12,8 +12,11 @@ from typing import Final
 from ringbuf.record.execution import EXECUTION
 from ringbuf.record.seqs import Range, SeqSet
 from ringbuf.sinks.clickhouse.derived_table import Statements
-from ringbuf.sinks.clickhouse.keys import INSTRUMENT, NONE, SIMULATED, Chosen
-from ringbuf.sinks.clickhouse.table import literal, quoted, table_name
+from ringbuf.sinks.clickhouse.keys import INSTRUMENT_OF_RECORD, NONE, ORDER_OF_RECORD, Chosen
+from ringbuf.sinks.clickhouse.table import quoted, table_name
+from ringbuf.sinks.clickhouse.unique import ORDER_KEY
+from ringbuf.sinks.clickhouse.views.expression import INSTRUMENT
+from ringbuf.sinks.clickhouse.views.reports import words
 from ringbuf.trading.states import ENDS
 
 AT_ONCE: Final = 500_000
@@ -21,10 +24,8 @@ AT_ONCE: Final = 500_000
 MOST_RUNS: Final = 10_000
 """So many runs of consecutive records at most are dropped by one statement."""
 _BLOCK: Final = 100_000
-_OF_RECORD: Final = f"exchange, account, symbol, {SIMULATED}"
-_OF_ORDER: Final = f"{INSTRUMENT}, order_key"
 _OF_ID: Final = f"id, {INSTRUMENT}"
-_OVER: Final = ", ".join(literal(each.name.lower()) for each in ENDS)
+_OVER: Final = words(ENDS)
 
 
 class OldOrders:
@@ -94,31 +95,31 @@ class OldOrders:
     def _of_orders(self, portion: SeqSet, pending: SeqSet, now_ns: int) -> str:
         """The records of the orders that may go, and of which there are records in a portion."""
         old, waiting = f"{self._records} WHERE {self._old(portion)}", f"{self._records} WHERE ({_condition(pending)})"
-        names = f"SELECT arrayJoin([client_order_id, orig_client_order_id]), {_OF_RECORD}"
-        by_id = f"SELECT {_OF_RECORD}, concat('id:', order_id)"
+        names = f"SELECT arrayJoin([client_order_id, orig_client_order_id]), {INSTRUMENT_OF_RECORD}"
+        by_id = f"SELECT {ORDER_OF_RECORD}"
         orders = f"""
-            SELECT {_OF_ORDER}, client_ids, record_ids FROM {self._orders} FINAL
+            SELECT {ORDER_KEY}, client_ids, record_ids FROM {self._orders} FINAL
             WHERE (
-                ({_OF_ORDER}) IN ({by_id} FROM {old} AND order_id NOT IN ({NONE}))
-                OR ({_OF_ORDER}) IN (
-                    SELECT {_OF_ORDER} FROM {self._ids}
+                ({ORDER_KEY}) IN ({by_id} FROM {old} AND order_id NOT IN ({NONE}))
+                OR ({ORDER_KEY}) IN (
+                    SELECT {ORDER_KEY} FROM {self._ids}
                     WHERE ({_OF_ID}) IN ({names} FROM {old} AND order_id IN ({NONE}))
                 )
             )
             AND NOT is_hard AND startsWith(order_key, 'id:') AND order_status IN ({_OVER}) AND open_quantity = 0
-            AND {self._is_old} AND version < {now_ns} AND ({_OF_ORDER}) NOT IN ({by_id} FROM {waiting})"""
+            AND {self._is_old} AND version < {now_ns} AND ({ORDER_KEY}) NOT IN ({by_id} FROM {waiting})"""
         of_them = f"SELECT arrayJoin(client_ids), {INSTRUMENT} FROM ({orders})"
         known = f"{self._ids} WHERE ({_OF_ID}) IN ({of_them})"
-        there = f"SELECT {_OF_ORDER} FROM {self._orders} FINAL WHERE ({_OF_ORDER}) IN (SELECT {_OF_ORDER} FROM {known})"
+        there = f"SELECT {ORDER_KEY} FROM {self._orders} FINAL WHERE ({ORDER_KEY}) IN (SELECT {ORDER_KEY} FROM {known})"
         shared = f"""
-            SELECT {_OF_ID} FROM {known} AND (order_key = '' OR ({_OF_ORDER}) IN ({there}))
+            SELECT {_OF_ID} FROM {known} AND (order_key = '' OR ({ORDER_KEY}) IN ({there}))
             GROUP BY {_OF_ID} HAVING uniqExact(order_key, session, seq) > 1"""
         held = f"""
-            SELECT {_OF_ORDER} FROM ({orders}) ARRAY JOIN client_ids AS id
+            SELECT {ORDER_KEY} FROM ({orders}) ARRAY JOIN client_ids AS id
             WHERE ({_OF_ID}) IN ({shared}) OR ({_OF_ID}) IN ({names} FROM {waiting})"""
         return f"""
             SELECT each.1, each.2 FROM (
-                SELECT arrayJoin(record_ids) AS each FROM ({orders}) WHERE ({_OF_ORDER}) NOT IN ({held})
+                SELECT arrayJoin(record_ids) AS each FROM ({orders}) WHERE ({ORDER_KEY}) NOT IN ({held})
             )"""
 
 

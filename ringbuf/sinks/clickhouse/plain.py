@@ -13,15 +13,16 @@ from collections.abc import Mapping
 from typing import Final
 
 from ringbuf.record.execution import EXECUTION
+from ringbuf.sinks.clickhouse.keys import NONE
 from ringbuf.sinks.clickhouse.unique import FILL_COLUMNS, MINUTE, ORDER_COLUMNS
-from ringbuf.sinks.clickhouse.views.expression import EPOCH, ZERO, absent, is_absent, listed, replaced
+from ringbuf.sinks.clickhouse.views.expression import EPOCH, INSTRUMENT, ZERO, absent, is_absent, replaced
 from ringbuf.sinks.clickhouse.views.orders import OTHERS as OF_ORDER
 from ringbuf.sinks.clickhouse.views.placed import NOT_SIDES
 from ringbuf.sinks.clickhouse.views.reports import FUNDING, words
 from ringbuf.sinks.clickhouse.views.trades import OF_RECORD
 from ringbuf.trading.number import DECIMALS, MOST_QUOTE, PRODUCT_DECIMALS
 from ringbuf.trading.order import ITS_REQUEST, PENDING
-from ringbuf.trading.states import NO_ID, STATUS_OF
+from ringbuf.trading.states import STATUS_OF
 
 _LEAST: Final = 1e-9
 _MOST: Final = 1e12
@@ -36,10 +37,8 @@ _OVER: Final = "'filled', 'canceled', 'expired', 'rejected'"
 _FINAL: Final = "'canceled', 'expired'"
 _SIZES: Final = ("quantity", "cumulative_quantity", "leaves_quantity", "last_quantity")
 _AMOUNTS: Final = ("price", "last_price", "commission", "other_commission")
-_KEY: Final = "exchange, account, symbol, simulated"
 _INSTRUMENT: Final = ("exchange", "account", "symbol")
-NONE: Final = "SELECT '', '', '', false, ''"
-"""No order."""
+_NO_ORDER: Final = "SELECT '', '', '', false, ''"
 _SAME: Final = (
     "exec_type", "status", "side", "oid", "client_order_id", "trade_id", "report_id", "exchange_ns", "exchange_seq",
     "price", *_SIZES, "last_price",
@@ -54,7 +53,6 @@ def _usual(name: str) -> str:
 def _records(records: str) -> str:
     """The records, with what each says, and whether it is unusual."""
     statuses = {key.name.lower(): value.name.lower() for key, value in STATUS_OF.items()}
-    none = listed(sorted(NO_ID))
     sizes = " AND ".join(f"{_usual(name)} AND NOT {name} < 0" for name in _SIZES)
     amounts = " AND ".join(_usual(name) for name in _AMOUNTS)
     return f"""
@@ -72,10 +70,10 @@ FROM (
     SELECT
         *,
         CAST(origin = 'simulated', 'Bool') AS simulated,
-        if(order_id IN ({none}), '', order_id) AS oid,
+        if(order_id IN ({NONE}), '', order_id) AS oid,
         exec_type = 'fill' AND last_quantity > 0 AND isFinite(last_quantity) AS is_trade,
         exact = '' AND {sizes} AND {amounts} AS is_usual,
-        is_trade AND is_usual AND oid != '' AND trade_id NOT IN ({none}) AND side IN ('buy', 'sell')
+        is_trade AND is_usual AND oid != '' AND trade_id NOT IN ({NONE}) AND side IN ('buy', 'sell')
             AND NOT isNaN(last_price) AND abs(last_price) * last_quantity < {MOST_QUOTE} AS is_good_fill,
         multiIf(
             exec_type = 'cancel_rejected' AND order_status = 'rejected', 'unknown',
@@ -95,7 +93,7 @@ _ARRIVAL: Final = f"bitShiftLeft(toUInt256(origin != 'live'), 255) + {_FIRST}"
 """Of the copies of a fill; live ones come first."""
 
 
-def plain_fills(records: str, new: str = "true", hard: str = NONE) -> str:
+def plain_fills(records: str, new: str = "true", hard: str = _NO_ORDER) -> str:
     """The columns of `unique_fills` of each fill that is plain.
 
     Args:
@@ -132,7 +130,7 @@ def plain_fills(records: str, new: str = "true", hard: str = NONE) -> str:
 SELECT {_listed(FILL_COLUMNS, columns)}
 FROM (
     SELECT
-        {_KEY}, oid, {", ".join(key)},
+        {INSTRUMENT}, oid, {", ".join(key)},
         {", ".join(f"argMin({name}, arrival) AS {name}" for name in OF_RECORD)},
         {", ".join(_told(name, "argMin", "arrival") for name in told)},
         argMinIf(toString(position_side), arrival, {side_told}) AS own_side,
@@ -141,18 +139,18 @@ FROM (
         count() AS copies,
         max({new}) AS is_new
     FROM (SELECT *, {_ARRIVAL} AS arrival FROM ({_records(records)}))
-    WHERE is_good_fill AND ({_KEY}, oid) NOT IN ({hard})
-    GROUP BY {_KEY}, oid, {", ".join(key)}
+    WHERE is_good_fill AND ({INSTRUMENT}, oid) NOT IN ({hard})
+    GROUP BY {INSTRUMENT}, oid, {", ".join(key)}
 ) AS fill
 LEFT JOIN (
     SELECT
-        {_KEY}, oid,
+        {INSTRUMENT}, oid,
         argMinIf(toString(position_side), {_FIRST}, {side_told}) AS order_side,
         argMinIf(position_id, {_FIRST}, position_id != '') AS order_position_id
     FROM ({_records(records)})
     WHERE oid != '' AND ({side_told} OR position_id != '')
-    GROUP BY {_KEY}, oid
-) AS of_order USING ({_KEY}, oid)
+    GROUP BY {INSTRUMENT}, oid
+) AS of_order USING ({INSTRUMENT}, oid)
 WHERE is_new OR (own_side = '' AND {order_side} != '') OR (own_id = '' AND {order_id} != '')"""
 
 
@@ -162,14 +160,14 @@ def plain_copies(records: str, new: str, hard: str) -> str:
     Args:
         new, hard: as in `plain_fills`; only of fills of which a record is new.
     """
-    key = f"{_KEY}, oid, side, last_price, last_quantity, trade_id"
+    key = f"{INSTRUMENT}, oid, side, last_price, last_quantity, trade_id"
     return f"""
-SELECT {_KEY}, place.1 AS minute, place.2 AS session, place.3 AS seq
+SELECT {INSTRUMENT}, place.1 AS minute, place.2 AS session, place.3 AS seq
 FROM (
     SELECT
-        {_KEY}, groupArray((session, seq)) AS copies, groupUniqArray({MINUTE}) AS minutes
+        {INSTRUMENT}, groupArray((session, seq)) AS copies, groupUniqArray({MINUTE}) AS minutes
     FROM ({_records(records)})
-    WHERE is_good_fill AND ({_KEY}, oid) NOT IN ({hard})
+    WHERE is_good_fill AND ({INSTRUMENT}, oid) NOT IN ({hard})
     GROUP BY {key}
     HAVING count() > 1 AND max({new})
 )
@@ -223,7 +221,7 @@ FROM (
         ) AS is_unclear
     FROM (
         SELECT
-            {_KEY}, order_key, max(oid) AS oid, max(name) AS name, max(is_odd) AS is_odd,
+            {INSTRUMENT}, order_key, max(oid) AS oid, max(name) AS name, max(is_odd) AS is_odd,
             ifNull(argMinIf(toString(side), {first}, side != 'unknown'), '') AS told_side,
             if(told_side = '', 'unknown', told_side) AS side,
             argMinIf(toString(position_side), {first}, position_side NOT IN {NOT_SIDES}) AS told_position_side,
@@ -257,7 +255,7 @@ FROM (
             arraySort(groupArray((session, seq, captured_ns))) AS arrived,
             groupUniqArrayIf(client_order_id, client_order_id != '') AS client_ids
         FROM ({_ranked(records)})
-        GROUP BY {_KEY}, order_key
+        GROUP BY {INSTRUMENT}, order_key
     )
 )"""
 
@@ -307,20 +305,20 @@ SELECT
         concat('client:1:', if(orig_client_order_id != '', orig_client_order_id, client_order_id))
     ) AS order_key,
     is_odd OR (requests + odd > 0 AND (orders > 1 OR requests > 1 OR odd > 0)) AS is_odd,
-    sipHash128({_KEY}, order_key) AS order_hash
+    sipHash128({INSTRUMENT}, order_key) AS order_hash
 FROM ({_records(records)}) AS record
 LEFT JOIN (
     SELECT
-        {_KEY}, name AS client_order_id,
+        {INSTRUMENT}, name AS client_order_id,
         uniqExactIf(oid, oid != '') AS orders, anyIf(oid, oid != '') AS only,
         countIf(is_request) AS requests, countIf(oid = '' AND NOT is_request) AS odd
     FROM (
-        SELECT {_KEY}, oid, is_request, arrayJoin(arrayDistinct([client_order_id, orig_client_order_id])) AS name
+        SELECT {INSTRUMENT}, oid, is_request, arrayJoin(arrayDistinct([client_order_id, orig_client_order_id])) AS name
         FROM ({_records(records)})
     )
     WHERE name != ''
-    GROUP BY {_KEY}, name
-) AS its USING ({_KEY}, client_order_id)
+    GROUP BY {INSTRUMENT}, name
+) AS its USING ({INSTRUMENT}, client_order_id)
 WHERE oid != '' OR client_order_id != '' OR orig_client_order_id != ''"""
 
 

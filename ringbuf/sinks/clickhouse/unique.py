@@ -16,11 +16,11 @@ from typing import Final
 from ringbuf.sinks.clickhouse.derived_table import DerivedTable
 from ringbuf.sinks.clickhouse.table import literal, quoted
 from ringbuf.sinks.clickhouse.views.columns import of_execution
+from ringbuf.sinks.clickhouse.views.expression import INSTRUMENT
 from ringbuf.sinks.clickhouse.views.orders import ORDERS
 from ringbuf.sinks.clickhouse.views.positions import FILLS
 from ringbuf.sinks.clickhouse.views.time import NS, time_of
 
-INSTRUMENT: Final = ("exchange", "account", "symbol", "simulated")
 ORDER_COLUMNS: Final = {
     **ORDERS,
     "order_key": "String",
@@ -34,12 +34,11 @@ MINUTE: Final = f"intDiv({_TIME} - positiveModulo({_TIME}, {MINUTE_NS}), {MINUTE
 """The minute since the epoch in which a fill counts."""
 VERSION: Final = {"version": "UInt64", "is_removed": "UInt8"}
 REPLACING: Final = "ReplacingMergeTree(version, is_removed)"
-_KEY: Final = ", ".join(INSTRUMENT)
 RECORD: Final = {"session": "UInt64", "seq": "UInt64"}
 
-ORDER_KEY: Final = f"{_KEY}, order_key"
-FILL_KEY: Final = f"minute, {_KEY}, session, seq"
-ID_KEY: Final = f"id, {_KEY}, order_key, session, seq"
+ORDER_KEY: Final = f"{INSTRUMENT}, order_key"
+FILL_KEY: Final = f"minute, {INSTRUMENT}, session, seq"
+ID_KEY: Final = f"id, {INSTRUMENT}, order_key, session, seq"
 
 _OF_ORDERS: Final = (
     "is_open_index open_quantity != 0 TYPE minmax",

@@ -10,9 +10,10 @@ from ringbuf.sinks.clickhouse import funding_records, unique
 from ringbuf.sinks.clickhouse.derived_table import Statements
 from ringbuf.sinks.clickhouse.dropped import Dropped
 from ringbuf.sinks.clickhouse.keys import (
-    INSTRUMENT,
+    INSTRUMENT_OF_RECORD,
     NONE,
-    SIMULATED,
+    ORDER_OF_RECORD,
+    RECORD_IDS,
     Chosen,
     FillKey,
     Instrument,
@@ -23,9 +24,11 @@ from ringbuf.sinks.clickhouse.keys import (
     listed_fill,
     listed_id,
     listed_orders,
+    records_in,
 )
 from ringbuf.sinks.clickhouse.plain import plain_copies, plain_fills, plain_orders
 from ringbuf.sinks.clickhouse.table import literal, quoted, table_name
+from ringbuf.sinks.clickhouse.views.expression import INSTRUMENT
 from ringbuf.sinks.clickhouse.views.reports import FUNDING
 
 MOST_OF_AN_ID: Final = 1_000
@@ -152,8 +155,8 @@ class UniqueRows:
         if keys:
             parts.append(
                 f"SELECT {INSTRUMENT}, '' AS id, order_key,"
-                " arrayMap(each -> (toString(each.1), toString(each.2)), record_ids) AS records,"
-                f" version, is_removed FROM {self._orders} WHERE ({INSTRUMENT}, order_key) IN ({listed_orders(keys)})"
+                f" {RECORD_IDS} AS records, version, is_removed"
+                f" FROM {self._orders} WHERE ({unique.ORDER_KEY}) IN ({listed_orders(keys)})"
             )
         if not parts:
             return Known({}, set())
@@ -161,7 +164,7 @@ class UniqueRows:
         known: set[KnownId] = set()
         orders: dict[NamedId, KnownOrder] = {}
         for *key, name, order_key, records, _, is_removed in rows:
-            instrument, records = instrument_in(key), frozenset((int(session), int(seq)) for session, seq in records)
+            instrument, records = instrument_in(key), frozenset(records_in(records))
             if name:
                 known.add(KnownId(instrument, name, order_key, *records))
             else:
@@ -186,7 +189,7 @@ class UniqueRows:
         """The records of known orders that chosen records tell of by an id; chosen ones may be among them."""
         records = f"{self._records} WHERE ({chosen.condition()})"
         ids = f"arrayJoin(arrayFilter(each -> each NOT IN ({NONE}), [{', '.join(_IDS)}]))"
-        told = f"SELECT DISTINCT {ids}, exchange, account, symbol, {SIMULATED} FROM {records}"
+        told = f"SELECT DISTINCT {ids}, {INSTRUMENT_OF_RECORD} FROM {records}"
         no_labels = (
             f"SELECT id, {INSTRUMENT} FROM {self._ids} WHERE (id, {INSTRUMENT}) IN ({told})"
             f" GROUP BY id, {INSTRUMENT} HAVING uniqExact(order_key, session, seq) <= {MOST_OF_AN_ID}"
@@ -195,17 +198,16 @@ class UniqueRows:
             SELECT toString(record.1), toString(record.2)
             FROM (
                 SELECT arrayJoin(record_ids) AS record FROM {self._orders}
-                WHERE ({INSTRUMENT}, order_key) IN (
-                    SELECT exchange, account, symbol, {SIMULATED}, concat('id:', order_id) FROM {records}
-                    AND order_id NOT IN ({NONE})
-                ) OR ({INSTRUMENT}, order_key) IN (
-                    SELECT {INSTRUMENT}, order_key FROM {self._ids} WHERE (id, {INSTRUMENT}) IN ({no_labels})
+                WHERE ({unique.ORDER_KEY}) IN (
+                    SELECT {ORDER_OF_RECORD} FROM {records} AND order_id NOT IN ({NONE})
+                ) OR ({unique.ORDER_KEY}) IN (
+                    SELECT {unique.ORDER_KEY} FROM {self._ids} WHERE (id, {INSTRUMENT}) IN ({no_labels})
                 )
                 UNION ALL
                 SELECT (session, seq) FROM {self._ids} WHERE order_key = '' AND (id, {INSTRUMENT}) IN ({no_labels})
             )
             GROUP BY record""")
-        return {(int(session), int(seq)) for session, seq in rows}
+        return set(records_in(rows))
 
     def contents(self, keys: Iterable[FillKey]) -> dict[FillKey, int]:
         """Of the fills that there are under these keys a hash of what their rows say; 0 if it is not known."""
@@ -220,16 +222,12 @@ class UniqueRows:
 
     def hard(self, chosen: Chosen, version: int) -> tuple[list[list[RecordId]], list[RecordId]]:
         """The records of each order of a version that is not plain, and those of the chosen that name no order."""
-        rows = self._ask(
-            f"SELECT arrayMap(each -> (toString(each.1), toString(each.2)), record_ids) FROM {self._orders}"
-            f" WHERE version = {version} AND is_hard"
-        )
+        rows = self._ask(f"SELECT {RECORD_IDS} FROM {self._orders} WHERE version = {version} AND is_hard")
         unnamed = self._ask(
             f"SELECT toString(session), toString(seq) FROM {self._records} FINAL WHERE ({chosen.condition()})"
             f" AND order_id IN ({NONE}) AND client_order_id = '' AND orig_client_order_id = '' AND NOT {FUNDING}"
         )
-        as_ids = [[(int(session), int(seq)) for session, seq in ids] for (ids,) in rows]
-        return as_ids, [(int(session), int(seq)) for session, seq in unnamed]
+        return [[*records_in(ids)] for (ids,) in rows], [*records_in(unnamed)]
 
     # Writing
 
@@ -283,8 +281,7 @@ class UniqueRows:
     def _known_records(self, chosen: Chosen, known: Collection[NamedId] | None) -> str:
         """From which records orders were derived: known ones, or all that chosen records name by order id."""
         keys = listed_orders(known or ()) or (
-            f"SELECT exchange, account, symbol, {SIMULATED}, concat('id:', order_id) FROM {self._records}"
-            f" WHERE ({chosen.condition()}) AND order_id NOT IN ({NONE})"
+            f"SELECT {ORDER_OF_RECORD} FROM {self._records} WHERE ({chosen.condition()}) AND order_id NOT IN ({NONE})"
         )
         return (
             f"SELECT {unique.ORDER_KEY}, record_ids AS known_ids FROM {self._orders} FINAL"
