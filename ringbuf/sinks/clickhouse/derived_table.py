@@ -30,6 +30,7 @@ class DerivedTable(NamedTuple):
         columns: their types by name.
         engine: as the server writes it.
         key: what it is sorted by.
+        sign: some columns of a row that no question sees, and their values; a table without it is not whole.
         indexes: skip indexes, each `NAME EXPRESSION TYPE …`.
         granularity: so many rows are read at once at least.
     """
@@ -37,6 +38,7 @@ class DerivedTable(NamedTuple):
     columns: Mapping[str, str]
     engine: str
     key: str
+    sign: Mapping[str, str]
     indexes: tuple[str, ...] = ()
     granularity: int = 8_192
 

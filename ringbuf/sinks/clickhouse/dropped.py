@@ -35,9 +35,7 @@ from ringbuf.sinks.clickhouse.views.columns import of_execution
 from ringbuf.sinks.clickhouse.views.expression import INSTRUMENT
 
 TABLES: Final = {
-    "dropped": DerivedTable(
-        {"session": "UInt64", "first_seq": "UInt64", "end": "UInt64"}, "ReplacingMergeTree(end)", "session, first_seq"
-    ),
+    "dropped": unique.RANGES,
     "late_records": DerivedTable(
         {
             **of_execution(("exchange", "account", "symbol")),
@@ -48,6 +46,7 @@ TABLES: Final = {
         },
         unique.REPLACING,
         f"{unique.ORDER_KEY}, session, seq",
+        {"exchange": "''", "order_key": "''", "session": "0", "version": "0"},
     ),
 }
 """These tables, by name."""

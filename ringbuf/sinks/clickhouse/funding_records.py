@@ -17,7 +17,11 @@ COLUMNS: Final = (
     "other_commission", "other_commission_currency", "exact",
 )  # fmt: skip
 
-TABLES: Final = {"funding_records": DerivedTable(of_execution(COLUMNS), "ReplacingMergeTree", "session, seq")}
+TABLES: Final = {
+    "funding_records": DerivedTable(
+        of_execution(COLUMNS), "ReplacingMergeTree", "session, seq", {"session": "0", "seq": "0"}
+    )
+}
 """The table, by name."""
 
 

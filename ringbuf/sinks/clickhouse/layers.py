@@ -29,20 +29,6 @@ TABLES: Final = {
 }
 _ROWS: Final = ("unique_fills", "unique_orders", "known_ids")
 """Tables of rows that stand for records, also for those that are gone."""
-_SIGNS: Final = {
-    "unique_fills": {"minute": "-1000000000000", "version": "0"},
-    "unique_orders": {"exchange": "''", "order_key": "''", "is_hard": "true"},
-    "known_ids": {"id": "''", "exchange": "''", "order_key": "''"},
-    "derived": {"session": "0", "first_seq": "0", "end": "0"},
-    "funding_records": {"session": "0", "seq": "0"},
-    "dropped": {"session": "0", "first_seq": "0", "end": "0"},
-    "late_records": {"exchange": "''", "order_key": "''", "session": "0", "version": "0"},
-    "fill_sums": {"span": "0", "begin": "0"},
-    "buckets": {"span": "0", "begin": "0", "is_closed": "false"},
-    "open_orders": {"snapshot": "0", "order_key": "''"},
-    "profit_states": {"span": "0", "begin": "-1"},
-}
-"""By table the row that tells that it is whole."""
 
 
 class Layers:
@@ -139,13 +125,13 @@ class Layers:
         """
         counts = " UNION ALL ".join(
             f"SELECT {literal(name)}, count() FROM {self._table(name)}"
-            f" WHERE {' AND '.join(f'{column} = {value}' for column, value in sign.items())}"
-            for name, sign in _SIGNS.items()
+            f" WHERE {' AND '.join(f'{column} = {value}' for column, value in table.sign.items())}"
+            for name, table in TABLES.items()
         )
         return [name for name, count in self._ask(f"SELECT * FROM ({counts})") if not int(count)]
 
     def _sign(self, name: str) -> None:
-        sign = _SIGNS[name]
+        sign = TABLES[name].sign
         self._run(f"INSERT INTO {self._table(name)} ({', '.join(sign)}) SELECT {', '.join(sign.values())}")
 
     def _table(self, name: str) -> str:

@@ -35,6 +35,7 @@ TABLES: Final = {
         {"snapshot": "UInt64", **_COPIED},
         "ReplacingMergeTree(version) PARTITION BY snapshot",
         f"snapshot, {ORDER_KEY}",
+        {"snapshot": "0", "order_key": "''"},
     )
 }
 """The tables of the layer, by name."""

@@ -59,6 +59,7 @@ TABLES: Final = {
         },
         "ReplacingMergeTree(version, is_removed)",
         f"span, begin, {_KEY}",
+        {"span": "0", "begin": "-1"},
     )
 }
 """The table of the layer, by name."""

@@ -47,11 +47,13 @@ TABLES: Final = {
         {**_PLACE, **of_execution(KEY), **SUM_COLUMNS, "version": "UInt64", "is_removed": "UInt8"},
         "ReplacingMergeTree(version, is_removed)",
         f"span, begin, {_KEY}",
+        {"span": "0", "begin": "0"},
     ),
     "buckets": DerivedTable(
         {**_PLACE, "whole_span": "UInt32", "whole_begin": "Int64", "is_closed": "Bool", "version": "UInt64"},
         "ReplacingMergeTree(version)",
         "span, begin",
+        {"span": "0", "begin": "0", "is_closed": "false"},
     ),
 }
 """The tables of the layer, by name."""

@@ -58,12 +58,29 @@ _OF_FILLS: Final = (
 _FEW_ROWS: Final = 1_024
 """A question that is about a few rows reads all columns of as many around each of them."""
 
+RANGES: Final = DerivedTable(
+    {"session": "UInt64", "first_seq": "UInt64", "end": "UInt64"},
+    "ReplacingMergeTree(end)",
+    "session, first_seq",
+    {"session": "0", "first_seq": "0", "end": "0"},
+)
+"""Records as ranges of the seqs of each session; of those that begin with one record the longest counts."""
 TABLES: Final = {
     "unique_fills": DerivedTable(
-        {**FILL_COLUMNS, "content": "UInt64", **VERSION}, REPLACING, FILL_KEY, _OF_FILLS, _FEW_ROWS
+        {**FILL_COLUMNS, "content": "UInt64", **VERSION},
+        REPLACING,
+        FILL_KEY,
+        {"minute": "-1000000000000", "version": "0"},
+        _OF_FILLS,
+        _FEW_ROWS,
     ),
     "unique_orders": DerivedTable(
-        {**ORDER_COLUMNS, "is_hard": "Bool", **VERSION}, REPLACING, ORDER_KEY, _OF_ORDERS, _FEW_ROWS
+        {**ORDER_COLUMNS, "is_hard": "Bool", **VERSION},
+        REPLACING,
+        ORDER_KEY,
+        {"exchange": "''", "order_key": "''", "is_hard": "true"},
+        _OF_ORDERS,
+        _FEW_ROWS,
     ),
     "known_ids": DerivedTable(
         {
@@ -75,11 +92,10 @@ TABLES: Final = {
         },
         "ReplacingMergeTree",
         ID_KEY,
+        {"id": "''", "exchange": "''", "order_key": "''"},
         granularity=_FEW_ROWS,
     ),
-    "derived": DerivedTable(
-        {"session": "UInt64", "first_seq": "UInt64", "end": "UInt64"}, "ReplacingMergeTree(end)", "session, first_seq"
-    ),
+    "derived": RANGES,
 }
 """The tables of the layer, by name."""
 
