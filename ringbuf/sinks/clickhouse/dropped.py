@@ -7,7 +7,7 @@ be derived that says as much as the row does. So the row stays as it is, and wha
     late_records    which records came too late; the view `late_reports` shows them
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Final, NamedTuple
 
 from ringbuf.record.execution import EXECUTION
@@ -25,9 +25,9 @@ from ringbuf.sinks.clickhouse.keys import (
     RecordId,
     as_tuple,
     instrument_in,
-    listed_fill,
     listed_orders,
     listed_records,
+    of_fills,
     records_in,
 )
 from ringbuf.sinks.clickhouse.table import quoted, table_name
@@ -155,14 +155,13 @@ class Dropped:
         )
         return sorted(records_in(rows))
 
-    def remove_fills(self, keys: Iterable[FillKey], after: int, version: int) -> None:
-        """Remove the fills under these keys whose rows have a version greater than `after`."""
-        listed = ", ".join(map(listed_fill, sorted(set(keys))))
-        if listed:
+    def remove_fills(self, keys: Collection[FillKey], after: int, version: int) -> None:
+        """Remove the fills under these keys, see `of_fills`, whose rows have a version greater than `after`."""
+        if keys:
             self._run(
                 f"INSERT INTO {self._fills} ({unique.FILL_KEY}, version, is_removed)"
                 f" SELECT {unique.FILL_KEY}, {version}, 1 FROM {self._fills} FINAL"
-                f" WHERE ({unique.FILL_KEY}) IN ({listed}) AND version > {after}"
+                f" WHERE {of_fills(keys)} AND version > {after}"
             )
 
     # Reports that came too late

@@ -1,11 +1,11 @@
 """Keys of records, orders and fills, and how statements name them."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 from ringbuf.record.seqs import Range, SeqSet
 from ringbuf.sinks.clickhouse.table import literal
-from ringbuf.sinks.clickhouse.views.expression import listed
+from ringbuf.sinks.clickhouse.views.expression import INSTRUMENT, listed
 from ringbuf.trading.states import NO_ID
 
 Instrument = tuple[str, str, str, bool]
@@ -58,10 +58,15 @@ def records_in(told: Iterable[Sequence[str]]) -> Iterator[RecordId]:
     return ((int(session), int(seq)) for session, seq in told)
 
 
-def as_tuple(instrument: Instrument, *more: str) -> str:
-    """`INSTRUMENT`, and more columns behind it."""
+def columns_of(instrument: Instrument) -> str:
+    """The values of `INSTRUMENT`."""
     *texts, simulated = instrument
-    return f"({', '.join([*map(literal, texts), str(simulated).lower(), *map(literal, more)])})"
+    return f"{listed(texts)}, {str(simulated).lower()}"
+
+
+def as_tuple(instrument: Instrument, *more: str) -> str:
+    """The same, and more texts behind them, as a tuple."""
+    return f"({', '.join((columns_of(instrument), *map(literal, more)))})"
 
 
 def listed_orders(ids: Iterable[NamedId]) -> str:
@@ -71,15 +76,18 @@ def listed_orders(ids: Iterable[NamedId]) -> str:
 
 def listed_id(instrument: Instrument, name: str) -> str:
     """An id and `INSTRUMENT`."""
-    *texts, simulated = instrument
-    return f"({', '.join(map(literal, (name, *texts)))}, {str(simulated).lower()})"
+    return f"({literal(name)}, {columns_of(instrument)})"
 
 
-def listed_fill(key: FillKey) -> str:
-    """The key of a fill."""
-    minute, (exchange, account, symbol, simulated), session, seq = key
-    texts = ", ".join(map(literal, (exchange, account, symbol)))
-    return f"({minute}, {texts}, {str(simulated).lower()}, {session}, {seq})"
+def of_fills(keys: Collection[FillKey]) -> str:
+    """What is true of the fills under some keys, and else only of fills of these records in these minutes.
+
+    A fill may be under each of its records in the minute of each: named in pairs these are too many for a statement.
+    """
+    minutes = sorted({minute for minute, *_ in keys})
+    records = sorted({(instrument, session, seq) for _, instrument, session, seq in keys})
+    named = ", ".join(f"({columns_of(instrument)}, {session}, {seq})" for instrument, session, seq in records)
+    return f"minute IN ({', '.join(map(str, minutes))}) AND ({INSTRUMENT}, session, seq) IN ({named})"
 
 
 def listed_records(records: Iterable[RecordId]) -> str:

@@ -21,9 +21,9 @@ from ringbuf.sinks.clickhouse.keys import (
     RecordId,
     as_tuple,
     instrument_in,
-    listed_fill,
     listed_id,
     listed_orders,
+    of_fills,
     records_in,
 )
 from ringbuf.sinks.clickhouse.plain import plain_copies, plain_fills, plain_orders
@@ -209,16 +209,16 @@ class UniqueRows:
             GROUP BY record""")
         return set(records_in(rows))
 
-    def contents(self, keys: Iterable[FillKey]) -> dict[FillKey, int]:
+    def contents(self, keys: Collection[FillKey]) -> dict[FillKey, int]:
         """Of the fills that there are under these keys a hash of what their rows say; 0 if it is not known."""
-        listed = sorted(set(keys))
-        if not listed:
+        if not keys:
             return {}
         rows = self._ask(
             f"SELECT toString(minute), {INSTRUMENT}, toString(session), toString(seq), toString(content)"
-            f" FROM {self._fills} FINAL WHERE ({unique.FILL_KEY}) IN ({', '.join(map(listed_fill, listed))})"
+            f" FROM {self._fills} FINAL WHERE {of_fills(keys)}"
         )
-        return {(int(row[0]), instrument_in(row[1:]), int(row[5]), int(row[6])): int(row[7]) for row in rows}
+        found = {(int(row[0]), instrument_in(row[1:]), int(row[5]), int(row[6])): int(row[7]) for row in rows}
+        return {key: content for key, content in found.items() if key in keys}
 
     def hard(self, chosen: Chosen, version: int) -> tuple[list[list[RecordId]], list[RecordId]]:
         """The records of each order of a version that is not plain, and those of the chosen that name no order."""
