@@ -68,7 +68,7 @@ class Closure:
         Args:
             written: the keys of orders that were inserted since.
         """
-        keys = self._keys | (self._source.orders_of_trades(self._searched) if self._searched else set())
+        keys = self._keys | self._source.orders_of_trades(self._searched)
         known = self._source.known(keys, self._names)
         return not (known.records <= self.read | self.gone and known.keys <= keys.union(written))
 
@@ -153,7 +153,7 @@ class Closure:
 
     def _set_late_by_trade(self, row: Row, record_id: RecordId) -> None:
         """A change of a trade, or a copy of a fill, may be about orders of both kinds."""
-        found = self._source.orders_of_trades((instrument_of(row), each) for each in told(row, TRADE_IDS))
+        found = self._source.orders_of_trades({(instrument_of(row), each) for each in told(row, TRADE_IDS)})
         self.late |= {(key, record_id) for key in found & self.standing.keys()}
         if found and found <= self.standing.keys() and not names_order(row):
             for key in found:
@@ -169,8 +169,7 @@ class Closure:
             ids |= {(instrument, each) for each in told(row, (*NAMES, *TRADE_IDS))}
             if is_found_by_trade(row):
                 searched |= {(instrument, each) for each in told(row, TRADE_IDS)}
-        if new := searched - self._searched:
-            keys |= self._source.orders_of_trades(new)
+        keys |= self._source.orders_of_trades(searched - self._searched)
         self._searched |= searched
         return self._known(keys - self._keys, ids - self._names)
 

@@ -19,7 +19,6 @@ from ringbuf.sinks.clickhouse.keys import (
     Instrument,
     NamedId,
     RecordId,
-    as_tuple,
     instrument_in,
     listed_id,
     listed_orders,
@@ -27,8 +26,8 @@ from ringbuf.sinks.clickhouse.keys import (
     records_in,
 )
 from ringbuf.sinks.clickhouse.plain import plain_copies, plain_fills, plain_orders
-from ringbuf.sinks.clickhouse.table import literal, quoted, table_name
-from ringbuf.sinks.clickhouse.views.expression import INSTRUMENT
+from ringbuf.sinks.clickhouse.table import quoted, table_name
+from ringbuf.sinks.clickhouse.views.expression import INSTRUMENT, listed
 from ringbuf.sinks.clickhouse.views.reports import FUNDING
 
 MOST_OF_AN_ID: Final = 1_000
@@ -172,18 +171,18 @@ class UniqueRows:
                 orders[instrument, order_key] = KnownOrder(before.records | records, bool(is_removed))
         return Known(orders, known)
 
-    def orders_of_trades(self, ids: Iterable[NamedId]) -> set[NamedId]:
+    def orders_of_trades(self, ids: Collection[NamedId]) -> set[NamedId]:
         """The keys of the orders that have fills under such ids of trades or of reports."""
-        found: set[NamedId] = set()
-        for of_instrument, listed in _by_instrument(ids).items():
-            texts = ", ".join(literal(each) for each in sorted(listed))
-            rows = self._ask(
-                f"SELECT DISTINCT order_key FROM {self._fills} FINAL"
-                f" WHERE ({INSTRUMENT}) = {as_tuple(of_instrument)} AND order_key != ''"
-                f" AND (trade_id IN ({texts}) OR report_id IN ({texts}))"
-            )
-            found |= {(of_instrument, key) for (key,) in rows}
-        return found
+        if not ids:
+            return set()
+        texts = listed(sorted({each for _, each in ids}))  # for the skip indexes
+        named = ", ".join(listed_id(*each) for each in sorted(ids))
+        rows = self._ask(
+            f"SELECT DISTINCT {unique.ORDER_KEY} FROM {self._fills} FINAL"
+            f" WHERE order_key != '' AND (trade_id IN ({texts}) OR report_id IN ({texts}))"
+            f" AND ((trade_id, {INSTRUMENT}) IN ({named}) OR (report_id, {INSTRUMENT}) IN ({named}))"
+        )
+        return {(instrument_in(row), row[4]) for row in rows}
 
     def related(self, chosen: Chosen) -> set[RecordId]:
         """The records of known orders that chosen records tell of by an id; chosen ones may be among them."""
@@ -339,10 +338,3 @@ def _value(name: str, value: Any) -> Any:
     if name in EXECUTION.words or kind == "S":
         return value
     return float(value) if kind == "f" else int(value)
-
-
-def _by_instrument(ids: Iterable[NamedId]) -> dict[Instrument, set[str]]:
-    found: dict[Instrument, set[str]] = {}
-    for instrument, each in ids:
-        found.setdefault(instrument, set()).add(each)
-    return found
