@@ -65,9 +65,9 @@ def importing(
 ) -> None:
     """Try the messages of FILE on an adapter; `-` is stdin.
 
-    FILE has JSON (one value, or one a line), CSV with names in its first row, or lines of text. What cannot be kept and
-    what is kept with a flag is listed, and the pages that the messages end in. Exit code 0: all is kept, and the pages
-    are the same in whatever order the messages come.
+    FILE has JSON (one value, or one a line), CSV with names in its first row if it ends in .csv, or lines of text. What
+    cannot be kept and what is kept with a flag is listed, and the pages that the messages end in. Exit code 0: all is
+    kept, and the pages are the same in whatever order the messages come.
     """
     if not is_check:
         raise click.UsageError("messages can only be checked: give --check", ctx)
@@ -101,7 +101,7 @@ def read_mapping(path: Path) -> FieldMapping:
         ConfigurationError: it is no TOML, or no mapping.
     """
     try:
-        return FieldMapping(**tomllib.loads(path.read_text()))
+        return FieldMapping(**tomllib.loads(path.read_text("utf-8")))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, TypeError, AttributeError) as error:
         raise ConfigurationError(
             f"{path} is no mapping: {error}", "give tables `fields`, `words`, `constants`, and `times`"

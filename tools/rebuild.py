@@ -22,7 +22,7 @@ _LOOK_SECONDS: Final = 0.2
 @data_dir_option
 @click.option("--no-wait", is_flag=True, help="Do not wait until it is done.")
 def rebuild(data_dir: Path, no_wait: bool) -> None:
-    """Have all orders, fills and sums derived from the records again.
+    """Have all orders, fills, sums and totals of profit derived from the records again.
 
     For when somebody has altered their tables. The writer does it while all goes on: until it comes to them, the rows
     that are there stay. What is lost as a whole, a table that was dropped or emptied, it makes again by itself. Ctrl-C

@@ -10,10 +10,10 @@ from ringbuf.trading.contract_table import Contracts
 
 
 class UnknownInstrument(NamedTuple):
-    """An instrument that occurs in executions and that nobody specified, so that it counts as spot.
+    """An instrument that occurs in executions or positions and that nobody specified, so that it counts as spot.
 
     Attributes:
-        records: how many records of it there are, with copies.
+        records: how many records of it there are, with copies; 0 if all were dropped.
     """
 
     exchange: str
@@ -35,12 +35,12 @@ def recorded_contracts(database: Database) -> dict[tuple[str, str], Contract]:
 
 
 def unknown_instruments(database: Database, contracts: Contracts) -> list[UnknownInstrument]:
-    """Those that occur in executions and are not among these contracts.
+    """Those that occur in executions or positions and are not among these contracts.
 
     Raises:
         SinkError: the database cannot be asked.
     """
-    statement = (  # positions also of what old records told of that were dropped
+    statement = (  # in positions are also those of which all records were dropped
         "SELECT exchange, symbol, toString(sum(count)) AS records FROM ("
         "SELECT exchange, symbol, count() AS count FROM executions GROUP BY exchange, symbol"
         " UNION ALL SELECT exchange, symbol, 0 FROM positions) GROUP BY exchange, symbol ORDER BY 1, 2"
