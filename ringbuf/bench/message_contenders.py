@@ -22,7 +22,7 @@ CAPACITY: Final = 16_384
 class Timer(MessageContender):
     """Nothing at all."""
 
-    name = "timer alone"
+    name = "empty timer"
 
     def open(self, stack: ExitStack) -> None:
         """Nothing to open."""
