@@ -3,7 +3,7 @@
 import time
 from contextlib import ExitStack
 from multiprocessing.connection import Connection
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from ringbuf.bench.spawn import AnsweringProcess
 from ringbuf.bench.venue_messages import orders
 from ringbuf.errors import RingbufError
 
-GAP_NS = 5_000_000
+GAP_NS: Final = 5_000_000
 
 
 class Slices(NamedTuple):

@@ -1,4 +1,4 @@
-"""The questions of `ringbuf bench query`: those of the tool, as it asks them, and some of the README."""
+"""The questions of `ringbuf bench query`: those of the tool, as it asks them, and volumes, which it does not have."""
 
 import random
 from collections.abc import Callable, Iterator

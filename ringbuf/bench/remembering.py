@@ -4,16 +4,16 @@ import os
 from decimal import Decimal
 from itertools import pairwise
 from multiprocessing.connection import Connection
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from ringbuf.bench.spawn import AnsweringProcess
 from ringbuf.bench.usage import Usage
 from ringbuf.bench.venue_messages import PER_ORDER, orders
 from ringbuf.strategies.orders import OrderPages
 
-STEPS = 10
-FILLED_EVERY = 10
-DAY_NS = 86_400 * 10**9
+STEPS: Final = 10
+FILLED_EVERY: Final = 10
+DAY_NS: Final = 86_400 * 10**9
 
 
 class Remembered(NamedTuple):
