@@ -1,32 +1,41 @@
 """The answer to a question: rows as they come, each column exact."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from typing import Protocol
 
 from ringbuf.query.database import Database, row_of
 from ringbuf.query.questions.column import Column, Row, column_of, read, written
 from ringbuf.query.questions.number_text import NumberTexts
 
 
-class Rows(Protocol):
-    """Rows that come while they are read, once."""
-
-    @property
-    def columns(self) -> Mapping[str, Column]:
-        """What each column holds, in order."""
-
-    def lines(self) -> Iterator[list[bytes]]:
-        """The rows as JSON, some at a time, each a line without its newline."""
-
-    def written_rows(self) -> Iterator[list[Row]]:
-        """The rows as in JSON, some at a time: numbers are decimal texts."""
-
-
-class Answer:
-    """Rows that come from the database while they are read.
+class Rows(ABC):
+    """Rows that come while they are read, once.
 
     Attributes:
         columns: what each column holds, in order.
+    """
+
+    columns: Mapping[str, Column]
+
+    @abstractmethod
+    def lines(self) -> Iterator[list[bytes]]:
+        """The rows as JSON, some at a time, each a line without its newline."""
+
+    @abstractmethod
+    def written_rows(self) -> Iterator[list[Row]]:
+        """The rows as in JSON, some at a time: numbers are decimal texts."""
+
+    def __iter__(self) -> Iterator[Row]:
+        """The rows, numbers as Decimal; errors are those of `lines`."""
+        for rows in self.written_rows():
+            for row in rows:
+                yield {name: read(row[name], column) for name, column in self.columns.items()}
+
+
+class Answer(Rows):
+    """Rows that come from the database while they are read.
+
+    Attributes:
         statement: by which the database is asked.
 
     Args:
@@ -72,13 +81,3 @@ class Answer:
         """
         for lines in self.lines():
             yield [row_of(line) for line in lines]
-
-    def __iter__(self) -> Iterator[Row]:
-        """The rows, numbers as Decimal.
-
-        Raises:
-            SinkError: as `lines`.
-        """
-        for rows in self.written_rows():
-            for row in rows:
-                yield {name: read(row[name], column) for name, column in self.columns.items()}

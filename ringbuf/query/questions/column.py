@@ -1,6 +1,6 @@
 """Columns of an answer: how the database writes each, so that it is exact, and how Python reads it.
 
-number      decimal text to the last digit; null if absent, or not countable
+number      decimal text to the last digit; null if absent, or a decimal that is not countable
 time        ns since the epoch; 0 if absent
 count       an integer
 flag        true or false

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from ringbuf.query.database import Database
 from ringbuf.query.instruments import recorded_contracts
+from ringbuf.query.questions.answer import Rows
 from ringbuf.query.questions.column import Column, Row
 from ringbuf.query.questions.course import PositionKey
 from ringbuf.query.questions.earned import Earned, profits
@@ -28,12 +29,8 @@ COLUMNS: Final = {
 _ROWS_AT_ONCE: Final = 100
 
 
-class ProfitAnswer:
-    """Rows that are reckoned while they are read, once.
-
-    Attributes:
-        columns: what each column holds, in order.
-    """
+class ProfitAnswer(Rows):
+    """Rows that are reckoned while they are read, once."""
 
     def __init__(
         self,
