@@ -14,14 +14,7 @@ from ringbuf.query.database import Database
 from ringbuf.query.questions.course import WHOLE, Course, key_of
 from ringbuf.query.questions.selection import Selection
 from ringbuf.sinks.clickhouse import profit_states, standings
-from ringbuf.sinks.clickhouse.profit_states import (
-    HOUR,
-    MODULUS,
-    Asked,
-    Fill,
-    Position,
-    Standing,
-)
+from ringbuf.sinks.clickhouse.profit_states import HOUR, MODULUS, Asked, Fill, Position, Standing
 from ringbuf.sinks.clickhouse.standings import (
     Ask,
     EndOfDay,
@@ -49,7 +42,7 @@ Days: TypeAlias = tuple[dict[Position, dict[int, EndOfDay]], dict[Position, dict
 Standings: TypeAlias = dict[Position, Standing]
 
 
-class Kept(NamedTuple):
+class KnownCourses(NamedTuple):
     """What is known from totals that are kept.
 
     Attributes:
@@ -61,7 +54,7 @@ class Kept(NamedTuple):
     unknown: set[Position]
 
 
-def kept(database: Database, contracts: Contracts, selection: Selection, *, by_day: bool) -> Kept:
+def kept(database: Database, contracts: Contracts, selection: Selection, *, by_day: bool) -> KnownCourses:
     """How positions went that have fills before the end of a period.
 
     Raises:
@@ -88,7 +81,7 @@ def _closing(asking: "_Asking", selection: Selection, latest_minute: int) -> Sta
     return asking.at(selection.until_ns, latest_minute)
 
 
-def _by_day(asking: "_Asking", selection: Selection, opening: Standings, latest_minute: int) -> Kept:
+def _by_day(asking: "_Asking", selection: Selection, opening: Standings, latest_minute: int) -> KnownCourses:
     """The totals after each day: of days that are over those that are kept, then those of the last ones."""
     since_ns, until_ns = selection.since_ns, selection.until_ns
     last_minute = latest_minute if until_ns is None else min(latest_minute, (until_ns - 1) // MINUTE_NS)
@@ -187,7 +180,7 @@ class _Asking:
         now = standings.checksums(self._rows, self._name, Asked(str(moment_ns - 1), self._where))
         self._unknown |= {key for key in now.keys() | checksums.keys() if now.get(key, 0) != checksums.get(key, 0)}
 
-    def told(self, parts: Mapping[Position, Mapping[str, Totals]], opening: Standings) -> Kept:
+    def told(self, parts: Mapping[Position, Mapping[str, Totals]], opening: Standings) -> KnownCourses:
         """The courses that come of totals after each part."""
         courses = []
         for key in sorted(parts.keys() - self._unknown, key=key_of):
@@ -198,7 +191,7 @@ class _Asking:
                     its.append((part, totals))
                     last = totals
             courses.append(Course(key_of(key), first, its))
-        return Kept(courses, self._unknown)
+        return KnownCourses(courses, self._unknown)
 
     def _otherwise(self, last: str | None, ways: Sequence[Way], left: set[Position]) -> Standings:
         """The standings of some positions, asked for in other ways."""

@@ -7,27 +7,27 @@ kept, and both come to the same.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from decimal import Decimal
-from itertools import groupby
+from itertools import groupby, starmap
 from operator import itemgetter
 from typing import Any, Final
 
 from ringbuf.query.database import Database, row_of
 from ringbuf.query.questions.course import WHOLE, Course, PositionKey, key_of
 from ringbuf.query.questions.selection import Selection, moment
-from ringbuf.sinks.clickhouse.profit_states import COUNTS
+from ringbuf.sinks.clickhouse.profit_states import COUNTS, PLACE, TRADED, traded
 from ringbuf.sinks.clickhouse.unique import MINUTE_NS
 from ringbuf.sinks.clickhouse.unique import fills as stored_fills
-from ringbuf.sinks.clickhouse.views.positions import COMMISSIONS, KEY
+from ringbuf.sinks.clickhouse.views.positions import KEY
 from ringbuf.sinks.clickhouse.views.time import from_on, time_of
 from ringbuf.trading.contract import UNKNOWN, Contract
 from ringbuf.trading.contract_table import Contracts
-from ringbuf.trading.totals import UNTRADED, Traded
+from ringbuf.trading.totals import UNTRADED
 
 BEFORE: Final = ""
 """The part of the fills that is before the period."""
-DAY_OF_FILL: Final = f"toString(toDate32({time_of()}, 'UTC'))"
+_DAY_OF_FILL: Final = f"toString(toDate32({time_of()}, 'UTC'))"
 _SIDE: Final = "if(position_side = 'unknown', '', toString(position_side))"
+_TRADED: Final = ("quantity", "price", "commissions")
 _ORDER: Final = ", ".join(_SIDE if name == "position_side" else name for name in KEY)
 
 
@@ -44,15 +44,13 @@ def folded(
     """
     conditions = [COUNTS, where, *replace(selection, since_ns=None).conditions()]
     last = None if selection.until_ns is None else str(selection.until_ns // MINUTE_NS)
-    amounts = ", ".join(f"(toString({name}_paid), {name}_currency)" for name in COMMISSIONS)
+    told = ", ".join(f"{each} AS {name}" for each, name in zip(TRADED, _TRADED, strict=True))
     statement = f"""
 SELECT
-    {", ".join(KEY)}, {part(selection, by_day=by_day)} AS part,
-    concat(if(side = 'sell', '-', ''), toString(traded_quantity)) AS quantity, toString(traded_price) AS price,
-    [{amounts}] AS commissions
+    {", ".join(KEY)}, {part(selection, by_day=by_day)} AS part, {told}
 FROM ({stored_fills(database.name, last=last)})
 WHERE {" AND ".join(conditions)}
-ORDER BY {_ORDER}, {time_of()}, exchange_seq, captured_ns, session, seq"""
+ORDER BY {_ORDER}, {", ".join(PLACE)}"""
     rows = (row_of(line) for lines in database.batches(statement) for line in lines)
     for values, some in groupby(rows, key=itemgetter(*KEY)):
         key = key_of(values)
@@ -61,7 +59,7 @@ ORDER BY {_ORDER}, {time_of()}, exchange_seq, captured_ns, session, seq"""
 
 def part(selection: Selection, *, by_day: bool) -> str:
     """In which part of a period a fill or payment counts, as an expression."""
-    its = DAY_OF_FILL if by_day else f"'{WHOLE}'"
+    its = _DAY_OF_FILL if by_day else f"'{WHOLE}'"
     return its if selection.since_ns is None else f"if({from_on(moment(selection.since_ns))}, {its}, '{BEFORE}')"
 
 
@@ -69,15 +67,9 @@ def _course(key: PositionKey, contract: Contract, rows: Iterable[dict[str, Any]]
     opening, parts = UNTRADED, []
     totals = UNTRADED
     for its_part, some in groupby(rows, key=itemgetter("part")):
-        totals = totals.after(contract, map(_traded, some))
+        totals = totals.after(contract, starmap(traded, map(itemgetter(*_TRADED), some)))
         if its_part == BEFORE:
             opening = totals
         else:
             parts.append((its_part, totals))
     return Course(key, opening, parts)
-
-
-def _traded(row: dict[str, Any]) -> Traded:
-    price = row["price"]
-    commissions = [(Decimal(amount), currency) for amount, currency in row["commissions"] if amount is not None]
-    return Traded(Decimal(row["quantity"]), None if price is None else Decimal(price), commissions)

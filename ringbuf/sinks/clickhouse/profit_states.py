@@ -9,7 +9,8 @@ sum of those that there are up to its end, by the layer of sums. So nobody needs
 has come late, was corrected or taken back since, the two are not the same, and the fold begins at a row before it.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from decimal import Decimal
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from ringbuf.errors import RecordError
@@ -17,7 +18,7 @@ from ringbuf.sinks.clickhouse.derived_table import DerivedTable
 from ringbuf.sinks.clickhouse.sums import DAY, MINUTE
 from ringbuf.sinks.clickhouse.table import literal, quoted
 from ringbuf.sinks.clickhouse.views.columns import of_execution
-from ringbuf.sinks.clickhouse.views.positions import KEY, checksum_of_fill
+from ringbuf.sinks.clickhouse.views.positions import COMMISSIONS, KEY, checksum_of_fill
 from ringbuf.sinks.clickhouse.views.time import time_of
 from ringbuf.trading.totals import Totals, Traded, read_totals
 
@@ -42,6 +43,12 @@ LAST: Final = ("last_ns", "last_exchange_seq", "last_captured_ns", "last_session
 TIME: Final = f"toUnixTimestamp64Nano({time_of()})"
 PLACE: Final = (TIME, "exchange_seq", "toUnixTimestamp64Nano(captured_ns)", "session", "seq")
 """The place of a fill, as expressions."""
+TRADED: Final = (
+    "concat(if(side = 'sell', '-', ''), toString(traded_quantity))",
+    "toString(traded_price)",
+    f"[{', '.join(f'(toString({name}_paid), {name}_currency)' for name in COMMISSIONS)}]",
+)
+"""What a fill traded, as expressions; `traded` reads them."""
 CHECKSUM: Final = checksum_of_fill()
 COUNTS: Final = "NOT simulated AND counted"
 """True of the fills that are folded."""
@@ -148,6 +155,12 @@ def totals_of(text: str) -> Totals | None:
         return read_totals(text)
     except RecordError:
         return None
+
+
+def traded(quantity: str, price: str | None, paid: Iterable[tuple[str | None, str]]) -> Traded:
+    """What a fill traded, from the values of `TRADED`."""
+    commissions = [(Decimal(amount), currency) for amount, currency in paid if amount is not None]
+    return Traded(Decimal(quantity), None if price is None else Decimal(price), commissions)
 
 
 def position_of(row: Sequence[Any]) -> Position:

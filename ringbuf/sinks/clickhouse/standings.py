@@ -6,7 +6,6 @@ be planned for three times as long. What changes between the two shows in the ch
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from decimal import Decimal
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from ringbuf.sinks.clickhouse import sums
@@ -19,6 +18,7 @@ from ringbuf.sinks.clickhouse.profit_states import (
     MODULUS,
     PLACE,
     TIME,
+    TRADED,
     Asked,
     Fill,
     Place,
@@ -28,13 +28,14 @@ from ringbuf.sinks.clickhouse.profit_states import (
     position_of,
     table,
     totals_of,
+    traded,
 )
 from ringbuf.sinks.clickhouse.sums import DAY, MINUTE, Period
 from ringbuf.sinks.clickhouse.table import literal, quoted
 from ringbuf.sinks.clickhouse.unique import MINUTE_NS
-from ringbuf.sinks.clickhouse.views.positions import COMMISSIONS, KEY
+from ringbuf.sinks.clickhouse.views.positions import KEY
 from ringbuf.sinks.clickhouse.views.time import NS
-from ringbuf.trading.totals import UNTRADED, Totals, Traded
+from ringbuf.trading.totals import UNTRADED, Totals
 
 Ask: TypeAlias = Callable[[str], Iterable[Sequence[Any]]]
 """Runs a question and gives its rows."""
@@ -44,15 +45,7 @@ MOST_BUCKETS: Final = 2_000
 MARGIN_NS: Final = 2 * NS
 """So long before the totals a fill may have been inserted that is not in them."""
 _KEY: Final = ", ".join(KEY)
-_FILL: Final = ", ".join(
-    (
-        *PLACE,
-        CHECKSUM,
-        "concat(if(side = 'sell', '-', ''), toString(traded_quantity))",
-        "toString(traded_price)",
-        f"[{', '.join(f'(toString({name}_paid), {name}_currency)' for name in COMMISSIONS)}]",
-    )
-)
+_FILL: Final = ", ".join((*PLACE, CHECKSUM, *TRADED))
 _PAID: Final = "Array(Tuple(Nullable(String), String))"
 _FILLS: Final = f"Array(Tuple(Int64, UInt64, Int64, UInt64, UInt64, UInt64, String, Nullable(String), {_PAID}))"
 _TOLD: Final = ("totals", "terms", "toString(checksum)", *(f"toString({name})" for name in LAST))
@@ -260,9 +253,7 @@ def _standing(key: Position, kept: Sequence[str] | None, checksum: int, later: i
 
 def _fill(row: Sequence[Any]) -> Fill:
     *place, checksum, quantity, price, paid = row
-    commissions = [(Decimal(amount), currency) for amount, currency in paid if amount is not None]
-    traded = Traded(Decimal(quantity), None if price is None else Decimal(price), commissions)
-    return Fill(Place(*map(int, place)), int(checksum), traded)
+    return Fill(Place(*map(int, place)), int(checksum), traded(quantity, price, paid))
 
 
 def _place(fill: Fill) -> Place:
