@@ -101,8 +101,13 @@ def test_who_waits_for_a_backlog_that_is_to_be_folded_sleeps(
     made: Derivation, looks: list[None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folded: list[None] = []
+
+    def some(_: Folding) -> bool:
+        folded.append(None)
+        return True
+
     monkeypatch.setattr(derivation, "REQUEST_SECONDS", 3_600.0)
-    monkeypatch.setattr(Folding, "fold", lambda _: folded.append(None) or True)
+    monkeypatch.setattr(Folding, "fold", some)
     made.give_way(to_backlog=True)
     made.note(BACKLOG)
     made.start()
@@ -115,7 +120,12 @@ def test_of_records_that_wait_so_many_are_in_memory_and_no_more(
     made: Derivation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kept: list[int] = []
-    monkeypatch.setattr(derivation, "rows_of", lambda body: kept.append(len(body)) or {(1, len(kept)): {}})
+
+    def rows(body: bytes) -> dict[tuple[int, int], dict[str, object]]:
+        kept.append(len(body))
+        return {(1, len(kept)): {}}
+
+    monkeypatch.setattr(derivation, "rows_of", rows)
     monkeypatch.setattr(derivation, "REMEMBERED", 5)
     for seq in range(20):
         made.note(SeqSet([Range(1, seq, 1)]))

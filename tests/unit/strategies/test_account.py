@@ -113,7 +113,7 @@ def test_a_quantity_counts_as_its_decimal_text_whatever_kind_of_number_a_library
     desk = begun()
     desk.fill("0.4", 1)
     assert desk.account.apply(PositionUpdate("S", told, AT + 1))
-    assert (desk.account.position("S").pending, desk.account.position("S").stale) == (0, "")
+    assert (desk.account.position("S").pending, desk.account.position("S").stale) == (Decimal(0), "")
     desk.answer(positions={("S", ""): told}, exchange_ns=AT + 2)
     assert desk.account.position("S").told == Decimal("0.4")
 
@@ -125,7 +125,7 @@ def test_what_is_no_number_is_refused_and_nothing_has_changed() -> None:
     for event in (PositionUpdate("S", float("nan"), AT + 9), Transfer("USDT", "much", "t1"), snapshot):
         with pytest.raises(RecordError):
             desk.account.apply(event)
-    assert (desk.account.position("S"), desk.account.balance("USDT").told) == (before, 1000)
+    assert (desk.account.position("S"), desk.account.balance("USDT").told) == (before, Decimal(1000))
     assert desk.account.apply(Transfer("USDT", "5", "t1"))
 
 
