@@ -6,6 +6,7 @@ the database, by the next writer that starts.
 """
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -77,7 +78,8 @@ class Derivation:
         self._at_work = SeqSet()
         self._is_ending = False
         self._abandoned = threading.Event()
-        self._close_at = self._note_at = self._find_at = self._fold_at = self._folded_at = 0.0
+        self._close_at = self._note_at = self._find_at = self._fold_at = 0.0
+        self._folded_at = -math.inf
         self._unfolded = 0
         self._thread = threading.Thread(target=self._run, name="derivation", daemon=True)
 
