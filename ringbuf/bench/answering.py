@@ -15,6 +15,7 @@ from ringbuf.bench.questions import Floor, Question
 from ringbuf.bench.report import LABEL
 from ringbuf.launch.clickhouse_server import ClickHouse
 from ringbuf.query.database import Database, open_database
+from ringbuf.sinks.clickhouse.settings import READING
 from ringbuf.sinks.clickhouse.table import literal
 
 PIECE_BYTES: Final = 65_536
@@ -50,7 +51,7 @@ class Asked(NamedTuple):
 @contextmanager
 def over_http(server: ClickHouse, database: str) -> Iterator[Way]:
     """Straight from the server, over a connection that stays open."""
-    settings: dict[str, Any] = {"log_comment": "", "output_format_json_quote_64bit_integers": 0}
+    settings: dict[str, Any] = {name: need.value for name, need in READING.items()}
     with server.client(database=database, send_receive_timeout=int(ANSWER_SECONDS)) as client:
 
         def ask(statement: str) -> Iterator[bytes]:

@@ -4,7 +4,7 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
-from ringbuf.sinks.clickhouse.open_orders import IS_OPEN, latest_orders
+from ringbuf.sinks.clickhouse.open_orders import is_open, latest_orders
 from ringbuf.sinks.clickhouse.views.definitions import RECKONED
 from ringbuf.sinks.clickhouse.views.expression import INSTRUMENT
 from ringbuf.sinks.clickhouse.views.orders import ORDERS
@@ -53,8 +53,8 @@ def check(database: Database) -> None:
     """The positions are those of the records, and so are the orders that are open and those that are found by an id."""
     assert rows(database, f"{database.name()}.positions") == rows(database, oracle(database))
     name, every, columns = database.name(), "toString(tuple(*))", ", ".join(ORDERS)
-    latest = f"(SELECT {columns} FROM ({latest_orders(name, ORDERS)}) WHERE is_shown AND {IS_OPEN})"
-    looked_for = f"(SELECT {columns} FROM {name}.orders WHERE {IS_OPEN})"
+    latest = f"(SELECT {columns} FROM ({latest_orders(name, ORDERS)}) WHERE is_shown AND {is_open()})"
+    looked_for = f"(SELECT {columns} FROM {name}.orders WHERE {is_open()})"
     assert rows(database, latest, every) == rows(database, looked_for, every)
     known = f"(SELECT id, {INSTRUMENT} FROM {name}.known_ids)"
     for shown, key in (("order_id", "concat('id:', order_id)"), ("client_order_id", "client_order_id")):

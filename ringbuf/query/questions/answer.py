@@ -40,8 +40,9 @@ class Answer(Rows):
 
     Args:
         types: of each column its type in the database, in order.
-        source: a SELECT, or the name of a view, that has these columns and perhaps more.
-        order: what the rows are sorted by; a column of the source is `answer.COLUMN` there.
+        source: what stands behind FROM: a table, a view or a SELECT, called `answer`, that has these columns and
+            perhaps more, and conditions. A condition on a number or a time must name its column as `answer.COLUMN`.
+        order: what the rows are sorted by, columns as `answer.COLUMN`.
         decimals: by column, the other column that has as a decimal what the number in it counts as.
     """
 
@@ -59,7 +60,7 @@ class Answer(Rows):
         others = {name: written(name, type_) for name, type_ in types.items() if name not in self._numbers.names}
         asked = {**self._numbers.selected, **others}
         selected = ", ".join(f"{asked[name]} AS {name}" for name in types if name in asked)
-        self.statement = f"SELECT {selected} FROM ({source}) AS answer ORDER BY {order}"
+        self.statement = f"SELECT {selected} FROM {source} ORDER BY {order}"
 
     def lines(self) -> Iterator[list[bytes]]:
         """The rows as JSON, some at a time, each a line without its newline.

@@ -38,6 +38,6 @@ def fees(database: Database, selection: Selection | None = None, by: Sequence[st
     key = [*dict.fromkeys((*by, "currency"))]
     names = ", ".join(key)
     sums = ", ".join(f"sum(part.{name}) AS {name}" for name in _SUMS)
-    source = f"SELECT {names}, {sums} FROM fees({given}) AS part{where(selection.named())} GROUP BY {names}"
+    source = f"(SELECT {names}, {sums} FROM fees({given}) AS part{where(selection.named())} GROUP BY {names}) AS answer"
     types = {**dict.fromkeys(key, "String"), **_SUMS}
     return Answer(database, types, source, ", ".join(f"answer.{name}" for name in key))

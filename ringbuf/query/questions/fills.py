@@ -7,8 +7,8 @@ from ringbuf.query.database import Database
 from ringbuf.query.questions.answer import Answer
 from ringbuf.query.questions.selection import Selection
 from ringbuf.sinks.clickhouse.sums import latest_minute
-from ringbuf.sinks.clickhouse.unique import MINUTE_NS
-from ringbuf.sinks.clickhouse.unique import fills as stored_fills
+from ringbuf.sinks.clickhouse.unique import MINUTE_NS, stored_fills
+from ringbuf.sinks.clickhouse.unique import fills as selected_fills
 from ringbuf.sinks.clickhouse.views.parameterised import PLACE
 from ringbuf.sinks.clickhouse.views.positions import FILLS
 from ringbuf.sinks.clickhouse.views.time import time_of
@@ -42,8 +42,11 @@ def fills(database: Database, selection: Selection | None = None, last: int | No
     )
     if last is not None and first is None and end is None:
         first = latest_minute(database.name, last, [*selection.named()])
-    source = stored_fills(database.name, first, end, selection.conditions())
-    if last is not None:
-        source += f" ORDER BY {time_of()} DESC, {', '.join(f'{name} DESC' for name in PLACE)} LIMIT {last}"
+    if last is None:
+        source = stored_fills(database.name, first, end, selection.conditions("answer."))
+    else:
+        rows = selected_fills(database.name, first, end, selection.conditions())
+        latest_first = ", ".join(f"{each} DESC" for each in (time_of(), *PLACE))
+        source = f"({rows} ORDER BY {latest_first} LIMIT {last}) AS answer"
     order = ", ".join((time_of("answer."), *(f"answer.{name}" for name in PLACE)))
     return Answer(database, FILLS, source, order, _DECIMALS)

@@ -3,10 +3,10 @@
 from ringbuf.query.database import Database
 from ringbuf.query.questions.answer import Answer
 from ringbuf.query.questions.selection import Selection, check_text, where
-from ringbuf.sinks.clickhouse.open_orders import IS_OPEN, latest_orders
+from ringbuf.sinks.clickhouse.open_orders import is_open as works
+from ringbuf.sinks.clickhouse.open_orders import latest_orders
 from ringbuf.sinks.clickhouse.table import literal
-from ringbuf.sinks.clickhouse.unique import orders as stored_orders
-from ringbuf.sinks.clickhouse.unique import under_id
+from ringbuf.sinks.clickhouse.unique import stored_orders, under_id
 from ringbuf.sinks.clickhouse.views.orders import ORDERS
 
 
@@ -28,7 +28,7 @@ def orders(
         ConfigurationError: the id cannot be written in UTF-8.
     """
     selection = selection or Selection()
-    conditions = [*selection.conditions()]
+    conditions = [*selection.conditions("answer.")]
     if any_id is not None:
         check_text("id", any_id)
         conditions.append(under_id(database.name, any_id))
@@ -37,7 +37,7 @@ def orders(
     if is_open:
         of_instrument = selection.named(("exchange", "account", "symbol"))
         rows = latest_orders(database.name, ORDERS, of_instrument)
-        source = f"SELECT {', '.join(ORDERS)} FROM ({rows}){where(('is_shown', IS_OPEN, *conditions))}"
+        source = f"({rows}) AS answer{where(('is_shown', works('answer.'), *conditions))}"
     else:
         source = stored_orders(database.name, conditions)
     return Answer(database, ORDERS, source, order)

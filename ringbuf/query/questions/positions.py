@@ -34,4 +34,4 @@ def positions(database: Database, selection: Selection | None = None, at_ns: int
         view, types = "positions", POSITIONS
     else:
         view, types = f"positions_at(at = '{moment_text(at_ns)}')", POSITIONS_AT
-    return Answer(database, types, f"SELECT * FROM {view}{where(selection.named())}", _ORDER)
+    return Answer(database, types, f"{view} AS answer{where(selection.named())}", _ORDER)

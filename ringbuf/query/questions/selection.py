@@ -53,13 +53,17 @@ class Selection:
             if patterns := getattr(self, name):
                 yield _matches(name, patterns)
 
-    def conditions(self) -> Iterator[str]:
-        """Conditions on names and time."""
+    def conditions(self, source: str = "") -> Iterator[str]:
+        """Conditions on names and time.
+
+        Args:
+            source: what stands in front of columns of time.
+        """
         yield from self.named()
         if self.since_ns is not None:
-            yield from_on(moment(self.since_ns))
+            yield from_on(moment(self.since_ns), source)
         if self.until_ns is not None:
-            yield before(moment(self.until_ns))
+            yield before(moment(self.until_ns), source)
 
 
 def check_text(name: str, text: str) -> None:

@@ -15,8 +15,7 @@ from ringbuf.query.database import Database, row_of
 from ringbuf.query.questions.course import WHOLE, Course, PositionKey, key_of
 from ringbuf.query.questions.selection import Selection, moment
 from ringbuf.sinks.clickhouse.profit_states import COUNTS, PLACE, TRADED, traded
-from ringbuf.sinks.clickhouse.unique import MINUTE_NS
-from ringbuf.sinks.clickhouse.unique import fills as stored_fills
+from ringbuf.sinks.clickhouse.unique import MINUTE_NS, fills
 from ringbuf.sinks.clickhouse.views.positions import KEY
 from ringbuf.sinks.clickhouse.views.time import from_on, time_of
 from ringbuf.trading.contract import UNKNOWN, Contract
@@ -48,7 +47,7 @@ def folded(
     statement = f"""
 SELECT
     {", ".join(KEY)}, {part(selection, by_day=by_day)} AS part, {told}
-FROM ({stored_fills(database.name, last=last)})
+FROM ({fills(database.name, last=last)})
 WHERE {" AND ".join(conditions)}
 ORDER BY {_ORDER}, {", ".join(PLACE)}"""
     rows = (row_of(line) for lines in database.batches(statement) for line in lines)

@@ -26,9 +26,6 @@ MARGIN_NS: Final = 30_000_000_000
 FEW: Final = 1_000
 """So many rows of orders are read besides the snapshot before there is another one."""
 _WORKING: Final = words(status for status in OrderStatus if status not in ENDS and status != OrderStatus.UNKNOWN)
-IS_OPEN: Final = f"(order_status IN ({_WORKING}) OR open_quantity > awaited_quantity)"
-"""That an order works, or may still trade."""
-_IS_KEPT: Final = f"(open_quantity != 0 OR {IS_OPEN})"
 _COPIED: Final = {**ORDERS, "order_key": "String", "version": "UInt64"}
 TABLES: Final = {
     "open_orders": DerivedTable(
@@ -39,6 +36,11 @@ TABLES: Final = {
     )
 }
 """The tables of the layer, by name."""
+
+
+def is_open(source: str = "") -> str:
+    """That an order works, or may still trade."""
+    return f"({source}order_status IN ({_WORKING}) OR {source}open_quantity > {source}awaited_quantity)"
 
 
 def latest_orders(database: str, columns: Iterable[str], conditions: Iterable[str] = ()) -> str:
@@ -90,7 +92,7 @@ class OpenOrders:
             rows = f"{quoted(self._database)}.unique_orders FINAL WHERE NOT is_hard AND order_key != ''"
         self._run(
             f"INSERT INTO {_table(self._database)} (snapshot, {columns})"
-            f" SELECT {version}, {columns} FROM {rows} AND {_IS_KEPT}"
+            f" SELECT {version}, {columns} FROM {rows} AND (open_quantity != 0 OR {is_open()})"
         )
 
     def complete(self, version: int) -> None:

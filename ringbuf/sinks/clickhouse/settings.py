@@ -78,6 +78,7 @@ ASKING: Final[Needs] = {"use_query_cache": Need(0), "empty_result_for_aggregatio
 
 READING: Final[Needs] = {
     "readonly": Need(2, others=("1",)),
+    "local_filesystem_read_method": Need("pread", is_optional=True),
     "optimize_and_compare_chain": Need(0, is_optional=True),
     "date_time_output_format": Need("simple"),
     "output_format_decimal_trailing_zeros": Need(0),
@@ -93,7 +94,10 @@ READING: Final[Needs] = {
     "output_format_json_validate_utf8": Need(1, is_optional=True),
     "use_query_cache": Need(0, is_optional=True),
 }
-"""A question changes nothing but settings, and every answer is written in the same way."""
+"""A question changes nothing but settings, and every answer is written in the same way.
+
+It reads little of many columns, mostly from the page cache: to give each piece to another thread takes longer.
+"""
 
 PLANNING: Final[Needs] = {"optimize_and_compare_chain": Need(0, is_optional=True)}
 """Views bring it themselves: it looks through all of a statement at each AND, which takes seconds for ours."""

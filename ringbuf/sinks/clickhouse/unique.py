@@ -101,7 +101,17 @@ TABLES: Final = {
 
 
 def fills(database: str, first: str | None = None, last: str | None = None, conditions: Iterable[str] = ()) -> str:
-    """The rows of the view `fills`.
+    """Selects the rows of the view `fills`; arguments as `stored_fills` has them."""
+    return f"\nSELECT {', '.join(FILLS)} FROM {stored_fills(database, first, last, conditions)}"
+
+
+def stored_fills(
+    database: str,
+    first: str | None = None,
+    last: str | None = None,
+    conditions: Iterable[str] = (),
+) -> str:
+    """What stands behind FROM for the rows of the view `fills`; it is called `answer` there.
 
     Args:
         first, last: expressions of minutes since the epoch; only fills that count in one of them or between. The table
@@ -110,17 +120,22 @@ def fills(database: str, first: str | None = None, last: str | None = None, cond
     """
     limits = [f"minute {limit}" for limit in (first and f">= {first}", last and f"<= {last}") if limit]
     where = " AND ".join(("version != 0", *limits, *conditions))
-    return f"\nSELECT {', '.join(FILLS)} FROM {quoted(database)}.unique_fills FINAL WHERE {where}"
+    return f"{quoted(database)}.unique_fills AS answer FINAL WHERE {where}"
 
 
-def orders(database: str, conditions: Iterable[str] = ()) -> str:
-    """The rows of the view `orders`.
+def orders(database: str) -> str:
+    """Selects the rows of the view `orders`."""
+    return f"\nSELECT {', '.join(ORDERS)} FROM {stored_orders(database)}"
+
+
+def stored_orders(database: str, conditions: Iterable[str] = ()) -> str:
+    """What stands behind FROM for the rows of the view `orders`; it is called `answer` there.
 
     Args:
         conditions: only orders that meet them.
     """
     where = " AND ".join(("NOT is_hard", *conditions))
-    return f"\nSELECT {', '.join(ORDERS)} FROM {quoted(database)}.unique_orders FINAL WHERE {where}"
+    return f"{quoted(database)}.unique_orders AS answer FINAL WHERE {where}"
 
 
 def under_id(database: str, any_id: str) -> str:

@@ -13,13 +13,13 @@ def time_of(source: str = "") -> str:
     return f"if({source}exchange_ns = {EPOCH}, {source}captured_ns, {source}exchange_ns)"
 
 
-def from_on(moment: str) -> str:
+def from_on(moment: str, source: str = "") -> str:
     """That a fill counts at or after a moment; a comparison that finds the venue time in the tables' order."""
-    return f"(exchange_ns >= {moment} OR (exchange_ns = {EPOCH} AND captured_ns >= {moment}))"
+    told, captured = f"{source}exchange_ns", f"{source}captured_ns"
+    return f"({told} >= {moment} OR ({told} = {EPOCH} AND {captured} >= {moment}))"
 
 
-def before(moment: str) -> str:
+def before(moment: str, source: str = "") -> str:
     """That it counts before a moment."""
-    return (
-        f"((exchange_ns < {moment} AND exchange_ns != {EPOCH}) OR (exchange_ns = {EPOCH} AND captured_ns < {moment}))"
-    )
+    told, captured = f"{source}exchange_ns", f"{source}captured_ns"
+    return f"(({told} < {moment} AND {told} != {EPOCH}) OR ({told} = {EPOCH} AND {captured} < {moment}))"
