@@ -113,9 +113,11 @@ class Book:
             told.append(each)
         order.date(report)
         trade = self._apply_to_trade(report, changed)
-        if report.is_own_end and not found.is_copy:
+        if found.is_copy:
+            pass
+        elif report.is_own_end:
             order.give_up(report)
-        elif self._is_news(report, found, trade):
+        elif trade is None or self._is_news(report, trade):
             changed.rank = order.advance(report)
         changed.orders[order] = None
         if told or found.replaced or found.kept_places:
@@ -126,10 +128,10 @@ class Book:
 
         An order that still works, or of which a fill is awaited, cannot.
         """
+        if isinstance(kept, Order):
+            return kept.absorbed_by is not None or (kept.heard_ns < before_ns and self._forget_order(kept))
         if isinstance(kept, ClientId):
             return self.directory.forget_client(kept, before_ns)
-        if isinstance(kept, Order):
-            return kept.absorbed_by is not None or self._forget_order(kept, before_ns)
         if isinstance(kept, Payment):
             return self._forget_payment(kept, before_ns)
         is_kept = kept.heard_ns >= before_ns and not any(kept.fills)  # else it is dropped with its order
@@ -137,8 +139,8 @@ class Book:
             self._forget_trade(kept)
         return not is_kept
 
-    def _forget_order(self, order: Order, before_ns: int) -> bool:
-        if order.heard_ns >= before_ns or order.state is None or order.state.open:
+    def _forget_order(self, order: Order) -> bool:
+        if order.state is None or order.state.open:
             return False
         self.directory.forget_order(order)
         for fill in order.fills:
@@ -171,12 +173,9 @@ class Book:
         order.absorb(unnamed)
 
     @staticmethod
-    def _is_news(report: Report, found: Found, trade: Trade | None) -> bool:
-        """Whether a report has news of its order's state."""
-        if found.is_copy:
-            return False
-        is_changed = report.is_trade and trade is not None and trade.is_changed
-        return not is_changed or bool(report.exchange_ns)  # it tells of the time before that
+    def _is_news(report: Report, trade: Trade) -> bool:
+        """Whether a report about a trade has news of its order's state."""
+        return not (report.is_trade and trade.is_changed) or bool(report.exchange_ns)  # of the time before that
 
     @staticmethod
     def _follow(report: Report, found: Found, told: list[Order], changed: Changed) -> None:
@@ -196,7 +195,8 @@ class Book:
             return None
         order = changed.order
         trade = self._trade_of(report, order)
-        trade.heard_ns = max(trade.heard_ns, report.heard_ns)
+        if report.heard_ns > trade.heard_ns:
+            trade.heard_ns = report.heard_ns
         if report.is_trade:
             if order is not None and trade.is_changed and order not in trade.fills:
                 order.heard_of_trade(report, is_changed=True)
@@ -220,9 +220,10 @@ class Book:
             ids = [_nameless(order, report.last_price, report.last_quantity, report.total, report.exchange_ns)]
         for own, other in pairwise(ids):
             self._join(own, other)
-        trade = self._trades.get(ids[-1])
+        last = ids[-1]
+        trade = self._trades.get(last)
         if trade is None:
-            trade = self._trades[ids[-1]] = Trade(tuple(ids[-1:]))
+            trade = self._trades[last] = Trade((last,))
             if order is None or report.is_change:
                 self.new.append(trade)
         return trade

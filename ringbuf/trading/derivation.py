@@ -73,7 +73,7 @@ def _by_instrument(records: Iterable[Row]) -> dict[tuple[str, str, str, bool], l
 def _heard(book: Book, rows: list[Row]) -> tuple[list[Heard], int]:
     """Apply records in the order of their arrival; gives the reports, and how many have a word that is not known."""
     readings = [(row, RowReading(row)) for row in rows]
-    reports = [(row, Report.of_row(reading)) for row, reading in readings]
+    reports = [(row, Report(reading)) for row, reading in readings]
     found = []
     for row, report in _arrived([each for each in reports if not each[1].is_funding]):
         changed = book.apply(report, before_ns=0)

@@ -142,16 +142,19 @@ class Ledger:
 
     def _forget(self, changed: Book, before_ns: int) -> None:
         """Look at one more of what is kept than was added, the longest unseen first."""
+        queue, new = self._kept, changed.new
         looked_at = 1
-        if changed.new:
-            looked_at += len(changed.new)
-            self._kept += [(changed, each) for each in changed.new]
-            changed.new.clear()
-        for _ in range(looked_at if looked_at < len(self._kept) else len(self._kept)):
-            book, kept = both = self._kept.popleft()
+        if new:
+            looked_at += len(new)
+            queue += [(changed, each) for each in new]
+            new.clear()
+        for _ in range(looked_at if looked_at < len(queue) else len(queue)):
+            book, kept = queue[0]
             if not book.forget(kept, before_ns):
-                self._kept.append(both)
-            elif isinstance(kept, Order):
+                queue.rotate(-1)
+                continue
+            del queue[0]
+            if isinstance(kept, Order):
                 self.open_orders.pop(kept, None)
 
     def _count(self, fill: Fill) -> None:

@@ -12,6 +12,7 @@ from operator import attrgetter
 from typing import Final
 
 from ringbuf.record.enumerations import ExecType, OrderStatus, Side
+from ringbuf.trading.executed import Executed
 from ringbuf.trading.hedge import Hedge, HedgeEntry
 from ringbuf.trading.number import ZERO
 from ringbuf.trading.order_state import OrderState
@@ -26,28 +27,13 @@ LAST: Final = 1 << 62
 """More changes of trades than any order has: what has it is stronger than all that was said by then."""
 _UNKNOWN: Final = OrderStatus.UNKNOWN  # an attribute of an enumeration is slow to ask for
 _FILLED: Final = OrderStatus.FILLED
+_RESTATED: Final = ExecType.RESTATED
 _FINAL: Final = Force.FINAL
 _new: Final = tuple.__new__
 _MOMENT: Final = attrgetter("moment")
 _LASTING: Final = ("side", "position_side", "position_id")
+_ONCE: Final = ("order_id", "client_order_id", "link_id", "hedge", *_LASTING)
 _TOLD: Final = ("_status", "_settled", "_refused", "_named", "_total", "_quantity", "_leaves", "_price")
-
-
-@dataclass(slots=True, eq=False)
-class Executed:
-    """A fill, as far as its order needs to know it.
-
-    Attributes:
-        moment: when it was reported first.
-        reported: its quantity as it was reported.
-        counted: its quantity as it counts now: 0 if the venue took it back.
-        changed: when that changed, None if it did not.
-    """
-
-    moment: Moment
-    reported: Decimal
-    counted: Decimal = ZERO
-    changed: Moment | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -137,7 +123,7 @@ class Order:
         """
         if self.absorbed_by is not None:
             return None
-        word, booked = self._last_word, self.booked
+        word, booked = self._last_word(), self.booked
         is_over = word is not None and word.is_over
         if word is None or not is_over:
             status = self._working_status()
@@ -147,17 +133,21 @@ class Order:
             status = word.status
         before = self.carried + self.restated  # in its totals, and no fill of its own stands for it
         quantity, price = self._ordered(), self._price
-        executed = max(self._executed_by_total() - before, booked)
+        executed = self._executed_by_total() - before
+        if executed < booked:
+            executed = booked
         awaited = executed - booked
         leaves = ZERO if quantity is None or is_over else quantity - before - executed
-        if leaves < 0:
+        if leaves < ZERO:
             leaves = ZERO
         key = self.instrument
         if self.position_side or self.position_id:
             key = key.position(self.position_side, self.position_id)
-        names = key, self.order_id, self.client_order_id or self.requested, self.side
-        told = status, price.value if price else None, quantity
-        return _new(OrderState, (*names, *told, executed, awaited, awaited + leaves, leaves, is_over))
+        told = (
+            key, self.order_id, self.client_order_id or self.requested, self.side, status,
+            None if price is None else price.value, quantity, executed, awaited, awaited + leaves, leaves, is_over,
+        )  # fmt: skip
+        return _new(OrderState, told)
 
     # What makes it so
 
@@ -169,14 +159,18 @@ class Order:
 
     def date(self, report: Report) -> None:
         """Give a report of it its venue time; one that tells none has the latest seen of the order."""
-        report.venue_ns = report.exchange_ns or self._venue_ns
-        self._venue_ns = max(self._venue_ns, report.venue_ns)
+        report.venue_ns = venue_ns = report.exchange_ns or self._venue_ns
+        if venue_ns > self._venue_ns:
+            self._venue_ns = venue_ns
 
     def learn(self, report: Report) -> bool:
         """Take what never changes; whether something was learned that tells fills and positions apart."""
         self.order_id = self.order_id or report.order_id
         self.link_id = self.link_id or report.link_id
-        self.heard_ns = max(self.heard_ns, report.heard_ns)
+        if report.heard_ns > self.heard_ns:
+            self.heard_ns = report.heard_ns
+        if self.side and not (self._asked or report.position_side or report.position_id):
+            return False
         known = self.side, self.position_side, self.position_id
         if report.order_id and self._asked:  # the venue knows it better than our request
             for name in [each for each in self._asked if getattr(report, each)]:
@@ -217,19 +211,20 @@ class Order:
         self._reach(report)
         rank = self.rank_of(report)
         self._hear(report, rank)
-        if report.client_order_id and report.exec_type not in ITS_REQUEST:
+        exec_type, total = report.exec_type, report.total
+        if report.client_order_id and exec_type not in ITS_REQUEST:
             self._named = later(self._named, rank, report.client_order_id)
             self.client_order_id = self._named.value
         if report.is_request and not report.is_new_request:
             return rank
-        if report.total is not None or report.status is _FILLED:
-            if report.exec_type is ExecType.RESTATED:
+        if total is not None or report.status is _FILLED:
+            if exec_type is _RESTATED:
                 self._restate(report, rank)
-            total = report.quantity if report.total is None else report.total  # filled, and not said how much
-            self._total = later(self._total, rank, total)
+            # Filled, and not said how much: as much as was ordered.
+            self._total = later(self._total, rank, report.quantity if total is None else total)
         if report.leaves is not None and not report.says_over and not _is_misprinted(report):
-            self._leaves = later(self._leaves, rank, Leaves(report.leaves, report.total))
-        if report.exec_type in REQUESTS:
+            self._leaves = later(self._leaves, rank, Leaves(report.leaves, total))
+        if exec_type in REQUESTS:
             return rank
         if report.quantity is not None:
             self._quantity = later(self._quantity, rank, report.quantity)
@@ -262,11 +257,13 @@ class Order:
     def absorb(self, other: "Order") -> None:
         """Take what was known under a client order id before the venue's order id was."""
         self._asked |= {name for name in other._asked if not getattr(self, name)}
-        for name in ("order_id", "client_order_id", "link_id", "hedge", *_LASTING):
-            setattr(self, name, getattr(self, name) or getattr(other, name))
+        for name in _ONCE:
+            if not getattr(self, name):
+                setattr(self, name, getattr(other, name))
         for name in _TOLD:
-            mine, its = getattr(self, name), getattr(other, name)
-            setattr(self, name, its if mine is None or (its is not None and its.rank > mine.rank) else mine)
+            its = getattr(other, name)
+            if its is not None and ((mine := getattr(self, name)) is None or its.rank > mine.rank):
+                setattr(self, name, its)
         self._word, self._final = stronger(self._word, other._word), later_final(self._final, other._final)
         if self._named is not None:
             self.client_order_id = self._named.value
@@ -288,10 +285,11 @@ class Order:
         """Take how much a report says that was executed."""
         if report.is_request:
             return
-        if report.total is not None:
-            self._reached = max(self._reached, report.total)
-        elif report.status is _FILLED:
-            self._reached = max(self._reached, report.quantity or ZERO)
+        reached = report.total
+        if reached is None and report.status is _FILLED:
+            reached = report.quantity
+        if reached is not None and reached > self._reached:
+            self._reached = reached
 
     def _restate(self, report: Report, rank: Rank) -> None:
         """Note a split of the stock: ordered and executed quantity grow alike, and no fill stands for it."""
@@ -339,7 +337,6 @@ class Order:
         total = leaves.value.total
         return leaves.value.quantity + (self._booked_at(leaves.rank.moment) if total is None else total)
 
-    @property
     def _last_word(self) -> Word | None:
         """The strongest word; but a final end is opened only by what is later by venue time and no mere request."""
         word, final = self._word, self._final
@@ -354,17 +351,18 @@ class Order:
         return word if word.strength[:2] > final.strength[:2] and word.status not in PENDING else final
 
     def _executed_by_total(self) -> Decimal:
-        if self._total is None:
+        told = self._total
+        if told is None:
             return ZERO
-        total = self._total.value
+        total = told.value
         if total is None:  # filled, and not said of how much
-            is_older = all(each is None or each.rank < self._total.rank for each in (self._quantity, self._leaves))
+            is_older = all(each is None or each.rank < told.rank for each in (self._quantity, self._leaves))
             total = (self._ordered() if is_older else None) or ZERO
-        return total - self._removed_since(self._total.rank.moment) if self.changed else total
+        return total - self._removed_since(told.rank.moment) if self.changed else total
 
     def _removed_since(self, moment: Moment) -> Decimal:
         """What the venue took back of the fills after a moment; less than zero if it added."""
-        return sum((each.reported - each.counted for each in self.changed if _is_after(each.changed, moment)), ZERO)
+        return sum((each.reported - each.counted for each in self.changed if each.is_changed_after(moment)), ZERO)
 
     def _booked_at(self, moment: Moment) -> Decimal:
         """What the fills summed up to at a moment."""
@@ -373,18 +371,11 @@ class Order:
             if each.moment <= moment:
                 break
             booked -= each.counted
-        changed = (each for each in self.changed if each.moment <= moment and _is_after(each.changed, moment))
+        changed = (each for each in self.changed if each.moment <= moment and each.is_changed_after(moment))
         return booked + sum((each.reported - each.counted for each in changed), ZERO)
 
     def _is_reopened(self, word: Word) -> bool:
         return bool(self.changed) and word.status is _FILLED and self._removed_since(word.moment) > 0
-
-
-def _is_after(changed: Moment | None, moment: Moment) -> bool:
-    """Whether a trade was changed after a moment; for a change without a venue time its arrival tells."""
-    if changed is None:
-        return False
-    return changed > moment if changed.venue_ns else changed.arrival > moment.arrival
 
 
 def _force(report: Report) -> Force:

@@ -174,5 +174,5 @@ def entry_of(fill: Fill) -> Entry | None:
     key, side = fill.instrument.position(*told.position(fill.order)), fill.traded_side
     if side is _UNKNOWN or fill.is_ignored:
         return Entry(key, side, ZERO, None, (), None)
-    paid = tuple([each for each in told.commissions if is_countable(each.amount)])
+    paid = tuple([each for each in told.commissions() if is_countable(each.amount)])
     return _new(Entry, (key, side, fill.counted, fill.counted_price, paid, told.place))

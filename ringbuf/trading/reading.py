@@ -1,7 +1,7 @@
 """Reading the fields of a record as the database will have them, whatever kind of record and value it is."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from enum import IntEnum
 from functools import lru_cache
@@ -15,7 +15,8 @@ from ringbuf.errors import RecordError
 from ringbuf.record.enumerations import Origin
 from ringbuf.record.fields import BY_NAME, ENUMERATIONS, Kind, names
 from ringbuf.record.number import EXACT, exact_number, read_number, without_room
-from ringbuf.record.salvage import salvage, text
+from ringbuf.record.salvage import salvage
+from ringbuf.record.salvage import text as kept_text
 from ringbuf.record.timestamp import UNCLEAR, time_ns
 from ringbuf.record.value import shown
 from ringbuf.record.words import TABLES, look_up
@@ -30,35 +31,38 @@ _MEMBERS: Final = {
 }
 _EMPTY: Final = repeat("")
 _STR: Final = frozenset({str})
-_KNOWN: Final[dict[str, Decimal | None]] = {}
+_TEXT_OR_NONE: Final = frozenset({str, type(None)})
+_KNOWN: Final[dict[str | None, Decimal | None]] = {None: None}
 """What texts of numbers count as, for those that no record needs to keep whole; they come again and again."""
 _LATEST: Final = (1 << 63) - 1
 _LONGEST: Final = 100
 
 
 class Texts(NamedTuple):
-    """Fields that are texts, to be read together."""
+    """Fields that are texts, to be read together; `least` is the smallest width."""
 
     names: tuple[str, ...]
     widths: tuple[int, ...]
+    least: int
 
     @classmethod
     def of(cls, *names: str) -> Self:
         """Those with these names."""
-        return cls(names, tuple(_WIDTHS[name] for name in names))
+        widths = tuple(_WIDTHS[name] for name in names)
+        return cls(names, widths, min(widths))
 
 
-class WordField(NamedTuple):
-    """A field that is a word; `usual` gives the member of a usual spelling."""
+class Words(NamedTuple):
+    """Fields that are words, to be read together; `known` has what values that were given together mean."""
 
-    name: str
-    kind: type[IntEnum]
-    usual: Callable[[str | None], IntEnum | None]
+    names: tuple[str, ...]
+    kinds: tuple[type[IntEnum], ...]
+    known: dict[tuple[str | None, ...], list[Any]]
 
-
-def word_fields(*names: str) -> tuple[WordField, ...]:
-    """Fields that are words, to be read together."""
-    return tuple(WordField(name, ENUMERATIONS[name], cast(Any, _MEMBERS[name].get)) for name in names)
+    @classmethod
+    def of(cls, *names: str) -> Self:
+        """Those with these names."""
+        return cls(names, tuple(ENUMERATIONS[name] for name in names), {})
 
 
 class Reading:
@@ -87,32 +91,38 @@ class Reading:
         is_told = self._is_stored or self._get("origin") is not None
         self.origin = self.word("origin", Origin) if is_told else None
 
-    def texts(self, fields: "Texts") -> list[str]:
+    def texts(self, fields: Texts) -> list[str]:
         """Texts; what is no UTF-8 in them is escaped."""
         found = list(map(self._get, fields.names, _EMPTY))
         if _STR.issuperset(map(type, found)):
             whole = "".join(found)
-            if whole.isascii() and "\0" not in whole and not any(map(gt, map(len, found), fields.widths)):
+            fits = len(whole) <= fields.least or not any(map(gt, map(len, found), fields.widths))
+            if fits and whole.isascii() and "\0" not in whole:
                 return found
-        return [self._text(name, width) for name, width in zip(*fields, strict=True)]
+        return list(map(self.text, fields.names))
 
-    def _text(self, name: str, width: int) -> str:
-        value = self._get(name)
+    def text(self, name: str) -> str:
+        """A text, see `texts`."""
+        value, width = self._get(name), _WIDTHS[name]
         if value is None:
             return ""
         if type(value) is str and len(value) <= width and value.isascii() and "\0" not in value:
             return value
         if not self._is_stored:
-            value, _ = text(value, width)
+            value, _ = kept_text(value, width)
         return bytes.decode(value, errors="backslashreplace")
 
-    def words(self, fields: "Iterable[WordField]") -> list[Any]:
+    def words(self, fields: Words) -> list[Any]:
         """A member of the enumeration of each field, see `word`."""
-        get, found = self._get, []
-        for name, kind, usual in fields:
-            value = get(name)
-            member = usual(value) if value is None or type(value) is str else None
-            found.append(self.word(name, kind) if member is None else member)
+        values = tuple(map(self._get, fields.names))
+        if not _TEXT_OR_NONE.issuperset(map(type, values)):
+            return list(map(self.word, fields.names, fields.kinds))
+        found = fields.known.get(values)
+        if found is None:
+            found = list(map(self.word, fields.names, fields.kinds))
+            if len(fields.known) >= KEPT:
+                fields.known.clear()
+            fields.known[values] = found
         return found
 
     def word(self, name: str, kind: type[_Word]) -> _Word:
@@ -129,29 +139,24 @@ class Reading:
             raise RecordError(f"field {name!r} has no word {shown(value)}", f"its words are {words}")
         return kind(number)
 
-    def numbers(self, names: Iterable[str]) -> list[Any]:
+    def numbers(self, names: Sequence[str]) -> list[Any]:
         """Numbers, see `number`."""
-        if self._exact:
-            return [self.number(name) for name in names]
-        get = self._get
-        found: list[Any] = []
-        for name in names:
-            value = get(name)
-            if value is None:
-                found.append(None)
-            else:
-                number = _KNOWN.get(value) if type(value) is str else None
-                found.append(self._number(name, value) if number is None else number)
-        return found
+        if not self._exact:
+            values = list(map(self._get, names))
+            if _TEXT_OR_NONE.issuperset(map(type, values)):
+                try:
+                    return list(map(_KNOWN.__getitem__, values))
+                except KeyError:
+                    return list(map(self.number, names))
+        return list(map(self.number, names))
 
     def number(self, name: str) -> Decimal | None:
         """A number, whole; None if it is absent or not finite."""
-        value = self._get(name)
         if self._exact:
             return exact_number(self._record, name)
-        return None if value is None else self._number(name, value)
-
-    def _number(self, name: str, value: Any) -> Decimal | None:
+        value = self._get(name)
+        if value is None:
+            return None
         if type(value) is float:
             return _of_float(value) if value == value else None
         if not ((type(value) is str and len(value) < _LONGEST) or type(value) is Decimal or type(value) is int):
@@ -164,6 +169,7 @@ class Reading:
             if type(value) is str:
                 if len(_KNOWN) >= KEPT:
                     _KNOWN.clear()
+                    _KNOWN[None] = None
                 _KNOWN[value] = stored
             return stored
         if self._roomless is None:
@@ -202,13 +208,17 @@ class RowReading(Reading):
         self._roomless = None
         self.origin = self.word("origin", Origin)
 
-    def texts(self, fields: "Texts") -> list[str]:
+    def texts(self, fields: Texts) -> list[str]:
         """Texts, as they are."""
         return [self._get(name) or "" for name in fields.names]
 
-    def words(self, fields: "Iterable[WordField]") -> list[Any]:
+    def text(self, name: str) -> str:
+        """A text, as it is."""
+        return self._get(name) or ""
+
+    def words(self, fields: Words) -> list[Any]:
         """A member of the enumeration of each field, see `word`."""
-        return [self.word(name, kind) for name, kind, _ in fields]
+        return list(map(self.word, fields.names, fields.kinds))
 
     def word(self, name: str, kind: type[_Word]) -> _Word:
         """A member of the field's enumeration; the first one if it is absent or not known."""

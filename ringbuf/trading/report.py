@@ -9,9 +9,9 @@ import numpy as np
 
 from ringbuf.errors import RecordError
 from ringbuf.record.enumerations import ExecType, OrderStatus, Origin, PositionSide, QuantityUnit, TradeType
-from ringbuf.trading.number import EXACT, KEPT, is_countable
-from ringbuf.trading.reading import Reading, RowReading, Texts, word_fields
-from ringbuf.trading.states import ENDS, NO_ID, REQUESTS, STATUS_OF
+from ringbuf.trading.number import EXACT, KEPT, ZERO, is_countable
+from ringbuf.trading.reading import Reading, RowReading, Texts, Words
+from ringbuf.trading.states import ENDS, NO_ID, REQUESTS, STATUS_OF, End
 
 CHANGES: Final = frozenset({ExecType.TRADE_CANCEL, ExecType.TRADE_CORRECT})
 TRADES: Final = frozenset({ExecType.FILL, ExecType.CALCULATED})
@@ -20,14 +20,14 @@ _TEXTS: Final = Texts.of(
     "exchange", "account", "symbol", "client_order_id", "orig_client_order_id", "position_id", "link_id",
     "order_id", "trade_id", "report_id", "ref_id",
 )  # fmt: skip
-_WORDS: Final = word_fields("exec_type", "order_status", "side", "position_side", "trade_type", "quantity_unit")
+_WORDS: Final = Words.of("exec_type", "order_status", "side", "position_side", "trade_type", "quantity_unit")
 _NUMBERS: Final = (
     "cumulative_quantity", "last_quantity", "price", "last_price", "commission", "other_commission",
 )  # fmt: skip
 _ALL_NUMBERS: Final = (*_NUMBERS, "quantity", "leaves_quantity")
 _NOT_TOLD: Final = (None, None)
-_CURRENCY: Final = Texts.of("commission_currency")
-_OTHER_CURRENCY: Final = Texts.of("other_commission_currency")
+_BOTH: Final = PositionSide.BOTH  # an attribute of an enumeration is slow to ask for
+_QUOTE: Final = QuantityUnit.QUOTE
 _LIVE: Final = (Origin.LIVE, None)
 _LATER: Final = 1 << 62  # what is no live record ranks behind all that are
 
@@ -58,12 +58,26 @@ class Commission(NamedTuple):
     currency: str
 
 
+class ReportKind(NamedTuple):
+    """What kind of report it is, as far as words and the presence of ids and quantity say; see `Report`."""
+
+    status: OrderStatus
+    is_change: bool
+    is_funding: bool
+    is_trade: bool
+    is_inferred: bool
+    is_new_request: bool
+    is_request: bool
+    end: End | None
+
+
 class Report:
     """What one record says.
 
     Args:
         record: a record of EXECUTION of any version, or fields as given to `BoundRecorder.order` together with
-            `exchange`, `account` and `symbol`.
+            `exchange`, `account` and `symbol`; or a row of the database, of which everything is taken, even what a
+            strategy would refuse.
 
     Attributes:
         instrument: exchange, account and symbol; its position is told by `position_side` and `position_id`.
@@ -78,6 +92,7 @@ class Report:
         is_new_request: whether it is our own request for a new order, from before the venue has answered: what the
             venue says has its order id.
         is_request: whether it is that, or our own request to cancel or replace one.
+        names_order: whether it is about an order.
         mark: the same for mere copies.
         captured_ns: when it was recorded, ns since the epoch. Given by who applies it, if it does not tell.
         arrival: its place in the order of arrival. Given by the ledger.
@@ -93,12 +108,15 @@ class Report:
     __slots__ = (
         "arrival", "captured_ns", "client_order_id", "commissions", "exchange_ns", "exchange_seq", "exec_type",
         "heard_ns", "instrument", "is_change", "is_funding", "is_inferred", "is_live", "is_new_request", "is_request",
-        "is_trade", "last_price", "last_quantity", "leaves", "link_id", "mark", "order_id", "orig_client_order_id",
-        "position_id", "position_side", "price", "quantity", "ref_id", "report_id", "says_over", "side", "status",
-        "total", "trade_id", "venue_ns",
+        "is_trade", "last_price", "last_quantity", "leaves", "link_id", "mark", "names_order", "order_id",
+        "orig_client_order_id", "position_id", "position_side", "price", "quantity", "ref_id", "report_id", "says_over",
+        "side", "status", "total", "trade_id", "venue_ns",
     )  # fmt: skip
 
-    def __init__(self, record: np.void | Mapping[str, Any]) -> None:
+    def __init__(self, record: np.void | Mapping[str, Any] | RowReading) -> None:
+        if isinstance(record, RowReading):
+            self._read(record)
+            return
         try:
             self._read(Reading(record))
         except RecordError:
@@ -110,13 +128,6 @@ class Report:
             ) from error
         self._check()
 
-    @classmethod
-    def of_row(cls, reading: RowReading) -> "Report":
-        """What a row of the database says, even if it is none that a strategy would take."""
-        report = cls.__new__(cls)
-        report._read(reading)
-        return report
-
     @property
     def is_own_end(self) -> bool:
         """Whether it may be our own word that the order is no more, as after a time-out."""
@@ -127,25 +138,18 @@ class Report:
         """Its rank among copies: the lowest counts, that of the first live one."""
         return self.arrival if self.is_live else self.arrival + _LATER
 
-    @property
-    def names_order(self) -> bool:
-        """Whether it is about an order."""
-        return bool(self.order_id or self.client_order_id or self.orig_client_order_id)
-
     def _read(self, reading: Reading) -> None:
-        exchange, account, symbol, own, first, position_id, link_id, *ids = reading.texts(_TEXTS)
+        (
+            exchange, account, symbol, self.client_order_id, self.orig_client_order_id, self.position_id, self.link_id,
+            *ids,
+        ) = reading.texts(_TEXTS)  # fmt: skip
         self.instrument = _instrument(exchange, account, symbol)
-        self.client_order_id, self.orig_client_order_id, self.position_id, self.link_id = (
-            own,
-            first,
-            position_id,
-            link_id,
-        )
         self.order_id, self.trade_id, self.report_id, self.ref_id = ["" if each in NO_ID else each for each in ids]
+        self.names_order = bool(self.order_id or self.client_order_id or self.orig_client_order_id)
         self.exec_type, status, self.side, position_side, trade_type, unit = reading.words(_WORDS)
-        self.position_side = position_side.name.lower() if position_side > PositionSide.BOTH else ""
+        self.position_side = position_side.name.lower() if position_side > _BOTH else ""
         self.is_live = reading.origin in _LIVE  # what the recorder says where it is not told
-        self._read_numbers(reading, is_money=unit is QuantityUnit.QUOTE)
+        self._read_numbers(reading, is_money=unit is _QUOTE)
         self._conclude(status, trade_type)
         self.mark = self._mark(reading)
         self.arrival = self.venue_ns = self.heard_ns = 0
@@ -153,14 +157,14 @@ class Report:
     def _read_numbers(self, reading: Reading, *, is_money: bool) -> None:
         names = _NUMBERS if is_money else _ALL_NUMBERS
         total, self.last_quantity, self.price, self.last_price, paid, also_paid, *ordered = reading.numbers(names)
-        quantity, leaves = map(_countable, ordered or _NOT_TOLD)
         total = _countable(total)
+        quantity, leaves = map(_countable, ordered or _NOT_TOLD)
         if total is None and quantity is not None and leaves is not None and 0 < leaves <= quantity:
             total = EXACT.subtract(quantity, leaves)
         self.quantity, self.leaves, self.total = quantity, leaves, total
         self.commissions = (
-            None if paid is None else Commission(paid, *reading.texts(_CURRENCY)),
-            None if also_paid is None else Commission(also_paid, *reading.texts(_OTHER_CURRENCY)),
+            None if paid is None else Commission(paid, reading.text("commission_currency")),
+            None if also_paid is None else Commission(also_paid, reading.text("other_commission_currency")),
         )
         self.exchange_ns = reading.time("exchange_ns")
         self.captured_ns = reading.time("captured_ns")
@@ -168,20 +172,14 @@ class Report:
 
     def _conclude(self, status: OrderStatus, trade_type: TradeType) -> None:
         """Say what kind of report it is."""
-        exec_type, quantity, is_named = self.exec_type, self.last_quantity, bool(self.order_id)
-        is_change, is_request = exec_type in CHANGES, exec_type in REQUESTS
-        self.is_change = is_change and bool(self.trade_id or self.ref_id)
-        self.is_funding = not is_change and (exec_type is ExecType.FUNDING or trade_type is TradeType.FUNDING)
-        self.is_trade = exec_type in TRADES and quantity is not None and quantity > 0 and not self.is_funding
-        self.is_inferred = self.is_trade and trade_type is TradeType.INFERRED
-        if exec_type is ExecType.CANCEL_REJECTED and status is OrderStatus.REJECTED:
-            status = OrderStatus.UNKNOWN  # FIX: the venue does not know that order
-        elif status is OrderStatus.UNKNOWN and not self.is_trade:
-            status = STATUS_OF.get(exec_type, status)
-        self.status = status
-        self.is_new_request = not is_named and not is_request and status is OrderStatus.PENDING_NEW
-        self.is_request = self.is_new_request or (not is_named and is_request)
-        end = ENDS.get(status)
+        quantity = self.last_quantity
+        (
+            self.status, self.is_change, self.is_funding, self.is_trade, self.is_inferred,
+            self.is_new_request, self.is_request, end,
+        ) = _kind_of(
+            self.exec_type, status, trade_type, bool(self.order_id), bool(self.trade_id or self.ref_id),
+            quantity is not None and quantity > ZERO,
+        )  # fmt: skip
         self.says_over = end is not None and not (end.unless_leaves and bool(self.leaves))
 
     def _mark(self, reading: Reading) -> int:
@@ -195,9 +193,9 @@ class Report:
         return hash((told, reading.time("received_ns"), reading.time("market_ns")))  # which event it answers
 
     def _check(self) -> None:
-        exchange, account, symbol, *_ = self.instrument
-        if not (exchange and account and symbol):
-            raise RecordError(f"a record of {self.instrument[:3]} names no instrument", "name what is empty")
+        instrument = self.instrument
+        if not (instrument.exchange and instrument.account and instrument.symbol):
+            raise RecordError(f"a record of {instrument[:3]} names no instrument", "name what is empty")
         if self.exec_type in CHANGES and not self.is_change:
             word = self.exec_type.name.lower()
             raise RecordError(
@@ -205,9 +203,9 @@ class Report:
             )
         if not (self.names_order or self.is_trade or self.is_change or self.is_funding):
             raise RecordError(f"a record ({self._ids}) belongs to no order", "give order_id or client_order_id")
-        for number in (self.quantity, self.total, self.leaves, self.last_quantity):
-            if number and number < 0:
-                raise RecordError(f"a record ({self._ids}) has the quantity {number}", "the side has the sign")
+        least = min(filter(None, (self.quantity, self.total, self.leaves, self.last_quantity)), default=ZERO)
+        if least < ZERO:
+            raise RecordError(f"a record ({self._ids}) has the quantity {least}", "the side has the sign")
 
     @property
     def _ids(self) -> str:
@@ -219,9 +217,40 @@ def arrival_of(rank: int) -> int:
     return rank % _LATER
 
 
+@lru_cache(KEPT)
+def _kind_of(
+    exec_type: ExecType, status: OrderStatus, trade_type: TradeType, is_named: bool, names_trade: bool, has_traded: bool
+) -> ReportKind:
+    """What kind of report it is.
+
+    Args:
+        is_named: whether it has the venue's order id.
+        names_trade: whether it has the id of a trade, or of what it refers to.
+        has_traded: whether its last quantity is above zero.
+    """
+    is_change, is_request = exec_type in CHANGES, exec_type in REQUESTS
+    is_funding = not is_change and (exec_type is ExecType.FUNDING or trade_type is TradeType.FUNDING)
+    is_trade = exec_type in TRADES and has_traded and not is_funding
+    if exec_type is ExecType.CANCEL_REJECTED and status is OrderStatus.REJECTED:
+        status = OrderStatus.UNKNOWN  # FIX: the venue does not know that order
+    elif status is OrderStatus.UNKNOWN and not is_trade:
+        status = STATUS_OF.get(exec_type, status)
+    is_new_request = not is_named and not is_request and status is OrderStatus.PENDING_NEW
+    return ReportKind(
+        status,
+        is_change=is_change and names_trade,
+        is_funding=is_funding,
+        is_trade=is_trade,
+        is_inferred=is_trade and trade_type is TradeType.INFERRED,
+        is_new_request=is_new_request,
+        is_request=is_new_request or (not is_named and is_request),
+        end=ENDS.get(status),
+    )
+
+
 def _signed(number: Decimal | None) -> Decimal | str | None:
     """A number as it can be hashed: -1 and -2 have the same hash in Python."""
-    return number if number is None or number >= 0 else str(number)
+    return number if number is None or number >= ZERO else str(number)
 
 
 def _countable(number: Decimal | None) -> Decimal | None:

@@ -9,14 +9,15 @@ A trade that was cancelled is no more, whichever comes first. Of corrections the
 gives: one that another change names is older than that one, else venue time decides, then arrival.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final, NamedTuple, TypeVar
 
 from ringbuf.record.enumerations import ExecType, Side
+from ringbuf.trading.executed import Executed
 from ringbuf.trading.number import ZERO, is_countable
-from ringbuf.trading.order import Executed, Order
+from ringbuf.trading.order import Order
 from ringbuf.trading.rank import Moment, Place
 from ringbuf.trading.report import Commission, Instrument, Report, arrival_of
 
@@ -42,10 +43,9 @@ class Details(NamedTuple):
     exchange_seq: tuple[int, int] | None
     captured_ns: tuple[int, int]
 
-    @property
-    def commissions(self) -> Iterator[Commission]:
+    def commissions(self) -> list[Commission]:
         """Those that are told."""
-        return (each[1] for each in (self.commission, self.other_commission) if each is not None)
+        return [each[1] for each in (self.commission, self.other_commission) if each is not None]
 
     def position(self, order: Order | None) -> tuple[str, str]:
         """Its position side and position id."""

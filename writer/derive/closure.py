@@ -137,7 +137,7 @@ class Closure:
             return True
         key = under.get(_name(row))
         is_later = key is None or row["captured_ns"] > self.standing[key].captured_ns
-        return is_later and Report.of_row(RowReading(row)).is_new_request
+        return is_later and Report(RowReading(row)).is_new_request
 
     def _names_of_others(self, row: Row, under: _Names) -> set[NamedId]:
         """The client ids under which a record tells of an order that was there before."""
