@@ -40,7 +40,7 @@ class Subcommand(NamedTuple):
 SUBCOMMANDS: Final = {
     "audit": Subcommand("ringbuf.tools.audit", "Prove that the database has every record."),
     "bench": Subcommand("ringbuf.bench.command", "Measure what capture costs.", True),
-    "demo": Subcommand("ringbuf.demo.command", "Run a simulated exchange, strategies and a writer.", True),
+    "demo": Subcommand("ringbuf.demo.command", "Run two simulated exchanges, strategies and a writer.", True),
     "instruments": Subcommand("ringbuf.tools.instruments", "List instruments, or make some known."),
     "fees": Subcommand("ringbuf.tools.fees", "Show commissions, by day and currency."),
     "fills": Subcommand("ringbuf.tools.fills", "Show fills."),

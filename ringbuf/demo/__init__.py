@@ -1,4 +1,4 @@
-"""The demonstration behind `ringbuf demo`: an exchange, strategies, a writer. Only the command line calls it, by name.
+"""The demonstration behind `ringbuf demo`: two exchanges, strategies, a writer. Only the command line calls it.
 
-A verdict goes out: whether exchange, strategies and database agree.
+A verdict goes out: whether order pages, inventories, exchanges and database agree.
 """

@@ -9,6 +9,7 @@ import click
 from rich.console import Console
 
 from ringbuf.demo.monitor import Figures
+from ringbuf.demo.result import added
 from ringbuf.demo.run import Options, run
 from ringbuf.demo.verdict import Verdict
 from ringbuf.errors import ConfigurationError
@@ -43,15 +44,19 @@ def _check_installed(package: str) -> None:
     type=click.Path(file_okay=False, path_type=Path),
     help="Directory of the writer, which is kept. Default: a temporary one, which is removed.",
 )
-@click.option("--seed", default=1, show_default=True, help="Of what exchange and strategies do at random.")
+@click.option("--seed", default=1, show_default=True, help="Of what exchanges and strategies do at random.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, all else to stderr.")
 @click.pass_context
 def demo(ctx: click.Context, /, as_json: bool, **given: Any) -> None:
-    """Run a simulated exchange, strategies and a writer, and prove that nothing is lost.
+    """Run two simulated exchanges, strategies that trade and hedge there, and a writer; prove that nothing is lost.
 
-    The exchange serves WebSockets from a process of its own. Each strategy, a process too, trades there and records
-    what happens. One real writer stores it in ClickHouse; kill it (kill -9) as often as you like. The exit code is 0
-    only if every record is stored exactly once and the positions of strategies, exchange and database are equal.
+    Each exchange serves WebSockets from a process of its own. It loses, delays, repeats and reorders its messages, and
+    cuts each connection once. Each strategy, a process too, makes markets on the first exchange, hedges on the second
+    one, and records what happens. One real writer stores it in ClickHouse. The demo kills the writer and a strategy
+    once; kill them (kill -9) as often as you like.
+
+    The exit code is 0 only if every record is stored exactly once, everything is hedged, and order pages, inventories,
+    exchanges and database say the same to the last digit.
     """
     options = Options(**given)
     _check_installed("websockets")
@@ -80,10 +85,14 @@ def described(options: Options, verdict: Verdict, figures: Figures) -> dict[str,
         "duplicated": verdict.duplicated,
         "dropped": figures.dropped,
         "latency_ms": {"p50": figures.p50, "p99": figures.p99},
-        "positions_equal": verdict.positions_equal,
+        "positions_equal": not verdict.agreement.differences,
+        "differences": verdict.agreement.differences,
         "proven": verdict.audit.is_proven,
         "strategies": options.strategies,
         "rate": options.rate,
         "seconds": options.seconds,
         "restarts": figures.restarts,
+        "strategy_restarts": sum(each.starts - 1 for each in verdict.results),
+        "faults": added(each.faults for each in verdict.results),
+        "found": added(each.found for each in verdict.results),
     }

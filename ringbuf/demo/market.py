@@ -1,4 +1,4 @@
-"""The instruments of the simulated exchange, and how their prices wander."""
+"""The instruments of the two simulated exchanges, and how their prices wander."""
 
 import random
 from dataclasses import dataclass
@@ -31,7 +31,17 @@ BITCOIN: Final = Instrument("BTC-PERPETUAL", Decimal("0.5"), Decimal("0.001"))
 ETHER: Final = Instrument("ETH-PERPETUAL", Decimal("0.05"), Decimal("0.01"))
 SOLANA: Final = Instrument("SOL-PERPETUAL", Decimal("0.01"), Decimal("0.1"))
 OPENING_TICKS: Final = {BITCOIN: 128_000, ETHER: 68_000, SOLANA: 15_000}
-"""The instruments traded, and the best bid at which each begins."""
+"""The instruments of the first exchange, where the strategies make markets, and the best bid at which each begins."""
+
+BITCOIN_SPOT: Final = Instrument("BTC-USD", Decimal("0.5"), Decimal("0.005"))
+ETHER_SPOT: Final = Instrument("ETH-USD", Decimal("0.05"), Decimal("0.01"))
+SOLANA_SPOT: Final = Instrument("SOL-USD", Decimal("0.01"), Decimal("1"))
+HEDGE_OPENING_TICKS: Final = {BITCOIN_SPOT: 128_000, ETHER_SPOT: 68_000, SOLANA_SPOT: 15_000}
+"""Likewise of the second one, where they hedge; its steps of quantity are other ones."""
+
+MAKER_EXCHANGE: Final = "sim-perp"
+HEDGE_EXCHANGE: Final = "sim-spot"
+EXCHANGES: Final = {MAKER_EXCHANGE: OPENING_TICKS, HEDGE_EXCHANGE: HEDGE_OPENING_TICKS}
 
 QUOTE_CURRENCY: Final = "USD"
 MAKER_FEE: Final = Decimal("-0.0001")
@@ -58,10 +68,10 @@ class Market:
         bid, ask: in ticks.
     """
 
-    def __init__(self, instrument: Instrument, random_source: random.Random) -> None:
+    def __init__(self, instrument: Instrument, opening: int, random_source: random.Random) -> None:
         self.instrument = instrument
         self._random = random_source
-        self.bid = self._opening = OPENING_TICKS[instrument]
+        self.bid = self._opening = opening
 
     @property
     def ask(self) -> int:

@@ -1,13 +1,14 @@
-"""The matching engine of the simulated exchange.
+"""The matching engine of a simulated exchange.
 
 Orders trade with an outside market, not with each other. An order that crosses the spread takes liquidity at once,
-level by level. An order that rests is filled, often in parts, when the market comes to its price.
+level by level. An order that rests is filled, often in parts, when the market comes to its price. A market order gets
+what the first level has.
 """
 
 import random
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
@@ -16,6 +17,9 @@ from ringbuf.demo.market import MAKER_FEE, OPENING_TICKS, QUOTE_CURRENCY, TAKER_
 
 Message = dict[str, Any]
 
+LIMIT: Final = "limit"
+MARKET: Final = "market"
+LIFETIME_NS: Final = 3_600_000_000_000
 TIME_IN_FORCE: Final = ("good_till_cancel", "post_only", "immediate_or_cancel", "good_till_date")
 _OVERLOAD: Final = 0.01
 _LEVEL_LOTS: Final = 12
@@ -35,6 +39,7 @@ class Order:
     price: int
     lots: int
     time_in_force: str
+    order_type: str
     expires_ns: int
     filled: int = 0
     traded: int = 0
@@ -59,20 +64,28 @@ class MatchingEngine:
     Args:
         seed: of every random choice.
         send: takes a client's name and an event for it.
+        opening: the instruments, and the best bid at which each begins.
+
+    Attributes:
+        markets: by symbol.
     """
 
-    def __init__(self, seed: int, send: Callable[[str, Message], None]) -> None:
+    def __init__(
+        self, seed: int, send: Callable[[str, Message], None], opening: Mapping[Instrument, int] = OPENING_TICKS
+    ) -> None:
         self._random = random.Random(seed)
         self._send = send
         self._sequence = 0
+        self._now_ns = 0
         self._trades = 0
         self._orders: dict[tuple[str, str], Order] = {}
         self._lots: defaultdict[tuple[str, Instrument], int] = defaultdict(int)
-        self.markets = {each.symbol: Market(each, self._random) for each in OPENING_TICKS}
+        self.markets = {each.symbol: Market(each, bid, self._random) for each, bid in opening.items()}
 
     def positions(self, client: str) -> dict[str, str]:
         """The venue's own account of a client: decimal text by symbol."""
-        return {each.symbol: str(self._lots[client, each] * each.lot) for each in OPENING_TICKS}
+        instruments = (market.instrument for market in self.markets.values())
+        return {each.symbol: str(self._lots[client, each] * each.lot) for each in instruments}
 
     def step(self) -> None:
         """Let some time pass: prices move, resting orders are filled or expire."""
@@ -93,19 +106,24 @@ class MatchingEngine:
         if market is None or reason is not None:
             self._report(client, message, "rejected", reason=reason)
             return
-        price = steps(message["price"], market.instrument.tick)
-        lots = steps(message["quantity"], market.instrument.lot)
+        price, lots = self._limit(market, message), steps(message["quantity"], market.instrument.lot)
         assert price is not None and lots is not None, "checked by _refusal"
-        lifetime = message.get("lifetime_ns", 3_600_000_000_000)
-        name, side, time_in_force = message["client_order_id"], message["side"], message["time_in_force"]
-        order_id = f"{self._sequence + 1:x}-{self._random.getrandbits(64):016x}"
         order = Order(
-            client, name, order_id, market, side, price, lots, time_in_force, expires_ns=time.time_ns() + lifetime
+            client=client,
+            client_order_id=message["client_order_id"],
+            order_id=f"{self._sequence + 1:x}-{self._random.getrandbits(64):016x}",
+            market=market,
+            side=message["side"],
+            price=price,
+            lots=lots,
+            time_in_force=message["time_in_force"],
+            order_type=message.get("order_type", LIMIT),
+            expires_ns=time.time_ns() + message.get("lifetime_ns", LIFETIME_NS),
         )
-        self._orders[client, name] = order
+        self._orders[client, order.client_order_id] = order
         self._report_order(order, "new", "new")
         self._take(order)
-        if order.leaves and time_in_force == "immediate_or_cancel":
+        if order.leaves and order.time_in_force == "immediate_or_cancel":
             self._close(order, "expired")
 
     def cancel(self, client: str, message: Message) -> None:
@@ -116,15 +134,12 @@ class MatchingEngine:
         else:
             self._close(order, "canceled")
 
-    def cancel_all(self, client: str) -> None:
-        """Cancel whatever a client has open, as venues do when its connection is lost."""
-        for order in [each for each in self._orders.values() if each.client == client]:
-            self._close(order, "canceled")
-
     def _refusal(self, client: str, market: Market | None, message: Message) -> str | None:
         if market is None:
             return "unknown symbol"
-        price = steps(message.get("price"), market.instrument.tick)
+        if message.get("order_type", LIMIT) not in (LIMIT, MARKET):
+            return "unknown order type"
+        price = self._limit(market, message)
         if price is None:
             return f"price is not a multiple of {market.instrument.tick}"
         if steps(message.get("quantity"), market.instrument.lot) is None:
@@ -137,6 +152,13 @@ class MatchingEngine:
         if message["time_in_force"] == "post_only" and crosses:
             return "post-only order would take liquidity"
         return "matching engine is overloaded" if self._random.random() < _OVERLOAD else None
+
+    @staticmethod
+    def _limit(market: Market, message: Message) -> int | None:
+        """Up to which price in ticks an order may trade; None if what it says is no price."""
+        if message.get("order_type", LIMIT) == MARKET:
+            return market.ask if message.get("side") == "buy" else market.bid
+        return steps(message.get("price"), market.instrument.tick)
 
     def _take(self, order: Order) -> None:
         """Trade against the outside market, each level one tick worse, as far as the order's limit goes."""
@@ -180,8 +202,9 @@ class MatchingEngine:
             "order_id": order.order_id,
             "symbol": instrument.symbol,
             "side": order.side,
-            "price": instrument.price(order.price),
+            "price": instrument.price(order.price) if order.order_type == LIMIT else None,
             "quantity": instrument.quantity(order.lots),
+            "order_type": order.order_type,
             "time_in_force": order.time_in_force,
         }
         average = float(round(order.traded * instrument.tick / order.filled, 8)) if order.filled else None
@@ -199,5 +222,6 @@ class MatchingEngine:
 
     def _report(self, client: str, about: Message, event: str, **more: Any) -> None:
         self._sequence += 1
-        now = {"event": event, "exchange_seq": self._sequence, "exchange_ns": time.time_ns()}
+        self._now_ns = max(time.time_ns(), self._now_ns + 1)  # no two reports have the same time
+        now = {"event": event, "exchange_seq": self._sequence, "exchange_ns": self._now_ns}
         self._send(client, about | {"status": event} | more | now)

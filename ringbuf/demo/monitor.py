@@ -28,7 +28,9 @@ class Figures:
         journaled: acknowledged by the writer, which it does once they are durable in its journal.
         stored: in the database.
         dropped: found a ring full.
-        p50, p99: milliseconds from append to stored, None before the first.
+        p50, p99: milliseconds from append to stored, None before the first; of the present writer.
+        strategies: the process id of each that runs now.
+        strategy_restarts: how often one was started again.
         problem: why the database could not be asked just now.
     """
 
@@ -41,6 +43,8 @@ class Figures:
     p99: float | None
     writer_pid: int | None
     restarts: int
+    strategies: dict[str, int]
+    strategy_restarts: int
     problem: str | None
 
     @property
@@ -61,6 +65,7 @@ class Monitor:
         self._data_dir = data_dir
         self._writer = writer
         self._observers: list[Observer] = []
+        self._processes: dict[str, set[int]] = {}  # all that ever had a ring
         self._began: float | None = None
         self._stored = 0
         self._problem: str | None = None
@@ -71,6 +76,13 @@ class Monitor:
         """The figures now."""
         self._find_rings()
         states = [observer.state() for observer in self._observers]
+        running = {
+            observer.name: state.producer_pid
+            for observer, state in zip(self._observers, states, strict=True)
+            if state.producer_alive
+        }
+        for name, pid in running.items():
+            self._processes.setdefault(name, set()).add(pid)
         captured, now = sum(state.head for state in states), time.monotonic()
         if captured and self._began is None:
             self._began = now
@@ -85,6 +97,8 @@ class Monitor:
             p99=latency.get("p99"),
             writer_pid=self._writer.pid,
             restarts=self._writer.restarts,
+            strategies=running,
+            strategy_restarts=sum(len(each) - 1 for each in self._processes.values()),
             problem=self._problem,
         )
 
@@ -114,4 +128,4 @@ class Monitor:
             self._stored = int(json.loads(ask_writer(self._data_dir, statement))["stored"])
             self._problem = None
         except (OSError, SinkError) as error:  # a writer killed a moment ago, or a database that is away
-            self._problem = str(error)
+            self._problem = str(error) if self._writer.is_running else None

@@ -3,11 +3,14 @@
 import json
 import os
 import secrets
+import shutil
 import signal
+import sys
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 from typing import Final, Self
@@ -15,6 +18,8 @@ from typing import Final, Self
 from rich.console import Console
 from rich.text import Text
 
+from ringbuf.demo.kills import Kills
+from ringbuf.demo.market import EXCHANGES
 from ringbuf.demo.monitor import Figures, Monitor
 from ringbuf.demo.report import Report
 from ringbuf.demo.result import StrategyResult, strategy_name
@@ -64,7 +69,7 @@ class Options:
     @property
     def title(self) -> str:
         """The demo in one line."""
-        return f"ringbuf demo: {self.strategies} strategies, {self.rate:g} records/s, {self.seconds:g} s"
+        return f"ringbuf demo: {self.strategies} strategies, 2 exchanges, {self.rate:g} records/s, {self.seconds:g} s"
 
 
 class Interruption:
@@ -133,27 +138,30 @@ class Run:
         self._data_dir = options.data_dir or self._work / "data"
         self._account = f"demo-{secrets.token_hex(3)}"
         self._names = names
+        self._kills = Kills(options.seconds)
 
     def run(self, stack: ExitStack) -> tuple[Verdict, Figures]:
         """Run it; what has been started is ended when the stack unwinds."""
         self._introduce()
         writer = self._start_writer(stack)
-        port = self._start_exchange(stack)
+        ports = self._start_exchanges(stack)
         while not writer.check_started():
             self._pause()
         monitor = Monitor(self._names, self._namespace, self._data_dir, writer)
         stack.callback(monitor.close)
+        since = datetime.now(UTC)
         with View(self._console, self._options.seconds) as view:
-            self._trade(stack, port, view, monitor, writer)
+            self._trade(stack, ports, view, monitor, writer)
             figures = self._wait_until_stored(view, monitor, writer)
         database = Database(self._options.database, lambda statement: [self._ask(writer, statement)])
         results = StrategyResult.read_all(self._results)
-        verdict = judge(results, self._account, self._data_dir, self._namespace, database)
-        report = Report(self._console, database, self._account)
-        report.positions(verdict)
+        verdict = judge(results, self._account, since, self._data_dir, self._namespace, database)
+        report = Report(self._console, database, self._account, since)
         report.examples()
+        report.troubles(verdict, figures)
+        report.agreement(verdict)
         report.audit(verdict)
-        report.verdict(verdict, figures)
+        report.verdict(verdict, figures, self._kills.before)
         if not verdict.is_good:
             self._console.print(Text("The writer's log ends with:\n" + writer.last_lines(LOG_LINES)), soft_wrap=True)
         return verdict, figures
@@ -164,11 +172,17 @@ class Run:
 
     def _introduce(self) -> None:
         kept = "is kept" if self._options.data_dir else "is removed at the end"
-        look = f"export RINGBUF_NAMESPACE={self._namespace}; ringbuf ls; ringbuf tail -f {self._names[0]}"
+        command = "ringbuf" if shutil.which("ringbuf") else sys.argv[0]
         for line in (
             Text(self._options.title, style="bold cyan"),
+            Text(
+                "  Each strategy makes markets on sim-perp and hedges on sim-spot. Both exchanges lose, delay, repeat"
+            ),
+            Text("  and reorder their messages, and cut each connection. A strategy and the writer are killed."),
             Text(f"  data directory {self._data_dir} {kept}"),
-            Text(f"  look on from another terminal: {look}"),
+            Text("  look on from another terminal:"),
+            Text(f"    export RINGBUF_NAMESPACE={self._namespace}"),
+            Text(f"    {command} ls; {command} tail -f {self._names[0]}"),
         ):
             self._console.print(line, soft_wrap=True)
 
@@ -181,11 +195,18 @@ class Run:
         stack.callback(writer.stop, others=self._options.data_dir is None)
         return writer
 
-    def _start_exchange(self, stack: ExitStack) -> int:
-        """Start the exchange; returns its port."""
-        arguments = {"--clients": self._options.strategies, "--seed": self._options.seed}
-        exchange = self._start(stack, EXCHANGE, arguments, answers=True)
-        return int(json.loads(exchange.first_line())["port"])
+    def _start_exchanges(self, stack: ExitStack) -> list[int]:
+        """Start the exchanges; returns their ports, in the order of `EXCHANGES`."""
+        started = []
+        for name in EXCHANGES:
+            arguments = {
+                "--name": name,
+                "--clients": self._options.strategies,
+                "--seconds": self._options.seconds,
+                "--seed": self._options.seed,
+            }
+            started.append(self._start(stack, EXCHANGE, arguments, answers=True))
+        return [int(json.loads(each.first_line())["port"]) for each in started]
 
     def _start(
         self, stack: ExitStack, name: str, arguments: Mapping[str, object], *, answers: bool = False
@@ -197,22 +218,30 @@ class Run:
         stack.callback(process.end)
         return process
 
-    def _trade(self, stack: ExitStack, port: int, view: View, monitor: Monitor, writer: WriterSupervisor) -> None:
+    def _trade(
+        self, stack: ExitStack, ports: list[int], view: View, monitor: Monitor, writer: WriterSupervisor
+    ) -> None:
         """Run the strategies to their end."""
         self._results.mkdir()
         arguments = {
             "--strategies": self._options.strategies,
-            "--port": port,
+            "--maker-port": ports[0],
+            "--hedge-port": ports[1],
             "--account": self._account,
             "--rate": self._options.rate,
             "--seconds": self._options.seconds,
             "--capacity": self._options.capacity,
             "--seed": self._options.seed,
+            "--data-dir": self._data_dir,
             "--results": self._results,
+            "--ids": self._work / "ids",
         }
-        strategies = self._start(stack, STRATEGIES, arguments)
+        strategies, kills = self._start(stack, STRATEGIES, arguments), self._kills
         while strategies.exit_code is None:
-            view.show(TRADING, monitor.figures())
+            figures = monitor.figures()
+            view.show(TRADING, figures)
+            if done := kills.look(figures):
+                view.note(done)
             writer.watch()
             self._pause()
         if strategies.exit_code != 0:

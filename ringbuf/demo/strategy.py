@@ -1,29 +1,43 @@
-"""A strategy of the demo: quotes on the simulated exchange, records what happens, decides from its inventory."""
+"""A strategy of the demo: makes markets on one simulated exchange and hedges on another one.
+
+All that it knows comes from its order pages and its inventory. They are fed with what the exchanges send, and when it
+was killed with its own records.
+"""
 
 import asyncio
-import json
 import random
 import time
-from contextlib import suppress
+from collections import Counter, defaultdict
 from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
-from websockets.asyncio.client import ClientConnection, connect
-
-from ringbuf.demo.market import Instrument, steps
+from ringbuf.demo.earlier_records import earlier_records
+from ringbuf.demo.hedging import hedges
+from ringbuf.demo.market import HEDGE_EXCHANGE, MAKER_EXCHANGE, Instrument, steps
 from ringbuf.demo.result import StrategyResult
-from ringbuf.ring.producer import FULL
-from ringbuf.strategies import BoundRecorder, ExecutionFields, Recorder
+from ringbuf.demo.venue import Venue
+from ringbuf.record.enumerations import OrderStatus, Side
+from ringbuf.strategies import Recorder
+from ringbuf.strategies.client_order_id import ClientOrderIds
+from ringbuf.strategies.hedger import Hedge, HedgeOrder, Hedger
+from ringbuf.strategies.id_format import IdFormat
 from ringbuf.strategies.inventory import Inventory
+from ringbuf.strategies.orders import Delta, OrderPages, OrderState
 
-EXCHANGE: Final = "sim"
+LOOKBACK: Final = timedelta(minutes=2)
+ID_FORMAT: Final = IdFormat(length=32)
+HOSTS: Final = 32_768
 MAX_OPEN_ORDERS: Final = 6
 MAX_LOTS: Final = 9
 POSITION_LIMIT_LOTS: Final = 40
 CANCEL_SHARE: Final = 0.25
-LAST_ORDERS_SECONDS: Final = 15.0
+CANCEL_AGAIN_SECONDS: Final = 1.0
+PAUSE_SECONDS: Final = 0.05
+LAST_ORDERS_SECONDS: Final = 30.0
+PENDING: Final = (OrderStatus.PENDING_NEW, OrderStatus.PENDING_CANCEL)
 
 # (share, time in force, price in ticks better than the touch, from and to)
 STYLES: Final = (
@@ -41,223 +55,269 @@ class StrategySettings:
 
     Attributes:
         name: of the strategy and its ring.
+        start: how often it was started, with this time.
+        maker_port, hedge_port: of the two exchanges.
         rate: records per second it is to produce.
         seconds: how long it trades.
         capacity: of its ring, records.
+        data_dir: of the writer; asked for records that the ring has no more when a strategy is started again.
         results: directory for its result.
+        ids: directory of the client order ids.
     """
 
     name: str
+    start: int
     account: str
-    port: int
+    maker_port: int
+    hedge_port: int
     rate: float
     seconds: float
     capacity: int
     seed: int
+    data_dir: Path
     results: Path
+    ids: Path
 
 
 class Strategy:
-    """Keeps a few orders in the market and each position inside a band.
+    """Keeps a few orders in the market and each position inside a band, and hedges what is filled.
 
-    Every state change and fill goes to the recorder and to the inventory, with the same values. What to do next is
-    decided from the inventory alone: sent orders count from the moment they are sent.
+    What to do next is decided from pages, inventory and account alone: sent orders count from the moment they are sent.
     """
 
-    def __init__(self, settings: StrategySettings, recorder: Recorder, connection: ClientConnection) -> None:
+    def __init__(self, settings: StrategySettings, recorder: Recorder) -> None:
         self._settings = settings
-        self._recorder = recorder
-        self._connection = connection
-        self._random = random.Random(f"{settings.seed}/{settings.name}")
-        self._inventory = Inventory()
-        self._instruments: dict[str, Instrument] = {}
-        self._recorders: dict[str, BoundRecorder] = {}
-        self._quotes: dict[str, list[float]] = {}
-        self._open: dict[str, str] = {}  # client order id to symbol, acknowledged and not being canceled
-        self._unanswered = 0
-        self._orders = self._records = self._full = self._fills = 0
-        self._opened = asyncio.Event()
-        self._quiet = asyncio.Event()
-        self._venue_positions: asyncio.Future[dict[str, str]] = asyncio.get_running_loop().create_future()
+        self._producer = recorder.producer
+        self._random = random.Random(f"{settings.seed}/{settings.name}/{settings.start}")
+        # Each run of the demo counts as a host of its own, so that ids differ in a database that several runs share.
+        host = int.from_bytes(settings.account.encode()[-3:]) % HOSTS
+        self._ids = ClientOrderIds(ID_FORMAT, settings.name, host=host, directory=settings.ids)
+        self._hedges = hedges(settings.account)
+        inventory = Inventory(lookback=LOOKBACK, hedges=lambda order: self._hedges.get(order.key.symbol))
+        self._pages = OrderPages(recorder, inventory)
+        self._open: dict[str, OrderState] = {}  # pages of our orders at the maker exchange, by client order id
+        self._canceled_at: dict[str, float] = {}
+        self._executed: defaultdict[str, dict[Side, Decimal]] = defaultdict(lambda: dict.fromkeys(Side, Decimal(0)))
+        self._pages.on_delta(self._follow)
+        self._hedger = Hedger(
+            self._pages,
+            self._send_hedge,
+            strategy=settings.name,
+            client_order_id=lambda hedge: self._ids.next(),
+            price=self._hedge_price,
+        )
+        self._maker = self._venue(MAKER_EXCHANGE, settings.maker_port)
+        self._hedge = self._venue(HEDGE_EXCHANGE, settings.hedge_port)
+        self._resumed_records = self._resume()
+
+    def _venue(self, exchange: str, port: int) -> Venue:
+        names = {"exchange": exchange, "account": self._settings.account, "strategy": self._settings.name}
+        return Venue(names, port, self._pages)
+
+    def _resume(self) -> int:
+        """Take in what was recorded before this process, so that nothing is hedged twice; how much that is."""
+        count = 0
+        for record in earlier_records(self._settings.name, self._settings.data_dir):
+            self._pages.apply(record)
+            count += 1
+        return count
 
     async def run(self) -> StrategyResult:
-        """Log in, trade, cancel what is open, and give account."""
-        await self._send({"op": "login", "client": self._settings.name})
-        listening = asyncio.create_task(self._listen())
-        trading = asyncio.create_task(self._trade())
-        done, _ = await asyncio.wait((listening, trading), return_when=asyncio.FIRST_COMPLETED)
-        listening.cancel()
-        if listening in done:
-            trading.cancel()
-            listening.result()
-            raise ConnectionError("the exchange closed the connection")
-        trading.result()
-        with suppress(asyncio.CancelledError):
-            await listening
-        return self._result()
+        """Connect, trade, cancel what is open, and give account.
 
-    async def _trade(self) -> None:
-        await self._opened.wait()
-        loop = asyncio.get_running_loop()
+        Raises:
+            ConnectionError: an exchange is gone.
+            TimeoutError: what is open cannot be ended.
+        """
+        background = [
+            asyncio.create_task(work)
+            for venue in (self._maker, self._hedge)
+            for work in (venue.listen(), venue.keep_in_step())
+        ]
+        trading = asyncio.create_task(self._trade())
+        await asyncio.wait((trading, *background), return_when=asyncio.FIRST_COMPLETED)
+        failed = [each for each in background if each.done()]
+        for each in (trading, *background):
+            each.cancel()
+        await asyncio.gather(trading, *background, return_exceptions=True)
+        for each in failed:
+            each.result()
+        return trading.result()
+
+    async def _trade(self) -> StrategyResult:
+        await self._maker.opened.wait()
+        await self._hedge.opened.wait()
+        await self._until(self._is_known)
+        self._hedger.flush()
+        loop, before = asyncio.get_running_loop(), self._producer.head
         rate, begin = self._settings.rate, loop.time() + self._random.random() / self._settings.rate
         while (elapsed := loop.time() - begin) < self._settings.seconds:
-            ahead = self._records + self._unanswered - rate * elapsed
-            if ahead > 0 or not await self._act():
-                await asyncio.sleep(max(ahead, 0.5) / rate)
-        await self._wind_down()
+            self._maker.account.tick()
+            self._hedge.account.tick()
+            ahead = self._producer.head - before + self._unanswered - rate * elapsed
+            if ahead > 0 or not self._act():
+                await asyncio.sleep(min(max(ahead, 0.5) / rate, PAUSE_SECONDS))
+            else:
+                await asyncio.sleep(0)
+        await self._until(self._is_settled)
+        return await self._result()
 
-    async def _act(self) -> bool:
+    async def _until(self, condition: Any) -> None:
+        async with asyncio.timeout(LAST_ORDERS_SECONDS):
+            while not await condition():
+                await asyncio.sleep(PAUSE_SECONDS)
+
+    async def _is_known(self) -> bool:
+        """Whether the exchanges have told all that happened; hedges first, since the other's fills lead to some."""
+        return await self._hedge.resynchronise() and await self._maker.resynchronise()
+
+    async def _is_settled(self) -> bool:
+        """Cancel what is open and hedge what is left; whether there is no more, and all is known."""
+        for page in list(self._open.values()):
+            self._cancel(page)
+        is_known = await self._is_known()
+        return is_known and not self._hedger.flush() and not self._pages.open_pages()
+
+    # Making markets
+
+    @property
+    def _unanswered(self) -> int:
+        return sum(page.status in PENDING for page in self._open.values())
+
+    def _act(self) -> bool:
         """Send one order or cancel one; False if there is nothing to do now."""
+        if not self._maker.is_connected:
+            return False
         if len(self._open) >= MAX_OPEN_ORDERS or (self._open and self._random.random() < CANCEL_SHARE):
-            await self._cancel(next(iter(self._open)))
-            return True
-        instrument = self._random.choice(list(self._instruments.values()))
+            return any(self._cancel(page) for page in list(self._open.values()))
+        instrument = self._random.choice(list(self._maker.instruments.values()))
         lots = self._random.randint(1, MAX_LOTS)
         sides = self._allowed_sides(instrument, lots * instrument.lot)
-        if not sides or self._unanswered >= MAX_OPEN_ORDERS:
-            return False
-        await self._order(instrument, self._random.choice(sides), lots)
-        return True
+        if sides:
+            self._order(instrument, self._random.choice(sides), lots)
+        return bool(sides)
 
     def _allowed_sides(self, instrument: Instrument, quantity: Decimal) -> list[str]:
         """On which sides the position would stay in its band even if all that is open were filled."""
-        position = self._inventory.position(EXCHANGE, self._settings.account, instrument.symbol)
+        held = self._maker.account.position(instrument.symbol)
+        if held.stale:
+            return []  # the exchange is going to be asked
+        position = self._pages.inventory.position(MAKER_EXCHANGE, self._settings.account, instrument.symbol)
         limit = POSITION_LIMIT_LOTS * instrument.lot
-        may_buy = position.quantity + position.open_buy + quantity <= limit
-        may_sell = position.quantity - position.open_sell - quantity >= -limit
+        may_buy = held.highest + position.open_buy + quantity <= limit
+        may_sell = held.lowest - position.open_sell - quantity >= -limit
         return ["buy"] * may_buy + ["sell"] * may_sell
 
-    async def _order(self, instrument: Instrument, side: str, lots: int) -> None:
+    def _order(self, instrument: Instrument, side: str, lots: int) -> None:
         (_, time_in_force, low, high) = self._random.choices(STYLES, [style[0] for style in STYLES])[0]
-        bid, ask = self._quotes[instrument.symbol]
+        bid, ask = self._maker.quotes[instrument.symbol]
         touch = steps(bid if side == "buy" else ask, instrument.tick)
         assert touch is not None, "quotes are multiples of the tick"
         better = self._random.randint(low, high)
-        price = instrument.price(touch + better if side == "buy" else touch - better)
-        self._orders += 1
-        message: dict[str, Any] = {
-            "client_order_id": f"{self._settings.name}-{self._orders}",
+        order: dict[str, Any] = {
+            "client_order_id": self._ids.next(),
             "symbol": instrument.symbol,
             "side": side,
-            "price": price,
+            "order_type": "limit",
+            "price": instrument.price(touch + better if side == "buy" else touch - better),
             "quantity": instrument.quantity(lots),
             "time_in_force": time_in_force,
         }
+        self._request(order, "pending_new")
         if time_in_force == "good_till_date":
-            message["lifetime_ns"] = self._random.randint(*LIFETIME_NS)
-        self._record(message | {"event": "pending_new", "status": "pending_new"})
-        self._unanswered += 1
-        await self._send({"op": "new_order"} | message)
+            order["lifetime_ns"] = self._random.randint(*LIFETIME_NS)
+        self._maker.send({"op": "new_order"} | order)
 
-    async def _cancel(self, client_order_id: str) -> None:
-        message = {"client_order_id": client_order_id, "symbol": self._open.pop(client_order_id)}
-        self._record(message | {"event": "pending_cancel", "status": "pending_cancel"})
-        self._unanswered += 1
-        await self._send({"op": "cancel"} | message)
+    def _cancel(self, page: OrderState) -> bool:
+        """Cancel an order, if that is not on its way; once more if there is no answer to it for too long."""
+        name, now = page.client_order_id, time.monotonic()
+        if page.is_over or page.status is OrderStatus.PENDING_NEW:
+            return False
+        if now < self._canceled_at.get(name, 0.0) + CANCEL_AGAIN_SECONDS:
+            return False
+        self._canceled_at[name] = now
+        order = {"client_order_id": name, "symbol": page.key.symbol}
+        self._request(order, "pending_cancel")
+        self._maker.send({"op": "cancel"} | order)
+        return True
 
-    async def _wind_down(self) -> None:
-        """Cancel what is open, wait for the answers, ask the exchange for its account."""
-        async with asyncio.timeout(LAST_ORDERS_SECONDS):
-            while self._open or self._unanswered:
-                for client_order_id in list(self._open):
-                    await self._cancel(client_order_id)
-                self._quiet.clear()
-                await self._quiet.wait()
-            await self._send({"op": "positions"})
-            await asyncio.shield(self._venue_positions)
+    def _request(self, order: dict[str, Any], what: str) -> None:
+        names = {"exchange": MAKER_EXCHANGE, "account": self._settings.account, "strategy": self._settings.name}
+        self._pages.apply(names | order | {"exec_type": what, "order_status": what})
 
-    async def _listen(self) -> None:
-        async for text in self._connection:
-            self._on_event(json.loads(text), time.time_ns())
+    # Hedging
 
-    def _on_event(self, event: dict[str, Any], received_ns: int) -> None:
-        match event["event"]:
-            case "ticker":
-                self._quotes = event["quotes"]
-            case "open":
-                self._on_open(event)
-            case "positions":
-                self._venue_positions.set_result(event["positions"])
-            case "error":
-                raise ValueError(f"the exchange did not understand: {event}")
-            case _:
-                self._on_order_event(event, received_ns)
-
-    def _on_open(self, event: dict[str, Any]) -> None:
-        for each in event["instruments"]:
-            symbol = each["symbol"]
-            self._instruments[symbol] = Instrument(symbol, Decimal(each["tick"]), Decimal(each["lot"]))
-            self._recorders[symbol] = self._recorder.bind(
-                exchange=EXCHANGE, account=self._settings.account, symbol=symbol, strategy=self._settings.name
-            )
-        self._quotes = event["quotes"]
-        self._opened.set()
-
-    def _on_order_event(self, event: dict[str, Any], received_ns: int) -> None:
-        client_order_id = event["client_order_id"]
-        self._record(event, received_ns)
-        if event["event"] == "new":
-            self._open[client_order_id] = event["symbol"]
-        elif event["status"] in ("filled", "expired", "canceled"):
-            self._open.pop(client_order_id, None)
-        if event["event"] in ("new", "rejected", "canceled", "cancel_rejected"):
-            self._unanswered -= 1
-        self._quiet.set()
-
-    def _record(self, event: dict[str, Any], received_ns: int | None = None) -> None:
-        """Record one event, and take it into the inventory in the same step."""
-        symbol, is_fill = event["symbol"], event["event"] == "fill"
-        fields = _fields(event, received_ns)
-        seq = self._recorders[symbol].fill(**fields) if is_fill else self._recorders[symbol].order(**fields)
-        self._inventory.apply({**fields, "exchange": EXCHANGE, "account": self._settings.account, "symbol": symbol})
-        self._records += seq != FULL
-        self._full += seq == FULL
-        self._fills += is_fill
-
-    def _result(self) -> StrategyResult:
-        positions = self._inventory.positions()
-        return StrategyResult(
-            name=self._settings.name,
-            session=self._recorder.producer.session,
-            records=self._records,
-            full=self._full,
-            fills=self._fills,
-            positions={instrument.symbol: f"{each.quantity:f}" for instrument, each in positions.items()},
-            venue_positions=self._venue_positions.result(),
-            commissions={currency: f"{paid:f}" for currency, paid in self._inventory.commissions().items()},
+    def _send_hedge(self, order: HedgeOrder) -> None:
+        self._hedge.send(
+            {
+                "op": "new_order",
+                "client_order_id": order.client_order_id,
+                "symbol": order.symbol,
+                "side": order.side.name.lower(),
+                "order_type": "market",
+                "quantity": float(order.quantity),
+                "time_in_force": "immediate_or_cancel",
+            }
         )
 
-    async def _send(self, message: dict[str, Any]) -> None:
-        await self._connection.send(json.dumps(message))
+    def _hedge_price(self, hedge: Hedge) -> Decimal | None:
+        """The middle of bid and ask."""
+        quote = self._hedge.quotes.get(hedge.symbol)
+        return None if quote is None else sum(Decimal(repr(each)) for each in quote) / Decimal(2)
+
+    # What is known
+
+    def _follow(self, delta: Delta) -> None:
+        """Add up what the pages execute, and keep those at hand that work."""
+        page = delta.page
+        self._executed[page.key.symbol][page.side] += delta.traded
+        if page.key.exchange != MAKER_EXCHANGE or not page.client_order_id:
+            return
+        if page.open:
+            self._open[page.client_order_id] = page
+        else:
+            self._open.pop(page.client_order_id, None)
+            self._canceled_at.pop(page.client_order_id, None)
+
+    async def _result(self) -> StrategyResult:
+        venue_positions: dict[str, str] = {}
+        faults: Counter[str] = Counter()
+        for venue in (self._maker, self._hedge):
+            venue_positions |= await _answer(venue, "positions")
+            faults.update(await _answer(venue, "faults"))
+        inventory = self._pages.inventory
+        return StrategyResult(
+            name=self._settings.name,
+            session=self._producer.session,
+            starts=self._settings.start,
+            resumed_records=self._resumed_records,
+            records=self._producer.head,
+            full=self._producer.dropped,
+            executed={
+                symbol: [f"{each[Side.BUY]:f}", f"{each[Side.SELL]:f}"] for symbol, each in self._executed.items()
+            },
+            positions={key.symbol: f"{each.quantity:f}" for key, each in inventory.positions().items()},
+            venue_positions=venue_positions,
+            commissions={currency: f"{paid:f}" for currency, paid in inventory.commissions().items()},
+            hedges={
+                key.symbol: {name: str(value) for name, value in balance._asdict().items()}
+                for key, balance in self._hedger.balances().items()
+            },
+            broken=self._hedger.broken,
+            found=dict(self._maker.found + self._hedge.found),
+            faults=dict(faults),
+        )
 
 
-def _fields(event: dict[str, Any], received_ns: int | None) -> ExecutionFields:
-    """What the recorder takes, from what the exchange sends."""
-    refused = event["event"] == "cancel_rejected"
-    return ExecutionFields(
-        exec_type="order_status" if refused else event["event"],
-        order_status=None if refused else event["status"],
-        side=event.get("side"),
-        order_type="limit",
-        time_in_force=event.get("time_in_force"),
-        liquidity=event.get("liquidity"),
-        price=event.get("price"),
-        quantity=event.get("quantity"),
-        last_price=event.get("last_price"),
-        last_quantity=event.get("last_quantity"),
-        cumulative_quantity=event.get("cumulative_quantity"),
-        leaves_quantity=event.get("leaves_quantity"),
-        average_price=event.get("average_price"),
-        commission=event.get("fee"),
-        commission_currency=event.get("fee_currency"),
-        client_order_id=event["client_order_id"],
-        order_id=event.get("order_id"),
-        trade_id=event.get("trade_id"),
-        text=event.get("reason"),
-        exchange_ns=event.get("exchange_ns"),
-        exchange_seq=event.get("exchange_seq"),
-        received_ns=received_ns,
-    )
+async def _answer(venue: Venue, question: str) -> dict[str, Any]:
+    """An answer, as often as it takes."""
+    async with asyncio.timeout(LAST_ORDERS_SECONDS):
+        while True:
+            try:
+                answer: dict[str, Any] = await venue.ask(question)
+                return answer
+            except ConnectionError:
+                await asyncio.sleep(PAUSE_SECONDS)
 
 
 async def run_strategy(settings: StrategySettings) -> StrategyResult:
@@ -265,11 +325,9 @@ async def run_strategy(settings: StrategySettings) -> StrategyResult:
 
     Raises:
         RingbufError: its ring cannot be opened.
-        OSError, TimeoutError: the exchange is not there, or went away.
+        OSError, TimeoutError: an exchange is not there, or went away.
     """
     with Recorder.open(settings.name, capacity=settings.capacity) as recorder:
-        url = f"ws://127.0.0.1:{settings.port}"
-        async with connect(url, compression=None, proxy=None) as connection:
-            result = await Strategy(settings, recorder, connection).run()
+        result = await Strategy(settings, recorder).run()
     result.write(settings.results)
     return result

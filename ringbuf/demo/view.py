@@ -52,6 +52,10 @@ class View:
             self._next_line, self._phase = figures.seconds + LINE_SECONDS, phase
             self._console.print(_line(phase, figures), soft_wrap=True)
 
+    def note(self, text: str) -> None:
+        """Show that something has happened."""
+        self._console.print(Text(text, style="yellow"), soft_wrap=True)
+
     def _picture(self, phase: str, figures: Figures) -> Panel:
         done = min(figures.seconds, self._seconds)
         head = Table.grid(expand=True, padding=(0, 2))
@@ -60,7 +64,7 @@ class View:
         head.add_column(justify="right")
         bar = ProgressBar(total=self._seconds, completed=done, width=30)
         head.add_row(Text(phase, style="bold"), bar, f"{done:.1f} of {self._seconds:g} s")
-        rows: list[RenderableType] = [head, Text(), _flow(figures), Text(), _writer(phase, figures)]
+        rows: list[RenderableType] = [head, Text(), _flow(figures), Text(), _processes(phase, figures)]
         if figures.problem:
             rows.append(Text(f"database: {figures.problem}", style="yellow", no_wrap=True, overflow="ellipsis"))
         return Panel(Group(*rows), width=min(_WIDTH, self._console.width), padding=(1, 2))
@@ -87,7 +91,7 @@ def _flow(figures: Figures) -> Table:
     return flow
 
 
-def _writer(phase: str, figures: Figures) -> Table:
+def _processes(phase: str, figures: Figures) -> Table:
     lines = Table.grid(padding=(0, 2))
     lines.add_row(
         Text("fill to stored", style="dim"),
@@ -100,6 +104,12 @@ def _writer(phase: str, figures: Figures) -> Table:
         if phase == TRADING:
             process.append(f"      try: kill -9 {figures.writer_pid}", style="dim")
     lines.add_row(Text("writer", style="dim"), process)
+    strategies = Text(f"restarts {figures.strategy_restarts}")
+    if phase == TRADING and figures.strategies:
+        pid = list(figures.strategies.values())[-1]
+        strategies = Text.from_markup(f"process [bold]{pid}[/], restarts {figures.strategy_restarts}")
+        strategies.append(f"      try: kill -9 {pid}", style="dim")
+    lines.add_row(Text("a strategy" if phase == TRADING else "strategies", style="dim"), strategies)
     if figures.dropped:
         lines.add_row(Text("dropped", style="bold red"), f"{figures.dropped:,} records found a ring full")
     return lines

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,13 @@ from ringbuf import Producer
 from ringbuf.demo.writer_supervisor import WriterSupervisor
 from ringbuf.launch.clickhouse_server import ClickHouse
 from ringbuf.launch.waiting import wait_until
+from ringbuf.ring.observer import Observer
 from ringbuf.ring.registry import NAMESPACE_VARIABLE, SHARED_MEMORY, ring_names
 from tests.command import RINGBUF, ringbuf
 from tests.writer_process import WriterProcess
 
 SHORT = ["--strategies", "2", "--rate", "200", "--seconds", "2"]
-KEYS = {"captured", "journaled", "stored", "lost", "duplicated", "latency_ms"}
+KEYS = {"captured", "journaled", "stored", "lost", "duplicated", "latency_ms", "faults", "found"}
 ESCAPE = "\x1b"
 
 
@@ -79,34 +81,41 @@ def outcome(process: Demo) -> tuple[dict[str, Any], str]:
     (line,) = output.splitlines()
     found: dict[str, Any] = json.loads(line)
     assert found.keys() >= KEYS
-    assert found["captured"] == found["journaled"] == found["stored"] > 200
+    assert found["captured"] == found["journaled"] == found["stored"] > 50
     assert found["lost"] == found["duplicated"] == found["dropped"] == 0
     assert found["positions_equal"] is found["proven"] is True
+    assert found["differences"] == []
+    assert found["restarts"] >= 1, "the demo kills the writer"
+    assert found["strategy_restarts"] >= 1, "and a strategy"
     assert 0 < found["latency_ms"]["p50"] <= found["latency_ms"]["p99"]
     return found, shown
 
 
 def shown_pid(process: Demo) -> int:
-    """Wait for the first records to be stored; returns the process id of the writer as it is shown."""
+    """Wait for the first records to be journaled; returns the process id of the writer as it is shown."""
     assert process.stderr is not None
     for line in process.stderr:
-        if found := re.search(r"stored [1-9].* writer (\d+)", line):
+        if found := re.search(r"journaled [1-9].* writer (\d+)", line):
             return int(found[1])
     pytest.fail("no writer was shown")
 
 
 @pytest.mark.usefixtures("clean")
-def test_a_writer_killed_in_the_middle_changes_nothing_in_the_result(
+def test_a_writer_and_a_strategy_killed_once_more_change_nothing_in_the_result(
     demo: Callable[..., Demo], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv(NAMESPACE_VARIABLE)
     process = demo("--strategies", "2", "--rate", "200", "--seconds", "4", "--json")
     namespace = f"demo-{process.pid}"
-    os.kill(shown_pid(process), signal.SIGKILL)
+    pid = shown_pid(process)
     rings = {path.name for path in SHARED_MEMORY.glob(f"ringbuf.{namespace}.*")}
     assert rings == {f"ringbuf.{namespace}.demo-mm-{number:02}" for number in (1, 2)}
+    with Observer.open("demo-mm-02", namespace=namespace) as ring:
+        os.kill(ring.state().producer_pid, signal.SIGKILL)
+    with suppress(ProcessLookupError):  # the demo may have been faster
+        os.kill(pid, signal.SIGKILL)
     found, shown = outcome(process)
-    assert found["restarts"] == 1
+    assert found["strategy_restarts"] == 2
     assert ESCAPE not in shown
     assert ring_names(namespace) == []
     assert processes_of(namespace) == []
@@ -119,13 +128,21 @@ def test_positions_examples_and_audit_are_shown_and_a_given_directory_is_kept(da
     assert ESCAPE not in shown.stdout
     assert shown.stderr == ""
     for expected in (
-        r"Positions by symbol\n  SELECT symbol",
-        r"\n  BTC-PERPETUAL +\S+ +\S+ +\S+ +\d+",
+        r"kill -9 \d+: the writer is killed",
+        r"kill -9 \d+: strategy demo-mm-01 is killed",
+        r"Positions by symbol\n  SELECT exchange, symbol",
+        r"\n  sim-perp  BTC-PERPETUAL +\S+ +\S+ +\S+ +\d+",
+        r"FROM hedges\(since = ",
+        r"\n  \w{15}  \w+-PERPETUAL +\S+  \w+-USD ",
         r"FROM fills",
         r"FROM executions",
         r"rings  recorded  stored .*\n +2 +(\d+) +\1 +0 +0 +0 +0  proven",
         r"\d+ captured, \d+ journaled, \d+ stored, 0 lost, 0 duplicated",
-        r"positions of strategies, exchange and database: equal",
+        r"feeds +\d+ messages lost, \d+ late, \d+ repeated; \d connections cut",
+        r"kill -9 +strategies: 1, went on with \d+ records of their own; writer: 1",
+        r"\n  demo-mm-02  ETH-PERPETUAL +(\S+) +\1 +(\S+) +\2 +\2  equal",
+        r"\n  demo-mm-02  ETH-PERPETUAL +\S+  0.75   ETH-USD +(\S+) +\1 +\S+  equal",
+        r"pages, inventory, exchange and database: equal",
     ):
         assert re.search(expected, shown.stdout), (expected, shown.stdout)
     count = ["sql", "SELECT count() AS records FROM executions", "--data-dir", str(data_dir), "--json"]
@@ -133,6 +150,32 @@ def test_positions_examples_and_audit_are_shown_and_a_given_directory_is_kept(da
     stored = re.search(r"captured, ([\d,]+) journaled, \1 stored", shown.stdout)
     assert stored is not None
     assert json.loads(answer) == {"records": int(stored[1].replace(",", ""))}
+
+
+@pytest.mark.usefixtures("clean")
+def test_a_difference_is_shown_and_ends_with_exit_code_1() -> None:
+    program = """
+from dataclasses import replace
+from ringbuf.demo.result import StrategyResult
+read_all = StrategyResult.read_all
+
+def with_another_position(directory):
+    (result,) = read_all(directory)
+    return [replace(result, positions=result.positions | {"BTC-PERPETUAL": "0.017000001"})]
+
+StrategyResult.read_all = with_another_position
+from ringbuf.tools.cli import main
+main(["demo", "--strategies", "1", "--seconds", "1.5"])
+"""
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert run.returncode == 1
+    for expected in (
+        r"\n  demo-mm-01  BTC-PERPETUAL .* 0.017000001 .* DIFFERENT",
+        r"\nDIFFERENT: demo-mm-01 BTC-PERPETUAL: position by pages \S+, inventory 0.017000001, exchange",
+        r"\npages, inventory, exchange and database: DIFFERENT",
+    ):
+        assert re.search(expected, run.stdout), (expected, run.stdout)
+    assert run.stdout.count("DIFFERENT") == 3, "nothing else differs"
 
 
 @pytest.mark.usefixtures("clean")

@@ -1,4 +1,4 @@
-"""The demo's exchange and strategies as real processes, with the rings read by a consumer instead of a writer."""
+"""The demo's exchanges and strategies as real processes, with the rings read by a consumer instead of a writer."""
 
 import asyncio
 import json
@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import ExitStack
 from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,12 @@ import pytest
 from websockets.asyncio.client import connect
 
 from ringbuf import Consumer, ExecType, OrderStatus
+from ringbuf.demo.hedging import hedges
+from ringbuf.demo.market import EXCHANGES
 from ringbuf.demo.result import StrategyResult, strategy_name
 from ringbuf.launch.child_process import ChildProcess, module
 from ringbuf.launch.waiting import WAIT_SECONDS, wait_until
+from ringbuf.ring.inspection import open_ring
 from ringbuf.ring.registry import NAMESPACE_VARIABLE, ring_names
 from ringbuf.strategies.inventory import Inventory
 from ringbuf.trading.states import ENDS
@@ -39,6 +43,7 @@ class Floor:
         self.directory = directory
         self._namespace = namespace
         self._stack = stack
+        self.exchanges: list[tuple[ChildProcess, int]] = []
 
     def start(self, name: str, arguments: dict[str, object], *, answers: bool = False) -> ChildProcess:
         texts = [str(each) for argument in arguments.items() for each in argument]
@@ -48,24 +53,30 @@ class Floor:
         self._stack.callback(process.end)
         return process
 
-    def exchange(self, clients: int) -> int:
-        """Start an exchange; returns its port."""
-        process = self.start(EXCHANGE, {"--clients": clients, "--seed": 1}, answers=True)
-        return int(json.loads(process.first_line())["port"])
+    def exchange(self, name: str, clients: int, seconds: float = 60) -> tuple[ChildProcess, int]:
+        """Start an exchange; returns it and its port."""
+        arguments = {"--name": name, "--clients": clients, "--seconds": seconds, "--seed": 1}
+        process = self.start(EXCHANGE, arguments, answers=True)
+        return process, int(json.loads(process.first_line())["port"])
 
-    def strategies(self, port: int, **other: object) -> ChildProcess:
-        """Start strategies; by default two for half a second."""
+    def strategies(self, seconds: float = 0.5, **other: object) -> ChildProcess:
+        """Start both exchanges, and strategies there; by default two for half a second."""
         usual: dict[str, object] = {
             "strategies": 2,
-            "port": port,
             "account": "A1",
             "rate": 400,
-            "seconds": 0.5,
+            "seconds": seconds,
             "capacity": 1024,
             "seed": 1,
+            "data-dir": self.directory,
             "results": self.directory,
+            "ids": self.directory / "ids",
         }
-        return self.start(STRATEGIES, {f"--{name}": value for name, value in (usual | other).items()})
+        given = usual | other
+        clients = int(str(given.pop("clients", given["strategies"])))
+        self.exchanges = [self.exchange(name, clients, seconds) for name in EXCHANGES]
+        given |= {"maker-port": self.exchanges[0][1], "hedge-port": self.exchanges[1][1]}
+        return self.start(STRATEGIES, {f"--{name}": value for name, value in given.items()})
 
 
 @pytest.fixture
@@ -87,27 +98,54 @@ def positions(given: dict[str, str]) -> dict[str, Decimal]:
     return {symbol: Decimal(text) for symbol, text in given.items() if Decimal(text)}
 
 
-def test_strategies_record_all_they_do_and_know_the_positions_the_exchange_has(floor: Floor) -> None:
-    assert finish(floor.strategies(floor.exchange(2))) == 0
+def check_agreement(result: StrategyResult) -> None:
+    """What a strategy knows is what its records say, and the exchanges; and all is hedged."""
+    assert positions(result.positions) == positions(result.venue_positions)
+    assert result.broken == 0
+    rebuilt = Inventory(hedges=lambda order: hedges("A1").get(order.key.symbol))
+    for record in recorded(result.name):
+        rebuilt.apply(record)
+    of_ring = {instrument.symbol: f"{each.quantity:f}" for instrument, each in rebuilt.positions().items()}
+    assert positions(of_ring) == positions(result.positions)
+    assert {currency: f"{paid:f}" for currency, paid in rebuilt.commissions().items()} == result.commissions
+    assert all(each.open_buy == each.open_sell == 0 for each in rebuilt.positions().values())
+    for maker, hedge in hedges("A1").items():
+        balance = result.hedges.get(hedge.symbol, {})
+        filled, carried = Decimal(balance.get("filled", 0)), Fraction(balance.get("balance", 0))
+        owed = -Fraction(result.positions.get(maker, 0)) * Fraction(hedge.ratio)
+        assert Fraction(filled) + carried == owed
+        assert filled == Decimal(result.venue_positions[hedge.symbol])
+
+
+def test_strategies_record_all_they_do_and_know_the_positions_the_exchanges_have(floor: Floor) -> None:
+    assert finish(floor.strategies(1.5)) == 0
     results = StrategyResult.read_all(floor.directory)
     assert [each.name for each in results] == [strategy_name(1), strategy_name(2)] == ring_names()
     for result in results:
         records = recorded(result.name)
-        assert len(records) == result.records > 10
-        assert result.full == 0
+        assert len(records) == result.records > 50
+        assert (result.full, result.starts, result.resumed_records) == (0, 1, 0)
         assert {int(record["session"]) for record in records} == {result.session}
-        assert positions(result.positions) == positions(result.venue_positions)
-        rebuilt = Inventory()
-        for record in records:
-            rebuilt.apply(record)
-        of_ring = {instrument.symbol: f"{each.quantity:f}" for instrument, each in rebuilt.positions().items()}
-        assert positions(of_ring) == positions(result.positions)
-        assert {currency: f"{paid:f}" for currency, paid in rebuilt.commissions().items()} == result.commissions
-        assert all(each.open_buy == each.open_sell == 0 for each in rebuilt.positions().values())
+        check_agreement(result)
+        assert result.faults["cut"] == 2, "each exchange cuts each connection once"
+        assert sum(result.faults.values()) > 4
 
 
-def test_every_recorded_order_is_sent_once_closed_once_and_nothing_of_it_is_flagged(floor: Floor) -> None:
-    assert finish(floor.strategies(floor.exchange(1), strategies=1, rate=300, seconds=1)) == 0
+def test_a_strategy_that_is_killed_goes_on_and_hedges_nothing_twice(floor: Floor) -> None:
+    process = floor.strategies(2.0, strategies=1)
+    wait_until(lambda: ring_names() == [strategy_name(1)], "the strategy has started")
+    with open_ring(strategy_name(1)) as ring:
+        wait_until(lambda: ring.head > 50, "it trades")
+        os.kill(ring.state().producer_pid, signal.SIGKILL)
+    assert finish(process) == 0
+    (result,) = StrategyResult.read_all(floor.directory)
+    assert result.starts == 2
+    assert 50 < result.resumed_records < result.records == len(recorded(result.name))
+    check_agreement(result)
+
+
+def test_every_recorded_order_is_sent_once_ends_in_one_way_and_nothing_of_it_is_flagged(floor: Floor) -> None:
+    assert finish(floor.strategies(1.0, strategies=1, rate=300)) == 0
     histories: defaultdict[bytes, list[Record]] = defaultdict(list)
     for record in recorded(strategy_name(1)):
         assert record["flags"] == 0
@@ -118,13 +156,13 @@ def test_every_recorded_order_is_sent_once_closed_once_and_nothing_of_it_is_flag
         seen |= set(types)
         assert types[0] is ExecType.PENDING_NEW
         assert types.count(ExecType.PENDING_NEW) == 1
-        states = [OrderStatus(int(record["order_status"])) for record in history]
-        assert sum(state in ENDS for state in states) == 1
+        states = {OrderStatus(int(record["order_status"])) for record in history}
+        assert len(states & ENDS.keys()) == 1
     assert seen > {ExecType.NEW, ExecType.FILL, ExecType.CANCELED, ExecType.PENDING_CANCEL}
 
 
 def test_a_full_ring_is_counted_and_the_positions_are_right_all_the_same(floor: Floor) -> None:
-    assert finish(floor.strategies(floor.exchange(1), strategies=1, capacity=16)) == 0
+    assert finish(floor.strategies(strategies=1, capacity=16)) == 0
     (result,) = StrategyResult.read_all(floor.directory)
     assert result.records == 16
     assert result.full > 0
@@ -132,34 +170,56 @@ def test_a_full_ring_is_counted_and_the_positions_are_right_all_the_same(floor: 
 
 
 def test_when_one_strategy_fails_all_end_and_say_why(floor: Floor) -> None:
-    process = floor.strategies(floor.exchange(3), capacity=3)
+    process = floor.strategies(clients=3, capacity=3)
     assert finish(process) == 1
     assert "capacity 3 is no power of two" in str(process.failure("failed"))
 
 
-def test_strategies_end_when_the_exchange_goes_away(floor: Floor) -> None:
-    exchange = floor.start(EXCHANGE, {"--clients": 2, "--seed": 1}, answers=True)
-    port = int(json.loads(exchange.first_line())["port"])
-    process = floor.strategies(port, seconds=60)
+@pytest.mark.parametrize("number", [0, 1], ids=EXCHANGES)
+def test_strategies_end_when_an_exchange_goes_away(floor: Floor, number: int) -> None:
+    process = floor.strategies(60)
     wait_until(lambda: len(ring_names()) == 2, "the strategies have started")
-    os.kill(exchange.pid, signal.SIGKILL)
+    os.kill(floor.exchanges[number][0].pid, signal.SIGKILL)
     assert finish(process) == 1
+    assert f"the exchange {list(EXCHANGES)[number]} is gone" in process.log.read_text()
 
 
-def test_an_exchange_answers_what_it_does_not_understand_and_goes_on(floor: Floor) -> None:
-    port = floor.exchange(1)
+def talk(port: int, *messages: str) -> list[dict[str, Any]]:
+    """What a client called `me` is told, up to the answer to its last message."""
 
-    async def talk() -> list[dict[str, Any]]:
+    async def all_of_it() -> list[dict[str, Any]]:
         events: list[dict[str, Any]] = []
         async with connect(f"ws://127.0.0.1:{port}", proxy=None) as connection:
-            for message in ['{"op": "login", "client": "me"}', "{", "[]", '{"op": "steal"}', '{"op": "positions"}']:
+            for message in ['{"op": "login", "client": "me"}', *messages]:
                 await connection.send(message)
-            while not events or events[-1]["event"] != "positions":
+            while not events or events[-1]["event"] != "answer":
                 events.append(json.loads(await connection.recv()))
         return events
 
-    names = [event["event"] for event in asyncio.run(talk())]
-    assert names.count("error") == 3
+    return asyncio.run(all_of_it())
+
+
+def test_an_exchange_answers_what_it_does_not_understand_and_goes_on(floor: Floor) -> None:
+    _, port = floor.exchange("sim-perp", 1)
+    question = '{"op": "positions", "request": 1}'
+    events = talk(port, "{", "[]", '{"op": "steal"}', '{"op": "positions"}', '{"op": "cancel"}', question)
+    assert [event["event"] for event in events].count("error") == 4
+
+
+def test_an_order_works_on_when_its_connection_is_lost(floor: Floor) -> None:
+    _, port = floor.exchange("sim-perp", 1)
+    order = '{"op": "new_order", "client_order_id": "%s", "symbol": "BTC-PERPETUAL", "side": "buy", "price": 50000,'
+    order += ' "quantity": 1, "time_in_force": "good_till_cancel"}'
+    names = [f"c{number}" for number in range(5)]  # some of them are refused for no reason
+    talk(port, *(order % name for name in names), '{"op": "positions", "request": 1}')
+    questions = ['{"op": "open_orders", "request": 2}']
+    for _ in range(20):  # it may be too busy to answer
+        *_, event = talk(port, *questions)
+        if "answer" in event:
+            break
+    assert {each["client_order_id"] for each in event["answer"]} <= set(names)
+    assert event["answer"]
+    assert {each["status"] for each in event["answer"]} == {"new"}
 
 
 def test_exchange_and_strategies_end_when_the_demo_is_killed(floor: Floor) -> None:
@@ -169,12 +229,15 @@ from pathlib import Path
 from ringbuf.launch.child_process import ChildProcess, module
 directory = sys.argv[1]
 log = Path(directory, "log")
-exchange = ChildProcess("exchange", module("{EXCHANGE}", "--clients", "2", "--seed", "1"), log, answers=True)
-port = json.loads(exchange.first_line())["port"]
-arguments = ["--strategies", "2", "--port", str(port), "--account", "A1", "--rate", "100", "--seconds", "60",
-             "--capacity", "1024", "--seed", "1", "--results", directory]
+arguments = ["--clients", "2", "--seconds", "60", "--seed", "1"]
+exchanges = [ChildProcess(name, module("{EXCHANGE}", "--name", name, *arguments), log, answers=True)
+             for name in ("sim-perp", "sim-spot")]
+maker, hedge = (str(json.loads(each.first_line())["port"]) for each in exchanges)
+arguments = ["--strategies", "2", "--maker-port", maker, "--hedge-port", hedge, "--account", "A1", "--rate", "100",
+             "--seconds", "60", "--capacity", "1024", "--seed", "1", "--data-dir", directory, "--results", directory,
+             "--ids", directory + "/ids"]
 strategies = ChildProcess("strategies", module("{STRATEGIES}", *arguments), log)
-print(exchange.pid, strategies.pid, flush=True)
+print(*(each.pid for each in (*exchanges, strategies)), flush=True)
 time.sleep(60)
 """
     command = [sys.executable, "-c", program, str(floor.directory)]
