@@ -35,6 +35,18 @@ test: lint ## check style and types, then run the tests; one by one: make test A
 long: ## run the tests that `make test` leaves out, since they take long
 	@$(MAKE) test CHOSEN=long
 
+COMPILED := $(VENV)/compiled
+
+.PHONY: compiled
+compiled: $(VENV)/test ## run the tests of the rules with the rules compiled, as releases have them
+	@rm -rf $(COMPILED) build
+	@RINGBUF_COMPILE=1 $(PIP) install --no-build-isolation --no-deps --target $(COMPILED) .
+	@cp -r tests docs $(COMPILED)
+	@cd $(COMPILED) && RINGBUF_COMPILE=1 $(CURDIR)/$(BIN)/python -m pytest -q $(PARALLEL) $(RULES) $(ARGS)
+
+RULES := tests/unit/trading tests/unit/strategies $(addprefix tests/model/test_,adapters.py hedges.py inferred.py \
+    inventory_values.py orders.py pages.py profit.py sessions.py venue.py)
+
 MINUTES ?= 10
 
 .PHONY: soak

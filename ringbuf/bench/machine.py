@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from ringbuf.ring import native
+from ringbuf.trading import order
 
 
 def describe() -> dict[str, Any]:
-    """Machine, kernel, processor, Python, version, implementation, load and command."""
+    """Machine, kernel, processor, Python, version, implementations, load and command."""
     return {
         "machine": f"{len(os.sched_getaffinity(0))} cores, {_memory_gb():.0f} GB, {platform.machine()}",
         "cpu": _cpu(),
@@ -23,6 +24,7 @@ def describe() -> dict[str, Any]:
         "version": version("ringbuf-capture"),
         "commit": _commit(),
         "core": "pure" if native.CORE is None else "native",
+        "rules": "Python" if str(order.__file__).endswith(".py") else "compiled",
         "load": " ".join(f"{each:.2f}" for each in os.getloadavg()),
         "started": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
         "command": shlex.join(["ringbuf", *sys.argv[1:]]),

@@ -87,6 +87,7 @@ MAY_IMPORT = {
         "state",
         "strategies",
         "tools",
+        "trading",
         "writer",
     ),
 }
