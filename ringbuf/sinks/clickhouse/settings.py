@@ -73,10 +73,14 @@ DEFINING: Final[Needs] = {"allow_suspicious_fixed_string_types": Need(1, is_opti
 DROPPING: Final[Needs] = {"lightweight_deletes_sync": Need(0, is_optional=True)}
 """The server deletes in its own time; nobody waits for it."""
 
-ASKING: Final[Needs] = {"use_query_cache": Need(0), "empty_result_for_aggregation_by_empty_set": Need(0)}
+_AT_ONE_MOMENT: Final[Needs] = {"enable_shared_storage_snapshot_in_query": Need(1, is_optional=True)}
+"""A statement that reads a table twice reads it as of one moment: buckets may be closed meanwhile."""
+
+ASKING: Final[Needs] = {**_AT_ONE_MOMENT, "use_query_cache": Need(0), "empty_result_for_aggregation_by_empty_set": Need(0)}
 """The answer is that of now, and no rows are an answer too."""
 
 READING: Final[Needs] = {
+    **_AT_ONE_MOMENT,
     "readonly": Need(2, others=("1",)),
     "local_filesystem_read_method": Need("pread", is_optional=True),
     "optimize_and_compare_chain": Need(0, is_optional=True),
@@ -103,6 +107,7 @@ PLANNING: Final[Needs] = {"optimize_and_compare_chain": Need(0, is_optional=True
 """Views bring it themselves: it looks through all of a statement at each AND, which takes seconds for ours."""
 
 DERIVING: Final[Needs] = {
+    **_AT_ONE_MOMENT,
     "aggregate_functions_null_for_empty": Need(0),
     "allow_experimental_analyzer": Need(1, is_optional=True),
     "max_query_size": Need(16_000_000, floor=16_000_000),
