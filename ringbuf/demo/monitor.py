@@ -79,7 +79,7 @@ class Monitor:
         running = {
             observer.name: state.producer_pid
             for observer, state in zip(self._observers, states, strict=True)
-            if state.producer_alive
+            if state.producer_alive and state.producer_pid  # which is written a moment later
         }
         for name, pid in running.items():
             self._processes.setdefault(name, set()).add(pid)

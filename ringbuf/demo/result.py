@@ -23,7 +23,7 @@ class StrategyResult:
         starts: how often it was started; more than once if it was killed.
         resumed_records: records that it found in its ring when it was started last.
         records: accepted by the ring, also before it was killed.
-        full: records that found the ring full.
+        full: records that found the ring full, or could not be recorded.
         executed: by symbol, what its order pages executed: bought, sold.
         positions: by symbol, from its `Inventory`.
         venue_positions: the same as the exchanges keep them.

@@ -171,7 +171,7 @@ class Run:
         return self._work / "results"
 
     def _introduce(self) -> None:
-        kept = "is kept" if self._options.data_dir else "is removed at the end"
+        kept = "kept" if self._options.data_dir else "removed at the end (--data-dir DIR keeps one)"
         command = "ringbuf" if shutil.which("ringbuf") else sys.argv[0]
         for line in (
             Text(self._options.title, style="bold cyan"),
@@ -179,7 +179,7 @@ class Run:
                 "  Each strategy makes markets on sim-perp and hedges on sim-spot. Both exchanges lose, delay, repeat"
             ),
             Text("  and reorder their messages, and cut each connection. A strategy and the writer are killed."),
-            Text(f"  data directory {self._data_dir} {kept}"),
+            Text(f"  data directory {self._data_dir}, {kept}"),
             Text("  look on from another terminal:"),
             Text(f"    export RINGBUF_NAMESPACE={self._namespace}"),
             Text(f"    {command} ls; {command} tail -f {self._names[0]}"),
@@ -241,7 +241,7 @@ class Run:
             figures = monitor.figures()
             view.show(TRADING, figures)
             if done := kills.look(figures):
-                view.note(done)
+                view.note(done, figures)
             writer.watch()
             self._pause()
         if strategies.exit_code != 0:

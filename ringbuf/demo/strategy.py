@@ -8,6 +8,7 @@ import asyncio
 import random
 import time
 from collections import Counter, defaultdict
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -147,7 +148,7 @@ class Strategy:
     async def _trade(self) -> StrategyResult:
         await self._maker.opened.wait()
         await self._hedge.opened.wait()
-        await self._until(self._is_known)
+        await self._until(self._is_known, "what happened before is not known")
         self._hedger.flush()
         loop, before = asyncio.get_running_loop(), self._producer.head
         rate, begin = self._settings.rate, loop.time() + self._random.random() / self._settings.rate
@@ -159,13 +160,16 @@ class Strategy:
                 await asyncio.sleep(min(max(ahead, 0.5) / rate, PAUSE_SECONDS))
             else:
                 await asyncio.sleep(0)
-        await self._until(self._is_settled)
+        await self._until(self._is_settled, "not all orders are over")
         return await self._result()
 
-    async def _until(self, condition: Any) -> None:
-        async with asyncio.timeout(LAST_ORDERS_SECONDS):
-            while not await condition():
-                await asyncio.sleep(PAUSE_SECONDS)
+    async def _until(self, condition: Callable[[], Awaitable[bool]], otherwise: str) -> None:
+        try:
+            async with asyncio.timeout(LAST_ORDERS_SECONDS):
+                while not await condition():
+                    await asyncio.sleep(PAUSE_SECONDS)
+        except TimeoutError:
+            raise TimeoutError(f"{self._settings.name}: {otherwise} after {LAST_ORDERS_SECONDS:.0f} s") from None
 
     async def _is_known(self) -> bool:
         """Whether the exchanges have told all that happened; hedges first, since the other's fills lead to some."""
@@ -292,7 +296,7 @@ class Strategy:
             starts=self._settings.start,
             resumed_records=self._resumed_records,
             records=self._producer.head,
-            full=self._producer.dropped,
+            full=self._producer.dropped + self._pages.unrecorded,
             executed={
                 symbol: [f"{each[Side.BUY]:f}", f"{each[Side.SELL]:f}"] for symbol, each in self._executed.items()
             },

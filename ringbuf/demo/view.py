@@ -52,9 +52,9 @@ class View:
             self._next_line, self._phase = figures.seconds + LINE_SECONDS, phase
             self._console.print(_line(phase, figures), soft_wrap=True)
 
-    def note(self, text: str) -> None:
+    def note(self, text: str, figures: Figures) -> None:
         """Show that something has happened."""
-        self._console.print(Text(text, style="yellow"), soft_wrap=True)
+        self._console.print(Text(f"{figures.seconds:5.1f} s  {text}", style="yellow"), soft_wrap=True)
 
     def _picture(self, phase: str, figures: Figures) -> Panel:
         done = min(figures.seconds, self._seconds)

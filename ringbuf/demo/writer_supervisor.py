@@ -30,7 +30,9 @@ class WriterSupervisor:
     """
 
     def __init__(self, data_dir: Path, *options: str, namespace: str, log_file: Path) -> None:
-        self._writer = WriterProcess(data_dir, *options, environment={NAMESPACE_VARIABLE: namespace}, log_file=log_file)
+        # An embedded database that is killed while it opens leaves temporary files; here they go with the log.
+        environment = {NAMESPACE_VARIABLE: namespace, "TMPDIR": str(log_file.parent)}
+        self._writer = WriterProcess(data_dir, *options, environment=environment, log_file=log_file)
         self._lock = DataDirectory(data_dir).writer_lock
         self._early_deaths = 0
         self.restarts = 0

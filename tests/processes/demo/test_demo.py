@@ -111,6 +111,7 @@ def test_a_writer_and_a_strategy_killed_once_more_change_nothing_in_the_result(
     rings = {path.name for path in SHARED_MEMORY.glob(f"ringbuf.{namespace}.*")}
     assert rings == {f"ringbuf.{namespace}.demo-mm-{number:02}" for number in (1, 2)}
     with Observer.open("demo-mm-02", namespace=namespace) as ring:
+        wait_until(lambda: ring.head > 0, "it trades")
         os.kill(ring.state().producer_pid, signal.SIGKILL)
     with suppress(ProcessLookupError):  # the demo may have been faster
         os.kill(pid, signal.SIGKILL)
