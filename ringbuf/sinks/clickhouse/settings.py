@@ -76,7 +76,11 @@ DROPPING: Final[Needs] = {"lightweight_deletes_sync": Need(0, is_optional=True)}
 _AT_ONE_MOMENT: Final[Needs] = {"enable_shared_storage_snapshot_in_query": Need(1, is_optional=True)}
 """A statement that reads a table twice reads it as of one moment: buckets may be closed meanwhile."""
 
-ASKING: Final[Needs] = {**_AT_ONE_MOMENT, "use_query_cache": Need(0), "empty_result_for_aggregation_by_empty_set": Need(0)}
+ASKING: Final[Needs] = {
+    **_AT_ONE_MOMENT,
+    "use_query_cache": Need(0),
+    "empty_result_for_aggregation_by_empty_set": Need(0),
+}
 """The answer is that of now, and no rows are an answer too."""
 
 READING: Final[Needs] = {
