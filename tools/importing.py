@@ -36,7 +36,7 @@ _POSITION: Final = ("POSITION", "QUANTITY", "OPEN BUY", "OPEN SELL")
     "--adapter",
     required=True,
     metavar="NAME",
-    help="Reads the messages: ccxt, mapping, a venue as okx, or module:object of your own.",
+    help="Reads the messages: ccxt, nautilus, mapping, a venue as okx, or module:object of your own.",
 )
 @click.option(
     "--mapping",

@@ -1,5 +1,6 @@
 """Adapters under any values: nothing raises, nothing is lost unlisted, and what is odd harms nothing else."""
 
+import json
 import math
 from decimal import Decimal
 from typing import Any
@@ -13,7 +14,9 @@ from ringbuf.record.salvage import salvage
 from ringbuf.strategies.adapters.adapter import Refused, Update
 from ringbuf.strategies.adapters.ccxt import CcxtAdapter
 from ringbuf.strategies.adapters.mapping import FieldMapping, MappingAdapter
+from ringbuf.strategies.adapters.nautilus import NautilusAdapter
 from ringbuf.trading.report import Report
+from tests.checkout import TESTS
 from tests.unit.strategies.ccxt_messages import SAVED, order, trade
 
 LEFT_ALONE = Flag.TEXT_SHORTENED | Flag.TIME_RESCALED | Flag.TIME_ZONE_ASSUMED | Flag.NUMBER_INEXACT | Flag.TEXT_INVALID
@@ -58,6 +61,8 @@ ORDER_KEYS = [
     *order(), "lastTradeTimestamp", "lastUpdateTimestamp", "datetime", "average", "cost", "fee", "timeInForce",
     "postOnly", "reduceOnly", "triggerPrice", "stopPrice", "stopLossPrice", "takeProfitPrice",
 ]  # fmt: skip
+EVENTS = [each["message"] for each in json.loads((TESTS / "messages" / "nautilus.json").read_text())]
+EVENT_KEYS = sorted({name for each in EVENTS for name in each})
 TRADE_KEYS = [*trade(), "fees", "datetime", "type", "clientOrderId"]
 
 
@@ -108,6 +113,16 @@ def test_a_trade_with_any_values_is_kept_or_listed(odd: dict[str, Any], which: i
     assert not failures(own.refused), own.refused
     assert target.taken[-1]["trade_id"] == "next"
     assert len(target.taken) + own.refusals.total() == 2
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.dictionaries(st.sampled_from(EVENT_KEYS), ODD, max_size=4), st.integers(0, len(EVENTS) - 2))
+def test_an_event_of_nautilus_trader_with_any_values_is_kept_or_listed(odd: dict[str, Any], which: int) -> None:
+    target = Checked()
+    own = NautilusAdapter(target, account="A1")
+    own.receive([EVENTS[which], EVENTS[which] | odd, EVENTS[which] | odd | {"client_order_id": "other"}])
+    assert not failures(own.refused), own.refused
+    assert target.taken
 
 
 @settings(max_examples=150, deadline=None)

@@ -1,0 +1,1 @@
+"""Real backtests of NautilusTrader, recorded by its adapter and compared with its own reports."""
