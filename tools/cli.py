@@ -44,7 +44,7 @@ SUBCOMMANDS: Final = {
     "instruments": Subcommand("ringbuf.tools.instruments", "List instruments, or make some known."),
     "fees": Subcommand("ringbuf.tools.fees", "Show commissions, by day and currency."),
     "fills": Subcommand("ringbuf.tools.fills", "Show fills."),
-    "import": Subcommand("ringbuf.tools.importing", "Try saved messages on an adapter."),
+    "import": Subcommand("ringbuf.tools.importing", "Record saved messages, or try them on an adapter.", True),
     "ls": Subcommand("ringbuf.tools.ls", "List the rings of a namespace."),
     "orders": Subcommand("ringbuf.tools.orders", "Show orders."),
     "positions": Subcommand("ringbuf.tools.positions", "Show positions, now or at a moment."),

@@ -1,4 +1,4 @@
-"""`ringbuf import --check FILE`: what an adapter makes of saved messages, before anything is recorded."""
+"""`ringbuf import`: records saved messages, or with `--check` says what would become of them."""
 
 import json
 import tomllib
@@ -21,6 +21,7 @@ from ringbuf.strategies.adapters.adapter import LOGGER
 from ringbuf.strategies.adapters.mapping import FieldMapping
 from ringbuf.strategies.adapters.message import plain
 from ringbuf.tools.cli import PROBLEM
+from ringbuf.tools.lookback import record
 from ringbuf.tools.output import ABSENT, json_option, print_json, print_table
 
 _LISTED: Final = 20
@@ -43,12 +44,17 @@ _POSITION: Final = ("POSITION", "QUANTITY", "OPEN BUY", "OPEN SELL")
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="TOML file with fields, words, times and constants, for the adapter `mapping`.",
 )
-@click.option("--exchange", default="venue", show_default=True, help="Exchange of messages that do not tell it.")
-@click.option("--account", default="account", show_default=True, help="Account of messages that do not tell it.")
+@click.option("--exchange", metavar="NAME", help="Exchange of messages that do not tell it.")
+@click.option("--account", metavar="NAME", help="Account of messages that do not tell it.")
+@click.option(
+    "--strategy", default="import", show_default=True, metavar="NAME", help="Strategy whose position the fills are in."
+)
+@click.option("--ring", default="import", show_default=True, metavar="NAME", help="The ring that is recorded into.")
 @click.option(
     "--runs",
     type=click.IntRange(min=0),
-    help="Streams of each kind: in any order, repeated, with losses and then a snapshot; by default up to 10.",
+    help="With --check, streams of each kind: in any order, repeated, with losses and then a snapshot; by default up"
+    " to 10.",
 )
 @json_option
 @click.pass_context
@@ -58,23 +64,35 @@ def importing(
     is_check: bool,
     adapter: str,
     mapping: Path | None,
-    exchange: str,
-    account: str,
+    exchange: str | None,
+    account: str | None,
+    strategy: str,
+    ring: str,
     runs: int | None,
     as_json: bool,
 ) -> None:
-    """Try the messages of FILE on an adapter; `-` is stdin.
+    """Record what the messages of FILE tell, as an adapter reads them; `-` is stdin.
 
-    FILE has JSON (one value, or one a line), CSV with names in its first row if it ends in .csv, or lines of text. What
-    cannot be kept and what is kept with a flag is listed, and the pages that the messages end in. Exit code 0: all is
-    kept, and the pages are the same in whatever order the messages come.
+    FILE has JSON (one value, or one a line), CSV with names in its first row if it ends in .csv, or lines of text. The
+    records go into a ring of their own, as look-back records: what was captured live, or imported before, counts once.
+    A writer takes them from there; while the ring is full, this waits for one. What cannot be kept is listed.
+
+    With --check nothing is recorded: what cannot be kept and what is kept with a flag is listed, and the pages that the
+    messages end in.
+
+    Exit code 0: all is kept, and with --check the pages are the same in whatever order the messages come.
     """
-    if not is_check:
-        raise click.UsageError("messages can only be checked: give --check", ctx)
-    more = {} if mapping is None else {"mapping": read_mapping(mapping)}
-    make = maker(named_adapter(adapter), exchange=exchange, account=account, strategy="check", **more)
+    if not is_check and not (exchange and account):
+        raise click.UsageError("positions are kept by exchange and account: give --exchange and --account", ctx)
+    more: dict[str, Any] = {} if mapping is None else {"mapping": read_mapping(mapping)}
+    bound = {"exchange": exchange or "venue", "account": account or "account", "strategy": strategy}
+    make = maker(named_adapter(adapter), **bound, **more)
     saved = read_messages(file.read(), getattr(file, "name", "stdin"))
     with _unlogged():
+        if not is_check:
+            done = record(make, saved, ring)
+            (print_json if as_json else _print_recorded)(done)
+            ctx.exit(0 if not done["refused"] else PROBLEM)
         found = check(make, [each.message for each in saved], runs=runs)
     if as_json:
         print_json(_described(saved, found))
@@ -176,6 +194,16 @@ def _print(saved: list[Saved], found: Check) -> None:
         lines = sorted({line for each in found.different for line in each.differences})
         for line in lines[:_LISTED]:
             click.echo(f"  {line}")
+
+
+def _print_recorded(done: dict[str, Any]) -> None:
+    click.echo(
+        f"{done['messages']:,} messages: {done['updates']:,} updates recorded in ring {done['ring']!r},"
+        f" {len(done['refused']):,} could not be kept, {len(done['silent']):,} told nothing of an order"
+    )
+    if done["unread"]:
+        click.echo(f"{done['unread']:,} records wait in the ring for a writer, until this host ends")
+    _list("COULD NOT BE KEPT", [(each["number"], each["why"]) for each in done["refused"]])
 
 
 def _list(title: str, rows: list[tuple[int, str]]) -> None:

@@ -3,7 +3,7 @@
 import inspect
 import math
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from ringbuf.conformance.ending import Ending
@@ -105,18 +105,47 @@ def maker(
     )
 
 
+class CountingTarget(Target, Protocol):
+    """A target that counts the updates it took."""
+
+    updates: int
+
+
+class Outcome(NamedTuple):
+    """What came of one message.
+
+    Attributes:
+        updates: how many it told that were kept.
+        refused: what of it could not be kept.
+    """
+
+    updates: int
+    refused: list[Refused]
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether it told nothing of an order, fill or payment."""
+        return not (self.updates or self.refused)
+
+
+def outcomes(adapter: Playable, target: CountingTarget, messages: Iterable[Any]) -> Iterator[Outcome]:
+    """Give messages one after another to the adapter of a target."""
+    for message in messages:
+        updates, refusals = target.updates, adapter.refusals.total()
+        adapter.receive(message)
+        new = adapter.refusals.total() - refusals
+        yield Outcome(target.updates - updates, list(adapter.refused)[-new:] if new else [])
+
+
 def play(make: Make, messages: Sequence[Any]) -> Played:
     """Give messages one after another to a new adapter."""
     target = _Rules()
-    adapter = make(target)
     silent: list[int] = []
     refused: list[tuple[int, Refused]] = []
-    for place, message in enumerate(messages):
-        target.place, updates, refusals = place, target.updates, adapter.refusals.total()
-        adapter.receive(message)
-        if new := adapter.refusals.total() - refusals:
-            refused += [(place, each) for each in list(adapter.refused)[-new:]]
-        elif target.updates == updates:
+    for place, outcome in enumerate(outcomes(make(target), target, messages)):
+        target.place = place + 1
+        refused += [(place, each) for each in outcome.refused]
+        if outcome.is_silent:
             silent.append(place)
     return Played(target.updates, silent, refused, target.flagged, Ending.of(target.inventory))
 

@@ -1,12 +1,17 @@
 """Messages that went through an adapter once: the strategy's pages and the database know the same of them."""
 
+import json
 import random
+from pathlib import Path
 from typing import Any
+
+from click.testing import CliRunner
 
 from ringbuf.ring.observer import Observer
 from ringbuf.strategies import Recorder
 from ringbuf.strategies.adapters.ccxt import CcxtAdapter
 from ringbuf.strategies.orders import OrderPages
+from ringbuf.tools.cli import main
 from tests.clickhouse.databases import Database
 from tests.unit.strategies.ccxt_messages import CREATED_MS, SAVED, order, trade
 
@@ -59,3 +64,23 @@ def test_the_database_has_what_the_pages_have(views: Database) -> None:
     assert sorted(positions) == sorted(
         (key.symbol, each.quantity, each.open_buy, each.open_sell) for key, each in pages.inventory.positions().items()
     )
+
+
+def test_what_is_imported_and_was_captured_live_before_counts_once(views: Database, tmp_path: Path) -> None:
+    messages = [order(id="o1", filled=4.0, remaining=6.0), trade(order="o1"), trade(id="t2", order="o1", amount=1.0)]
+    with Recorder.open("live") as recorder:
+        venue = CcxtAdapter(OrderPages(recorder), exchange="gate", account="A1", strategy="mm")
+        venue.receive(messages[:2])
+    saved = tmp_path / "saved.json"
+    saved.write_text(json.dumps(messages))
+    arguments = ["import", str(saved), "--adapter", "ccxt", "--exchange", "gate", "--account", "A1", "--strategy", "mm"]
+    for ring in ("first", "again"):
+        assert CliRunner().invoke(main, [*arguments, "--ring", ring]).exit_code == 0
+    for ring in ("again", "live", "first"):
+        with Observer.open(ring) as observer:
+            views.insert(observer.read(0).records)
+    fills = views.rows(
+        f"SELECT trade_id, toString(traded_quantity), copies FROM {views.name()}.fills ORDER BY trade_id"
+    )
+    assert [*map(tuple, fills)] == [("t1", "4", 3), ("t2", "1", 2)]
+    assert views.rows(f"SELECT count() FROM {views.name()}.orders") == [(1,)]

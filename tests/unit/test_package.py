@@ -81,6 +81,7 @@ MAY_IMPORT = {
         "ring",
         "sinks",
         "state",
+        "strategies",
         "trading",
         "writer",
     ),

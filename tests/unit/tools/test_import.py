@@ -1,7 +1,8 @@
-"""`ringbuf import --check`: what an adapter makes of saved messages."""
+"""`ringbuf import`: what an adapter makes of saved messages, checked or recorded."""
 
 import json
 import re
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,10 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from ringbuf.launch.waiting import wait_until
+from ringbuf.record.enumerations import Origin
+from ringbuf.ring.consumer import Consumer
+from ringbuf.strategies import Recorder
 from ringbuf.tools.cli import main
 from tests.checkout import ROOT
 from tests.unit.strategies.ccxt_messages import SAVED, order, trade
@@ -160,10 +165,44 @@ def test_nothing_to_keep_is_a_problem() -> None:
     assert (found["silent"], found["updates"], found["kept"]) == ([1], 0, False)
 
 
+RECORD = ("saved.jsonl", "--adapter", "ccxt", "--exchange", "gate", "--account", "A1")
+
+
+def test_what_is_recorded_is_a_look_back_and_the_rest_is_listed() -> None:
+    Path("saved.jsonl").write_text(lines(*MESSAGES, {"event": "pong"}))
+    done = json.loads(run(*RECORD, "--strategy", "mm", "--ring", "old", "--json", code=1))
+    assert (done["messages"], done["updates"], done["silent"], done["unread"]) == (4, 2, [], 2)
+    assert [each["number"] for each in done["refused"]] == [3, 4]
+    with Consumer.open("old") as consumer:
+        (records,) = consumer.poll()
+        told = [(each["exchange"], each["account"], each["strategy"], each["origin"]) for each in records]
+    assert told == [(b"gate", b"A1", b"mm", Origin.LOOKBACK)] * 2
+
+
+def test_a_full_ring_is_waited_for_and_nothing_is_dropped() -> None:
+    Recorder.open("import", capacity=4).close()
+    Path("saved.jsonl").write_text(lines(*(order(id=str(number)) for number in range(50))))
+    program = "from ringbuf.tools.cli import main; main()"
+    importing = subprocess.Popen(
+        [sys.executable, "-c", program, "import", *RECORD], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    read = list[bytes]()
+    with Consumer.open("import") as consumer:
+        wait_until(lambda: consumer.lag == 4, "the ring is full", 60)
+        while len(read) < 50:
+            for records in consumer.poll(3):
+                read += [bytes(each["order_id"]) for each in records]
+                consumer.acknowledge(int(records[-1]["seq"]))
+    printed, said = importing.communicate(timeout=60)
+    assert (importing.returncode, read) == (0, [b"%d" % number for number in range(50)])
+    assert printed.startswith("50 messages: 50 updates recorded in ring 'import', 0 could not be kept")
+    assert said == "ring 'import' is full; this goes on when a writer has read some of it\n"
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["saved.jsonl", "--adapter", "ccxt"], "messages can only be checked: give --check"),
+        (["saved.jsonl", "--adapter", "ccxt"], "positions are kept by exchange and account: give --exchange and"),
         (["--check", "saved.jsonl", "--adapter", "nix"], "there is no adapter 'nix'; give one of binance, bybit, ccxt"),
         (["--check", "saved.jsonl", "--adapter", "nix:nix"], "nix cannot be imported: No module named 'nix'"),
         (["--check", "saved.jsonl", "--adapter", "json:nix"], "json has no 'nix'"),
