@@ -22,7 +22,7 @@ from ringbuf.query.database import Database
 MOST_ROWS: Final = 24
 """Of more rows only the sums are shown, and those that are not equal."""
 EQUAL: Final = "equal"
-DIFFERENT: Final = "DIFFERENT"
+DIFFERENT: Final = "DIFFERS"
 
 
 class Query(NamedTuple):
@@ -36,8 +36,9 @@ EXAMPLES: Final = (
     Query(
         "Positions by symbol",
         """
-SELECT exchange, symbol, sum(quantity) AS position, sum(bought_quantity) AS bought,
-       sum(sold_quantity) AS sold, sum(fills) AS fills
+SELECT exchange, symbol, sum(quantity) AS position,
+       sum(bought_quantity) AS bought, sum(sold_quantity) AS sold,
+       sum(fills) AS fills
 FROM positions
 WHERE account = '{account}'
 GROUP BY exchange, symbol ORDER BY exchange, symbol""",
@@ -45,9 +46,9 @@ GROUP BY exchange, symbol ORDER BY exchange, symbol""",
     Query(
         "Which orders were hedged, and what is left of them?",
         """
-SELECT client_order_id, symbol, quantity, hedge_symbol,
-       hedged_quantity AS hedged, residual_quantity AS residual,
-       round(slippage, 4) AS slippage, round(fill_delay_ns / 1e6, 1) AS fill_ms
+SELECT client_order_id, quantity, hedge_symbol, hedged_quantity AS hedged,
+       residual_quantity AS residual, round(slippage, 4) AS slippage,
+       round(fill_delay_ns / 1e6, 1) AS fill_ms
 FROM hedges(since = '{since}', until = '')
 WHERE account = '{account}'
 ORDER BY hedge_orders DESC, abs(residual_quantity), client_order_id LIMIT 6""",
@@ -70,7 +71,8 @@ SELECT symbol, count() AS orders, round(quantile(0.5)(delay), 2) AS p50_ms,
        round(quantile(0.99)(delay), 2) AS p99_ms
 FROM (
     SELECT symbol, client_order_id,
-           maxIf(ms, exec_type = 'new') - maxIf(ms, exec_type = 'pending_new') AS delay
+           maxIf(ms, exec_type = 'new')
+             - maxIf(ms, exec_type = 'pending_new') AS delay
     FROM executions
     WHERE account = '{account}'
     GROUP BY symbol, client_order_id HAVING countIf(exec_type = 'new') > 0)
@@ -80,8 +82,8 @@ GROUP BY symbol ORDER BY symbol""",
         "What happened to the order with the most fills?",
         """
 SELECT formatDateTime(captured_ns, '%T.%f') AS captured, order_status,
-       last_price AS price, last_quantity AS quantity,
-       cumulative_quantity AS cumulative, leaves_quantity AS leaves, origin
+       last_price AS price, last_quantity AS filled,
+       cumulative_quantity AS total, leaves_quantity AS leaves, origin
 FROM executions
 WHERE client_order_id = (
     SELECT client_order_id FROM fills WHERE account = '{account}'
@@ -119,8 +121,8 @@ class Report:
         lines = {
             "feeds": f"{faults['lost']} messages lost, {faults['late']} late, {faults['repeated']} repeated;"
             f" {faults['cut']} connections cut",
-            "missed": f"{found['fills']} fills and {found['states']} states of orders; the exchanges told them when"
-            f" asked ({found['asked']} times)",
+            "missed": f"{found['fills']} fills, {found['states']} states of orders; found by asking the exchanges,"
+            f" {found['asked']}x",
             "never came": f"{found['requests']} orders, found likewise; what they were to hedge went with others",
             "kill -9": f"strategies: {killed}, went on with {again:,} records of their own; writer: {figures.restarts}",
         }
@@ -139,13 +141,13 @@ class Report:
         self._console.print()
         self._rows([_of_hedge(each) for each in agreement.hedges])
         for each in agreement.differences:
-            self._console.print(Text(f"DIFFERENT: {each}", style="bold red"), soft_wrap=True)
+            self._console.print(Text(f"{DIFFERENT}: {each}", style="bold red"), soft_wrap=True)
 
     def _rows(self, rows: Sequence[dict[str, Any]]) -> None:
         """The table; of many strategies their sums, and those rows that are not equal."""
         if len(rows) > MOST_ROWS:
             rows = _sums(rows) + [each for each in rows if each[""] != EQUAL]
-        self._show(rows)
+        self._show(_by_strategy(rows))
 
     def audit(self, verdict: Verdict) -> None:
         """The audit: every seq of every ring accounted for."""
@@ -175,9 +177,10 @@ class Report:
             f"{verdict.captured:,} captured, {figures.journaled:,} journaled, {verdict.stored:,} stored, "
             f"{verdict.lost:,} lost, {verdict.duplicated:,} duplicated"
         )
-        equal = "DIFFERENT" if verdict.agreement.differences else "equal"
-        latency = "" if before is None else f"{_latency(before)} before the writer was killed, "
-        latency += f"{_latency(figures)} of the one after it"
+        equal = DIFFERENT if verdict.agreement.differences else "equal"
+        latency = _latency(figures)
+        if before is not None:
+            latency = f"{_latency(before)} before the writer was killed\n{'':16}{latency} of the one after it"
         self._console.print()
         self._console.print(Text(counts, style="bold green" if verdict.is_good else "bold red"))
         self._console.print(f"pages, inventory, exchange and database: {equal}", markup=False)
@@ -205,7 +208,7 @@ class Report:
     def _table(self, rows: Sequence[dict[str, Any]]) -> None:
         table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
         for title in rows[0]:
-            is_text = any(isinstance(row[title], str) for row in rows)
+            is_text = any(isinstance(row[title], str) and row[title] for row in rows)
             table.add_column(title, justify="left" if is_text else "right", no_wrap=True)
         for row in rows:
             table.add_row(*_cells(row.values()), style="bold red" if DIFFERENT in row.values() else None)
@@ -242,15 +245,28 @@ def _of_instrument(row: InstrumentRow) -> dict[str, Any]:
 def _of_hedge(row: HedgeRow) -> dict[str, Any]:
     return {
         "strategy": row.strategy,
-        "maker": row.maker,
+        "symbol": row.maker,
         "filled": row.filled,
         "ratio": f"{row.ratio}",
-        "symbol": row.symbol,
+        "hedge": row.symbol,
         "hedged:\nhedger": row.hedged,
         "\ndatabase": row.database,
         "balance": Decimal(str(float(row.balance))),
         "": DIFFERENT if row.differences else EQUAL,
     }
+
+
+def _by_strategy(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The same with the strategy in a row of its own before its symbols."""
+    found: list[dict[str, Any]] = []
+    strategy = ""
+    for row in rows:
+        rest = {title: value for title, value in row.items() if title not in ("strategy", "symbol")}
+        if row["strategy"] != strategy:
+            strategy = row["strategy"]
+            found.append({"symbol": strategy} | dict.fromkeys(rest, ""))
+        found.append({"symbol": f"  {row['symbol']}"} | rest)
+    return found
 
 
 def _sums(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -171,15 +171,14 @@ class Run:
         return self._work / "results"
 
     def _introduce(self) -> None:
-        kept = "kept" if self._options.data_dir else "removed at the end (--data-dir DIR keeps one)"
+        kept = "is kept" if self._options.data_dir else "is removed; --data-dir DIR keeps one"
         command = "ringbuf" if shutil.which("ringbuf") else sys.argv[0]
         for line in (
             Text(self._options.title, style="bold cyan"),
-            Text(
-                "  Each strategy makes markets on sim-perp and hedges on sim-spot. Both exchanges lose, delay, repeat"
-            ),
-            Text("  and reorder their messages, and cut each connection. A strategy and the writer are killed."),
-            Text(f"  data directory {self._data_dir}, {kept}"),
+            Text("  Strategies make markets on sim-perp and hedge on sim-spot. Both exchanges"),
+            Text("  lose, delay, repeat and reorder messages, and cut connections; a strategy and"),
+            Text("  the writer are killed. In the end all must agree on what was traded."),
+            Text(f"  data: {self._data_dir} ({kept})"),
             Text("  look on from another terminal:"),
             Text(f"    export RINGBUF_NAMESPACE={self._namespace}"),
             Text(f"    {command} ls; {command} tail -f {self._names[0]}"),
