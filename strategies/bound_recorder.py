@@ -6,7 +6,7 @@ an unknown word, a text too long) takes the slow path through `salvage`; see the
 
 import math
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
@@ -247,6 +247,11 @@ class BoundRecorder:
 
     def order(self, **fields: Unpack[ExecutionFields]) -> int:
         """Record a new state of an order; `exec_type` is `order_status` unless given."""
+        return self._append(self._order, fields)
+
+    def order_of(self, update: Mapping[str, Any]) -> int:
+        """Record an update of an order, as `order` does; what it says of what is bound is left out."""
+        fields: Any = {name: value for name, value in update.items() if name not in BOUND}
         return self._append(self._order, fields)
 
     def fill(self, **fields: Unpack[ExecutionFields]) -> int:

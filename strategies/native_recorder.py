@@ -11,17 +11,18 @@ from ringbuf.record.timestamp import UNCLEAR
 from ringbuf.record.words import TABLES
 from ringbuf.ring import layout
 from ringbuf.ring.producer import Producer
-from ringbuf.strategies.bound_recorder import BoundRecorder
+from ringbuf.strategies.bound_recorder import BOUND, BoundRecorder
 
 _CODES: Final = {Kind.WORD: "u", Kind.INTEGER: "u", Kind.TIME: "i", Kind.NUMBER: "f", Kind.TEXT: "S"}
 
 
 def _describe(name: str) -> tuple[str, int, int, dict[str | int, int] | None, type | None]:
     field = BY_NAME[name]
-    return _CODES[field.kind], field.offset, field.width, TABLES.get(name), field.words
+    code = "-" if field.given is Given.BIND else _CODES[field.kind]
+    return code, field.offset, field.width, TABLES.get(name), field.words
 
 
-_FIELDS: Final = {name: _describe(name) for name in names(given=Given.CALL)}
+_FIELDS: Final = {name: _describe(name) for name in (*names(given=Given.CALL), *BOUND)}
 
 
 def native_recorder(core: ModuleType, producer: Producer, pure: BoundRecorder) -> BoundRecorder:
@@ -56,5 +57,6 @@ def native_recorder(core: ModuleType, producer: Producer, pure: BoundRecorder) -
         fill=fill,
         pure_order=pure.order,
         pure_fill=pure.fill,
+        pure_order_of=pure.order_of,
     )
     return cast(BoundRecorder, recorder)

@@ -34,7 +34,7 @@ class UpdateRecorder:
             if fields is None:
                 return
             try:
-                self._append(dict(fields))
+                self._append(fields)
             except TypeError:  # a name that is not known
                 self._append_known(fields)
         except Exception as error:
@@ -42,19 +42,19 @@ class UpdateRecorder:
             if self._is_news(type(error)):
                 LOGGER.exception("an update was not recorded; each kind of error is logged once, all are counted")
 
-    def _append(self, fields: dict[str, Any]) -> None:
-        key = tuple([fields.pop(name, None) for name in BOUND])
+    def _append(self, fields: Mapping[str, Any]) -> None:
+        key = tuple(map(fields.get, BOUND))
         bound = self._bound.get(key)
         if bound is None:
             texts = {name: value or "" for name, value in zip(BOUND, key, strict=True)}
             bound = self._bound[key] = self._recorder.bind(**texts)
-        bound.order(**fields)
+        bound.order_of(fields)
 
     def _append_known(self, update: Mapping[str, Any]) -> None:
         """Record what the recorder takes of an update."""
         known = {name: value for name, value in update.items() if name in _GIVEN}
         known |= {name: str(known[name]) for name in BOUND if known.get(name) is not None}
-        self._append(dict(known))
+        self._append(known)
         unknown = sorted(map(str, update.keys() - known.keys()))
         if self._is_news("names"):
             LOGGER.warning("no record has %s: left out of an update; logged once", ", ".join(unknown))

@@ -1,4 +1,4 @@
-/* BoundRecorder: order() and fill(). */
+/* BoundRecorder: order(), fill() and order_of(). */
 
 #include "_values.h"
 
@@ -6,7 +6,7 @@
 #include <string.h>
 
 static const Field *
-find_field(const BoundRecorder *self, PyObject *name)
+find_interned(const BoundRecorder *self, PyObject *name)
 {
     size_t place = address_hash(name);
     for (uint8_t number; (number = self->by_address[place]) != 0; place = (place + 1) % ADDRESSES) {
@@ -15,6 +15,19 @@ find_field(const BoundRecorder *self, PyObject *name)
         }
     }
     return NULL;
+}
+
+static const Field *
+find_field(const BoundRecorder *self, PyObject *name)
+{
+    const Field *field = find_interned(self, name);
+    if (field == NULL && PyUnicode_CheckExact(name)) { /* of a dict with keys made at run time */
+        PyObject *interned = Py_NewRef(name);
+        PyUnicode_InternInPlace(&interned);
+        field = find_interned(self, interned);
+        Py_DECREF(interned);
+    }
+    return field;
 }
 
 static int
@@ -26,15 +39,8 @@ resolve(BoundRecorder *self, Call *call, PyObject *names)
         return -1;
     }
     for (Py_ssize_t position = 0; position < count; position++) {
-        PyObject *name = PyTuple_GET_ITEM(names, position);
-        const Field *field = find_field(self, name);
-        if (field == NULL && PyUnicode_CheckExact(name)) { /* of a dict with keys made at run time */
-            PyObject *interned = Py_NewRef(name);
-            PyUnicode_InternInPlace(&interned);
-            field = find_field(self, interned);
-            Py_DECREF(interned);
-        }
-        if (field == NULL) {
+        const Field *field = find_field(self, PyTuple_GET_ITEM(names, position));
+        if (field == NULL || field->kind == BOUND) {
             return -1;
         }
         call->fields[position] = *field;
@@ -110,6 +116,22 @@ fetch_slot_ahead(const BoundRecorder *self, uint64_t seq)
     }
 }
 
+/* NULL without an exception if the record is not usual; else its seq, and it is published. */
+static inline PyObject *
+publish(BoundRecorder *self, unsigned char *slot, uint64_t seq, int unclear)
+{
+    if (!is_complete(self, slot) || (unclear && slot[self->origin_at] != self->simulated)) {
+        return NULL;
+    }
+    PyObject *answer = PyLong_FromUnsignedLongLong(seq); /* may fail, so not after the record is published */
+    if (answer != NULL) {
+        stamp(self, slot, seq);
+        store(self->head, seq + 1);
+        fetch_slot_ahead(self, seq);
+    }
+    return answer;
+}
+
 /* The record is built where it will be read: as long as the head is not stored, nobody looks at that slot, and whatever
  * an abandoned call leaves in it is overwritten by the next. */
 static PyObject *
@@ -131,20 +153,42 @@ record(BoundRecorder *self, Method *method, PyObject *const *args, Py_ssize_t po
         }
         unclear |= stored;
     }
-    if (!is_complete(self, slot) || (unclear && slot[self->origin_at] != self->simulated)) {
-        goto pure;
+    PyObject *answer = publish(self, slot, seq, unclear);
+    if (answer != NULL || PyErr_Occurred()) {
+        return answer;
     }
-    PyObject *answer = PyLong_FromUnsignedLongLong(seq); /* may fail, so not after the record is published */
-    if (answer != NULL) {
-        stamp(self, slot, seq);
-        store(self->head, seq + 1);
-        fetch_slot_ahead(self, seq);
-    }
-    return answer;
 
 pure:
     PyErr_Clear(); /* of a text without UTF-8; the pure recorder finds it again */
     return PyObject_Vectorcall(method->pure, args, (size_t)positional, names);
+}
+
+static PyObject *
+recorder_order_of(BoundRecorder *self, PyObject *update)
+{
+    const uint64_t seq = *self->head;
+    if (!PyDict_CheckExact(update) || !has_room(self, seq)) {
+        goto pure;
+    }
+    unsigned char *slot = blank_slot(self, &self->methods[ORDER], seq);
+    PyObject *name, *value;
+    int unclear = 0;
+    for (Py_ssize_t position = 0; PyDict_Next(update, &position, &name, &value);) {
+        const Field *field = find_field(self, name);
+        const int stored = field == NULL ? -1 : field->kind == BOUND ? 0 : store_value(self, slot, *field, value, seq);
+        if (stored < 0) {
+            goto pure;
+        }
+        unclear |= stored;
+    }
+    PyObject *answer = publish(self, slot, seq, unclear);
+    if (answer != NULL || PyErr_Occurred()) {
+        return answer;
+    }
+
+pure:
+    PyErr_Clear();
+    return PyObject_CallOneArg(self->pure_order_of, update);
 }
 
 static PyObject *
@@ -164,6 +208,7 @@ recorder_traverse(BoundRecorder *self, visitproc visit, void *arg)
 {
     Py_VISIT(Py_TYPE(self));
     Py_VISIT(self->producer);
+    Py_VISIT(self->pure_order_of);
     for (int index = 0; index < METHODS; index++) {
         Py_VISIT(self->methods[index].pure);
     }
@@ -178,6 +223,7 @@ recorder_dealloc(BoundRecorder *self)
     PyBuffer_Release(&self->memory);
     Py_XDECREF(self->producer);
     Py_XDECREF(self->float64);
+    Py_XDECREF(self->pure_order_of);
     for (int index = 0; index < METHODS; index++) {
         Py_XDECREF(self->methods[index].record);
         Py_XDECREF(self->methods[index].pure);
@@ -236,6 +282,8 @@ static PyMethodDef recorder_methods[] = {
      PyDoc_STR("Record a new state of an order; `exec_type` is `order_status` unless given.")},
     {"fill", (PyCFunction)(void (*)(void))recorder_fill, METH_FASTCALL | METH_KEYWORDS,
      PyDoc_STR("Record a fill together with the state of its order after it.")},
+    {"order_of", (PyCFunction)recorder_order_of, METH_O,
+     PyDoc_STR("Record an update of an order, as `order` does; what it says of what is bound is left out.")},
     {"_floor", (PyCFunction)(void (*)(void))recorder_floor, METH_FASTCALL,
      PyDoc_STR("The least that a fill with these values must do; for benchmarks alone, see the source.")},
     {NULL, NULL, 0, NULL},

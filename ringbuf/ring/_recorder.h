@@ -8,7 +8,7 @@
 enum { ORDER, FILL, METHODS };
 enum { MAX_FIELDS = 64, MAX_WORDS = 16, ADDRESSES = 256, SEEN = 16 };
 
-typedef enum { WORD, NUMBER, TIME, UNSIGNED, TEXT } Kind;
+typedef enum { WORD, NUMBER, TIME, UNSIGNED, TEXT, BOUND } Kind; /* BOUND: never of a call, an update may have it */
 
 typedef struct {
     uint16_t offset;
@@ -53,6 +53,7 @@ typedef struct {
     long long unclear_from, unclear_to; /* times that may be s, ms or us, but in simulated records */
     PyTypeObject *float64; /* numpy's, a subclass of float */
     Method methods[METHODS];
+    PyObject *pure_order_of;
     Py_ssize_t count;
     PyObject *names[MAX_FIELDS];
     Field fields[MAX_FIELDS];

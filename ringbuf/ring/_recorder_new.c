@@ -65,7 +65,7 @@ add_word(BoundRecorder *self, Field *field, PyObject *table, PyObject *member)
 static int
 add_field(BoundRecorder *self, PyObject *name, PyObject *description)
 {
-    static const Kind kinds[] = {['f'] = NUMBER, ['i'] = TIME, ['u'] = UNSIGNED, ['S'] = TEXT};
+    static const Kind kinds[] = {['f'] = NUMBER, ['i'] = TIME, ['u'] = UNSIGNED, ['S'] = TEXT, ['-'] = BOUND};
     int code;
     Py_ssize_t offset, size;
     PyObject *table, *member;
@@ -74,12 +74,12 @@ add_field(BoundRecorder *self, PyObject *name, PyObject *description)
     }
     Field field = {.offset = (uint16_t)offset, .size = (uint8_t)size};
     int sound = self->count < MAX_FIELDS && PyUnicode_CheckExact(name) && is_inside(offset, size, self->record_size)
-                && offset <= UINT16_MAX && size <= UINT8_MAX && code < 128 && strchr("fiuS", code) != NULL;
+                && offset <= UINT16_MAX && size <= UINT8_MAX && code < 128 && strchr("fiuS-", code) != NULL;
     if (sound && table != Py_None) {
         sound = code == 'u' && size == 1 && add_word(self, &field, table, member) == 0;
     }
     else if (sound) {
-        sound = code == 'S' || size == 8;
+        sound = code == 'S' || code == '-' || size == 8;
         field.kind = kinds[code];
     }
     if (!sound) {
@@ -123,23 +123,24 @@ PyObject *
 ringbuf_recorder_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
     static char *names[] = {"producer", "memory",   "head",   "tail",  "slots", "capacity",   "record_size", "rear", "stamps",
-                            "complete", "unclear",  "fields",  "float64", "order", "fill", "pure_order", "pure_fill", NULL};
+                            "complete", "unclear",  "fields",  "float64", "order", "fill", "pure_order", "pure_fill", "pure_order_of", NULL};
     const State *state = PyType_GetModuleState(type);
-    PyObject *producer, *memory, *fields, *float64, *templates[METHODS], *pure[METHODS];
+    PyObject *producer, *memory, *fields, *float64, *templates[METHODS], *pure[METHODS], *pure_order_of;
     Py_ssize_t head, tail, slots, capacity;
     BoundRecorder *self = (BoundRecorder *)type->tp_alloc(type, 0);
     if (self == NULL
         || !PyArg_ParseTupleAndKeywords(
-            args, kwargs, "O!O$nnnnnn(nn)(ninnn)(LLni)O!O!SSOO:BoundRecorder", names, state->append_state, &producer, &memory,
+            args, kwargs, "O!O$nnnnnn(nn)(ninnn)(LLni)O!O!SSOOO:BoundRecorder", names, state->append_state, &producer, &memory,
             &head, &tail, &slots, &capacity, &self->record_size, &self->rear, &self->seq_at, &self->captured_at, &self->exec_type_at,
             &self->fill, &self->side_at, &self->price_at, &self->quantity_at, &self->unclear_from, &self->unclear_to, &self->origin_at, &self->simulated, &PyDict_Type, &fields,
-            &PyType_Type, &float64, &templates[ORDER], &templates[FILL], &pure[ORDER], &pure[FILL])
+            &PyType_Type, &float64, &templates[ORDER], &templates[FILL], &pure[ORDER], &pure[FILL], &pure_order_of)
         || PyObject_GetBuffer(memory, &self->memory, PyBUF_WRITABLE) < 0
         || check_float(float64) < 0 || check_layout(self, head, tail, slots, capacity) < 0) {
         goto failed;
     }
     self->producer = (AppendState *)Py_NewRef(producer);
     self->float64 = (PyTypeObject *)Py_NewRef(float64);
+    self->pure_order_of = Py_NewRef(pure_order_of);
     self->head = (uint64_t *)((char *)self->memory.buf + head);
     self->tail = (const uint64_t *)((char *)self->memory.buf + tail);
     self->slots = (unsigned char *)self->memory.buf + slots;

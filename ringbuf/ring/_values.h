@@ -203,6 +203,8 @@ store_value(BoundRecorder *self, unsigned char *slot, Field field, PyObject *val
         return store_integer(at, value);
     case TEXT:
         return store_text(at, field.size, value);
+    case BOUND:
+        break;
     }
     Py_UNREACHABLE();
 }

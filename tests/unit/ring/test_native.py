@@ -11,7 +11,7 @@ import tracemalloc
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
-from types import SimpleNamespace
+from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -126,6 +126,7 @@ def test_usual_values_are_stored_without_pure_python(both: Both, usual: dict[str
     recorder = native_recorder(core(), both.producer, pure)
     assert recorder.order(**usual) == 0
     assert recorder.fill(**FILL) == 1
+    assert recorder.order_of(usual | BOUND | FILL) == 2
 
 
 @needs_core
@@ -138,6 +139,12 @@ def test_a_call_of_another_shape_is_handed_on_with_its_errors(both: Both) -> Non
         lambda recorder: recorder.order("sell", side="buy"),
         lambda recorder: recorder.order(**{"side": "buy", Text("price"): 1.0}) >= 0,
         lambda recorder: recorder.order() >= 0,
+        lambda recorder: recorder.order(**BOUND),
+        lambda recorder: recorder.order_of(BOUND | {"colour": "red"}),
+        lambda recorder: recorder.order_of(BOUND | {"seq": 7}),
+        lambda recorder: recorder.order_of(BOUND | {Text("price"): 1.0}) >= 0,
+        lambda recorder: recorder.order_of(MappingProxyType(BOUND | FILL)) >= 0,
+        lambda recorder: recorder.order_of({}) >= 0,
     ]
     for call in calls:
         outcomes = []
@@ -172,6 +179,8 @@ def test_recording_leaks_no_memory(both: Both) -> None:
             both.native.fill(**FILL, order_id=f"o{number}", trade_id="žluť", order_status=b"filled".decode())
             both.native.fill(**FILL, price=number, text="x" * 100, quantity=Decimal(1))
             both.native.fill(**FILL, **NAMED_AT_RUN_TIME)
+            both.native.order_of(BOUND | FILL | {"order_id": f"o{number}"})
+            both.native.order_of(BOUND | FILL | {"text": "x" * 100})
             if number % 16 == 0:
                 both.take()
 
