@@ -1,6 +1,6 @@
 """What one update changed in the page of an order."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any, Final, NamedTuple, TypeAlias
 
@@ -59,8 +59,9 @@ def deltas_of(ledger: Ledger, update: Update) -> list[Delta]:
     In an exact context.
     """
     changed = ledger.states_before
-    if len(changed) == 1 and (page := next(iter(changed)).state) is not None:
-        found = [_delta(ledger, page, tuple(changed.values()), update)]
+    order = ledger.order
+    if len(changed) == 1 and order in changed and order.state is not None:
+        found = [_delta(ledger, order.state, changed[order], update)]
     else:
         found = _of_several(ledger, update)
     if ledger.nameless:
@@ -77,30 +78,44 @@ def _of_several(ledger: Ledger, update: Update) -> list[Delta]:
     for each, before in changed.items():
         if each.now is not each:
             pages[each.now].append(before)  # the page of an order that turned out to be that one
-    found = [_delta(ledger, each.state, before, update) for each, before in pages.items() if each.state is not None]
+    found = [
+        _delta(ledger, each.state, before, update, others)
+        for each, (before, *others) in pages.items()
+        if each.state is not None
+    ]
     if len(found) > 1 and ledger.order is not None:
         own = ledger.order.state
         found.sort(key=lambda each: each.page is not own)
     return found
 
 
-def _delta(ledger: Ledger, page: OrderState, before: Sequence[OrderState | None], update: Update) -> Delta:
-    first, traded, remaining = None, page.executed, page.leaves
-    for each in before:
+def _delta(
+    ledger: Ledger,
+    page: OrderState,
+    before: OrderState | None,
+    update: Update,
+    others: Iterable[OrderState | None] = (),
+) -> Delta:
+    """That of an order; `others` are those of orders that turned out to be it, as they were."""
+    traded, remaining = page.executed, page.leaves
+    if before is not None:
+        traded -= before.executed
+        remaining -= before.leaves
+    for each in others:
         if each is not None:
-            first = first or each
+            before = before or each
             traded -= each.executed
             remaining -= each.leaves
-    return _new(Delta, (page, first, traded, remaining, ledger.holdings[page.key].position, update))
+    return _new(Delta, (page, before, traded, remaining, ledger.holdings[page.key].position, update))
 
 
 def _of_nameless(ledger: Ledger, old: Entry | None, new: Entry | None, update: Update) -> Delta:
     """That of a fill that names no order."""
     before = None if old is None else _page(old, old.quantity)
     if new is not None:
-        return _delta(ledger, _page(new, new.quantity), [before], update)
+        return _delta(ledger, _page(new, new.quantity), before, update)
     assert old is not None, "a fill that changed counts or counted"
-    return _delta(ledger, _page(old, ZERO), [before], update)
+    return _delta(ledger, _page(old, ZERO), before, update)
 
 
 def _page(entry: Entry, executed: Decimal) -> OrderState:

@@ -53,7 +53,9 @@ class Handler:
         """Hand it a delta; whether that took no longer than it should."""
         begin = perf_counter()
         try:
-            self._call(delta)
+            result = self._function(delta)
+            if result is not None:
+                self._check(result)
         except Exception as error:
             if self._is_news(error):
                 LOGGER.exception(_RAISED, self.name)
@@ -64,9 +66,8 @@ class Handler:
         self._warn("slow", f"took {took * 1e3:,.1f} ms, and trading waits for it: let another thread do what is slow")
         return False
 
-    def _call(self, delta: Delta) -> None:
-        result = self._function(delta)
-        if result is not None and inspect.isawaitable(result):
+    def _check(self, result: object) -> None:
+        if inspect.isawaitable(result):
             if inspect.iscoroutine(result):
                 result.close()
             raise TypeError(f"{self.name} is a plain function that returns an awaitable: give the coroutine function")

@@ -120,21 +120,21 @@ class OrderPages:
         """Tell the handlers what they were not told yet. One thread does; what others apply meanwhile it tells, too."""
         try:
             while True:
-                try:
-                    delta = self._untold.popleft()
-                except IndexError:
-                    with self.inventory.lock:
-                        if not self._untold:
-                            self._is_telling = False
-                            return
-                    continue
-                slow = [each for each in self.handlers if not each.give(delta)]
-                if slow:
-                    with self.inventory.lock:
-                        self.handlers = [each for each in self.handlers if each not in slow] + slow
+                while self._untold:
+                    self._give(self._untold.popleft())
+                with self.inventory.lock:
+                    if not self._untold:
+                        self._is_telling = False
+                        return
         except BaseException:  # a handler was interrupted, as by Ctrl-C
             self._is_telling = False
             raise
+
+    def _give(self, delta: Delta) -> None:
+        slow = [each for each in self.handlers if not each.give(delta)]
+        if slow:
+            with self.inventory.lock:
+                self.handlers = [each for each in self.handlers if each not in slow] + slow
 
     def _refuse(self, error: RecordError) -> None:
         self.refused += 1
