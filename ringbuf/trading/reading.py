@@ -1,18 +1,15 @@
 """Reading the fields of a record as the database will have them, whatever kind of record and value it is."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from enum import IntEnum
 from functools import lru_cache
-from itertools import repeat
-from operator import gt
-from typing import Any, Final, NamedTuple, Self, TypeVar, cast
+from typing import Any, Final
 
 import numpy as np
 
 from ringbuf.errors import RecordError
-from ringbuf.record.enumerations import Origin
 from ringbuf.record.fields import BY_NAME, ENUMERATIONS, Kind, names
 from ringbuf.record.number import EXACT, exact_number, read_number, without_room
 from ringbuf.record.salvage import salvage
@@ -22,47 +19,16 @@ from ringbuf.record.value import shown
 from ringbuf.record.words import TABLES, look_up
 from ringbuf.trading.number import KEPT
 
-_Word = TypeVar("_Word", bound=IntEnum)
-
-_WIDTHS: Final = {name: BY_NAME[name].width for name in names(Kind.TEXT)}
-_MEMBERS: Final = {
+_WIDTHS: Final[dict[str, int]] = {name: BY_NAME[name].width for name in names(Kind.TEXT)}
+_MEMBERS: Final[dict[str, dict[Any, IntEnum]]] = {
     name: {given: kind(value) for given, value in (TABLES[name] | {each: each for each in kind} | {None: 0}).items()}
     for name, kind in ENUMERATIONS.items()
 }
-_EMPTY: Final = repeat("")
-_STR: Final = frozenset({str})
-_TEXT_OR_NONE: Final = frozenset({str, type(None)})
-_KNOWN: Final[dict[str | None, Decimal | None]] = {None: None}
+_KNOWN: Final[dict[str, Decimal | None]] = {}
 """What texts of numbers count as, for those that no record needs to keep whole; they come again and again."""
-_LATEST: Final = (1 << 63) - 1
+_EARLIEST: Final[int] = UNCLEAR[1]
+_LATEST: Final[int] = (1 << 63) - 1
 _LONGEST: Final = 100
-
-
-class Texts(NamedTuple):
-    """Fields that are texts, to be read together; `least` is the smallest width."""
-
-    names: tuple[str, ...]
-    widths: tuple[int, ...]
-    least: int
-
-    @classmethod
-    def of(cls, *names: str) -> Self:
-        """Those with these names."""
-        widths = tuple(_WIDTHS[name] for name in names)
-        return cls(names, widths, min(widths))
-
-
-class Words(NamedTuple):
-    """Fields that are words, to be read together; `known` has what values that were given together mean."""
-
-    names: tuple[str, ...]
-    kinds: tuple[type[IntEnum], ...]
-    known: dict[tuple[str | None, ...], list[Any]]
-
-    @classmethod
-    def of(cls, *names: str) -> Self:
-        """Those with these names."""
-        return cls(names, tuple(ENUMERATIONS[name] for name in names), {})
 
 
 class Reading:
@@ -72,91 +38,78 @@ class Reading:
         RecordError: it is no record, or a value is none that its field can have.
     """
 
-    __slots__ = ("_exact", "_get", "_is_stored", "_record", "_roomless", "origin")
+    __slots__ = ("_exact", "_fields", "_is_stored", "_record", "_roomless")
 
     def __init__(self, record: np.void | Mapping[str, Any]) -> None:
         self._record: Any = record
         self._is_stored = False
         if type(record) is dict:
-            self._get: Callable[..., Any] = record.get
+            self._fields: dict[str, Any] = record
         elif isinstance(record, np.void) and record.dtype.names is not None:
             self._is_stored = True
-            self._get = dict(zip(record.dtype.names, record.item(), strict=True)).get
+            self._fields = dict(zip(record.dtype.names, record.item(), strict=True))
         elif isinstance(record, Mapping):
-            self._get = record.get
+            self._fields = dict(record)
         else:
             raise RecordError(f"{shown(record)} is no record", "give one of EXECUTION, or fields by name")
-        self._exact = self._get(EXACT)
+        self._exact: Any = self._fields.get(EXACT)
         self._roomless: frozenset[str] | None = None
-        is_told = self._is_stored or self._get("origin") is not None
-        self.origin = self.word("origin", Origin) if is_told else None
 
-    def texts(self, fields: Texts) -> list[str]:
+    @property
+    def origin(self) -> IntEnum | None:
+        """Where it came from; None if that is not told."""
+        return self.word("origin") if self._is_stored or self._fields.get("origin") is not None else None
+
+    def texts(self, names: Sequence[str]) -> list[str]:
         """Texts; what is no UTF-8 in them is escaped."""
-        found = list(map(self._get, fields.names, _EMPTY))
-        if _STR.issuperset(map(type, found)):
-            whole = "".join(found)
-            fits = len(whole) <= fields.least or not any(map(gt, map(len, found), fields.widths))
-            if fits and whole.isascii() and "\0" not in whole:
-                return found
-        return list(map(self.text, fields.names))
+        return [self.text(name) for name in names]
 
     def text(self, name: str) -> str:
         """A text, see `texts`."""
-        value, width = self._get(name), _WIDTHS[name]
+        value = self._fields.get(name)
         if value is None:
             return ""
+        width = _WIDTHS[name]
         if type(value) is str and len(value) <= width and value.isascii() and "\0" not in value:
             return value
         if not self._is_stored:
             value, _ = kept_text(value, width)
         return bytes.decode(value, errors="backslashreplace")
 
-    def words(self, fields: Words) -> list[Any]:
+    def words(self, names: Sequence[str]) -> list[Any]:
         """A member of the enumeration of each field, see `word`."""
-        values = tuple(map(self._get, fields.names))
-        if not _TEXT_OR_NONE.issuperset(map(type, values)):
-            return list(map(self.word, fields.names, fields.kinds))
-        found = fields.known.get(values)
-        if found is None:
-            found = list(map(self.word, fields.names, fields.kinds))
-            if len(fields.known) >= KEPT:
-                fields.known.clear()
-            fields.known[values] = found
-        return found
+        return [self.word(name) for name in names]
 
-    def word(self, name: str, kind: type[_Word]) -> _Word:
+    def word(self, name: str) -> IntEnum:
         """A member of the field's enumeration; the first one if it is absent."""
-        value = self._get(name)
-        given = type(value)
-        if given is int or given is str or value is None or given is kind:
+        value = self._fields.get(name)
+        if value is None or type(value) is str or type(value) is int or type(value) is ENUMERATIONS[name]:
             found = _MEMBERS[name].get(value)
             if found is not None:
-                return cast(_Word, found)
+                return found
         number = look_up(name, value)
         if number is None:
-            words = ", ".join(each.name.lower() for each in kind)
+            words = ", ".join(each.name.lower() for each in ENUMERATIONS[name])
             raise RecordError(f"field {name!r} has no word {shown(value)}", f"its words are {words}")
-        return kind(number)
+        return ENUMERATIONS[name](number)
 
     def numbers(self, names: Sequence[str]) -> list[Any]:
         """Numbers, see `number`."""
-        if not self._exact:
-            values = list(map(self._get, names))
-            if _TEXT_OR_NONE.issuperset(map(type, values)):
-                try:
-                    return list(map(_KNOWN.__getitem__, values))
-                except KeyError:
-                    return list(map(self.number, names))
-        return list(map(self.number, names))
+        return [self.number(name) for name in names]
 
     def number(self, name: str) -> Decimal | None:
         """A number, whole; None if it is absent or not finite."""
         if self._exact:
             return exact_number(self._record, name)
-        value = self._get(name)
+        value = self._fields.get(name)
         if value is None:
             return None
+        if type(value) is str:
+            known = _KNOWN.get(value)
+            return self._number(name, value) if known is None else known
+        return self._number(name, value)
+
+    def _number(self, name: str, value: Any) -> Decimal | None:
         if type(value) is float:
             return _of_float(value) if value == value else None
         if not ((type(value) is str and len(value) < _LONGEST) or type(value) is Decimal or type(value) is int):
@@ -169,7 +122,6 @@ class Reading:
             if type(value) is str:
                 if len(_KNOWN) >= KEPT:
                     _KNOWN.clear()
-                    _KNOWN[None] = None
                 _KNOWN[value] = stored
             return stored
         if self._roomless is None:
@@ -178,16 +130,16 @@ class Reading:
 
     def time(self, name: str) -> int:
         """Ns since the epoch; 0 if it is absent."""
-        value = self._get(name)
+        value = self._fields.get(name)
         if value is None:
             return 0
-        if type(value) is int and (self._is_stored or UNCLEAR[1] <= value <= _LATEST):
+        if type(value) is int and (self._is_stored or _EARLIEST <= value <= _LATEST):
             return value
         return time_ns(self._record, name)
 
     def integer(self, name: str) -> int:
         """A whole number; 0 if it is absent, or none that can be stored."""
-        value = self._get(name)
+        value = self._fields.get(name)
         if value is None:
             return 0
         return int(value if self._is_stored else salvage({name: value})[0][name])
@@ -203,30 +155,20 @@ class RowReading(Reading):
     __slots__ = ("is_whole",)
 
     def __init__(self, row: Mapping[str, Any]) -> None:
-        self._record, self._get, self._exact = row, row.get, row.get(EXACT)
+        super().__init__(row)
         self._is_stored = self.is_whole = True
-        self._roomless = None
-        self.origin = self.word("origin", Origin)
-
-    def texts(self, fields: Texts) -> list[str]:
-        """Texts, as they are."""
-        return [self._get(name) or "" for name in fields.names]
 
     def text(self, name: str) -> str:
         """A text, as it is."""
-        return self._get(name) or ""
+        return self._fields.get(name) or ""
 
-    def words(self, fields: Words) -> list[Any]:
-        """A member of the enumeration of each field, see `word`."""
-        return list(map(self.word, fields.names, fields.kinds))
-
-    def word(self, name: str, kind: type[_Word]) -> _Word:
+    def word(self, name: str) -> IntEnum:
         """A member of the field's enumeration; the first one if it is absent or not known."""
-        found = _MEMBERS[name].get(self._get(name))
+        found = _MEMBERS[name].get(self._fields.get(name))
         if found is None:
             self.is_whole = False
-            return kind(0)
-        return cast(_Word, found)
+            return ENUMERATIONS[name](0)
+        return found
 
 
 @lru_cache(KEPT)

@@ -10,17 +10,17 @@ import numpy as np
 from ringbuf.errors import RecordError
 from ringbuf.record.enumerations import ExecType, OrderStatus, Origin, PositionSide, QuantityUnit, TradeType
 from ringbuf.trading.number import EXACT, KEPT, ZERO, is_countable
-from ringbuf.trading.reading import Reading, RowReading, Texts, Words
+from ringbuf.trading.reading import Reading, RowReading
 from ringbuf.trading.states import ENDS, NO_ID, REQUESTS, STATUS_OF, End
 
 CHANGES: Final = frozenset({ExecType.TRADE_CANCEL, ExecType.TRADE_CORRECT})
 TRADES: Final = frozenset({ExecType.FILL, ExecType.CALCULATED})
 """Reports of a trade, if their last quantity is above zero: `calculated` is some venues' word for a liquidation."""
-_TEXTS: Final = Texts.of(
+_TEXTS: Final = (
     "exchange", "account", "symbol", "client_order_id", "orig_client_order_id", "position_id", "link_id",
     "order_id", "trade_id", "report_id", "ref_id",
 )  # fmt: skip
-_WORDS: Final = Words.of("exec_type", "order_status", "side", "position_side", "trade_type", "quantity_unit")
+_WORDS: Final = ("exec_type", "order_status", "side", "position_side", "trade_type", "quantity_unit")
 _NUMBERS: Final = (
     "cumulative_quantity", "last_quantity", "price", "last_price", "commission", "other_commission",
 )  # fmt: skip
@@ -203,9 +203,9 @@ class Report:
             )
         if not (self.names_order or self.is_trade or self.is_change or self.is_funding):
             raise RecordError(f"a record ({self._ids}) belongs to no order", "give order_id or client_order_id")
-        least = min(filter(None, (self.quantity, self.total, self.leaves, self.last_quantity)), default=ZERO)
-        if least < ZERO:
-            raise RecordError(f"a record ({self._ids}) has the quantity {least}", "the side has the sign")
+        for number in (self.quantity, self.total, self.leaves, self.last_quantity):
+            if number is not None and number < ZERO:
+                raise RecordError(f"a record ({self._ids}) has the quantity {number}", "the side has the sign")
 
     @property
     def _ids(self) -> str:
