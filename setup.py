@@ -13,7 +13,7 @@ from setuptools import Extension, setup
 SOURCES = ["_native.c", "_recorder.c", "_recorder_new.c", "_lock.c", "_heads.c"]
 HEADERS = ["_native.h", "_recorder.h", "_values.h"]
 RULES = (
-    "book directory executed fill_sequence funding inferred_fill ledger lookback order order_state position rank"
+    "book delta directory executed fill_sequence funding inferred_fill ledger lookback order order_state position rank"
     " reading report trade"
 )
 

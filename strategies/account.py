@@ -22,8 +22,8 @@ from typing import Final, NamedTuple, TypeAlias
 
 from ringbuf.errors import ConfigurationError
 from ringbuf.strategies.bound_recorder import Number
-from ringbuf.strategies.delta import Delta
 from ringbuf.strategies.orders import OrderPages
+from ringbuf.trading.delta import Delta
 from ringbuf.trading.held_quantity import Held, HeldQuantity, exact_decimal
 from ringbuf.trading.number import NOTHING, quantity_of
 from ringbuf.trading.position import Position

@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable
 from time import perf_counter
 from typing import Any, Final, TypeAlias
 
-from ringbuf.strategies.delta import Delta
+from ringbuf.trading.delta import Delta
 
 LOGGER: Final = logging.getLogger("ringbuf.orders")
 SLOW: Final = 0.01

@@ -22,10 +22,10 @@ from ringbuf.errors import ConfigurationError
 from ringbuf.record.enumerations import ExecType, OrderStatus, OrderType, Side
 from ringbuf.record.number import exact_number
 from ringbuf.record.timestamp import time_ns
-from ringbuf.strategies.delta import Delta
 from ringbuf.strategies.handlers import running_loop
 from ringbuf.strategies.orders import OrderPages
 from ringbuf.strategies.update_recorder import unrecorded
+from ringbuf.trading.delta import Delta
 from ringbuf.trading.hedge import Hedge, HedgeBalance
 from ringbuf.trading.hedge_book import HedgeState
 from ringbuf.trading.report import Instrument

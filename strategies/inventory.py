@@ -104,12 +104,13 @@ class Inventory:
         """
         report = Report(record)
         with self.lock, Exactly():
-            return self.take(report)
+            return self._position(self.take(report))
 
-    def take(self, report: Report) -> Position:
-        """Take one report, with the lock held and in an exact context; else as `apply`."""
-        report.captured_ns = report.captured_ns or time.time_ns()
-        return self._position(self.ledger.apply(report))
+    def take(self, report: Report) -> Instrument:
+        """Take one report, with the lock held and in an exact context; gives the position. Else as `apply`."""
+        if not report.captured_ns:
+            report.captured_ns = time.time_ns()
+        return self.ledger.apply(report)
 
     def position(
         self, exchange: str, account: str, symbol: str, position_side: str = "", position_id: str = ""

@@ -13,11 +13,11 @@ from collections import deque
 from typing import Final, TypeVar
 
 from ringbuf.errors import RecordError
-from ringbuf.strategies.delta import Delta, Update, deltas_of
 from ringbuf.strategies.handlers import Function, Handler, handler_of
 from ringbuf.strategies.inventory import Inventory
 from ringbuf.strategies.recorder import Recorder
 from ringbuf.strategies.update_recorder import UpdateRecorder
+from ringbuf.trading.delta import Delta, Update, deltas_of
 from ringbuf.trading.number import Exactly
 from ringbuf.trading.order_state import OrderState
 from ringbuf.trading.report import Instrument, Report

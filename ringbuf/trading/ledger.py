@@ -128,9 +128,7 @@ class Ledger:
 
     def _show(self, venue_ns: int) -> None:
         for key in self.changed:
-            holding = self.holdings[key]
-            holding.changed_ns = venue_ns
-            holding.show()
+            self.holdings[key].show(venue_ns)
 
     def _check_known(self, report: Report) -> None:
         if not self.knows(report):

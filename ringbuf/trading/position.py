@@ -106,10 +106,11 @@ class Holding:
     position: Position = NOTHING
     changed_ns: int = 0
 
-    def show(self) -> None:
-        """Let readers see what it comes to now."""
+    def show(self, venue_ns: int) -> None:
+        """Let readers see what it comes to now, after a report of this venue time."""
         quantity = self.bought_quantity - self.sold_quantity
         self.position = _new(Position, (quantity, self.open_buy, self.open_sell, self.awaited_buy, self.awaited_sell))
+        self.changed_ns = venue_ns
 
     @property
     def sums(self) -> Sums:

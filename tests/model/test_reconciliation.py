@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ringbuf.record.enumerations import OrderStatus
-from ringbuf.strategies.delta import Delta
 from ringbuf.strategies.inventory import Inventory
 from ringbuf.strategies.orders import OrderPages
 from ringbuf.strategies.reconciliation import Reconciliation, reconcile
+from ringbuf.trading.delta import Delta
 from ringbuf.trading.derivation import derive
 from tests.model.lossy_venue import BEGIN_NS, LossyVenue
 

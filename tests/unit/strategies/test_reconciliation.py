@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from ringbuf.record.enumerations import OrderStatus
-from ringbuf.strategies.delta import Delta
 from ringbuf.strategies.inventory import Instrument, Position
 from ringbuf.strategies.orders import OrderPages
 from ringbuf.strategies.reconciliation import (
@@ -21,6 +20,7 @@ from ringbuf.strategies.reconciliation import (
     reconcile,
 )
 from ringbuf.strategies.venues import ID_FORMATS, OPEN_ORDERS, id_format, open_orders
+from ringbuf.trading.delta import Delta
 
 Update = dict[str, Any]
 WHOSE = {"exchange": "okx", "account": "A1", "strategy": "mm"}

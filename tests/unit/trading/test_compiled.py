@@ -6,7 +6,19 @@ from importlib.machinery import EXTENSION_SUFFIXES
 
 import pytest
 
-PASSED = ("book", "directory", "executed", "ledger", "order", "order_state", "position", "rank", "report", "trade")
+PASSED = (
+    "book",
+    "delta",
+    "directory",
+    "executed",
+    "ledger",
+    "order",
+    "order_state",
+    "position",
+    "rank",
+    "report",
+    "trade",
+)
 """Modules that every report passes through."""
 
 
