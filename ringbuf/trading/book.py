@@ -186,7 +186,12 @@ class Book:
         for trade in _trades_of(told):
             changed.fills += trade.recount()
             changed.orders |= trade.orders()
-        changed.orders |= dict.fromkeys((*told, *(unnamed for _, unnamed in found.absorbed), *found.kept_places))
+        for order in told:
+            changed.orders[order] = None
+        for _, unnamed in found.absorbed:
+            changed.orders[unnamed] = None
+        for order in found.kept_places:
+            changed.orders[order] = None
 
     # Trades
 
@@ -218,8 +223,9 @@ class Book:
             if report.total is None and not report.exchange_ns:
                 return Trade()  # nothing tells it from others
             ids = [_nameless(order, report.last_price, report.last_quantity, report.total, report.exchange_ns)]
-        for own, other in pairwise(ids):
-            self._join(own, other)
+        if len(ids) > 1:
+            for own, other in pairwise(ids):
+                self._join(own, other)
         last = ids[-1]
         trade = self._trades.get(last)
         if trade is None:
@@ -250,5 +256,4 @@ def _nameless(order: Order | None, *told: object) -> tuple[object, ...]:
 
 
 def _trades_of(orders: Sequence[Order]) -> Iterable[Trade]:
-    fills = (fill for each in orders for fill in each.fills if isinstance(fill, Fill))
-    return {id(fill.trade): fill.trade for fill in fills}.values()
+    return {id(fill.trade): fill.trade for each in orders for fill in each.fills if isinstance(fill, Fill)}.values()

@@ -124,7 +124,9 @@ class Ledger:
         self._show(report.exchange_ns)
         self.order = changed.order
         known = report if changed.order is None else changed.order
-        return report.instrument.position(known.position_side, known.position_id)
+        if known.position_side or known.position_id:
+            return report.instrument.position(known.position_side, known.position_id)
+        return report.instrument
 
     def _show(self, venue_ns: int) -> None:
         for key in self.changed:

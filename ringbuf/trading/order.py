@@ -16,7 +16,7 @@ from ringbuf.trading.executed import Executed
 from ringbuf.trading.hedge import Hedge, HedgeEntry
 from ringbuf.trading.number import ZERO
 from ringbuf.trading.order_state import OrderState
-from ringbuf.trading.rank import Leaves, Moment, Rank, Told, Word, later, later_final, stronger
+from ringbuf.trading.rank import Leaves, Moment, Rank, Told, Word, later, later_final, latest, stronger
 from ringbuf.trading.report import Instrument, Report
 from ringbuf.trading.states import ENDS, REOPENING, REQUESTS, Force
 
@@ -32,8 +32,6 @@ _FINAL: Final = Force.FINAL
 _new: Final = tuple.__new__
 _MOMENT: Final = attrgetter("moment")
 _LASTING: Final = ("side", "position_side", "position_id")
-_ONCE: Final = ("order_id", "client_order_id", "link_id", "hedge", *_LASTING)
-_TOLD: Final = ("_status", "_settled", "_refused", "_named", "_total", "_quantity", "_leaves", "_price")
 
 
 @dataclass(slots=True, eq=False)
@@ -257,13 +255,16 @@ class Order:
     def absorb(self, other: "Order") -> None:
         """Take what was known under a client order id before the venue's order id was."""
         self._asked |= {name for name in other._asked if not getattr(self, name)}
-        for name in _ONCE:
-            if not getattr(self, name):
-                setattr(self, name, getattr(other, name))
-        for name in _TOLD:
-            its = getattr(other, name)
-            if its is not None and ((mine := getattr(self, name)) is None or its.rank > mine.rank):
-                setattr(self, name, its)
+        self.order_id = self.order_id or other.order_id
+        self.client_order_id = self.client_order_id or other.client_order_id
+        self.link_id, self.hedge = self.link_id or other.link_id, self.hedge or other.hedge
+        self.side = self.side or other.side
+        self.position_side = self.position_side or other.position_side
+        self.position_id = self.position_id or other.position_id
+        self._status, self._settled = latest(self._status, other._status), latest(self._settled, other._settled)
+        self._refused, self._named = latest(self._refused, other._refused), latest(self._named, other._named)
+        self._total, self._quantity = latest(self._total, other._total), latest(self._quantity, other._quantity)
+        self._leaves, self._price = latest(self._leaves, other._leaves), latest(self._price, other._price)
         self._word, self._final = stronger(self._word, other._word), later_final(self._final, other._final)
         if self._named is not None:
             self.client_order_id = self._named.value

@@ -68,11 +68,6 @@ class Entry(NamedTuple):
     place: Place | None
 
     @property
-    def quote(self) -> Decimal | None:
-        """Price x quantity, if it is summed."""
-        return None if self.price is None else quote_of(self.price, self.quantity)
-
-    @property
     def placed(self) -> Placed | None:
         """The fill as one of a sequence; None if it is ignored."""
         if self.place is None:
@@ -124,7 +119,8 @@ class Holding:
             self.ignored += times
             return
         self.fills += times
-        quantity, quote = entry.quantity, entry.quote
+        quantity = entry.quantity
+        quote = None if entry.price is None else quote_of(entry.price, quantity)
         if quote is None:
             self.unpriced += times
             quote = ZERO
@@ -170,10 +166,8 @@ def entry_of(fill: Fill) -> Entry | None:
     """What a fill adds to a position; None if it is a copy, or the venue took it back."""
     if not fill.counted and not fill.is_ignored:
         return None
-    told = fill.counted_told
-    assert told is not None, "a fill that counts was counted"
-    key, side = fill.instrument.position(*told.position(fill.order)), fill.traded_side
+    key, side = fill.position(), fill.traded_side
     if side is _UNKNOWN or fill.is_ignored:
         return Entry(key, side, ZERO, None, (), None)
-    paid = tuple([each for each in told.commissions() if is_countable(each.amount)])
-    return _new(Entry, (key, side, fill.counted, fill.counted_price, paid, told.place))
+    paid = tuple([each for each in fill.commissions() if is_countable(each.amount)])
+    return _new(Entry, (key, side, fill.counted, fill.counted_price, paid, fill.place()))

@@ -92,6 +92,11 @@ def later(known: Told[T] | None, rank: Rank, value: T) -> Told[T]:
     return _new(Told, (rank, value)) if known is None or rank > known.rank else known
 
 
+def latest(known: Told[T] | None, other: Told[T] | None) -> Told[T] | None:
+    """Of two the later one."""
+    return other if known is None or (other is not None and other.rank > known.rank) else known
+
+
 def stronger(known: Word | None, new: Word | None) -> Word | None:
     """Of two words the one that counts."""
     if known is None or new is None:

@@ -24,6 +24,7 @@ _MEMBERS: Final[dict[str, dict[Any, IntEnum]]] = {
     name: {given: kind(value) for given, value in (TABLES[name] | {each: each for each in kind} | {None: 0}).items()}
     for name, kind in ENUMERATIONS.items()
 }
+_ABSENT: Final[dict[str, IntEnum]] = {name: members[None] for name, members in _MEMBERS.items()}
 _KNOWN: Final[dict[str, Decimal | None]] = {}
 """What texts of numbers count as, for those that no record needs to keep whole; they come again and again."""
 _EARLIEST: Final[int] = UNCLEAR[1]
@@ -62,7 +63,8 @@ class Reading:
 
     def texts(self, names: Sequence[str]) -> list[str]:
         """Texts; what is no UTF-8 in them is escaped."""
-        return [self.text(name) for name in names]
+        fields = self._fields
+        return ["" if fields.get(name) is None else self.text(name) for name in names]
 
     def text(self, name: str) -> str:
         """A text, see `texts`."""
@@ -78,7 +80,8 @@ class Reading:
 
     def words(self, names: Sequence[str]) -> list[Any]:
         """A member of the enumeration of each field, see `word`."""
-        return [self.word(name) for name in names]
+        fields = self._fields
+        return [_ABSENT[name] if fields.get(name) is None else self.word(name) for name in names]
 
     def word(self, name: str) -> IntEnum:
         """A member of the field's enumeration; the first one if it is absent."""
@@ -95,7 +98,10 @@ class Reading:
 
     def numbers(self, names: Sequence[str]) -> list[Any]:
         """Numbers, see `number`."""
-        return [self.number(name) for name in names]
+        if self._exact:
+            return [self.number(name) for name in names]
+        fields = self._fields
+        return [None if fields.get(name) is None else self.number(name) for name in names]
 
     def number(self, name: str) -> Decimal | None:
         """A number, whole; None if it is absent or not finite."""

@@ -24,8 +24,7 @@ _WORDS: Final = ("exec_type", "order_status", "side", "position_side", "trade_ty
 _NUMBERS: Final = (
     "cumulative_quantity", "last_quantity", "price", "last_price", "commission", "other_commission",
 )  # fmt: skip
-_ALL_NUMBERS: Final = (*_NUMBERS, "quantity", "leaves_quantity")
-_NOT_TOLD: Final = (None, None)
+_new: Final = tuple.__new__
 _BOTH: Final = PositionSide.BOTH  # an attribute of an enumeration is slow to ask for
 _QUOTE: Final = QuantityUnit.QUOTE
 _LIVE: Final = (Origin.LIVE, None)
@@ -141,10 +140,13 @@ class Report:
     def _read(self, reading: Reading) -> None:
         (
             exchange, account, symbol, self.client_order_id, self.orig_client_order_id, self.position_id, self.link_id,
-            *ids,
+            order_id, trade_id, report_id, ref_id,
         ) = reading.texts(_TEXTS)  # fmt: skip
         self.instrument = _instrument(exchange, account, symbol)
-        self.order_id, self.trade_id, self.report_id, self.ref_id = ["" if each in NO_ID else each for each in ids]
+        self.order_id = "" if order_id in NO_ID else order_id
+        self.trade_id = "" if trade_id in NO_ID else trade_id
+        self.report_id = "" if report_id in NO_ID else report_id
+        self.ref_id = "" if ref_id in NO_ID else ref_id
         self.names_order = bool(self.order_id or self.client_order_id or self.orig_client_order_id)
         self.exec_type, status, self.side, position_side, trade_type, unit = reading.words(_WORDS)
         self.position_side = position_side.name.lower() if position_side > _BOTH else ""
@@ -155,16 +157,16 @@ class Report:
         self.arrival = self.venue_ns = self.heard_ns = 0
 
     def _read_numbers(self, reading: Reading, *, is_money: bool) -> None:
-        names = _NUMBERS if is_money else _ALL_NUMBERS
-        total, self.last_quantity, self.price, self.last_price, paid, also_paid, *ordered = reading.numbers(names)
+        total, self.last_quantity, self.price, self.last_price, paid, also_paid = reading.numbers(_NUMBERS)
         total = _countable(total)
-        quantity, leaves = map(_countable, ordered or _NOT_TOLD)
+        quantity = None if is_money else _countable(reading.number("quantity"))
+        leaves = None if is_money else _countable(reading.number("leaves_quantity"))
         if total is None and quantity is not None and leaves is not None and 0 < leaves <= quantity:
             total = EXACT.subtract(quantity, leaves)
         self.quantity, self.leaves, self.total = quantity, leaves, total
         self.commissions = (
-            None if paid is None else Commission(paid, reading.text("commission_currency")),
-            None if also_paid is None else Commission(also_paid, reading.text("other_commission_currency")),
+            None if paid is None else _new(Commission, (paid, reading.text("commission_currency"))),
+            None if also_paid is None else _new(Commission, (also_paid, reading.text("other_commission_currency"))),
         )
         self.exchange_ns = reading.time("exchange_ns")
         self.captured_ns = reading.time("captured_ns")

@@ -24,6 +24,7 @@ from ringbuf.trading.report import Commission, Instrument, Report, arrival_of
 T = TypeVar("T")
 
 ANY: Final = Moment(0, 0)
+_new: Final = tuple.__new__
 
 
 class Details(NamedTuple):
@@ -42,25 +43,6 @@ class Details(NamedTuple):
     exchange_ns: tuple[int, int] | None
     exchange_seq: tuple[int, int] | None
     captured_ns: tuple[int, int]
-
-    def commissions(self) -> list[Commission]:
-        """Those that are told."""
-        return [each[1] for each in (self.commission, self.other_commission) if each is not None]
-
-    def position(self, order: Order | None) -> tuple[str, str]:
-        """Its position side and position id."""
-        side, position_id = self.position_side, self.position_id
-        return (
-            side[1] if side else order.position_side if order else "",
-            position_id[1] if position_id else order.position_id if order else "",
-        )
-
-    @property
-    def place(self) -> Place:
-        """Where the fill stands among others; of its copies the first live one counts, else the first."""
-        rank, captured_ns = self.captured_ns
-        time_ns = self.exchange_ns[1] if self.exchange_ns else captured_ns
-        return Place(time_ns, self.exchange_seq[1] if self.exchange_seq else 0, arrival_of(rank))
 
     def earlier(self, other: "Details") -> "Details":
         """Of each the first that is told."""
@@ -110,6 +92,25 @@ class Fill(Executed):
     def traded_side(self) -> Side:
         """Its side, or that of its order."""
         return self.side or (self.order.side if self.order else self.side)
+
+    def position(self) -> Instrument:
+        """The position it goes to."""
+        told, order = self.counted_told or self.told, self.order
+        side = told.position_side[1] if told.position_side else order.position_side if order else ""
+        position_id = told.position_id[1] if told.position_id else order.position_id if order else ""
+        return self.instrument.position(side, position_id) if side or position_id else self.instrument
+
+    def commissions(self) -> list[Commission]:
+        """Those that are told."""
+        told = self.counted_told or self.told
+        return [each[1] for each in (told.commission, told.other_commission) if each is not None]
+
+    def place(self) -> Place:
+        """Where it stands among others; of its copies the first live one counts, else the first."""
+        told = self.counted_told or self.told
+        rank, captured_ns = told.captured_ns
+        time_ns = told.exchange_ns[1] if told.exchange_ns else captured_ns
+        return _new(Place, (time_ns, told.exchange_seq[1] if told.exchange_seq else 0, arrival_of(rank)))
 
     def complete(self, report: Report) -> None:
         """Take from a copy what this one lacks."""
@@ -361,4 +362,4 @@ def _details(report: Report) -> Details:
         (rank, report.exchange_seq) if report.exchange_seq else None,
         (rank, report.captured_ns),
     )
-    return tuple.__new__(Details, told)
+    return _new(Details, told)
