@@ -1,7 +1,6 @@
 """The book of one instrument: its orders and trades, and what it forgets."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, TypeAlias
 
@@ -17,7 +16,6 @@ Kept: TypeAlias = Order | ClientId | Trade | Payment
 """What a book keeps, and forgets one by one."""
 
 
-@dataclass(slots=True)
 class Changed:
     """What a report changed.
 
@@ -29,11 +27,14 @@ class Changed:
         fill: the fill that it reports, or reports once more.
     """
 
-    order: Order | None = None
-    orders: dict[Order, None] = field(default_factory=dict)
-    fills: list[Fill] = field(default_factory=list)
-    rank: Rank | None = None
-    fill: Fill | None = None
+    __slots__ = ("fill", "fills", "order", "orders", "rank")
+
+    def __init__(self) -> None:
+        self.order: Order | None = None
+        self.orders: dict[Order, None] = {}
+        self.fills: list[Fill] = []
+        self.rank: Rank | None = None
+        self.fill: Fill | None = None
 
 
 class Book:

@@ -8,7 +8,6 @@ is about the second order under it, and so on.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 from ringbuf.record.enumerations import ExecType
@@ -20,7 +19,6 @@ ABOUT_ITSELF: Final = REQUESTS | {ExecType.CANCELED, ExecType.CANCEL_REJECTED}
 """Reports whose original client id is that of the very order they are about."""
 
 
-@dataclass(slots=True, eq=False)
 class ClientId:
     """What is known under one client order id.
 
@@ -36,15 +34,17 @@ class ClientId:
         heard_ns: when a report without an order id was heard last, or one of an order that is not known any more.
     """
 
-    name: str
-    aliases: frozenset[str] = frozenset()
-    orders: dict[Order, None] = field(default_factory=dict)
-    named: int = 0
-    unnamed: dict[int, Order] = field(default_factory=dict)
-    requests: int = 0
-    successors: dict[Order, Report] = field(default_factory=dict)
-    marks: dict[int, int] = field(default_factory=dict)
-    heard_ns: int = 0
+    __slots__ = ("aliases", "heard_ns", "marks", "name", "named", "orders", "requests", "successors", "unnamed")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.aliases: frozenset[str] = frozenset()
+        self.orders: dict[Order, None] = {}
+        self.named = self.requests = 0
+        self.unnamed: dict[int, Order] = {}
+        self.successors: dict[Order, Report] = {}
+        self.marks: dict[int, int] = {}
+        self.heard_ns = 0
 
     def add(self, order: Order) -> Order | None:
         """An order is named here for the first time. Gives the one that was known of it without its order id."""
@@ -74,7 +74,6 @@ class ClientId:
         return is_known
 
 
-@dataclass(slots=True)
 class Found:
     """What a report is about.
 
@@ -87,12 +86,15 @@ class Found:
         kept_places: orders of which it turns out that no other one took their place.
     """
 
-    order: Order
-    is_copy: bool
-    is_new: bool = False
-    absorbed: tuple[tuple[Order, Order], ...] = ()
-    replaced: tuple[tuple[Order, Order, Report], ...] = ()
-    kept_places: tuple[Order, ...] = ()
+    __slots__ = ("absorbed", "is_copy", "is_new", "kept_places", "order", "replaced")
+
+    def __init__(self, order: Order, *, is_copy: bool, is_new: bool = False) -> None:
+        self.order = order
+        self.is_copy = is_copy
+        self.is_new = is_new
+        self.absorbed: tuple[tuple[Order, Order], ...] = ()
+        self.replaced: tuple[tuple[Order, Order, Report], ...] = ()
+        self.kept_places: tuple[Order, ...] = ()
 
 
 class Directory:
@@ -170,7 +172,7 @@ class Directory:
         if order is None:
             order = self._orders[report.order_id] = Order(self._instrument, report.order_id)
             self._new.append(order)
-        found = Found(order, order.is_copy(report), is_new)
+        found = Found(order, is_copy=order.is_copy(report), is_new=is_new)
         if report.client_order_id and report.client_order_id not in order.names:
             self._name(found, report.client_order_id)
         if not report.orig_client_order_id:
@@ -225,7 +227,7 @@ class Directory:
         if order is None:
             order = client.unnamed[number] = Order(self._instrument, requested=client.name, number=number)
             self._new.append(order)
-        return Found(order, is_copy)
+        return Found(order, is_copy=is_copy)
 
     def _alias(self, own: str, first: str) -> None:
         """A request has a client id of its own: from now on it names what the one it is about names.

@@ -1,13 +1,11 @@
 """A fill, as far as its order needs to know it."""
 
-from dataclasses import dataclass
 from decimal import Decimal
 
 from ringbuf.trading.number import ZERO
 from ringbuf.trading.rank import Moment
 
 
-@dataclass(slots=True, eq=False)
 class Executed:
     """A fill of an order.
 
@@ -18,10 +16,13 @@ class Executed:
         changed: when that changed, None if it did not.
     """
 
-    moment: Moment
-    reported: Decimal
-    counted: Decimal = ZERO
-    changed: Moment | None = None
+    __slots__ = ("changed", "counted", "moment", "reported")
+
+    def __init__(self, moment: Moment, reported: Decimal) -> None:
+        self.moment = moment
+        self.reported = reported
+        self.counted = ZERO
+        self.changed: Moment | None = None
 
     def is_changed_after(self, moment: Moment) -> bool:
         """Whether the venue changed it after a moment; for a change without a venue time its arrival tells."""

@@ -6,7 +6,6 @@ go on from, without the reports.
 """
 
 from bisect import insort
-from dataclasses import dataclass, field
 from decimal import Decimal
 from operator import attrgetter
 from typing import Final
@@ -34,7 +33,6 @@ _MOMENT: Final = attrgetter("moment")
 _LASTING: Final = ("side", "position_side", "position_id")
 
 
-@dataclass(slots=True, eq=False)
 class Order:
     """One order of one instrument.
 
@@ -61,46 +59,49 @@ class Order:
         hedged: what it adds to the balance of a hedge instrument.
     """
 
-    instrument: Instrument
-    order_id: str = ""
-    client_order_id: str = ""
-    requested: str = ""
-    number: int = 0
-    side: Side = Side.UNKNOWN
-    position_side: str = ""
-    position_id: str = ""
-    carried: Decimal = ZERO
-    restated: Decimal = ZERO
-    booked: Decimal = ZERO
-    fills: list[Executed] = field(default_factory=list)
-    changed: dict[Executed, None] = field(default_factory=dict)
-    has_inferred: bool = False
-    names: set[str] = field(default_factory=set)
-    replaces: str = ""
-    former: "Order | None" = None
-    heard_ns: int = 0
-    state: OrderState | None = None
-    absorbed_by: "Order | None" = None
-    link_id: str = ""
-    hedge: Hedge | None = None
-    hedged: HedgeEntry | None = None
-    _venue_ns: int = 0  # the latest that a report of it had
-    _asked: frozenset[str] = frozenset()  # what never changes, as far as only reports without its order id told it
-    _changes: int = 0
-    _reached: Decimal = ZERO
-    _word: Word | None = None
-    _final: Word | None = None
-    _replaced: Word | None = None
-    _given_up: Word | None = None
-    _status: Told[OrderStatus] | None = None
-    _settled: Told[OrderStatus] | None = None
-    _refused: Told[None] | None = None
-    _named: Told[str] | None = None
-    _total: Told[Decimal | None] | None = None
-    _quantity: Told[Decimal] | None = None
-    _leaves: Told[Leaves] | None = None
-    _price: Told[Decimal] | None = None
-    _seen: set[int] = field(default_factory=set)
+    __slots__ = (
+        "_asked", "_changes", "_final", "_given_up", "_leaves", "_named", "_price", "_quantity", "_reached",
+        "_refused", "_replaced", "_seen", "_settled", "_status", "_total", "_venue_ns", "_word", "absorbed_by",
+        "booked", "carried", "changed", "client_order_id", "fills", "former", "has_inferred", "heard_ns",
+        "hedge", "hedged", "instrument", "link_id", "names", "number", "order_id", "position_id",
+        "position_side", "replaces", "requested", "restated", "side", "state",
+    )  # fmt: skip
+
+    def __init__(self, instrument: Instrument, order_id: str = "", requested: str = "", number: int = 0) -> None:
+        self.instrument = instrument
+        self.order_id = order_id
+        self.requested = requested
+        self.number = number
+        self.client_order_id = self.position_side = self.position_id = self.replaces = self.link_id = ""
+        self.side: Side = Side.UNKNOWN
+        self.carried = self.restated = self.booked = ZERO
+        self.fills: list[Executed] = []
+        self.changed: dict[Executed, None] = {}
+        self.has_inferred = False
+        self.names: set[str] = set()
+        self.former: Order | None = None
+        self.heard_ns = 0
+        self.state: OrderState | None = None
+        self.absorbed_by: Order | None = None
+        self.hedge: Hedge | None = None
+        self.hedged: HedgeEntry | None = None
+        self._venue_ns = 0  # the latest that a report of it had
+        self._asked: frozenset[str] = frozenset()  # of what never changes, what only reports without its order id told
+        self._changes = 0
+        self._reached = ZERO
+        self._word: Word | None = None
+        self._final: Word | None = None
+        self._replaced: Word | None = None
+        self._given_up: Word | None = None
+        self._status: Told[OrderStatus] | None = None
+        self._settled: Told[OrderStatus] | None = None
+        self._refused: Told[None] | None = None
+        self._named: Told[str] | None = None
+        self._total: Told[Decimal | None] | None = None
+        self._quantity: Told[Decimal] | None = None
+        self._leaves: Told[Leaves] | None = None
+        self._price: Told[Decimal] | None = None
+        self._seen: set[int] = set()
 
     # What it is now
 

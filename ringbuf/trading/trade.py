@@ -10,7 +10,6 @@ gives: one that another change names is older than that one, else venue time dec
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final, NamedTuple, TypeVar
 
@@ -57,7 +56,6 @@ class Details(NamedTuple):
         )
 
 
-@dataclass(slots=True, eq=False)
 class Fill(Executed):
     """One fill, from all its copies.
 
@@ -74,19 +72,28 @@ class Fill(Executed):
         entry: what it adds to the sums of its position.
     """
 
-    instrument: Instrument = field(kw_only=True)
-    order: Order | None = field(kw_only=True)
-    side: Side = field(kw_only=True)
-    quantity: Decimal = field(kw_only=True)
-    price: Decimal | None = field(kw_only=True)
-    told: Details = field(kw_only=True)
-    trade: "Trade" = field(kw_only=True)
-    counted_told: Details | None = None
-    counted_price: Decimal | None = None
-    is_ignored: bool = False
-    reach: Decimal | None = None
-    most: Decimal = ZERO
-    entry: Any = None
+    __slots__ = (
+        "counted_price", "counted_told", "entry", "instrument", "is_ignored", "most", "order", "price", "quantity",
+        "reach", "side", "told", "trade",
+    )  # fmt: skip
+
+    def __init__(self, report: Report, order: Order | None, trade: "Trade") -> None:
+        assert report.last_quantity is not None, "a trade has a quantity"
+        quantity = report.last_quantity
+        super().__init__(Moment(report.venue_ns, report.arrival), quantity if is_countable(quantity) else ZERO)
+        self.instrument = report.instrument
+        self.order = order
+        self.side: Side = report.side
+        self.quantity = quantity
+        self.price: Decimal | None = report.last_price
+        self.told = _details(report)
+        self.trade = trade
+        self.counted_told: Details | None = None
+        self.counted_price: Decimal | None = None
+        self.is_ignored = False
+        self.reach: Decimal | None = report.total if report.is_inferred and order is not None else None
+        self.most = ZERO
+        self.entry: Any = None
 
     @property
     def traded_side(self) -> Side:
@@ -176,7 +183,6 @@ class Told(NamedTuple):
         )
 
 
-@dataclass(slots=True, eq=False)
 class Trade:
     """The fills under one trade id, and what the venue changed about them.
 
@@ -186,13 +192,16 @@ class Trade:
         heard_ns: when something about it was heard last, by the venues' clocks.
     """
 
-    keys: tuple[Any, ...] = ()
-    fills: dict[Order | None, list[Fill]] = field(default_factory=dict)
-    heard_ns: int = 0
-    _is_vague: bool = False
-    _canceled: Moment | None = None
-    _corrections: tuple[Correction, ...] = ()
-    _named: frozenset[str] = frozenset()
+    __slots__ = ("_canceled", "_corrections", "_is_vague", "_named", "fills", "heard_ns", "keys")
+
+    def __init__(self, keys: tuple[Any, ...] = ()) -> None:
+        self.keys = keys
+        self.fills: dict[Order | None, list[Fill]] = {}
+        self.heard_ns = 0
+        self._is_vague = False
+        self._canceled: Moment | None = None
+        self._corrections: tuple[Correction, ...] = ()
+        self._named: frozenset[str] = frozenset()
 
     @property
     def is_canceled(self) -> bool:
@@ -221,7 +230,6 @@ class Trade:
 
     def fill(self, report: Report, order: Order | None) -> Fill:
         """Take a fill, or a copy of one."""
-        assert report.last_quantity is not None, "a trade has a quantity"
         side = report.side
         if not side and order is not None:
             side = order.side
@@ -231,18 +239,7 @@ class Trade:
             if same and known.traded_side is side:
                 known.complete(report)
                 return known
-        new = Fill(
-            Moment(report.venue_ns, report.arrival),
-            report.last_quantity if is_countable(report.last_quantity) else ZERO,
-            instrument=report.instrument,
-            order=order,
-            quantity=report.last_quantity,
-            side=report.side,
-            price=report.last_price,
-            told=_details(report),
-            trade=self,
-            reach=report.total if report.is_inferred and order is not None else None,
-        )
+        new = Fill(report, order, self)
         fills.append(new)
         if order is not None:
             order.book(new, is_inferred=new.reach is not None)
