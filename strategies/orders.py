@@ -121,7 +121,10 @@ class OrderPages:
         try:
             while True:
                 while self._untold:
-                    self._give(self._untold.popleft())
+                    delta = self._untold.popleft()
+                    slow = [each for each in self.handlers if not each.give(delta)]
+                    if slow:
+                        self._put_last(slow)
                 with self.inventory.lock:
                     if not self._untold:
                         self._is_telling = False
@@ -130,11 +133,9 @@ class OrderPages:
             self._is_telling = False
             raise
 
-    def _give(self, delta: Delta) -> None:
-        slow = [each for each in self.handlers if not each.give(delta)]
-        if slow:
-            with self.inventory.lock:
-                self.handlers = [each for each in self.handlers if each not in slow] + slow
+    def _put_last(self, slow: list[Handler]) -> None:
+        with self.inventory.lock:
+            self.handlers = [each for each in self.handlers if each not in slow] + slow
 
     def _refuse(self, error: RecordError) -> None:
         self.refused += 1

@@ -80,7 +80,7 @@ class Fill(Executed):
     def __init__(self, report: Report, order: Order | None, trade: "Trade") -> None:
         assert report.last_quantity is not None, "a trade has a quantity"
         quantity = report.last_quantity
-        super().__init__(Moment(report.venue_ns, report.arrival), quantity if is_countable(quantity) else ZERO)
+        super().__init__(_new(Moment, (report.venue_ns, report.arrival)), quantity if is_countable(quantity) else ZERO)
         self.instrument = report.instrument
         self.order = order
         self.side: Side = report.side
