@@ -96,11 +96,11 @@ def _updates(pairs: list[tuple[str, str]]) -> list[Update | Refused]:
     return []
 
 
-def execution_report(tags: Tags, fees: Iterable[tuple[str, str]] = ()) -> Update:
+def execution_report(tags: Tags, fees: Iterable[Tags] = ()) -> Update:
     """An ExecutionReport (8).
 
     Args:
-        fees: amount and currency of each entry of NoMiscFees (136).
+        fees: the tags of each entry of NoMiscFees (136).
     """
     exec_type = _exec_type(tags)
     is_of_trade = exec_type in ("fill", "trade_correct", "trade_cancel")
@@ -283,41 +283,48 @@ def _text(tags: Tags) -> str | None:
     return "; ".join(f"{name} {tags[tag]}" for tag, name in codes.items() if tag in tags) or None
 
 
-def _commissions(tags: Tags, fees: Iterable[tuple[str, str]]) -> Update:
+def _commissions(tags: Tags, fees: Iterable[Tags]) -> Update:
     """Commission (12) if it is an amount, or one per unit, and the fees; a third one stands in no field."""
-    amount, kind = decimal(tags.get("12")), tags.get("13", "3")
     quantity = decimal(tags.get("32"))
     paid: list[tuple[Any, str | None]] = []
-    if amount is not None and kind == "3":
-        paid.append((tags["12"], tags.get("479") or tags.get("15")))
-    elif amount is not None and kind == "1" and quantity is not None:
-        paid.append((plain(EXACT.multiply(amount, quantity)), tags.get("479") or tags.get("15")))
-    paid += _summed(fees)
+    commission = _charge(tags.get("12"), tags.get("13", "3") == "3", tags.get("13") == "1", quantity)
+    if commission is not None:
+        paid.append((plain(commission), tags.get("479") or tags.get("15")))
+    paid += _summed(fees, quantity)
     names = ("commission", "commission_currency"), ("other_commission", "other_commission_currency")
     return told(
         **{name: value for pair, both in zip(names, paid, strict=False) for name, value in zip(pair, both, strict=True)}
     )
 
 
-def _summed(fees: Iterable[tuple[str, str]]) -> list[tuple[Any, str | None]]:
-    """The fees of each currency in one."""
+def _charge(amount: str | None, is_absolute: bool, is_per_unit: bool, quantity: Decimal | None) -> Decimal | None:
+    """What is paid; None of a percentage."""
+    number = decimal(amount)
+    if number is None or is_absolute:
+        return number
+    return EXACT.multiply(number, quantity) if is_per_unit and quantity is not None else None
+
+
+def _summed(fees: Iterable[Tags], quantity: Decimal | None) -> list[tuple[Any, str | None]]:
+    """The fees of each currency in one. MiscFeeBasis (891) says whether one is absolute (0), per unit (1) or a part."""
     sums: dict[str, Decimal] = {}
-    for amount, currency in fees:
-        number = decimal(amount)
-        if number is not None:
-            sums[currency] = EXACT.add(sums.get(currency, Decimal(0)), number)
+    for fee in fees:
+        charge = _charge(fee["137"], fee.get("891", "0") == "0", fee.get("891") == "1", quantity)
+        if charge is not None:
+            currency = fee.get("138", "")
+            sums[currency] = EXACT.add(sums.get(currency, Decimal(0)), charge)
     return [(plain(amount), currency) for currency, amount in sums.items()]
 
 
-def _fees(pairs: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Amount (137) and currency (138) of each entry of NoMiscFees; an entry begins with its amount."""
-    found: list[tuple[str, str]] = []
+def _fees(pairs: list[tuple[str, str]]) -> list[Tags]:
+    """The entries of NoMiscFees: amount (137), currency (138) and basis (891); an entry begins with its amount."""
+    found: list[dict[str, str]] = []
     for tag, value in pairs:
         if tag == "137":
-            found.append((value, ""))
-        elif tag == "138" and found:
-            found[-1] = (found[-1][0], value)
-    return found
+            found.append({tag: value})
+        elif tag in ("138", "891") and found:
+            found[-1][tag] = value
+    return list(found)
 
 
 def _pairs(message: Any) -> list[tuple[str, str]]:

@@ -1,6 +1,6 @@
 """FIX messages in a log: where each begins and ends, whatever stands around it and whatever separates its fields.
 
-What separates the fields stands between BeginString and BodyLength: SOH, or what a log shows for it (`|`, `^A`, …). A
+What separates the fields stands before and after BodyLength: SOH, or what a log shows for it (`|`, `^A`, `[SOH]`, …). A
 message ends with its CheckSum. One that does not end so is torn; one of another length or checksum is altered.
 """
 
@@ -17,9 +17,7 @@ LINES: Final = 20
 TORN: Final = "torn"
 ALTERED: Final = "altered"
 
-_BEGIN: Final = re.compile(
-    rb"(?<![0-9])8=FIXT?\.[0-9]\.[0-9](?:SP[0-9])?(\^A|<SOH>|\\x01|\\u0001|[^0-9A-Za-z=]{1,3})9=([0-9]+)"
-)
+_BEGIN: Final = re.compile(rb"(?<![0-9])8=FIXT?\.[0-9]\.[0-9](?:SP[0-9])?([^=\r\n]{1,8}?)9=([0-9]+)(?=\1|\s*$)")
 _REST: Final = re.compile(rb"(?<![0-9])35=[89][^0-9A-Za-z]|[^0-9A-Za-z=]10=[0-9]{3}(?![0-9])")
 """In what is left of a message that has lost its beginning."""
 

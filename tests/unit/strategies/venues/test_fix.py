@@ -118,6 +118,13 @@ def test_fees_of_one_currency_are_summed() -> None:
     assert (update["other_commission"], update["other_commission_currency"]) == ("1", "USD")
 
 
+@pytest.mark.parametrize(("basis", "paid"), [("0", "0.01"), ("1", "4000"), ("2", None)])
+def test_a_fee_is_absolute_per_unit_or_a_part(basis: str, paid: str | None) -> None:
+    """MiscFeeBasis, https://www.onixs.biz/fix-dictionary/4.4/tagnum_891.html."""
+    update = one(TRADE | {136: 1, 137: "0.01", 138: "USD", 891: basis})
+    assert update.get("commission") == paid
+
+
 def test_words_that_are_not_known_stand_in_the_text() -> None:
     update = one(TRADE | {40: "Z", 54: "Z", 59: "Z"})
     assert update["text"] == "unreadable: side Z; unreadable: order_type Z; unreadable: time_in_force Z"
@@ -227,7 +234,25 @@ def test_a_line_of_a_log_may_have_several_messages() -> None:
     assert [each["trade_id"] for each in (first, second) if isinstance(each, dict)] == ["E1", "E2"]
 
 
-@pytest.mark.parametrize("separator", [SOH, "|", "^A", "<SOH>", "\\x01", "\\u0001", ";", " | "])
+SEPARATORS = [
+    SOH,
+    "|",
+    "^A",
+    "^a",
+    "<SOH>",
+    "[SOH]",
+    "\\x01",
+    "\\001",
+    "\\u0001",
+    "%01",
+    "&#1;",
+    "\N{SYMBOL FOR START OF HEADING}",
+    ";",
+    " | ",
+]
+
+
+@pytest.mark.parametrize("separator", SEPARATORS)
 def test_a_log_may_show_anything_for_what_separates_fields(separator: str) -> None:
     line = f"2026-01-02 03:04:05,123 INFO in: {encoded(TRADE | {58: 'a|b;c'}, separator=separator)} (main)\n"
     (found,) = messages([line])
