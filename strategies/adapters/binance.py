@@ -53,13 +53,16 @@ FORCED: Final = {
 def updates(message: object) -> list[Update]:
     """What a message of a user data stream says, with or without the envelope of a combined or subscribed stream.
 
-    A row of an answer (an order, a trade) is a look-back. What tells of no order, fill or funding gives nothing.
+    A row of an answer (an order, a trade), as the web socket API gives it too, is a look-back. What tells of no order,
+    fill or funding gives nothing.
 
     Raises:
         RecordError: it is no message.
     """
     event = value.decoded(message)
-    for envelope in ("data", "event"):
+    if isinstance(event.get("result"), list):
+        return [update for each in value.rows(event["result"], "result") for update in updates(each)]
+    for envelope in ("data", "event", "result"):
         if isinstance(event.get(envelope), Mapping):
             event = event[envelope]
     match event.get("e"):

@@ -13,7 +13,15 @@ from ringbuf.strategies.adapters.adapter import Update
 
 
 def answered(row: Mapping[str, Any]) -> list[Update]:
-    """An order with its fills, if it tells them, or a trade; nothing of anything else."""
+    """An order with its fills, if it tells them, or a trade; the orders of a list or of a replacement; else nothing."""
+    parts = [
+        *value.rows(row.get("orderReports"), "orderReports"),
+        row.get("cancelResponse"),
+        row.get("newOrderResponse"),
+    ]
+    several = [each for each in parts if isinstance(each, Mapping)]
+    if several:
+        return [update for each in several for update in answered(each)]
     if "orderId" not in row or "symbol" not in row:
         return []
     if "status" in row:

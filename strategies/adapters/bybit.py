@@ -63,6 +63,9 @@ TRADE_TYPES: Final = {
     "MovePosition": "block",
     "FutureSpread": "combo_leg",
 }
+SESSION_SETTLED: Final = "SessionSettlePnL"
+SETTLED: Final = {"exec_type": "calculated", "order_status": "calculated", "trade_type": "settlement"}
+"""What it reports."""
 UNREFUSED: Final = frozenset({"EC_NoError", "EC_PerCancelRequest", "UNKNOWN"})
 LATE_REQUESTS: Final = frozenset({"EC_OrigClOrdIDDoesNotExist", "EC_TooLateToCancel"})
 """What is said of a request to cancel that came too late."""
@@ -84,7 +87,9 @@ def updates(message: object, exchange: str = "bybit") -> list[Update]:
     """
     found = value.decoded(message)
     if isinstance(found.get("result"), Mapping):
-        return _listed(found["result"], exchange)
+        return _listed(found["result"], exchange) + _refused(found["result"], found.get("retExtInfo"), exchange)
+    if "op" in found and isinstance(found.get("data"), Mapping):
+        return _refused(found["data"], found.get("retExtInfo"), exchange)
     topic = (value.text(found.get("topic")) or "").partition(".")[0]
     read = {"order": order, "execution": execution}.get(topic)
     return [] if read is None else [read(each, exchange) for each in value.rows(found.get("data"), "data")]
@@ -99,6 +104,32 @@ def _listed(result: Mapping[str, Any], exchange: str) -> list[Update]:
         if read is not None:
             found.append(read(category | row, exchange) | {"origin": "lookback"})
     return found
+
+
+def _refused(result: Mapping[str, Any], errors: object, exchange: str) -> list[Update]:
+    """The requests of a batch that were refused; one for a new order has `createAt`.
+
+    https://bybit-exchange.github.io/docs/v5/order/batch-place
+    """
+    if not isinstance(errors, Mapping):
+        return []
+    codes = value.rows(errors.get("list"), "retExtInfo.list")
+    rows = value.rows(result.get("list"), "result.list")
+    return [
+        _refusal(row, error, exchange)
+        for row, error in zip(rows, codes, strict=False)
+        if value.text(error.get("code")) not in (None, "0")
+    ]
+
+
+def _refusal(row: Mapping[str, Any], error: Mapping[str, Any], exchange: str) -> Update:
+    is_new = "createAt" in row
+    update = _names(row, exchange) | value.told(
+        exec_type="rejected" if is_new else "cancel_rejected",
+        order_status="rejected" if is_new else None,
+        text=f"{value.text(error.get('code'))} {value.text(error.get('msg')) or ''}".strip(),
+    )
+    return value.finished(update)
 
 
 def order(row: Mapping[str, Any], exchange: str = "bybit") -> Update:
@@ -150,8 +181,8 @@ def execution(row: Mapping[str, Any], exchange: str = "bybit") -> Update:
     )
     if kind == "Funding":
         return value.finished(update | {"exec_type": "funding", "trade_type": "funding"})
-    if kind == "SessionSettlePnL":
-        settled = {"exec_type": "calculated", "order_status": "calculated", "trade_type": "settlement", "text": kind}
+    if kind == SESSION_SETTLED:
+        settled = {**SETTLED, "text": kind}
         return value.finished(update | settled | value.told(realized_pnl=row.get("execPnl")))
     update |= value.told(
         exec_type="fill",

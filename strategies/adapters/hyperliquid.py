@@ -62,6 +62,13 @@ def updates(message: object, user: str = "") -> list[Update | Refused]:
         case "user" | "userEvents":
             told_updates = [fill(each, user) for each in _by_time(value.rows(data.get("fills"), "data.fills"))]
             told_updates += [funding(data["funding"])] if isinstance(data.get("funding"), Mapping) else []
+            given = value.rows(data.get("nonUserCancel"), "data.nonUserCancel")
+            told_updates += [order({"order": each, "status": "canceled"}) for each in given]
+        case "userTwapSliceFills":
+            slices = value.rows(data.get("twapSliceFills"), "data.twapSliceFills")
+            told_updates = [
+                fill(each, user) for each in _by_time(value.rows([each.get("fill") for each in slices], "fill"))
+            ]
         case "openOrders":
             given = value.rows(data.get("orders"), "data.orders")
             return [order({"order": each, "status": "open"}) | {"origin": "lookback"} for each in given]
@@ -73,11 +80,12 @@ def updates(message: object, user: str = "") -> list[Update | Refused]:
 
 
 def _row(row: Mapping[str, Any], user: str) -> list[Update | Refused]:
-    """A row of the answers to `userFills`, `historicalOrders`, `frontendOpenOrders` and `openOrders`."""
+    """An answer to `orderStatus`, or a row of one to `userFills`, `historicalOrders`, `openOrders` and the like."""
     if "tid" in row:
         return [fill(row, user) | {"origin": "lookback"}]
-    if isinstance(row.get("order"), Mapping) and "status" in row:
-        return [order(row) | {"origin": "lookback"}]
+    found = row.get("order")
+    if isinstance(found, Mapping) and "status" in row:
+        return [order(found if isinstance(found.get("order"), Mapping) else row) | {"origin": "lookback"}]
     if "oid" in row and "origSz" in row:
         return [order({"order": row, "status": "open"}) | {"origin": "lookback"}]
     return []

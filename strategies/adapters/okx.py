@@ -61,6 +61,12 @@ TRADE_TYPES: Final = {
     "delivery": "delivery",
 }
 """By category; any other is a regular one."""
+SUB_TYPES: Final = {
+    **dict.fromkeys(map(str, range(100, 108)), "liquidation"),
+    **dict.fromkeys(("112", "113"), "delivery"),
+    **dict.fromkeys(map(str, range(125, 129)), "adl"),
+}
+"""`subType` of a transaction. Usual ones are below 100."""
 LIQUIDITY: Final = {"M": "maker", "T": "taker"}
 IN_BASE: Final = frozenset({"SPOT", "MARGIN"})
 
@@ -68,7 +74,8 @@ IN_BASE: Final = frozenset({"SPOT", "MARGIN"})
 def updates(message: object) -> list[Update]:
     """What a message says, or an answer with a list of orders or transactions: that is a look-back.
 
-    What the web socket answers to a request that is refused names no instrument: give the symbol with it.
+    What is answered to a request that is refused names no instrument: give the symbol with it. Of answers that do not
+    tell the request, those to new orders have a `tag`.
 
     One of another channel than `orders` or `fills` gives nothing.
 
@@ -78,7 +85,8 @@ def updates(message: object) -> list[Update]:
     found = value.decoded(message)
     about = found.get("arg")
     if "op" in found:
-        return [refusal(each, str(found["op"])) for each in value.rows(found.get("data"), "data") if _is_refused(each)]
+        is_new = found["op"] in ("order", "batch-orders")
+        return [refusal(each, is_new=is_new) for each in value.rows(found.get("data"), "data") if _is_refused(each)]
     if about is None and "code" in found:
         return _listed(value.rows(found.get("data"), "data"))
     channel = about.get("channel") if isinstance(about, Mapping) else None
@@ -90,6 +98,9 @@ def _listed(given: list[Mapping[str, Any]]) -> list[Update]:
     """The rows of an answer, from the oldest on: the latest comes first in it."""
     found = []
     for row in reversed(given):
+        if _is_refused(row):
+            found.append(refusal(row, is_new="tag" in row))
+            continue
         read = order if "state" in row else transaction if "tradeId" in row else None
         if read is not None:
             found.append(read(row) | {"origin": "lookback"})
@@ -129,9 +140,12 @@ def order(row: Mapping[str, Any]) -> Update:
     return value.finished(update, order_status=row.get("state"), order_type=kind, side=row.get("side"))
 
 
-def refusal(row: Mapping[str, Any], op: str) -> Update:
-    """A row of the answer to a request over the web socket that was refused. It tells no instrument and no side."""
-    is_new = op in ("order", "batch-orders")
+def refusal(row: Mapping[str, Any], *, is_new: bool) -> Update:
+    """A row of the answer to a request that was refused. It tells no instrument and no side.
+
+    Args:
+        is_new: whether the request was for a new order.
+    """
     update = _names(row) | value.told(
         exec_type="rejected" if is_new else "cancel_rejected",
         order_status="rejected" if is_new else None,
@@ -158,8 +172,14 @@ def transaction(row: Mapping[str, Any]) -> Update:
         commission_currency=currency,
         position_side=value.word(POSITION_SIDES, row.get("posSide")),
         realized_pnl=row.get("fillPnl"),
+        trade_type=sub_type(row),
     )
     return value.finished(fill(row) | more)
+
+
+def sub_type(row: Mapping[str, Any]) -> str | None:
+    """The kind of a transaction, if it is no usual one."""
+    return SUB_TYPES.get(value.text(row.get("subType")) or "")
 
 
 class OkxAdapter(StreamAdapter):

@@ -149,6 +149,16 @@ def test_an_okx_request_that_is_refused_needs_the_symbol(op: str, status: str) -
     assert (order.status.name, order.open) == (status, Decimal(status == "NEW"))
 
 
+def test_an_okx_answer_that_does_not_tell_the_request_tells_new_orders_by_their_tag() -> None:
+    """https://www.okx.com/docs-v5/en/#order-book-trading-trade-post-place-multiple-orders and post-cancel-order."""
+    refused = {"clOrdId": "a1", "ordId": "", "sCode": "51008", "sMsg": "insufficient balance"}
+    taken = {"clOrdId": "a2", "ordId": "8", "tag": "", "sCode": "0", "sMsg": ""}
+    (update,) = okx.updates({"code": "2", "msg": "", "data": [taken, refused | {"tag": ""}]})
+    assert (update["exec_type"], update["order_status"], update["client_order_id"]) == ("rejected", "rejected", "a1")
+    (update,) = okx.updates({"code": "1", "msg": "", "data": [refused]})
+    assert (update["exec_type"], update.get("order_status")) == ("cancel_rejected", None)
+
+
 def test_a_bybit_order_of_which_the_rest_is_refused_was_filled_in_part_and_canceled() -> None:
     row = {"symbol": "BTCUSDT", "orderId": "7", "orderStatus": "Rejected", "rejectReason": "EC_NoEnoughQtyToFill"}
     assert bybit.order(row | {"cumExecQty": "0.2"})["order_status"] == "canceled"
