@@ -11,6 +11,7 @@
 - Numbers that cannot all be right are kept as they are told, and noted in the text.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -21,13 +22,28 @@ from ringbuf.record.words import look_up
 from ringbuf.strategies.adapters.adapter import Refused, Update
 from ringbuf.strategies.adapters.ccxt_fee import fees_of, fees_text
 from ringbuf.strategies.adapters.ccxt_quantities import EQUAL, Quantities, read_quantities
-from ringbuf.strategies.adapters.ccxt_raw import Raw
+from ringbuf.strategies.adapters.ccxt_raw import TRIGGERS, Raw
 from ringbuf.strategies.adapters.ccxt_trade import put_side, quantity_of, read_trade
 from ringbuf.strategies.adapters.message import CONTRADICTION, Message
 from ringbuf.trading.states import NO_ID
 
-STATUSES: Final = {"canceling": "pending_cancel", "failed": "rejected", "pending": "pending_new"}
-"""ccxt's words that are none of venues; the others are looked up among those."""
+STATUSES: Final = {
+    "canceling": "pending_cancel",
+    "failed": "rejected",
+    "pending": "pending_new",
+    "best_effort_opened": "new",  # dYdX
+    "scheduledcancel": "canceled",  # Hyperliquid
+}
+"""Words of ccxt, and of exchanges that it passes on; the others are looked up among those of venues."""
+ORDER_TYPES: Final = {
+    "post_only": ("limit", "post_only"),
+    "fok": ("limit", "fok"),
+    "ioc": ("limit", "ioc"),
+    "optimal_limit_ioc": ("market", "ioc"),
+}
+"""Types that ccxt passes on and that say how long an order stays: of HTX, WOO, OKX."""
+ATTACHED: Final = ("conditional", "oco")
+"""Types of OKX of which the price that is set tells whether it is to stop a loss or to take a profit."""
 TIMES_IN_FORCE: Final = {
     "good_til_cancel": "gtc",
     "gtt": "gtd",
@@ -37,6 +53,7 @@ TIMES_IN_FORCE: Final = {
     "alo": "post_only",
 }
 """Words of exchanges that ccxt passes on, and that are none of ours."""
+_CANCELED: Final = re.compile("cancell?ed", re.IGNORECASE)
 _WITHOUT_TRIGGER: Final = (None, 0, OrderType.MARKET, OrderType.LIMIT)
 NAMELESS: Final = "a trade in an order has no id: it counts in the order's total, and as a fill when it comes with one"
 TIMES: Final = ("timestamp", "lastTradeTimestamp", "lastUpdateTimestamp")
@@ -55,9 +72,9 @@ def read_order(order: Any) -> list[Update | Refused]:
     if all(each is None or each in NO_ID for each in ids.values()):
         raise RecordError("an order has no id and no clientOrderId", "without one nobody can tell which order it is")
     message.put(symbol=message.text("symbol"), **ids, position_side=raw.position_side, exchange_ns=_time(message))
-    put_side(message, message.get("side"))
+    put_side(message, raw.side or message.get("side"))
     quantities = read_quantities(message, raw)
-    told, status = _statuses(message, quantities)
+    told, status = _statuses(message, raw, quantities)
     _put_type(message, raw, quantities)
     trades = list(_trades(order, message))
     for each in quantities.contradictions(
@@ -76,7 +93,7 @@ def _time(message: Message) -> Any:
     return max(told) if told else message.time("datetime")
 
 
-def _statuses(message: Message, quantities: Quantities) -> tuple[str | None, str | None]:
+def _statuses(message: Message, raw: Raw, quantities: Quantities) -> tuple[str | None, str | None]:
     """The status that is told, in our word, and the one that the order has."""
     told = message.get("status")
     if told is None:
@@ -85,7 +102,7 @@ def _statuses(message: Message, quantities: Quantities) -> tuple[str | None, str
         return status, status
     if told == "open":
         told = "partially_filled" if quantities.filled else "new"
-    number = look_up("order_status", STATUSES.get(told, told) if isinstance(told, str) else told)
+    number = look_up("order_status", _status_word(told, raw, quantities) if isinstance(told, str) else told)
     if not number:
         message.put_aside("status", told)
         return None, None
@@ -95,21 +112,35 @@ def _statuses(message: Message, quantities: Quantities) -> tuple[str | None, str
     return told, status
 
 
+def _status_word(told: str, raw: Raw, quantities: Quantities) -> str:
+    """A word that is looked up; some say how an order ended (Gate's `finish_as`, Bitfinex's `POSTONLY CANCELED`)."""
+    word = "rejected" if raw.is_invalid else STATUSES.get(told.lower(), told)
+    if look_up("order_status", word) or not (told == raw.get("finish_as") or _CANCELED.search(told)):
+        return word
+    return "filled" if quantities.is_all else "canceled"
+
+
 def _put_type(message: Message, raw: Raw, quantities: Quantities) -> None:
     kind, price = message.get("type"), message.number("price")
+    kind, stays = ORDER_TYPES.get(kind, (kind, None)) if isinstance(kind, str) else (kind, None)
     trigger = _above_zero(message, "triggerPrice", "stopPrice")
     conditional = raw.conditional_type
+    if conditional is None and kind in ATTACHED:
+        conditional = ("stop" if _above_zero(message, "stopLossPrice") else "take_profit") + ("_limit" if price else "")
     if conditional is None and trigger is not None and look_up("order_type", kind) in _WITHOUT_TRIGGER:
         is_limit = look_up("order_type", kind) == OrderType.LIMIT or (kind != "market" and bool(price))
         conditional = "stop_limit" if is_limit else "stop"
     message.put_word("order_type", conditional or kind)
     if trigger is None and conditional is not None:  # else they are orders of their own that follow this one
         trigger = _above_zero(message, "stopLossPrice", "takeProfitPrice")
+        trigger = trigger or message.number_of("triggerPrice", raw.get(*TRIGGERS)) or None
     if kind == "market" and price is not None and (price == message.number("average") or not raw.tells(price)):
         price = None
     message.put(price=price or None, stop_price=trigger)
-    word = "post_only" if message.get("postOnly") is True else message.get("timeInForce")
-    message.put_word("time_in_force", TIMES_IN_FORCE.get(word.lower(), word) if isinstance(word, str) else word)
+    word = "post_only" if message.get("postOnly") is True else message.get("timeInForce") or stays
+    message.put_word(
+        "time_in_force", TIMES_IN_FORCE.get(word.lower().replace("-", "_"), word) if isinstance(word, str) else word
+    )
     message.put(position_effect="reduce_only" if message.get("reduceOnly") is True else None)
 
 
@@ -133,7 +164,7 @@ def _trades(order: Mapping[str, Any], message: Message) -> Iterator[Update | Ref
     own = {"symbol": order.get("symbol"), "side": order.get("side"), "order": order.get("id")}
     own = {key: value for key, value in own.items() if value is not None}
     for trade in trades if isinstance(trades, list | tuple) else ():
-        if not isinstance(trade, Mapping) or trade.get("amount") is None:
+        if not isinstance(trade, Mapping) or (trade.get("amount") is None and trade.get("price") is None):
             continue  # the bare id of a trade that is told elsewhere
         if trade.get("id") in (None, ""):
             yield Refused(trade, NAMELESS, NAMELESS)

@@ -6,7 +6,7 @@ of a market buy that spends so much of the quote currency it divides the amount 
 quote to what was filled in base (Bybit), or gives the amount as it is.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
@@ -104,7 +104,9 @@ def read_quantities(message: Message, raw: Raw) -> Quantities:
     average = message.number("average")
     if not average or not raw.tells(average):
         average = None
-    unit = unit_of(message.text("symbol"))
+    unit = unit_of(message.text("symbol"), raw, amount, filled, remaining)
+    if filled == 0 and raw.get("status") == "filled" and isinstance(raw.get("order"), Mapping):
+        filled, remaining = amount, ZERO  # Hyperliquid: some messages tell all of it as left
     found = Quantities(amount, filled, remaining, average, unit)
     words = [each.lower() if isinstance(each, str) else each for each in map(message.get, ("type", "side"))]
     if amount and found.unit != "contracts" and words == ["market", "buy"]:

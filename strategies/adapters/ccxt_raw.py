@@ -1,6 +1,7 @@
 """The raw message of an exchange in ccxt's `info`: what it says beyond the unified structure, or against it."""
 
 import math
+import re
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from functools import lru_cache
@@ -8,11 +9,15 @@ from typing import Any, Final
 
 from ringbuf.record.attempt import attempt
 from ringbuf.record.words import look_up
+from ringbuf.strategies.adapters import bybit, deribit, hyperliquid, okx
 
 DEPTH: Final = 4
 POSITION_SIDES: Final = ("positionSide", "posSide", "position_side", "holdSide", "ps")
 POSITION_INDEXES: Final = {"0": "both", "1": "long", "2": "short"}
 """Bybit's `positionIdx`, https://bybit-exchange.github.io/docs/v5/enum#positionidx."""
+CODED_SIDES: Final = {"1": ("buy", "long"), "2": ("buy", "short"), "3": ("sell", "short"), "4": ("sell", "long")}
+"""`side` of MEXC's futures, https://www.mexc.com/api-docs/futures/account-and-trading-endpoints: open long, close
+short, open short, close long. ccxt takes 2 for a sell, and knows neither 3 nor 4."""
 ORDER_TYPES: Final = ("stopOrderType", "ordertype", "orderType", "ordType", "origType", "order_type", "type")
 CONDITIONAL: Final = {
     "stop": "stop",
@@ -29,34 +34,53 @@ CONDITIONAL: Final = {
     "take_profit_limit": "take_profit_limit",
     "trailing_stop": "trailing_stop",
     "trailing_stop_market": "trailing_stop",
+    "move_order_stop": "trailing_stop",
 }
 REASONS: Final = (
     "rejectReason", "reject_reason", "reject_message", "cancel_message", "cancelReason", "cancel_reason", "reason",
     "sMsg", "error_message", "message", "msg", "finish_as",
 )  # fmt: skip
 NO_REASON: Final = frozenset({"", "none", "null", "ec_noerror", "reject_reason_unspecified", "unknown", "-", "ok"})
-TRADE_KINDS: Final = ("execType", "exec_type", "tradeType", "trade_type")
+TRIGGERS: Final = ("trigger_price", "stop_price")
+"""Where the price is that ccxt leaves out of orders of Deribit and Gemini that wait for it."""
+TRADE_KINDS: Final = ("execType", "exec_type", "tradeType", "trade_type", "fillType", "fill_type", "systemOrderType")
 TRADE_TYPES: Final = {
+    "adl": "adl",
     "adltrade": "adl",
     "busttrade": "liquidation",
+    "liquid": "liquidation",
+    "liqtrade": "liquidation",
     "liquidation": "liquidation",
     "delivery": "delivery",
     "settle": "settlement",
     "settlement": "settlement",
+    "settlemarket": "settlement",
     "blocktrade": "block",
+    "moveposition": "block",
     "futurespread": "combo_leg",
     "funding": "funding",
+    "liquidatepositiononadl": "adl",
+    "liquidatepositiononbook": "liquidation",
+    "liquidatepositiononbackstop": "liquidation",
 }
-"""Words for what is no usual trade, of https://bybit-exchange.github.io/docs/v5/enum#exectype, and others' alike."""
+"""Words for what is no usual trade, of https://bybit-exchange.github.io/docs/v5/enum#exectype, and others' alike: of
+Phemex, KuCoin, Kraken's futures, Paradex, https://docs.backpack.exchange/#tag/History/operation/get_fills."""
+FORCED: Final = {
+    "tradeSide": {"burst_": "liquidation", "reduce_": "liquidation", "dte_sys_adl_": "adl", "delivery_": "delivery"},
+    "dir": hyperliquid.FORCED,
+}
+"""How words begin of trades that the exchange itself makes: Bitget's,
+https://www.bitget.com/api-doc/contract/trade/Get-Order-Fills, and Hyperliquid's."""
 ADJUSTED: Final = frozenset({"REVERSAL", "CORRECTION", "SYNTHETIC"})
 """Coinbase's words for fills that it adjusted; how, its document does not say."""
-SIZES: Final = ("size", "quantity", "qty", "execQty", "sz")
+SIZES: Final = ("size", "quantity", "qty", "execQty", "sz", "amount")
 """Where a trade's quantity is that ccxt leaves out, as it does of Kraken's inverse futures."""
 SEQUENCES: Final = ("seq", "sequence_id", "trade_seq")
 PROFITS: Final = ("execPnl", "realizedPnl", "fillPnl", "closedPnl", "realized_pnl", "deal_profit", "profit_loss", "pnl")
 
 
 _DIGITS: Final = frozenset("+-.0123456789")
+_SIDE: Final = re.compile("^(?:buy|sell)_")
 
 
 class Raw:
@@ -68,6 +92,7 @@ class Raw:
 
     def __init__(self, info: object) -> None:
         self._info: Mapping[str, Any] = info if isinstance(info, Mapping) else {}
+        self._whole = info if isinstance(info, Mapping | list | tuple) else {}
 
     def get(self, *keys: str) -> Any:
         """The first value that is told under one of these names."""
@@ -80,7 +105,7 @@ class Raw:
     def tells(self, number: Any) -> bool:
         """Whether a number is in the message, whatever its sign; of a message without numbers nobody can say."""
         wanted, has_numbers = float(number), False
-        for each in _numbers(self._info, DEPTH):
+        for each in _numbers(self._whole, DEPTH):
             if each in (wanted, -wanted):
                 return True
             has_numbers = True
@@ -89,11 +114,48 @@ class Raw:
     @property
     def position_side(self) -> str | None:
         """Which position of the symbol, if the exchange says it."""
+        if (hedged := self._hedged) is not None:
+            return None if str(self._info.get("positionMode")) == "2" else hedged[1]
         index = self.get("positionIdx")
         if index is not None:
             return POSITION_INDEXES.get(str(index))
         side = self.get(*POSITION_SIDES)
         return side if isinstance(side, str) and look_up("position_side", side) else None
+
+    @property
+    def side(self) -> str | None:
+        """The side, where that of ccxt may be wrong."""
+        return None if self._hedged is None else self._hedged[0]
+
+    @property
+    def _hedged(self) -> tuple[str, str] | None:
+        """Side and position of a message whose `side` is not that of the order: of MEXC, and Bitget in hedge mode.
+
+        Of a long position Bitget's fills say `buy` when they open it, and when they close it.
+        """
+        info = self._info
+        if self._is_of_mexc:
+            return CODED_SIDES.get(str(info.get("side")))
+        word = info.get("tradeSide")
+        if info.get("posMode") != "hedge_mode" or not isinstance(word, str):
+            return None
+        told = info.get("posSide") or ("long" if info.get("side") == "buy" else "short")
+        position = next((each for each in ("long", "short") if word.endswith(f"_{each}")), told)
+        return ("buy" if (position == "long") is (word == "open") else "sell"), position
+
+    @property
+    def _is_of_mexc(self) -> bool:
+        return "vol" in self._info and "positionMode" in self._info
+
+    @property
+    def is_invalid(self) -> bool:
+        """Whether MEXC says that an order was refused, which ccxt passes on as a number."""
+        return self._is_of_mexc and str(self._info.get("state")) == "5"
+
+    @property
+    def settles_session(self) -> bool:
+        """Whether it is a settlement of Bybit that moves money and no position."""
+        return self._info.get("execType") == bybit.SESSION_SETTLED
 
     @property
     def conditional_type(self) -> str | None:
@@ -102,7 +164,7 @@ class Raw:
         for info in (self._info, nested if isinstance(nested, Mapping) else {}):
             for key in ORDER_TYPES:
                 word = info.get(key)
-                if isinstance(word, str) and (found := CONDITIONAL.get(_snake(word))):
+                if isinstance(word, str) and (found := CONDITIONAL.get(_SIDE.sub("", _snake(word)))):
                     return found
         return None
 
@@ -133,7 +195,15 @@ class Raw:
             value = self._info.get(key)
             if isinstance(value, str) and (found := TRADE_TYPES.get(value.replace("_", "").lower())):
                 return found
-        return "liquidation" if self._info.get("liquidation") is True else None
+        for key, begins in FORCED.items():
+            value = self._info.get(key)
+            if isinstance(value, str) and (
+                found := next((begins[each] for each in begins if value.startswith(each)), "")
+            ):
+                return found
+        if self._info.get("liquidation") is True or deribit.is_own_liquidation(self._info):
+            return "liquidation"
+        return okx.sub_type(self._info)
 
     @property
     def adjusted(self) -> str | None:

@@ -11,6 +11,7 @@ from typing import Any, Final
 from ringbuf.errors import RecordError
 from ringbuf.record.value import shown
 from ringbuf.record.words import look_up
+from ringbuf.strategies.adapters import bybit
 from ringbuf.strategies.adapters.adapter import Refused, Update
 from ringbuf.strategies.adapters.ccxt_fee import put_fees
 from ringbuf.strategies.adapters.ccxt_raw import PROFITS, SEQUENCES, SIZES, Raw
@@ -40,6 +41,9 @@ def read_trade(trade: Any) -> list[Update | Refused]:
     message.put(trade_type=trade_type)
     if trade_type == "funding":
         message.put(exec_type="funding")
+    elif raw.settles_session:
+        message.put(**bybit.SETTLED, realized_pnl=message.number_of("realized_pnl", raw.get(*PROFITS)))
+        put_side(message, message.text("side"))
     else:
         _read_fill(message, raw)
     put_fees(message)
@@ -56,6 +60,7 @@ def _read_fill(message: Message, raw: Raw) -> None:
         if side is not None and side.lower() != "sell":
             message.note(f"{CONTRADICTION}{side} of amount {plain(amount)}")
         amount, side = EXACT.minus(amount), side or "sell"
+    side = raw.side or side
     message.put(
         exec_type="fill",
         order_id=order_id,
@@ -63,7 +68,7 @@ def _read_fill(message: Message, raw: Raw) -> None:
         last_price=message.number("price"),
         last_quantity=amount,
         realized_pnl=message.number_of("realized_pnl", raw.get(*PROFITS)),
-        quantity_unit=unit_of(message.text("symbol")),
+        quantity_unit=unit_of(message.text("symbol"), raw, amount),
     )
     put_side(message, side)
     message.put_word("liquidity", message.get("takerOrMaker"))
@@ -77,14 +82,19 @@ def put_side(message: Message, side: Any) -> None:
     message.put_word("side", SIDES.get(side.lower(), side) if isinstance(side, str) else side)
 
 
-def unit_of(symbol: str | None) -> str | None:
+def unit_of(symbol: str | None, raw: Raw, *quantities: Decimal | None) -> str | None:
     """What ccxt counts in: contracts of a derivative (`BASE/QUOTE:SETTLE`), else the base currency.
 
-    A symbol that is none of ccxt's tells neither.
+    A symbol that is none of ccxt's tells neither. Quantities of a derivative of which the raw message has none were
+    multiplied by the size of a contract (XT): those of a linear one are in the base currency then.
     """
     if symbol is None or "/" not in symbol:
         return None
-    return "contracts" if ":" in symbol else "base"
+    pair, _, settle = symbol.partition(":")
+    told = [each for each in quantities if each]
+    if not settle or not told or any(map(raw.tells, told)):
+        return "contracts" if settle else "base"
+    return "base" if pair.partition("/")[2] == settle.partition("-")[0] else None
 
 
 def quantity_of(update: Update | Refused) -> Decimal | None:

@@ -116,8 +116,7 @@ def order(row: Mapping[str, Any]) -> Update:
 
 def trade(row: Mapping[str, Any]) -> list[Update]:
     """A fill, and where it is one of a combo those of its legs, if it tells them."""
-    liquidity, liquidated = (value.text(row.get(name)) or "" for name in ("liquidity", "liquidation"))
-    is_own_liquidation = bool(liquidity) and liquidity in liquidated  # it is told of the other's, too
+    liquidity = value.text(row.get("liquidity")) or ""
     is_leg = value.text(row.get("combo_id")) is not None
     is_block = value.text(row.get("block_trade_id")) is not None
     update = _names(row) | value.told(
@@ -130,7 +129,7 @@ def trade(row: Mapping[str, Any]) -> list[Update]:
         commission_currency=value.text(row.get("fee_currency")),
         realized_pnl=row.get("profit_loss"),
         trade_type=(
-            "liquidation" if is_own_liquidation else "combo_leg" if is_leg else "block" if is_block else "regular"
+            "liquidation" if is_own_liquidation(row) else "combo_leg" if is_leg else "block" if is_block else "regular"
         ),
         exchange_ns=value.time_ns(row.get("timestamp")),
         exchange_seq=row.get("trade_seq"),
@@ -138,6 +137,12 @@ def trade(row: Mapping[str, Any]) -> list[Update]:
     value.finished(update, side=row.get("direction"))
     legs = [leg for each in value.rows(row.get("legs"), "legs") for leg in trade(each)]
     return [update, *(leg | {"trade_type": "combo_leg"} for leg in legs)]
+
+
+def is_own_liquidation(row: Mapping[str, Any]) -> bool:
+    """Whether a trade liquidated one's own position; it is told of the other's, too."""
+    liquidity, liquidated = (value.text(row.get(name)) or "" for name in ("liquidity", "liquidation"))
+    return bool(liquidity) and liquidity in liquidated
 
 
 class DeribitAdapter(StreamAdapter):

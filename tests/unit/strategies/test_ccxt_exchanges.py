@@ -1,0 +1,95 @@
+"""What ccxt 4.5.90 makes of answers of exchanges, and what is made of that: tests/messages/ccxt_exchanges.json."""
+
+import json
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from ringbuf.record.salvage import salvage
+from ringbuf.strategies.adapters.ccxt import read
+from tests.checkout import TESTS
+from tests.unit.strategies.ccxt_messages import adapted, order, told, trade
+
+CASES: list[dict[str, Any]] = json.loads((TESTS / "messages" / "ccxt_exchanges.json").read_text())
+HEDGED = {"posMode": "hedge_mode", "price": "100", "baseVolume": "4"}  # Bitget
+LINEAR = "BTC/USDT:USDT"
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
+def test_a_message_of_an_exchange_says(case: dict[str, Any]) -> None:
+    found = read(case["message"])
+    assert found == case["updates"]
+    assert not any(salvage(each)[1] for each in found if isinstance(each, dict))
+    assert case["source"].startswith("https://")
+
+
+@pytest.mark.parametrize(
+    ("opens", "closes", "side"),
+    [
+        ({**HEDGED, "side": "buy", "tradeSide": "open"}, {**HEDGED, "side": "buy", "tradeSide": "close"}, "long"),
+        ({**HEDGED, "side": "sell", "tradeSide": "open"}, {**HEDGED, "side": "sell", "tradeSide": "close"}, "short"),
+        ({"side": 1, "vol": 4, "positionMode": 1}, {"side": 4, "vol": 4, "positionMode": 1}, "long"),  # MEXC
+        ({"side": 3, "vol": 4, "positionMode": 1}, {"side": 2, "vol": 4, "positionMode": 1}, "short"),
+    ],
+)
+def test_a_fill_that_closes_a_position_of_hedge_mode_closes_it(
+    opens: dict[str, Any], closes: dict[str, Any], side: str
+) -> None:
+    adapter, inventory = adapted()
+    words = {1: "buy", 2: "sell"}  # what ccxt makes of MEXC's numbers
+    for number, info in enumerate((opens, closes)):
+        told_side = words.get(info["side"], str(info["side"]))
+        adapter.trades(trade(id=f"t{number}", order=f"o{number}", symbol=LINEAR, side=told_side, info=info))
+        held = inventory.position("venue", "A1", LINEAR, side).quantity
+        assert abs(held) == (0 if number else 4)
+    assert not adapter.refused
+
+
+def test_one_way_mode_of_mexc_has_one_position() -> None:
+    adapter, inventory = adapted()
+    adapter.trades(trade(symbol=LINEAR, side="3", info={"side": 3, "vol": 4, "positionMode": 2}))
+    assert inventory.position("venue", "A1", LINEAR).quantity == -4
+
+
+@pytest.mark.parametrize(
+    ("status", "info"),
+    [
+        ("stp", {"finish_as": "stp"}),  # Gate
+        ("position_closed", {"finish_as": "position_closed"}),
+        ("POSTONLY CANCELED", {}),  # Bitfinex
+        ("IOC CANCELED was: PARTIALLY FILLED", {}),
+        ("scheduledCancel", {}),  # Hyperliquid
+        ("5", {"state": 5, "vol": 10, "positionMode": 1}),  # MEXC
+    ],
+)
+def test_an_order_that_ended_in_any_way_is_open_no_more(status: str, info: dict[str, Any]) -> None:
+    adapter, inventory = adapted()
+    adapter.orders([order(filled=4.0, remaining=6.0), order(status=status, filled=4.0, remaining=6.0, info=info)])
+    (state,) = inventory.orders()
+    assert state.is_over
+    assert (state.executed, state.leaves) == (Decimal(4), Decimal(0))
+
+
+def test_how_an_order_ended_is_filled_if_nothing_is_left() -> None:
+    ended = {"status": "auto_deleveraged", "filled": 10.0, "remaining": 0.0, "info": {"finish_as": "auto_deleveraged"}}
+    assert (told(**ended)["order_status"], told(**ended).get("text")) == ("filled", None)
+
+
+def test_what_settles_a_session_is_no_fill() -> None:
+    adapter, inventory = adapted()
+    adapter.trades([trade(symbol=LINEAR), trade(id="t2", symbol=LINEAR, info={"execType": "SessionSettlePnL"})])
+    assert inventory.position("venue", "A1", LINEAR).quantity == 4
+
+
+def test_contracts_that_ccxt_multiplied_are_in_the_base_currency() -> None:
+    info = {"origQty": "100", "executedQty": "40"}
+    assert told(symbol=LINEAR, amount=0.01, filled=0.004, remaining=0.006, info=info)["quantity_unit"] == "base"
+    assert told(symbol=LINEAR, amount=100.0, filled=40.0, remaining=60.0, info=info)["quantity_unit"] == "contracts"
+    inverse = told(symbol="BTC/USD:BTC", amount=1000.0, filled=400.0, remaining=600.0, info=info)
+    assert "quantity_unit" not in inverse
+
+
+def test_a_number_in_a_raw_message_that_is_a_list_is_found() -> None:
+    assert "average_price" not in told(average=99.5, filled=4.0, info=[1, "10", "4"])  # Bitfinex
+    assert Decimal(told(average=99.5, filled=4.0, info=[1, "10", "99.5"])["average_price"]) == Decimal("99.5")
