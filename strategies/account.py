@@ -158,6 +158,7 @@ class Account:
         self._transfers: OrderedDict[str, None] = OrderedDict()
         self._transferred: dict[str, Fraction] = {}
         self._streams: dict[str, int] = {}
+        self._cut: set[str] = set()  # streams whose numbers may begin anew
         self._asked_ns: int | None = None
         self._reported: dict[str, Fraction] = {}
         self._follow_all()
@@ -190,23 +191,25 @@ class Account:
     def heard(self, stream: str, number: int) -> bool:
         """Note the number of a message in its stream; False if it is not behind the last one.
 
-        Where numbers are missing, all is stale until a snapshot is applied that was asked for later.
+        Where numbers are missing, all is stale until a snapshot is applied that was asked for later. After a `gap` the
+        numbers of a stream may begin anew.
         """
         with self._lock:
             last = self._streams.get(stream)
-            if last is not None and number <= last:
+            may_begin_anew = stream in self._cut
+            if last is not None and number <= last and not may_begin_anew:
                 return False
             self._streams[stream] = number
+            self._cut.discard(stream)
             if last is not None and number > last + 1:
-                self.gap(f"messages {last + 1} to {number - 1} of {stream} are missing")
+                self._doubt(f"messages {last + 1} to {number - 1} of {stream} are missing")
             return True
 
     def gap(self, why: str) -> None:
         """Something was missed, as while a stream was cut: all is stale until a snapshot is applied."""
         with self._lock:
-            self._answers.clear()
-            for each in self._held.values():
-                each.doubt(why, self._clock())
+            self._cut |= self._streams.keys()
+            self._doubt(why)
 
     def asking(self) -> int:
         """Now by the account's clock, for the `Snapshot` of the question that is asked now."""
@@ -296,6 +299,11 @@ class Account:
                 is_news |= self._of(key).resynchronise(quantity, answer.exchange_ns, answer.asked_ns)
             self._answers[is_wallet] = answer
         return is_news
+
+    def _doubt(self, why: str) -> None:
+        self._answers.clear()
+        for each in self._held.values():
+            each.doubt(why, self._clock())
 
     def _of(self, key: _Key) -> HeldQuantity:
         """What is held of a key; one that the last snapshot lacked was 0 then."""

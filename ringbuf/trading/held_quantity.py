@@ -144,10 +144,10 @@ class HeldQuantity:
             return True
         known = sum((each.amount for each in self._pending if each.heard_ns <= asked_ns), NOTHING)
         self._pending = [each for each in self._pending if each.heard_ns > asked_ns]
-        move = quantity - self.told - known
+        move = quantity - self.told - known + self.unexplained  # a change since then may explain that one, too
         self.told, self.told_ns = quantity, max(venue_ns, self.told_ns)
         if self._pending and move and not self._settle(move):
-            self.doubt("it moved while the venue was asked", self._pending[-1].heard_ns)
+            self.doubt("it moved while the venue was asked", max(each.heard_ns for each in self._pending))
         self.unexplained = NOTHING
         return True
 

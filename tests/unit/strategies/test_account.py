@@ -185,6 +185,20 @@ def test_a_gap_in_a_stream_makes_all_stale_until_a_snapshot_that_was_asked_for_l
     assert desk.held() == (0, 0, True)
 
 
+def test_after_a_cut_connection_the_numbers_of_a_stream_may_begin_anew_and_a_gap_is_found_again() -> None:
+    desk = begun()
+    assert [desk.account.heard("orders", number) for number in (0, 1, 2, 3, 4, 5)] == [True] * 6
+    desk.account.gap("the connection was cut")
+    desk.now = 2
+    assert desk.account.heard("orders", 0)  # the answer to the new subscription
+    desk.answer(positions={}, exchange_ns=AT + 9)
+    assert desk.account.heard("orders", 1)
+    assert desk.held() == (0, 0, True)
+    assert desk.account.heard("orders", 3)
+    assert desk.account.position("S").stale == "messages 2 to 2 of orders are missing"
+    assert not desk.account.heard("orders", 2)
+
+
 def test_the_venue_is_asked_when_a_fill_is_pending_for_too_long_and_once_in_a_time_out() -> None:
     desk = begun()
     desk.fill("2", at=5)
@@ -207,6 +221,30 @@ def test_an_answer_that_may_be_older_than_what_was_told_meanwhile_is_no_answer()
     desk.told("2", at=6)
     assert not desk.account.apply(Snapshot(asked_ns, positions={("S", ""): Decimal(0)}))
     assert desk.held() == (2, 2, False)
+
+
+def test_a_fill_that_a_told_move_had_in_it_is_not_added_to_an_answer_that_was_asked_for_before_it_came() -> None:
+    desk = begun()
+    asked_ns = desk.account.asking()
+    desk.now = 5
+    desk.told("5", at=5)  # after a fill that comes late
+    desk.fill("1", at=5)  # another one of the same time, before it
+    desk.fill("5", at=5)
+    desk.account.apply(Snapshot(asked_ns, positions={("S", ""): Decimal(6)}, exchange_ns=AT + 6))
+    assert desk.held() == (6, 6, True)
+
+
+def test_an_answer_does_not_tell_whether_a_fill_that_came_meanwhile_was_in_an_earlier_move() -> None:
+    desk = begun()
+    asked_ns = desk.account.asking()
+    desk.now = 5
+    desk.told("5", at=5)
+    desk.fill("1", at=5)
+    desk.account.apply(Snapshot(asked_ns, positions={("S", ""): Decimal(5)}, exchange_ns=AT + 6))
+    assert not desk.held()[2]
+    desk.now = 6
+    desk.answer(positions={("S", ""): Decimal(5)}, exchange_ns=AT + 7)
+    assert desk.held() == (5, 5, True)
 
 
 def test_what_was_closed_from_outside_is_believed_when_the_venue_confirms_it() -> None:
