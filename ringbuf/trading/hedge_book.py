@@ -112,6 +112,7 @@ class HedgeBook:
         if state is None:
             return None  # it turned out to be another one
         if order.link_id:
+            order.hedge = None  # it may have been taken for a maker order before that was known
             sign = SIGNS[state.side]
             return HedgeEntry(order.instrument, filled=sign * state.executed, working=sign * state.leaves)
         if order.hedge is None and state.executed:

@@ -5,6 +5,7 @@ import logging
 import threading
 from decimal import Decimal
 from fractions import Fraction
+from itertools import permutations
 from typing import Any
 
 import pytest
@@ -199,6 +200,21 @@ def test_a_restart_sends_nothing_and_ends_in_the_same_balance_whatever_the_order
     assert (one.balance("H"), len(one.sent)) == (before, count)
     one.maker_fill("n", "sell", "t1", "1")  # the venue tells it once more
     assert (one.balance("H"), len(one.sent)) == (before, count)
+
+
+def test_where_each_venue_hedges_the_other_a_restart_in_any_order_sends_what_is_left_to_the_right_one() -> None:
+    there = hedge()
+    here = Hedge(exchange=MAKER["exchange"], account=MAKER["account"], symbol=MAKER["symbol"], step=Decimal(1))
+    one = Desk(lambda order: there if order.key.exchange == MAKER["exchange"] else here)
+    one.maker_fill("m", "buy", "t1", "5")
+    one.hedge("h1", exec_type="fill", trade_id="h1-1", last_quantity="2")
+    one.hedge("h1", exec_type="canceled", order_status="canceled")
+    records = list(one.records)
+    for order in permutations(records):
+        one.records[:] = order
+        one.restart()
+        assert left(one) == -3
+        assert [(each.symbol, each.side, each.quantity) for each in one.hedger.flush()] == [("H", Side.SELL, 3)]
 
 
 def test_what_was_executed_while_nobody_ran_is_hedged_when_the_venue_tells_it() -> None:
