@@ -14,7 +14,8 @@ import asyncio
 import inspect
 import logging
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import ExitStack
 from decimal import Decimal
 from typing import Any, Final, NamedTuple, TypeAlias
 
@@ -119,8 +120,8 @@ class Hedger:
         orders: list[HedgeOrder] = []
         try:
             with self._lock:
-                for key in self.balances():
-                    orders += self._request(self._pages.inventory.hedge_state(key))
+                states = [self._pages.inventory.hedge_state(key) for key in self.balances()]
+                _request_each(states, self._request, orders)
         finally:
             self._give_all(orders)
         return orders
@@ -130,10 +131,11 @@ class Hedger:
         orders: list[HedgeOrder] = []
         try:
             with self._lock:
-                for state in self._pages.inventory.touched_hedges():
+                states = self._pages.inventory.touched_hedges()
+                for state in states:
                     self._check(state)
-                    if state.newly_owed:
-                        orders += self._owe(state, delta)
+                owed = [state for state in states if state.newly_owed]
+                _request_each(owed, lambda state: self._owe(state, delta), orders)
         finally:
             self._give_all(orders)
 
@@ -232,6 +234,15 @@ class Hedger:
         if not state.balance.is_whole:
             self.broken += 1
             LOGGER.error("hedge balance of %s is not owed - filled - working: %s", state.key[:3], state.balance)
+
+
+def _request_each(
+    states: Sequence[HedgeState], request: Callable[[HedgeState], list[HedgeOrder]], orders: list[HedgeOrder]
+) -> None:
+    """Add the requests for all instruments to the orders; what raises for one of them is raised when all are there."""
+    with ExitStack() as last_first:
+        for state in reversed(states):
+            last_first.callback(lambda state: orders.extend(request(state)), state)
 
 
 def _shown(order: HedgeOrder) -> str:

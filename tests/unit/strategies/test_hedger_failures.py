@@ -20,14 +20,17 @@ def hedged_apart(order: OrderState) -> Hedge:
     return hedge(symbol=f"H{order.key.symbol}", minimum_notional="10")
 
 
-def test_what_can_be_sent_is_sent_when_the_price_of_another_instrument_cannot_be_told() -> None:
+@pytest.mark.parametrize("updates", [(ONE, OTHER), (OTHER, ONE)])
+def test_what_can_be_sent_is_sent_when_the_price_of_another_instrument_cannot_be_told(
+    updates: tuple[dict[str, Any], ...],
+) -> None:
     def price(of: Hedge) -> Decimal:
         if of.symbol == "HN":
             raise ConnectionError("no price")
         return Decimal(100)
 
     pages, orders = OrderPages(inventory=Inventory(hedges=hedged_apart)), list[HedgeOrder]()
-    for update in (ONE, OTHER):
+    for update in updates:
         pages.apply(update)
     ids = iter("abc")
     hedger = Hedger(pages, orders.append, strategy="s", client_order_id=lambda _: next(ids), price=price)
