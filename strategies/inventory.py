@@ -68,10 +68,10 @@ class Inventory:
         lookback: how far back a venue's history may be applied once more; None keeps everything.
         instruments: the contract of each, by exchange and symbol, as `read_instruments` gives them. One that is not
             among them counts as spot. Without this, no profit is known.
-        hedges: tells for an order that has executed something how it is hedged, or None. It must answer the same for an
-            order after a restart; once it has given a hedge, the order keeps that. If it raises, the order is not
-            hedged until it answers. It is asked with the lock held, so it must not ask inventory or pages itself. A
-            hedge order is one with a `link_id`; it is not hedged itself.
+        hedges: tells for an order that has executed something, or whose place another one took, how it is hedged, or
+            None. It must answer the same for an order after a restart; once it has given a hedge, the order keeps that.
+            If it raises, the order is not hedged until it answers. It is asked with the lock held, so it must not ask
+            inventory or pages itself. A hedge order is one with a `link_id`; it is not hedged itself.
 
     Attributes:
         ledger: the one state of orders and positions, which order pages share.

@@ -147,7 +147,9 @@ class Directory:
 
     def forget_order(self, order: Order) -> None:
         """Drop an order that is over."""
-        order.former = None  # else a chain of replaced orders would be kept by its last
+        if order.former is not None:
+            order.former.part_from(order)
+        order.former, order.successors = None, ()  # else a chain of replaced orders would be kept by its last
         self._orders.pop(order.order_id, None)
         for name in (*order.names, order.replaces, order.requested):
             client = self._clients.get(name)

@@ -63,7 +63,8 @@ class HedgeBook:
     """Balances by hedge instrument. For one thread, in an exact context.
 
     A hedge order is one with a `link_id`; it counts in the balance of its own instrument, and is not hedged itself. A
-    maker order is another one that `hedge_of` gives a hedge for, and has that hedge from then on.
+    maker order is another one that `hedge_of` gives a hedge for, and has that hedge from then on. An order that took
+    the place of another one hedges what that one did, and is hedged as that one is.
     """
 
     def __init__(self, hedge_of: HedgeOf) -> None:
@@ -76,7 +77,13 @@ class HedgeBook:
         return {key: sums.read for key, sums in self._sums.items()}
 
     def count(self, order: Order) -> None:
-        """Let an order count as it is now."""
+        """Let an order count as it is now, and those that took its place if that tells how they count."""
+        counted = [order]
+        for each in counted:
+            self._count(each)
+            counted += [later for later in each.successors if _has_for(each, later)]
+
+    def _count(self, order: Order) -> None:
         old, new = order.hedged, self._entry(order)
         if new == old:
             return
@@ -111,12 +118,20 @@ class HedgeBook:
         state = order.state
         if state is None:
             return None  # it turned out to be another one
+        former = order.former
+        if former is not None:
+            order.link_id, order.hedge = order.link_id or former.link_id, order.hedge or former.hedge
         if order.link_id:
             order.hedge = None  # it may have been taken for a maker order before that was known
             sign = SIGNS[state.side]
             return HedgeEntry(order.instrument, filled=sign * state.executed, working=sign * state.leaves)
-        if order.hedge is None and state.executed:
+        if order.hedge is None and (state.executed or order.successors):
             order.hedge = self._hedge_of(state)
         if order.hedge is None:
             return None
         return HedgeEntry(order.hedge.instrument, owed=order.hedge.owed(state))
+
+
+def _has_for(order: Order, successor: Order) -> bool:
+    """Whether an order has a link or hedge that the one which took its place has not got yet."""
+    return not successor.link_id and bool(order.link_id or (order.hedge and not successor.hedge))

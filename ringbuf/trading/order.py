@@ -51,6 +51,7 @@ class Order:
         names: the client order ids it was reported with.
         replaces: the client order id of another order whose place it took.
         former: that order, as far as it is known.
+        successors: the orders that took its place: one, if the venue does not contradict itself.
         heard_ns: when something about it was heard last, by the venues' clocks.
         state: what was known of it after the last report that changed it; it counts in its position so.
         absorbed_by: the order that it turned out to be.
@@ -64,7 +65,7 @@ class Order:
         "_refused", "_replaced", "_seen", "_settled", "_status", "_total", "_venue_ns", "_word", "absorbed_by",
         "booked", "carried", "changed", "client_order_id", "fills", "former", "has_inferred", "heard_ns",
         "hedge", "hedged", "instrument", "link_id", "names", "number", "order_id", "position_id",
-        "position_side", "replaces", "requested", "restated", "side", "state",
+        "position_side", "replaces", "requested", "restated", "side", "state", "successors",
     )  # fmt: skip
 
     def __init__(self, instrument: Instrument, order_id: str = "", requested: str = "", number: int = 0) -> None:
@@ -80,6 +81,7 @@ class Order:
         self.has_inferred = False
         self.names: set[str] = set()
         self.former: Order | None = None
+        self.successors: tuple[Order, ...] = ()
         self.heard_ns = 0
         self.state: OrderState | None = None
         self.absorbed_by: Order | None = None
@@ -241,8 +243,7 @@ class Order:
         """Another order took its place, says this report of that other one; this one may not have been known then."""
         strength = (report.exchange_ns or (self._venue_ns if was_known else 0), LAST, ZERO, Force.FINAL, report.arrival)
         self._replaced = Word(strength, OrderStatus.REPLACED, is_over=True)
-        successor.former = self
-        successor.link_id, successor.hedge = successor.link_id or self.link_id, successor.hedge or self.hedge
+        self.successors, successor.former = (*self.successors, successor), self
 
     def keep_place(self) -> "list[Order]":
         """What seemed to be another order's client id is its own: it was replaced in place. Gives that other order."""
@@ -251,7 +252,12 @@ class Order:
         if former is None:
             return []
         former._replaced = None
+        former.part_from(self)
         return [former]
+
+    def part_from(self, successor: "Order") -> None:
+        """That one did not take its place, or is forgotten."""
+        self.successors = tuple([each for each in self.successors if each is not successor])
 
     def absorb(self, other: "Order") -> None:
         """Take what was known under a client order id before the venue's order id was."""

@@ -365,28 +365,3 @@ def test_pages_whose_inventory_has_no_hedges_are_refused() -> None:
 def test_terms_that_cannot_be_hedged_by_are_refused(terms: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError):
         hedge(**terms)
-
-
-# Orders that take the place of others
-
-
-def test_a_maker_order_that_another_one_replaces_is_hedged_on_and_once() -> None:
-    of_all = hedge()
-    one = Desk(lambda order: of_all if order.client_order_id == "c1" else None)
-    ids = {"client_order_id": "c1", "side": "buy"}
-    one.maker_fill("m1", trade_id="t1", quantity="2", **ids, cumulative_quantity="2")
-    replaced = {"client_order_id": "c2", "orig_client_order_id": "c1", "side": "buy", "quantity": "5"}
-    one.maker("m2", exec_type="replaced", order_status="partially_filled", cumulative_quantity="2", **replaced)
-    one.maker("m2", exec_type="fill", trade_id="t2", last_quantity="1", client_order_id="c2", cumulative_quantity="3")
-    one.restart()
-    one.maker("m2", exec_type="fill", trade_id="t3", last_quantity="2", client_order_id="c2", cumulative_quantity="5")
-    assert sent(one) == [("sell", 2), ("sell", 1), ("sell", 2)]
-    assert one.balance("H").owed == -5
-
-
-def test_a_position_that_was_split_owes_nothing_more() -> None:
-    one = desk()
-    one.maker("m", exec_type="new", order_status="new", side="buy", quantity="4", cumulative_quantity="0")
-    one.maker_fill("m", "buy", "t1", "2", cumulative_quantity="2")
-    one.maker("m", exec_type="restated", order_status="partially_filled", quantity="8", cumulative_quantity="4")
-    assert sent(one) == [("sell", 2)]
