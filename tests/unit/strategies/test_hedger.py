@@ -214,7 +214,7 @@ def test_where_each_venue_hedges_the_other_a_restart_in_any_order_sends_what_is_
         one.records[:] = order
         one.restart()
         assert left(one) == -3
-        assert [(each.symbol, each.side, each.quantity) for each in one.hedger.flush()] == [("H", Side.SELL, 3)]
+        assert [(each.symbol, each.side, each.quantity) for each in one.hedger.flush()] == [("H", Side.SELL, Decimal(3))]
 
 
 def test_what_was_executed_while_nobody_ran_is_hedged_when_the_venue_tells_it() -> None:
