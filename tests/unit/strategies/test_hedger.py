@@ -210,11 +210,12 @@ def test_where_each_venue_hedges_the_other_a_restart_in_any_order_sends_what_is_
     one.hedge("h1", exec_type="fill", trade_id="h1-1", last_quantity="2")
     one.hedge("h1", exec_type="canceled", order_status="canceled")
     records = list(one.records)
-    for order in permutations(records):
-        one.records[:] = order
+    for some in permutations(records):
+        one.records[:] = some
         one.restart()
         assert left(one) == -3
-        assert [(each.symbol, each.side, each.quantity) for each in one.hedger.flush()] == [("H", Side.SELL, Decimal(3))]
+        (order,) = one.hedger.flush()
+        assert (order.symbol, order.side, order.quantity) == ("H", Side.SELL, Decimal(3))
 
 
 def test_what_was_executed_while_nobody_ran_is_hedged_when_the_venue_tells_it() -> None:
