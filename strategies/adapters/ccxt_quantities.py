@@ -101,6 +101,10 @@ class Quantities(NamedTuple):
 def read_quantities(message: Message, raw: Raw) -> Quantities:
     """What an order says of its quantities."""
     amount, filled, remaining = (_size(message, key) for key in ("amount", "filled", "remaining"))
+    if filled is None:
+        filled = message.number_of("filled", raw.get("cum_qty"))  # Kraken's stream, of which ccxt leaves it out
+    if remaining and filled is not None and amount == filled:
+        amount = total([filled, remaining])  # Coinbase's stream: ccxt takes what was filled for the amount
     average = message.number("average")
     if not average or not raw.tells(average):
         average = None

@@ -193,7 +193,7 @@ class Raw:
         """The kind of a trade, in our word; None if it is a usual one."""
         for key in TRADE_KINDS:
             value = self._info.get(key)
-            if isinstance(value, str) and (found := TRADE_TYPES.get(value.replace("_", "").lower())):
+            if type(value) is str and (found := TRADE_TYPES.get(value.replace("_", "").lower())):
                 return found
         for key, begins in FORCED.items():
             value = self._info.get(key)

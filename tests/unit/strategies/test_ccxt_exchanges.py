@@ -90,6 +90,24 @@ def test_contracts_that_ccxt_multiplied_are_in_the_base_currency() -> None:
     assert "quantity_unit" not in inverse
 
 
+@pytest.mark.parametrize("done", [0.0, 4.0])
+@pytest.mark.parametrize(("status", "leaves"), [("open", 6), ("canceled", 0)])
+def test_an_amount_that_is_only_what_was_filled_is_made_whole(done: float, status: str, leaves: int) -> None:
+    """https://docs.cdp.coinbase.com/coinbase-app/advanced-trade-apis/websocket/websocket-channels#user-channel"""
+    adapter, inventory = adapted()
+    adapter.orders(order(amount=done, filled=done, remaining=6.0, status=status))
+    (state,) = inventory.orders()
+    assert (state.quantity, state.executed) == (Decimal(6 + int(done)), Decimal(int(done)))
+    assert state.leaves == leaves
+    assert "text" not in told(amount=done, filled=done, remaining=6.0, status=status)
+
+
+def test_what_krakens_stream_says_was_filled_is_in_the_raw_message() -> None:
+    """https://docs.kraken.com/api/docs/websocket-v2/executions"""
+    update = told(filled=None, remaining=None, info={"order_qty": 10, "cum_qty": 4, "order_status": "partially_filled"})
+    assert (update["order_status"], update["cumulative_quantity"]) == ("partially_filled", "4")
+
+
 def test_a_number_in_a_raw_message_that_is_a_list_is_found() -> None:
     assert "average_price" not in told(average=99.5, filled=4.0, info=[1, "10", "4"])  # Bitfinex
     assert Decimal(told(average=99.5, filled=4.0, info=[1, "10", "99.5"])["average_price"]) == Decimal("99.5")
