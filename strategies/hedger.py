@@ -153,7 +153,10 @@ class Hedger:
         if state.hedge is None or state.maker is None:
             return []
         hedge, maker = state.hedge, state.maker
-        price = self._price(hedge) if self._price else None
+        price = None
+        if self._price is not None:
+            price = self._price(hedge)
+            state = self._pages.inventory.hedge_state(state.key)  # it may have applied an update
         known = self._fill_prices.get(state.key) if price is None else price
         quantity = hedge.order_quantity(state.balance.balance, known)
         if not quantity:

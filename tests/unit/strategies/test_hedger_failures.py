@@ -95,3 +95,21 @@ def test_an_order_whose_sending_was_cancelled_is_counted_and_goes_on_to_work(cap
     (balance,) = hedgers[0].balances().values()
     assert (hedgers[0].failed, balance.working) == (1, Decimal(-2))
     assert "hedge order h (sell 2 H) may not have been sent" in caplog.text
+
+
+def test_a_price_function_that_applies_what_it_hears_hedges_nothing_twice() -> None:
+    news = [{**ONE, "trade_id": "t2"}]
+
+    def price(of: Hedge) -> Decimal:
+        if news:
+            pages.apply(news.pop())
+        return Decimal(100)
+
+    pages, orders = OrderPages(inventory=Inventory(hedges=lambda order: hedge())), list[HedgeOrder]()
+    pages.apply(ONE)
+    ids = iter("abc")
+    hedger = Hedger(pages, orders.append, strategy="s", client_order_id=lambda _: next(ids), price=price)
+    hedger.flush()
+    (balance,) = hedger.balances().values()
+    assert sum(each.quantity for each in orders) == 4
+    assert balance.working == -4
