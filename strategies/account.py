@@ -27,7 +27,7 @@ from ringbuf.trading.delta import Delta
 from ringbuf.trading.held_quantity import Held, HeldQuantity, exact_decimal
 from ringbuf.trading.number import NOTHING, quantity_of
 from ringbuf.trading.position import Position
-from ringbuf.trading.report import Instrument
+from ringbuf.trading.report import Instrument, position_side_of
 
 __all__ = [
     "Account",
@@ -58,7 +58,7 @@ class BalanceUpdate(NamedTuple):
 
 
 class PositionUpdate(NamedTuple):
-    """What the venue tells of one position, signed; `position_side` is `long` or `short` in hedge mode."""
+    """What the venue tells of one position, signed; in hedge mode with its `position_side`, as records take it."""
 
     symbol: str
     quantity: Number
@@ -168,7 +168,7 @@ class Account:
         """What is held in a position now."""
         with self._lock:
             self._follow_all()
-            return _read(self._of((symbol, position_side)))
+            return _read(self._of((symbol, position_side_of(position_side))))
 
     def balance(self, currency: str) -> Held:
         """What is held of a currency now."""
@@ -180,7 +180,7 @@ class Account:
         """Take what the venue tells; False if it is refused, because it is a copy or older than what was told.
 
         Raises:
-            RecordError: a quantity is no number. Then nothing has changed.
+            RecordError: a quantity is no number, or a position side no word for one. Then nothing has changed.
         """
         with self._lock:
             self._follow_all()  # what we know ourselves was heard before
@@ -268,7 +268,7 @@ class Account:
             case BalanceUpdate():
                 return self._of(event.currency).tell(_exactly(event.quantity), event.exchange_ns, now_ns)
             case PositionUpdate():
-                key = event.symbol, event.position_side
+                key = event.symbol, position_side_of(event.position_side)
                 return self._of(key).tell(_exactly(event.quantity), event.exchange_ns, now_ns)
             case Transfer():
                 return self._transfer(event, now_ns)
@@ -288,9 +288,13 @@ class Account:
 
     def _replace(self, answer: Snapshot) -> bool:
         told: dict[bool, dict[_Key, Fraction]] = {}
-        for is_wallet, given in ((True, answer.balances), (False, answer.positions)):
-            if given is not None:
-                told[is_wallet] = {key: _exactly(quantity) for key, quantity in given.items()}
+        if answer.balances is not None:
+            told[True] = {currency: _exactly(quantity) for currency, quantity in answer.balances.items()}
+        if answer.positions is not None:
+            told[False] = {
+                (symbol, position_side_of(side)): _exactly(quantity)
+                for (symbol, side), quantity in answer.positions.items()
+            }
         is_news = False
         for is_wallet, quantities in told.items():
             known = {key for key in self._held if isinstance(key, str) == is_wallet}

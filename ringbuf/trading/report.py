@@ -214,6 +214,16 @@ class Report:
         return f"order_id {self.order_id!r}, client_order_id {self.client_order_id!r}, trade_id {self.trade_id!r}"
 
 
+def position_side_of(word: str) -> str:
+    """The position side of an `Instrument`: `long`, `short` or empty, from any word that a record takes for it.
+
+    Raises:
+        RecordError: it is none.
+    """
+    found = Reading({"position_side": word or None}).word("position_side")
+    return found.name.lower() if found > _BOTH else ""
+
+
 def arrival_of(rank: int) -> int:
     """The place in the order of arrival of the copy with this rank."""
     return rank % _LATER

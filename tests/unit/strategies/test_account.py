@@ -160,6 +160,18 @@ def test_a_snapshot_replaces_what_was_told_and_what_it_lacks_is_nothing() -> Non
     assert desk.account.balance("USDT").told == 1000  # it was not asked for
 
 
+@pytest.mark.parametrize(("word", "side"), [("BOTH", ""), ("", ""), ("LONG", "long"), ("Short", "short")])
+def test_a_position_side_is_the_same_whatever_way_a_venue_writes_it(word: str, side: str) -> None:
+    desk = begun()
+    desk.fill("2", at=5, position_side=word)
+    desk.account.apply(PositionUpdate("S", 2, AT + 5, word))
+    assert desk.account.position("S", side) == Held(Decimal(2), Decimal(2), Decimal(2), Decimal(0), Decimal(0), "")
+    desk.answer(positions={("S", word): 2}, exchange_ns=AT + 6)
+    assert (desk.account.position("S", word).told, desk.account.position("S", side).stale) == (Decimal(2), "")
+    with pytest.raises(RecordError):
+        desk.account.apply(PositionUpdate("S", 3, AT + 7, "sideways"))
+
+
 def test_before_the_venue_has_told_anything_nothing_is_to_be_relied_on() -> None:
     desk = Desk()
     desk.fill("2")
