@@ -84,7 +84,7 @@ class ClientOrderIds:
                 return self.format.encode(Core(self._host, block.process, counter))
             self._replace(block)
 
-    def decode(self, client_order_id: str) -> ClientOrderId | None:
+    def decode(self, client_order_id: str | int) -> ClientOrderId | None:
         """What an id says; None if it was not made here or at another host in this format.
 
         Where a venue has room, other ids are told by a checksum of 10 bits or more; an integer has no room for it.
@@ -92,7 +92,7 @@ class ClientOrderIds:
         Raises:
             ConfigurationError: the directory cannot be read.
         """
-        core = self.format.decode(client_order_id)
+        core = self.format.decode(str(client_order_id))
         if core is None:
             return None
         layout = self.format.layout

@@ -133,6 +133,12 @@ def test_an_id_says_strategy_and_sequence(tmp_path: Path) -> None:
     assert ids.decode("another") is None
 
 
+def test_an_integer_may_come_as_the_number_that_a_venue_sends(tmp_path: Path) -> None:
+    ids = ClientOrderIds("bitfinex", "mm", host=3, directory=tmp_path)
+    text = ids.next()
+    assert ids.decode(int(text)) == ids.decode(text) is not None
+
+
 def test_an_id_of_another_host_says_no_strategy_here(tmp_path: Path) -> None:
     there = ClientOrderIds("okx", "mm", host=1, directory=tmp_path / "there")
     here = ClientOrderIds("okx", "mm", host=2, directory=tmp_path / "here")
