@@ -18,7 +18,7 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 from urllib3.exceptions import HTTPError
 
-from ringbuf.errors import RingbufError, SinkError, SinkRefused, SinkUnavailable, TableMismatch
+from ringbuf.errors import RingbufError, SinkError, SinkRefused, SinkUnavailable
 from ringbuf.record.execution import EXECUTION
 from ringbuf.record.schema import Schema
 from ringbuf.record.seqs import SeqSet
@@ -50,8 +50,8 @@ from ringbuf.sinks.clickhouse.settings import (
     Settings,
 )
 from ringbuf.sinks.clickhouse.sums import Sums
+from ringbuf.sinks.clickhouse.tables import Tables
 from ringbuf.sinks.clickhouse.unique_rows import UniqueRows
-from ringbuf.sinks.clickhouse.views.definitions import MARK, create_views
 from ringbuf.sinks.sink import Withheld
 
 _NONE: Mapping[int, str] = {}
@@ -105,21 +105,7 @@ class ClickHouseSink:
             SinkUnavailable: the database cannot be reached, or does not allow it.
             ConfigurationError: the embedded database is not installed.
         """
-        name = table.literal(self.database)
-        with self._errors("looking for the database"):
-            found_engine = self._rows(f"SELECT engine FROM system.databases WHERE name = {name}")
-        if not found_engine:
-            self._command(table.create_database(self.database), "creating the database")
-        elif found_engine[0][0] not in table.DATABASE_ENGINES:
-            raise TableMismatch(
-                f"database {self.database} has the engine {found_engine[0][0]}, which keeps no tables of ours",
-                f"choose another database; possible engines are {', '.join(table.DATABASE_ENGINES)}",
-            )
-        found = self._find(table.SESSIONS)
-        if found is None:
-            self._command(table.create_sessions(self.database), "creating table sessions")
-        else:
-            table.check_sessions(self.database, found)
+        self._tables.prepare()
 
     def ensure(self, schema: Schema) -> bool:
         """Create the table of a schema, or add to it what it lacks; for EXECUTION also the views.
@@ -131,39 +117,19 @@ class ClickHouseSink:
             TableMismatch: there is something else of that name.
             SinkUnavailable: the database cannot be reached, or does not allow it.
         """
-        is_changed = self._ensure_table(schema)
+        is_changed = self._tables.ensure(schema)
         if schema.name == EXECUTION.name:
             self._ensure_views()  # also if the table is as it should be: the connection may have failed between the two
         return is_changed
 
-    def _ensure_table(self, schema: Schema) -> bool:
-        found = self._find(schema.name)
-        if found is None:
-            self.prepare()  # perhaps the database is gone too
-            self._command(table.create_table(schema, self.database), f"creating table {schema.name}")
-            return True
-        statement = table.alter_table(schema, self.database, found)
-        if statement is not None:
-            self._command(statement, f"altering table {schema.name}")
-        return statement is not None
-
     def _ensure_views(self) -> None:
         """Create the tables of orders and fills, and the views, or replace those of an earlier version."""
         self.layers.ensure()
-        views = create_views(self.database, self._sent_with(PLANNING, writes=False))
-        of_database = f"database = {table.literal(self.database)} AND name IN ({', '.join(map(table.literal, views))})"
-        with self._errors("looking for the views"):
-            rows = self._rows(f"SELECT name, engine, comment FROM system.tables WHERE {of_database}")
-        found = {name: (engine, comment) for name, engine, comment in rows}
-        for name, view in views.items():
-            engine, comment = found.get(name, ("View", MARK))
-            if engine != "View" or not comment.startswith(MARK):
-                raise TableMismatch(
-                    f"{self.database}.{name} is not ours: engine {engine}, comment {comment!r}",
-                    "choose another database, or give it another name",
-                )
-            if comment != view.comment:
-                self._command(view.statement, f"creating view {name}")
+        self._tables.ensure_views(self._sent_with(PLANNING, writes=False))
+
+    @property
+    def _tables(self) -> Tables:
+        return Tables(self.database, self._look, self._command)
 
     # Rows derived from records
 
@@ -237,7 +203,7 @@ class ClickHouseSink:
                 sent = {**self._sent_with(ONE_BLOCK), "insert_deduplication_token": token}
                 written = self._engine.insert(client, statement, [header, *body], sent)
         except SinkRefused as error:
-            if self._ensure_table(schema):
+            if self._tables.ensure(schema):
                 raise SinkUnavailable(f"{error.what}; its table was not as it should be and is mended") from error
             raise
         if written is not None and written < rows:  # more: those of materialized views count, too
@@ -352,29 +318,14 @@ class ClickHouseSink:
         sent = self._sent_with(ASKING, writes=False)
         return rows_in(client.raw_query(in_one_row(sql), settings=sent, fmt="RawBLOB"))
 
-    def _rows(self, sql: str) -> list[list[str]]:
-        return [[str(value) for value in row] for row in self._answer(sql)]
-
     def _command(self, sql: str, doing: str, needs: Needs = DEFINING) -> None:
         with self._errors(doing):
             client = self._connected()
             client.command(sql, settings=self._sent_with(needs))
 
-    def _is(self, name: str, column: str) -> str:
-        return f"database = {table.literal(self.database)} AND {column} = {table.literal(name)}"
-
-    def _find(self, name: str) -> table.FoundTable | None:
-        with self._errors(f"looking for table {name}"):
-            found = self._rows(f"SELECT engine, sorting_key FROM system.tables WHERE {self._is(name, 'name')}")
-            if not found:
-                return None
-            described = self._rows(
-                "SELECT name, type, default_kind, default_expression, comment FROM system.columns"
-                f" WHERE {self._is(name, 'table')}"
-            )
-            ((engine, sorting_key),) = found
-            columns = {column: table.FoundColumn(*rest) for column, *rest in described}
-            return table.FoundTable(engine, sorting_key, columns)
+    def _look(self, sql: str, doing: str) -> list[list[str]]:
+        with self._errors(doing):
+            return [[str(value) for value in row] for row in self._answer(sql)]
 
     # What went wrong
 
