@@ -18,6 +18,7 @@ from ringbuf.ring.producer import Producer
 from ringbuf.ring.registry import NAMESPACE_VARIABLE, SHARED_MEMORY
 from ringbuf.ring.segment import IN_ORDER
 from tests.clickhouse_server import NO_ENGINE, ClickHouseServer
+from tests.cluster_servers import ClusterServers
 
 pytest_plugins = ["tests.journals"]
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell has processes in the background ignore it
@@ -33,6 +34,9 @@ LONG = (
     "*/faults/test_readers.py::test_no_kill_of_either_at_any_moment*",
     "*/faults/test_two_inserts.py::test_a_backlog_of_many_batches*",
     "*/faults/test_withheld.py::*embedded*",
+    "*/clickhouse/*.py::*open_on_cluster*",
+    "*/clickhouse/test_cluster.py::test_a_table_that_is_lost*",
+    "*/clickhouse/test_cluster.py::test_what_is_old*",
     "*/clickhouse/test_derivation.py::test_in_any_order*",
     "*/clickhouse/test_derivation.py::*embedded*",
     "*/clickhouse/test_profit.py::test_every_history*embedded*",
@@ -112,6 +116,24 @@ def new_clickhouse_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[
             return server
 
         yield new
+
+
+@pytest.fixture(scope="session")
+def cluster_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClusterServers]:
+    """The cluster all tests share."""
+    servers = ClusterServers(_engine(), lambda: tmp_path_factory.mktemp("shard"))
+    servers.start()
+    yield servers
+    servers.end()
+
+
+@pytest.fixture
+def new_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClusterServers]:
+    """A running cluster of a test that kills its servers."""
+    servers = ClusterServers(_engine(), lambda: tmp_path_factory.mktemp("shard"))
+    servers.start()
+    yield servers
+    servers.end()
 
 
 @pytest.fixture

@@ -38,6 +38,18 @@ def seconds_or_never(ctx: click.Context, param: click.Parameter, value: str) -> 
 @click.option(
     "--clickhouse", metavar="URL", help="ClickHouse server, http[s]://[USER@]HOST[:PORT][/PATH]. Default: embedded."
 )
+@click.option(
+    "--cluster",
+    metavar="NAME",
+    help="Cluster of that server to spread the tables over, replicated at each shard: a name in its remote_servers.",
+)
+@click.option(
+    "--shard",
+    "shards",
+    metavar="URL",
+    multiple=True,
+    help="For a cluster without Keeper, whose tables are not replicated: its servers, this option once for each shard.",
+)
 @click.option("--database", default="ringbuf", show_default=True, help="Database to create the tables in.")
 @click.option(
     "--password-file",
@@ -96,6 +108,8 @@ def seconds_or_never(ctx: click.Context, param: click.Parameter, value: str) -> 
 def writer(
     data_dir: Path,
     clickhouse: str | None,
+    cluster: str | None,
+    shards: tuple[str, ...],
     database: str,
     password_file: Path | None,
     ca_file: Path | None,
@@ -118,13 +132,19 @@ def writer(
     """
     # Here and not above: the other commands must not pay for the database's client.
     from ringbuf.sinks.clickhouse.engine import Server
+    from ringbuf.sinks.clickhouse.layout import Cluster
     from ringbuf.writer.service.service import Settings, run
 
     logging.basicConfig(
         level=logging.WARNING if quiet else logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
 
-    server = None if clickhouse is None else Server(clickhouse, password_file=password_file, ca_file=ca_file)
+    if (cluster is not None and clickhouse is None) or (shards and cluster is None):
+        raise click.UsageError("--cluster needs --clickhouse, a server of that cluster; --shard needs --cluster")
+    spread = None if cluster is None else Cluster(cluster, shards)
+    server = (
+        None if clickhouse is None else Server(clickhouse, password_file=password_file, ca_file=ca_file, cluster=spread)
+    )
     settings = Settings(
         namespace=registry.resolve_namespace(namespace),
         sync_interval=sync_ms / 1000,

@@ -100,6 +100,7 @@ class ClickHouseServer(ClickHouse):
 
     Args:
         idle: whether it is to run only when a core has nothing else to do (SCHED_IDLE).
+        settings: more of its configuration, for this server alone.
     """
 
     settings: ClassVar[str] = ""
@@ -111,13 +112,13 @@ class ClickHouseServer(ClickHouse):
 </clickhouse>
 """
 
-    def __init__(self, engine: str, directory: Path, *, idle: bool = False) -> None:
+    def __init__(self, engine: str, directory: Path, *, idle: bool = False, settings: str = "") -> None:
         super().__init__(f"http://127.0.0.1:{free_port()}")
         self.directory = directory
         self._idle = idle
         self._process: ChildProcess | None = None
         config = directory / "config.xml"
-        config.write_text(_CONFIG.format(directory=directory, port=self.http_port, settings=self.settings))
+        config.write_text(_CONFIG.format(directory=directory, port=self.http_port, settings=self.settings + settings))
         (directory / "users.xml").write_text(self.users)
         if engine.endswith(".so"):
             self._command = [sys.executable, clickhouse_library.__file__, engine, str(config)]

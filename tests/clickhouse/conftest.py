@@ -1,5 +1,6 @@
 """Fixtures of the database's tests: those that use `store` or `views` run on a server and embedded."""
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -9,6 +10,9 @@ import pytest
 from ringbuf.launch.clickhouse_server import ClickHouse
 from ringbuf.sinks.clickhouse.layers import TABLES
 from tests.clickhouse.databases import Database, EmbeddedProcess, server_of, writer_was_here
+from tests.cluster_servers import OWN_CLUSTER_VARIABLE, ClusterServers
+
+collect_ignore = [] if OWN_CLUSTER_VARIABLE in os.environ else ["test_own_cluster.py"]
 
 
 @pytest.fixture(scope="session")
@@ -23,6 +27,12 @@ def open_embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable
 def open_on_server(clickhouse_server: ClickHouse) -> Callable[[str], Database]:
     """Opens databases on the server."""
     return lambda name: Database(server_of(clickhouse_server), name)
+
+
+@pytest.fixture(scope="session")
+def open_on_cluster(cluster_servers: ClusterServers) -> Callable[[str], Database]:
+    """Opens databases on a cluster."""
+    return lambda name: Database(cluster_servers.server, name)
 
 
 @pytest.fixture(params=["open_on_server", "open_embedded"])
@@ -55,7 +65,7 @@ def _prepared(request: pytest.FixtureRequest) -> Iterator[Database]:
 def views(_prepared: Database) -> Database:
     """A database with tables and views, and no record."""
     for table in ("executions", *TABLES):
-        _prepared.command(f"TRUNCATE TABLE IF EXISTS {_prepared.name()}.{table}")
+        _prepared.empty(table)
     return _prepared
 
 

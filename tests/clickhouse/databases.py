@@ -38,6 +38,8 @@ from ringbuf.writer.derive.memory import rows_of
 Records = np.ndarray[Any, np.dtype[np.void]]
 ON_SERVER = pytest.mark.parametrize("_prepared", ["open_on_server"], indirect=True)
 """For tests of statements that are the same for both engines, and of which others show that both run them."""
+ON_SERVER_AND_CLUSTER = pytest.mark.parametrize("_prepared", ["open_on_server", "open_on_cluster"], indirect=True)
+"""For tests that show, besides, that a cluster comes to the same."""
 
 
 class Database:
@@ -177,6 +179,10 @@ class Database:
     def command(self, sql: str) -> None:
         """Do something to the database that the product would not do."""
         self._sink._connected().command(sql, settings={"allow_suspicious_fixed_string_types": 1})
+
+    def empty(self, table: str) -> None:
+        """Remove all rows of a table, and the one that says that it is whole."""
+        self._sink._define(f"TRUNCATE TABLE IF EXISTS {self._sink._layout.itself(table)}", "emptying a table")
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         """Ask as a user of clickhouse-connect would."""

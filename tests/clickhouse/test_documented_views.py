@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from ringbuf.query.database import Database as Asked
+from ringbuf.sinks.clickhouse.layout import Layout
 from ringbuf.sinks.clickhouse.views.definitions import create_views
 from ringbuf.sinks.clickhouse.views.parameterised import PARAMETERISED, POSITIONS_AT
 from ringbuf.tools.sql import print_rows
@@ -36,7 +37,7 @@ def example_records() -> list[dict[str, Any]]:
 
 
 def test_every_view_is_in_the_document_with_its_parameters_and_an_example() -> None:
-    for name in create_views("ringbuf", {}):
+    for name in create_views(Layout("ringbuf"), {}):
         parameters = ", ".join(PARAMETERISED[name].parameters) if name in PARAMETERISED else ""
         assert f"| `{name}({parameters})` |" in DOCUMENT or (f"| `{name}` |" in DOCUMENT and not parameters)
     for name in PARAMETERISED:

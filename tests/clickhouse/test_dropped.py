@@ -13,7 +13,7 @@ from ringbuf.record.seqs import Range
 from ringbuf.sinks.clickhouse import unique_rows
 from ringbuf.sinks.clickhouse.views.orders import ORDERS
 from ringbuf.sinks.clickhouse.views.positions import FILLS
-from tests.clickhouse.databases import ON_SERVER, Database, executions
+from tests.clickhouse.databases import ON_SERVER, ON_SERVER_AND_CLUSTER, Database, executions
 from tests.clickhouse.test_rules import BASE, given, shuffled
 from tests.clickhouse.test_unique import WAYS, rows_of
 from tests.model.venue import random_venue
@@ -159,7 +159,7 @@ def of_both(records: Sequence[tuple[int, Fields]], captured_ns: int) -> tuple[li
     return one, two
 
 
-@ON_SERVER
+@ON_SERVER_AND_CLUSTER
 @pytest.mark.parametrize("few", WAYS.values(), ids=WAYS)
 def test_whatever_comes_after_a_drop_an_answer_is_as_without_it_or_the_report_is_listed(
     views: Database, few: int

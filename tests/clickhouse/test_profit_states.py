@@ -14,7 +14,7 @@ from ringbuf.record.instrument import INSTRUMENTS
 from ringbuf.sinks.clickhouse import profit_rows, standings
 from ringbuf.strategies.inventory import Contract, ContractKind
 from ringbuf.trading.contract_table import Contracts
-from tests.clickhouse.databases import ON_SERVER, Database
+from tests.clickhouse.databases import ON_SERVER, ON_SERVER_AND_CLUSTER, Database
 from tests.clickhouse.test_instruments import store
 from tests.clickhouse.test_profit import asked
 from tests.clickhouse.test_rules import given, shuffled
@@ -126,7 +126,7 @@ def test_what_changes_in_the_past_counts_at_once_and_is_folded_again(views: Data
         check(views, each)
 
 
-@ON_SERVER
+@ON_SERVER_AND_CLUSTER
 def test_whatever_comes_in_which_order_what_is_kept_comes_to_what_all_fills_come_to(
     views: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -19,7 +19,7 @@ from ringbuf.sinks.clickhouse.views.positions import (
     sums_of_fills,
 )
 from ringbuf.sinks.clickhouse.views.time import time_of
-from tests.clickhouse.databases import ON_SERVER, Database, executions
+from tests.clickhouse.databases import ON_SERVER, ON_SERVER_AND_CLUSTER, Database, executions
 from tests.clickhouse.test_rules import BASE, given, shuffled
 from tests.clickhouse.test_unique import arrive
 from tests.model.venue import random_venue
@@ -169,7 +169,7 @@ def test_fees_and_volumes_of_a_period_are_those_of_its_fills(views: Database) ->
     )
 
 
-@ON_SERVER
+@ON_SERVER_AND_CLUSTER
 def test_whatever_comes_in_which_order_the_positions_are_those_of_the_records(views: Database) -> None:
     draw = random.Random(1)
     known = [shuffled(draw, each.records) for each in histories().values()]

@@ -16,7 +16,7 @@ from ringbuf.sinks.clickhouse.views.positions import FILLS
 from ringbuf.writer.derive import deriver
 from ringbuf.writer.derive.closure import Closure
 from ringbuf.writer.derive.memory import Memory
-from tests.clickhouse.databases import ON_SERVER, Database, executions
+from tests.clickhouse.databases import ON_SERVER, ON_SERVER_AND_CLUSTER, Database, executions
 from tests.clickhouse.test_rules import BASE, given, shuffled
 from tests.model.inferred import random_orders
 from tests.model.venue import random_venue
@@ -78,7 +78,7 @@ def test_in_any_order_of_arrival_with_any_copies_the_kept_rows_are_those_of_the_
     check(views, known)
 
 
-@ON_SERVER
+@ON_SERVER_AND_CLUSTER
 @pytest.mark.parametrize("few", WAYS.values(), ids=WAYS)
 def test_whatever_a_venue_does_the_kept_rows_are_those_of_the_views(views: Database, few: int) -> None:
     known = [[*map(given, random_venue(f"unique {number}").arrivals())] for number in range(150)]

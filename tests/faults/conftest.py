@@ -11,6 +11,7 @@ from clickhouse_connect.driver.client import Client
 from ringbuf.launch.clickhouse_server import ClickHouse
 from ringbuf.record.execution import EXECUTION
 from ringbuf.sinks.clickhouse.engine import Server
+from ringbuf.sinks.clickhouse.layout import Layout
 from ringbuf.sinks.clickhouse.sink import ClickHouseSink
 from ringbuf.sinks.clickhouse.table import SESSIONS
 from ringbuf.sinks.clickhouse.views.definitions import create_views
@@ -37,7 +38,7 @@ def emptied_database(clickhouse_server: ClickHouse, kept_database: str) -> str:
     with clickhouse_server.client() as client:
         found = client.query(f"SELECT name, engine FROM system.tables WHERE database = '{kept_database}'")
         for name, engine in found.result_rows:
-            if name not in create_views(kept_database, {}):
+            if name not in create_views(Layout(kept_database), {}):
                 is_ours = name in (SESSIONS, EXECUTION.name) and engine != "View"
                 client.command(f"{'TRUNCATE' if is_ours else 'DROP'} TABLE {kept_database}.{name} SYNC")
     return kept_database

@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ringbuf.sinks.clickhouse import row_binary
+from ringbuf.sinks.clickhouse.definition import BY_INSTRUMENT, Definition
+from ringbuf.sinks.clickhouse.layout import Layout
 from ringbuf.sinks.clickhouse.table import quoted
 
 
@@ -11,16 +13,29 @@ class Statements(NamedTuple):
     """How what is derived is read and written.
 
     Attributes:
-        database: its name.
+        layout: where the tables are.
+        shards: at how many shards; 1 without a cluster.
         ask: runs a question and gives its rows.
         run: runs a statement.
         insert: inserts rows, by column as `row_binary` takes them, into a table of these columns.
+        run_at_each: runs an insert so that each shard has its rows.
+        define: runs a statement that defines a table or empties it.
+        clear: runs one that removes what nobody reads; nobody waits for it.
     """
 
-    database: str
+    layout: Layout
+    shards: int
     ask: Callable[[str], list[list[Any]]]
     run: Callable[[str], None]
     insert: Callable[[str, Mapping[str, str], Sequence[Mapping[str, Any]]], None]
+    run_at_each: Callable[[str], None]
+    define: Callable[[str], None]
+    clear: Callable[[str], None]
+
+    @property
+    def database(self) -> str:
+        """Whose tables statements name."""
+        return self.layout.database
 
 
 class DerivedTable(NamedTuple):
@@ -33,6 +48,7 @@ class DerivedTable(NamedTuple):
         sign: some columns of a row that no question sees, and their values; a table without it is not whole.
         indexes: skip indexes, each `NAME EXPRESSION TYPE …`.
         granularity: so many rows are read at once at least.
+        shard_by, partition: see `Definition`.
     """
 
     columns: Mapping[str, str]
@@ -41,17 +57,15 @@ class DerivedTable(NamedTuple):
     sign: Mapping[str, str]
     indexes: tuple[str, ...] = ()
     granularity: int = 8_192
+    shard_by: tuple[str, ...] = BY_INSTRUMENT
+    partition: str = ""
 
-    def statement(self, database: str, name: str) -> str:
-        """What creates it."""
+    @property
+    def definition(self) -> Definition:
+        """The table."""
         columns = [f"{quoted(column)} {kind}" for column, kind in self.columns.items()]
         indexes = [f"INDEX {each} GRANULARITY 1" for each in self.indexes]
-        listed = ",\n    ".join(columns + indexes)
-        return (
-            f"CREATE TABLE IF NOT EXISTS {quoted(database)}.{quoted(name)} (\n    {listed}\n)"
-            f" ENGINE = {self.engine} ORDER BY ({self.key})"
-            f" SETTINGS non_replicated_deduplication_window = 0, index_granularity = {self.granularity}"
-        )
+        return Definition(columns + indexes, self.engine, self.key, self.shard_by, 0, self.partition, self.granularity)
 
 
 def insert_rows(

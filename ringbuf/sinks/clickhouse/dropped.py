@@ -72,7 +72,7 @@ class Dropped:
     """What was dropped of one database, and what came too late."""
 
     def __init__(self, statements: Statements) -> None:
-        database, self._ask, self._run, _ = statements
+        database, self._ask, self._run = statements.database, statements.ask, statements.run
         self._records = table_name(EXECUTION, database)
         self._fills, self._orders, self._ids, self._late, self._dropped = (
             f"{quoted(database)}.{each}"

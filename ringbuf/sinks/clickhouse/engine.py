@@ -23,6 +23,7 @@ from urllib3 import Timeout
 from urllib3.exceptions import HTTPError
 
 from ringbuf.errors import ConfigurationError, SinkUnavailable
+from ringbuf.sinks.clickhouse.layout import Cluster
 from ringbuf.sinks.clickhouse.table import literal
 
 USER_VARIABLE: Final = "RINGBUF_CLICKHOUSE_USER"
@@ -47,6 +48,8 @@ class Engine(Protocol):
         kind: `server` or `embedded`.
         url: of the server, with the user if it named one, never a password; None if embedded.
         password_file, ca_file: where password and certificates are, if they are in files.
+        cluster: that the server belongs to, if tables are to be on all of it.
+        shards: the servers at each of which a statement is run that defines a table; none if one run does it.
     """
 
     where: str
@@ -54,6 +57,8 @@ class Engine(Protocol):
     url: str | None
     password_file: Path | None
     ca_file: Path | None
+    cluster: Cluster | None
+    shards: Sequence["Engine"]
 
     def connect(self) -> Client:
         """Open a client."""
@@ -91,6 +96,7 @@ class Server:
         password_file: file whose first line is the password; without it `RINGBUF_CLICKHOUSE_PASSWORD`, else none.
         ca_file: certificates to trust instead of the system's. The server's certificate is always verified.
         timeout: seconds to wait for an answer.
+        cluster: see `Engine`; its servers are reached with the same user, password and certificates.
 
     Raises:
         ConfigurationError: the URL is not such a URL, or holds a password; a file cannot be read.
@@ -103,7 +109,13 @@ class Server:
         password_file: Path | None = None,
         ca_file: Path | None = None,
         timeout: float = ANSWER_SECONDS,
+        cluster: Cluster | None = None,
     ) -> None:
+        self.cluster = cluster
+        self.shards: Sequence[Engine] = [
+            Server(each, password_file=password_file, ca_file=ca_file, timeout=timeout)
+            for each in (cluster.shards if cluster else ())
+        ]
         parts, port = _parsed(url)
         path = parts.path.rstrip("/")
         address = f"{format_uri_host(parts.hostname or '')}:{port}{path}"
@@ -205,6 +217,8 @@ class Embedded:
         self.url: str | None = None
         self.password_file: Path | None = None
         self.ca_file: Path | None = None
+        self.cluster: Cluster | None = None
+        self.shards: Sequence[Engine] = ()
         self._path = path
 
     def connect(self) -> Client:
@@ -277,16 +291,23 @@ def engine_of(description: Mapping[str, Any], embedded: Path) -> Engine:
     password_file, ca_file = (
         Path(description[name]) if description.get(name) else None for name in ("password_file", "ca_file")
     )
-    return Server(description["url"], password_file=password_file, ca_file=ca_file)
+    cluster = description.get("cluster")
+    return Server(
+        description["url"],
+        password_file=password_file,
+        ca_file=ca_file,
+        cluster=cluster and Cluster(cluster, tuple(description.get("shards") or ())),
+    )
 
 
-def described(engine: Engine) -> dict[str, str | None]:
+def described(engine: Engine) -> dict[str, Any]:
     """What somebody else needs to know to reach the same database; no password."""
     return {
         "kind": engine.kind,
         "url": engine.url,
         "password_file": _text(engine.password_file),
         "ca_file": _text(engine.ca_file),
+        **({"cluster": engine.cluster.name, "shards": [*engine.cluster.shards]} if engine.cluster else {}),
     }
 
 

@@ -13,7 +13,7 @@ from typing import Final
 
 from ringbuf.errors import TableMismatch
 from ringbuf.sinks.clickhouse import dropped, funding_records, open_orders, profit_states, sums, unique
-from ringbuf.sinks.clickhouse.derived_table import Statements
+from ringbuf.sinks.clickhouse.derived_table import DerivedTable, Statements
 from ringbuf.sinks.clickhouse.open_orders import OpenOrders
 from ringbuf.sinks.clickhouse.sums import Sums
 from ringbuf.sinks.clickhouse.table import literal, quoted
@@ -39,29 +39,43 @@ class Layers:
     """
 
     def __init__(self, statements: Statements) -> None:
-        self._database, self._ask, self._run, _ = statements
+        self._statements = statements
+        self._database, self._ask, self._define = statements.database, statements.ask, statements.define
+        self._itself = statements.layout.itself
         self.open_orders = OpenOrders(statements)
         self._sums = Sums(statements)
 
     def ensure(self) -> None:
         """Create the tables that are missing or are not as they should be; `make_again` notices those."""
-        listed = ", ".join(map(literal, TABLES))
-        rows = self._ask(
-            f"SELECT table, groupArray((name, type)) FROM (SELECT table, name, type FROM system.columns"
-            f" WHERE database = {literal(self._database)} AND table IN ({listed}) ORDER BY table, position)"
-            " GROUP BY table"
-        )
-        found = {table: [f"{name} {type_}" for name, type_ in columns] for table, columns in rows}
+        layout, shards = self._statements.layout, self._statements.shards
+        found = self._found(layout.local)
         for name, table in TABLES.items():
-            if name in found and found[name] != [f"{column} {type_}" for column, type_ in table.columns.items()]:
+            wrong = next((each for each in found.get(name, []) if each != _right(table)), None)
+            if wrong is not None:
                 if name in _ROWS and "dropped" in found and self._has_dropped():
-                    self._alter(name, dict(each.split(" ", 1) for each in found[name]))
+                    self._alter(name, dict(each.split(" ", 1) for each in wrong))
                     continue  # its rows stand for records that are gone
                 LOGGER.warning("table %s is not as it should be; what is in it is made again", name)
-                self._run(f"DROP TABLE IF EXISTS {self._table(name)} SYNC")
-                del found[name]
-            if name not in found:
-                self._run(table.statement(self._database, name))
+                self._define(f"DROP TABLE IF EXISTS {self._itself(name)} SYNC")
+            if wrong is not None or len(found.get(name, [])) < shards:
+                self._define(layout.create(name, table.definition))
+        shown = self._found(layout.database) if layout.cluster is not None else {}
+        for name, table in TABLES.items() if layout.cluster is not None else ():
+            if shown.get(name) != [_right(table)] * shards:
+                self._define(layout.distribute(name, table.definition))
+
+    def _found(self, database: str) -> dict[str, list[list[str]]]:
+        """The columns of each table, with their types, at each shard that has it."""
+        rows = self._ask(
+            "SELECT table, groupArray((name, type)) FROM ("
+            f"SELECT shardNum() AS shard, table, name, type FROM {self._statements.layout.everywhere('system.columns')}"
+            f" WHERE database = {literal(database)} AND table IN ({', '.join(map(literal, TABLES))})"
+            " ORDER BY shard, table, position) GROUP BY shard, table"
+        )
+        found: dict[str, list[list[str]]] = {}
+        for table, columns in rows:
+            found.setdefault(table, []).append([f"{name} {type_}" for name, type_ in columns])
+        return found
 
     def _alter(self, name: str, found: Mapping[str, str]) -> None:
         """Bring a table back to what it should be without losing a row, and have what can be derived again."""
@@ -73,8 +87,10 @@ class Layers:
             place = f"AFTER {quoted(column)}"
         if changes:
             LOGGER.warning("table %s is not as it should be; it is altered, and what is in it derived again", name)
-            self._run(f"TRUNCATE TABLE IF EXISTS {self._table('derived')}")  # first: later nothing tells that it is due
-            self._run(f"ALTER TABLE {self._table(name)} {', '.join(changes)}")
+            self._define(
+                f"TRUNCATE TABLE IF EXISTS {self._itself('derived')}"
+            )  # first: later nothing tells that it is due
+            self._define(f"ALTER TABLE {self._itself(name)} {', '.join(changes)}")
 
     def _has_dropped(self) -> bool:
         """Whether records were dropped by age."""
@@ -84,7 +100,7 @@ class Layers:
     def forget(self) -> None:
         """Have all records derived again; the rows that there are stay until others replace them."""
         for name in ("derived", *profit_states.TABLES):
-            self._run(f"TRUNCATE TABLE {self._table(name)}")
+            self._define(f"TRUNCATE TABLE {self._itself(name)}")
             self._sign(name)
         self._sums.reopen()
 
@@ -103,7 +119,7 @@ class Layers:
             raise TableMismatch(
                 f"table {self._database}.{gone[0]} was emptied, and records it was derived from were dropped by age",
                 f"restore it from a backup and run `ringbuf rebuild`, or give up its rows of that time for good with"
-                f" TRUNCATE TABLE {self._database}.dropped",
+                f" TRUNCATE TABLE {self._statements.layout.local}.dropped",
             )
         ((noted,),) = self._ask(f"SELECT count() FROM {self._table('derived')}")
         if int(noted) and {*unique.TABLES, *funding_records.TABLES, "late_records"} & {*lost}:
@@ -111,7 +127,7 @@ class Layers:
         elif {*sums.TABLES} & {*lost}:
             self._sums.reopen()
         if "unique_orders" in lost and "open_orders" not in lost:
-            self._run(f"TRUNCATE TABLE {self._table('open_orders')}")  # nothing would replace orders that are gone
+            self._define(f"TRUNCATE TABLE {self._itself('open_orders')}")  # nothing would replace orders that are gone
             lost.append("open_orders")
         for name in lost:
             self._sign(name)
@@ -124,15 +140,22 @@ class Layers:
             SinkUnavailable: one is not there, or the database cannot be asked.
         """
         counts = " UNION ALL ".join(
-            f"SELECT {literal(name)}, count() FROM {self._table(name)}"
+            f"SELECT {literal(name)}, uniqExact({self._statements.layout.shard}) FROM {self._table(name)}"
             f" WHERE {' AND '.join(f'{column} = {value}' for column, value in table.sign.items())}"
             for name, table in TABLES.items()
         )
-        return [name for name, count in self._ask(f"SELECT * FROM ({counts})") if not int(count)]
+        return [name for name, count in self._ask(f"SELECT * FROM ({counts})") if int(count) < self._statements.shards]
 
     def _sign(self, name: str) -> None:
         sign = TABLES[name].sign
-        self._run(f"INSERT INTO {self._table(name)} ({', '.join(sign)}) SELECT {', '.join(sign.values())}")
+        self._statements.run_at_each(
+            f"INSERT INTO {self._table(name)} ({', '.join(sign)}) SELECT {', '.join(sign.values())}"
+        )
 
     def _table(self, name: str) -> str:
         return f"{quoted(self._database)}.{quoted(name)}"
+
+
+def _right(table: DerivedTable) -> list[str]:
+    """Its columns as they should be, with their types."""
+    return [f"{column} {type_}" for column, type_ in table.columns.items()]

@@ -36,7 +36,8 @@ class OldOrders:
     """
 
     def __init__(self, statements: Statements, before_ns: int) -> None:
-        database, self._ask, self._run, _ = statements
+        database, self._ask, self._clear = statements.database, statements.ask, statements.clear
+        self._itself = statements.layout.itself(EXECUTION.name)
         self._records = table_name(EXECUTION, database)
         self._orders, self._ids = (f"{quoted(database)}.{each}" for each in ("unique_orders", "known_ids"))
         self._is_old = f"captured_ns < fromUnixTimestamp64Nano(toInt64({before_ns}), 'UTC')"
@@ -83,8 +84,8 @@ class OldOrders:
             runs = records.ranges[begin : begin + MOST_RUNS]
             begins, ends = ([*each] for each in zip(*((run.first_seq, run.end) for run in runs), strict=True))
             listed = ", ".join(f"CAST({each}, 'Array(UInt64)')" for each in (begins, ends))
-            self._run(
-                f"DELETE FROM {self._records} WHERE session = {runs[0].session} AND {self._is_old}"
+            self._clear(
+                f"DELETE FROM {self._itself} WHERE session = {runs[0].session} AND {self._is_old}"
                 f" AND seq BETWEEN {begins[0]} AND {ends[-1] - 1}"
                 f" AND seq IN (SELECT arrayJoin(arrayFlatten(arrayMap((one, end) -> range(one, end), {listed}))))"
             )

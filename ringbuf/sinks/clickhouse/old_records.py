@@ -13,8 +13,9 @@ DROPPED_AT_ONCE: Final = 500
 
 def delete_old(
     ask: Callable[[str], list[list[Any]]],
-    run: Callable[[str], None],
+    clear: Callable[[str], None],
     name: str,
+    itself: str,
     records: SeqSet,
     column: str,
     before_ns: int,
@@ -22,7 +23,7 @@ def delete_old(
     """Remove those of some records that are old; gives how many are being removed.
 
     Args:
-        name: of the table, quoted.
+        name: of the table, quoted; `itself` as a statement names it that changes it.
         column: of times.
         before_ns: what is earlier is old, ns since the epoch.
     """
@@ -33,6 +34,6 @@ def delete_old(
         some = presence.within(ranges[begin : begin + DROPPED_AT_ONCE])
         ((found,),) = ask(f"SELECT count() FROM {name} WHERE {is_old} AND ({some})")
         if int(found):
-            run(f"DELETE FROM {name} WHERE {is_old} AND ({some})")
+            clear(f"DELETE FROM {itself} WHERE {is_old} AND ({some})")
             count += int(found)
     return count

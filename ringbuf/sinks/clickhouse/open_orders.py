@@ -30,9 +30,10 @@ _COPIED: Final = {**ORDERS, "order_key": "String", "version": "UInt64"}
 TABLES: Final = {
     "open_orders": DerivedTable(
         {"snapshot": "UInt64", **_COPIED},
-        "ReplacingMergeTree(version) PARTITION BY snapshot",
+        "ReplacingMergeTree(version)",
         f"snapshot, {ORDER_KEY}",
         {"snapshot": "0", "order_key": "''"},
+        partition="snapshot",
     )
 }
 """The tables of the layer, by name."""
@@ -69,7 +70,8 @@ class OpenOrders:
     """The layer of one database."""
 
     def __init__(self, statements: Statements) -> None:
-        self._database, self._ask, self._run, _ = statements
+        self._statements = statements
+        self._database, self._ask = statements.database, statements.ask
 
     def is_due(self) -> bool:
         """Whether questions read so many rows besides the latest copies that there should be new ones."""
@@ -90,7 +92,7 @@ class OpenOrders:
         columns, rows = ", ".join(_COPIED), f"({latest_orders(self._database, _COPIED)}) WHERE is_shown"
         if whole:
             rows = f"{quoted(self._database)}.unique_orders FINAL WHERE NOT is_hard AND order_key != ''"
-        self._run(
+        self._statements.run(
             f"INSERT INTO {_table(self._database)} (snapshot, {columns})"
             f" SELECT {version}, {columns} FROM {rows} AND (open_quantity != 0 OR {is_open()})"
         )
@@ -102,9 +104,12 @@ class OpenOrders:
         old = self._ask(
             f"SELECT DISTINCT toString(snapshot) FROM {copies} WHERE snapshot NOT IN (0) AND snapshot < {latest}"
         )
-        self._run(f"INSERT INTO {copies} (snapshot, version) SELECT {version}, {max(0, version - MARGIN_NS)}")
+        self._statements.run_at_each(
+            f"INSERT INTO {copies} (snapshot, version) SELECT {version}, {max(0, version - MARGIN_NS)}"
+        )
         for (snapshot,) in old:
-            self._run(f"ALTER TABLE {copies} DROP PARTITION {snapshot}")
+            itself = self._statements.layout.itself("open_orders")
+            self._statements.clear(f"ALTER TABLE {itself} DROP PARTITION {snapshot}")
 
 
 def _table(database: str) -> str:

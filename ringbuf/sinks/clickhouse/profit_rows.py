@@ -8,7 +8,6 @@ from ringbuf.record.instrument import INSTRUMENTS
 from ringbuf.sinks.clickhouse import contracts, profit_states, standings
 from ringbuf.sinks.clickhouse.derived_table import Statements
 from ringbuf.sinks.clickhouse.profit_states import COUNTS, LATEST, Asked, Kept, Position, Standing
-from ringbuf.sinks.clickhouse.sums import NOW
 from ringbuf.sinks.clickhouse.table import literal, quoted
 from ringbuf.sinks.clickhouse.unique import MINUTE_NS
 from ringbuf.sinks.clickhouse.views.positions import KEY
@@ -26,13 +25,14 @@ class ProfitRows:
     """The layer of one database."""
 
     def __init__(self, statements: Statements) -> None:
-        self._database, self._ask, self._run, self._insert = statements
+        self._database, self._ask, self._run = statements.database, statements.ask, statements.run
+        self._insert, self._now = statements.insert, statements.layout.now
         self._table = f"{quoted(self._database)}.profit_states"
 
     def minutes(self) -> tuple[int, int]:
         """The minute of the last fill that is in some totals, and that of now, since the epoch."""
         latest = f"(SELECT ifNull(max(last_ns), 0) FROM {profit_states.latest(self._database)})"
-        ((last_ns, now_ns),) = self._ask(f"SELECT toString({latest}), toString({NOW})")
+        ((last_ns, now_ns),) = self._ask(f"SELECT toString({latest}), toString({self._now})")
         return int(last_ns) // MINUTE_NS, int(now_ns) // MINUTE_NS
 
     def end(self, first: int, last: int, keys: Collection[Position] = ()) -> int:
@@ -95,7 +95,7 @@ class ProfitRows:
 
     def _version(self) -> str:
         """Greater than that of every row, also when the server's clock was set back."""
-        return f"greatest(toUInt64({NOW}), (SELECT max(version) + 1 FROM {self._table}))"
+        return f"greatest(toUInt64({self._now}), (SELECT max(version) + 1 FROM {self._table}))"
 
 
 def _values(row: Kept) -> Iterable[Any]:

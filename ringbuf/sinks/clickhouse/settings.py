@@ -120,9 +120,45 @@ DERIVING: Final[Needs] = {
 }
 """Rows of orders and fills are derived by the words of the statement."""
 
+ON_CLUSTER: Final[Needs] = {
+    "distributed_product_mode": Need("global"),
+    "distributed_foreground_insert": Need(1),
+    "fallback_to_stale_replicas_for_distributed_queries": Need(0),
+    "insert_quorum": Need("auto"),
+    "insert_quorum_timeout": Need(30_000, is_optional=True),
+    "load_balancing": Need("in_order"),
+    "max_parallel_replicas": Need(1, is_optional=True),
+    "max_replica_delay_for_distributed_queries": Need(1, is_optional=True),
+    "parallel_distributed_insert_select": Need(0),
+    "prefer_localhost_replica": Need(0),
+    "skip_unavailable_shards": Need(0),
+    "use_hedged_requests": Need(0, is_optional=True),
+    "distributed_ddl_task_timeout": Need(30, is_optional=True),
+}
+"""Every statement that is sent to a cluster: a subquery is asked once, of all shards. What is inserted is at its shard
+when the insert has returned, and at most of its replicas; and all statements go to the same replica, the first that is
+there, so that it has what was inserted before."""
+
+READING_CLUSTER: Final[Needs] = {name: need._replace(is_optional=True) for name, need in ON_CLUSTER.items()}
+"""The same for who only reads; some users may set nothing."""
+
+PLANNING_CLUSTER: Final[Needs] = {"distributed_product_mode": Need("global")}
+"""What the views of a cluster bring."""
+
+
+def at_shard(number: int) -> Needs:
+    """The rows of an insert are for one shard of a cluster, counted from 1."""
+    return {"insert_shard_id": Need(number)}
+
+
+IN_BACKGROUND: Final[Needs] = {"distributed_ddl_task_timeout": Need(0, is_optional=True)}
+"""Nobody waits until all servers of a cluster have run the statement."""
+
 NOW: Final = {"use_query_cache": 0}
 """The question below sets it unseen, for with the cache it would fail; to set what is so already is always allowed."""
-_ALL: Final = (OF_ROWS, ONE_BLOCK, AT_ONCE, DEFINING, DROPPING, ASKING, READING, PLANNING, DERIVING)
+_ALL: Final = (
+    OF_ROWS, ONE_BLOCK, AT_ONCE, DEFINING, DROPPING, ASKING, READING, PLANNING, DERIVING, ON_CLUSTER, at_shard(1),
+)  # fmt: skip
 _NAMES: Final = sorted({"readonly", *(name for needs in _ALL for name in needs)})
 QUESTION: Final = (
     "SELECT name, value, readonly = 1, ifNull(min, ''), ifNull(max, '') FROM system.settings"

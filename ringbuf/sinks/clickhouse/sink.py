@@ -11,6 +11,7 @@ be, `TableMismatch` if it is not, `SinkUnavailable` for everything else. Message
 import contextlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from functools import partial
 from typing import Any
 
@@ -28,6 +29,7 @@ from ringbuf.sinks.clickhouse.derived_table import Statements, insert_rows
 from ringbuf.sinks.clickhouse.engine import ANSWER_SECONDS, Engine
 from ringbuf.sinks.clickhouse.failure import REFUSALS
 from ringbuf.sinks.clickhouse.layers import Layers
+from ringbuf.sinks.clickhouse.layout import Layout
 from ringbuf.sinks.clickhouse.lines import as_lines
 from ringbuf.sinks.clickhouse.old_orders import OldOrders
 from ringbuf.sinks.clickhouse.old_records import delete_old
@@ -40,14 +42,19 @@ from ringbuf.sinks.clickhouse.settings import (
     DEFINING,
     DERIVING,
     DROPPING,
+    IN_BACKGROUND,
     NOW,
     OF_ROWS,
+    ON_CLUSTER,
     ONE_BLOCK,
     PLANNING,
+    PLANNING_CLUSTER,
     QUESTION,
     READING,
+    READING_CLUSTER,
     Needs,
     Settings,
+    at_shard,
 )
 from ringbuf.sinks.clickhouse.sums import Sums
 from ringbuf.sinks.clickhouse.tables import Tables
@@ -72,8 +79,12 @@ class ClickHouseSink:
 
     def __init__(self, engine: Engine, database: str) -> None:
         self.database = database
-        table.check_database(database)
+        self._layout = Layout(database, engine.cluster)
+        for each in (database, self._layout.local):
+            table.check_database(each)
+        self._layout.check()
         self._engine = engine
+        self._shards = 0
         self._client: Client | None = None
         self._settings = Settings([], self.where)
         self._inserting: dict[int, tuple[str, memoryview]] = {}
@@ -86,6 +97,8 @@ class ClickHouseSink:
     @property
     def destination(self) -> str:
         """What a checkpoint is for: the database, wherever an embedded one is moved to and whoever the user is."""
+        if self._layout.cluster is not None:
+            return f"database {self.database}, cluster {self._layout.cluster.name}"
         _, _, server = (self._engine.url or "embedded").rpartition("@")
         return f"database {self.database}, {server}"
 
@@ -125,11 +138,12 @@ class ClickHouseSink:
     def _ensure_views(self) -> None:
         """Create the tables of orders and fills, and the views, or replace those of an earlier version."""
         self.layers.ensure()
-        self._tables.ensure_views(self._sent_with(PLANNING, writes=False))
+        needs = PLANNING if self._layout.cluster is None else {**PLANNING, **PLANNING_CLUSTER}
+        self._tables.ensure_views(self._settings.to_send(needs))
 
     @property
     def _tables(self) -> Tables:
-        return Tables(self.database, self._look, self._command)
+        return Tables(self._layout, self._count_shards(), self._look, self._define)
 
     # Rows derived from records
 
@@ -153,7 +167,16 @@ class ClickHouseSink:
         return Sums(self._statements(self._ask_deriving))
 
     def _statements(self, ask: Callable[[str], list[list[Any]]]) -> Statements:
-        return Statements(self.database, ask, self._run_deriving, self._insert_derived)
+        return Statements(
+            self._layout,
+            self._count_shards(),
+            ask,
+            self._run_deriving,
+            self._insert_derived,
+            self._run_at_each,
+            partial(self._define, doing="making the tables of orders and fills"),
+            self._clear,
+        )
 
     @property
     def profit(self) -> ProfitRows:
@@ -172,6 +195,17 @@ class ClickHouseSink:
 
     def _run_deriving(self, sql: str) -> None:
         self._command(sql, "deriving orders and fills", {**DERIVING, **DROPPING})
+
+    def _run_at_each(self, sql: str) -> None:
+        """Run an insert of rows that every shard has."""
+        if self._layout.cluster is None:
+            self._run_deriving(sql)
+            return
+        for shard in range(1, self._count_shards() + 1):
+            self._command(sql, "deriving orders and fills", {**DERIVING, **at_shard(shard)})
+
+    def _clear(self, sql: str) -> None:
+        self._define(sql, "removing what is old", {**DROPPING, **IN_BACKGROUND})
 
     def _insert_derived(self, name: str, types: Mapping[str, str], rows: Sequence[Mapping[str, Any]]) -> None:
         into, pieces = insert_rows(self.database, name, types, rows)
@@ -230,7 +264,7 @@ class ClickHouseSink:
             SinkUnavailable: the database cannot be asked.
         """
         with self._errors("looking why records are not there"):
-            return withheld.withheld(self._answer, self.database, schema, body)
+            return withheld.withheld(self._answer, self._layout.local, schema, body)
 
     def drop(self, schema: Schema, records: SeqSet, column: str, before_ns: int) -> int:
         """Remove those of these records that a column says are old. The database does it in its own time.
@@ -247,8 +281,8 @@ class ClickHouseSink:
         """
         name = table.table_name(schema, self.database)
         with self._errors("looking for old records"):
-            run = partial(self._command, doing="dropping old records", needs=DROPPING)
-            return delete_old(self._answer, run, name, records, column, before_ns)
+            itself = self._layout.itself(schema.name)
+            return delete_old(self._answer, self._clear, name, itself, records, column, before_ns)
 
     def note_sessions(self, sessions: Iterable[tuple[SessionInfo, int]]) -> None:
         """Add to what the table `sessions` knows.
@@ -280,7 +314,8 @@ class ClickHouseSink:
         client = self._connected()
         client.database = self.database
         try:
-            answer = self._engine.stream(client, sql, self._settings.to_send(READING), timeout)
+            needs = READING if self._layout.cluster is None else {**READING_CLUSTER, **READING}
+            answer = self._engine.stream(client, sql, self._settings.to_send(needs), timeout)
             yield from as_lines(answer)
         except SinkError:
             raise
@@ -307,6 +342,8 @@ class ClickHouseSink:
 
     def _sent_with(self, needs: Needs, *, writes: bool = True) -> dict[str, int | str]:
         """The settings of a statement; if they cannot be right, the next try asks for them anew."""
+        if self._layout.cluster is not None:
+            needs = {**ON_CLUSTER, **needs}
         try:
             return self._settings.to_write(needs) if writes else self._settings.to_send(needs)
         except SinkUnavailable:
@@ -322,6 +359,22 @@ class ClickHouseSink:
         with self._errors(doing):
             client = self._connected()
             client.command(sql, settings=self._sent_with(needs))
+
+    def _define(self, sql: str, doing: str, needs: Needs = DEFINING) -> None:
+        """Run a statement that changes a table itself, if the cluster does not pass it on at each of its servers."""
+        if not self._engine.shards:
+            self._command(sql, doing, needs)
+            return
+        self._connected()
+        for engine in self._engine.shards:
+            with self._errors(f"{doing} at {engine.where}"), closing(engine.connect()) as client:
+                client.command(sql, settings=self._sent_with(needs))
+
+    def _count_shards(self) -> int:
+        """At how many shards the tables are."""
+        if self._layout.cluster is not None and not self._shards:
+            self._shards = self._layout.cluster.count_shards(self._look)
+        return self._shards or 1
 
     def _look(self, sql: str, doing: str) -> list[list[str]]:
         with self._errors(doing):

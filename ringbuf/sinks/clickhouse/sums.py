@@ -35,8 +35,6 @@ PARTS: Final = {longer: shorter for shorter, longer in pairwise(SPANS)}
 _WHOLE_SPAN: Final = {shorter: longer for longer, shorter in PARTS.items()}
 _KEY: Final = ", ".join(KEY)
 _SUMS: Final = ", ".join(SUM_COLUMNS)
-NOW: Final = "toInt64(toUnixTimestamp64Nano(now64(9)))"
-
 _FIRST_MINUTE: Final = -(10**12)
 """Before every time there is."""
 _BEGIN: Final = f"toInt128(begin) * {NS}"
@@ -54,6 +52,7 @@ TABLES: Final = {
         "ReplacingMergeTree(version)",
         "span, begin",
         {"span": "0", "begin": "0", "is_closed": "false"},
+        shard_by=(),
     ),
 }
 """The tables of the layer, by name."""
@@ -214,13 +213,15 @@ class Sums:
     """The layer of one database."""
 
     def __init__(self, statements: Statements) -> None:
-        self._database, self._ask, self._run, _ = statements
+        self._database, self._ask, self._run = statements.database, statements.ask, statements.run
+        self._run_at_each, self._now = statements.run_at_each, statements.layout.now
 
     def mark(self, minutes: Iterable[int]) -> None:
         """Mark all buckets of some minutes, counted from the epoch, as open; after fills of theirs were inserted."""
         if rows := sorted({(span, minute * MINUTE // span * span) for minute in minutes for span in SPANS}):
             after_all = f"(SELECT toInt64(max(version)) + 1 FROM {_table(self._database, 'buckets')})"  # clocks go back
-            self._run(_note(self._database, rows, is_closed=False, version=f"greatest({NOW}, {after_all})"))
+            version = f"greatest({self._now}, {after_all})"
+            self._run_at_each(_note(self._database, rows, is_closed=False, version=version))
 
     def due(self) -> Over | None:
         """Some buckets of one span that are over, and of which every part is closed; None if there are none."""
@@ -233,13 +234,13 @@ class Sums:
     def close(self, over: Over) -> None:
         """Close buckets that were summed."""
         rows = [(over.span, begin) for begin in over.begins]
-        self._run(_note(self._database, rows, is_closed=True, version=str(over.version)))
+        self._run_at_each(_note(self._database, rows, is_closed=True, version=str(over.version)))
 
     def _due(self, span: int) -> Over | None:
         buckets = f"{_table(self._database, 'buckets')} FINAL"
-        is_over = f"toInt128(begin + span) * {NS} + {GRACE_NS} < {NOW} AND version < {NOW}"
+        is_over = f"toInt128(begin + span) * {NS} + {GRACE_NS} < {self._now} AND version < {self._now}"
         found = self._ask(
-            f"SELECT toString({NOW}), toString(begin) FROM {buckets}"
+            f"SELECT DISTINCT toString({self._now}), toString(begin) FROM {buckets}"
             f" WHERE span = {span} AND NOT is_closed AND {is_over} AND begin NOT IN"
             f" (SELECT whole_begin FROM {buckets} WHERE whole_span = {span} AND NOT is_closed)"
             f" ORDER BY begin LIMIT {MOST_AT_ONCE}"
@@ -249,11 +250,11 @@ class Sums:
     def reopen(self) -> None:
         """Mark all buckets as open, those of fills of which no bucket is known too."""
         whole = f"transform(span, {[*_WHOLE_SPAN]}, {[*_WHOLE_SPAN.values()]}, 0)"
-        self._run(
+        self._run_at_each(
             f"INSERT INTO {_table(self._database, 'buckets')}"
             " (span, begin, whole_span, whole_begin, is_closed, version)"
             f" SELECT DISTINCT span, second - positiveModulo(second, span) AS begin, {whole} AS whole_span,"
-            f" if(whole_span = 0, 0, second - positiveModulo(second, greatest(whole_span, 1))), false, {NOW}"
+            f" if(whole_span = 0, 0, second - positiveModulo(second, greatest(whole_span, 1))), false, {self._now}"
             f" FROM (SELECT DISTINCT minute * {MINUTE} AS second FROM {_table(self._database, 'unique_fills')} FINAL"
             " WHERE version != 0 UNION DISTINCT"
             f" SELECT begin FROM {_table(self._database, 'buckets')} WHERE span = {MINUTE})"

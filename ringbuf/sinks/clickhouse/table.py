@@ -31,8 +31,10 @@ from typing import Any, Final
 import numpy as np
 
 from ringbuf.errors import InvalidName, TableMismatch
+from ringbuf.record.execution import EXECUTION
 from ringbuf.record.schema import Schema
 from ringbuf.sinks.clickhouse import row_binary
+from ringbuf.sinks.clickhouse.definition import BY_INSTRUMENT, BY_SESSION, Definition
 
 SORTING_KEY: Final = "session, seq"
 DEDUPLICATION_WINDOW: Final = 10_000
@@ -169,34 +171,22 @@ def column_type(schema: Schema, name: str) -> str:
     return TIME if schema.is_time(name) else _NUMBERS.get(dtype.str[1:], f"FixedString({dtype.itemsize})")
 
 
-def create_database(database: str) -> str:
-    """Statement that creates the database."""
-    return f"CREATE DATABASE IF NOT EXISTS {quoted(database)}"
-
-
-def create_table(schema: Schema, database: str) -> str:
-    """Statement that creates the schema's table."""
+def of_records(schema: Schema) -> Definition:
+    """The schema's table."""
     described = [column for group in _columns(schema) for column in group]
     lines = [str(column) for column in described] + [_index(column) for column in described if column.index]
-    return (
-        f"CREATE TABLE IF NOT EXISTS {table_name(schema, database)} (\n    "
-        + ",\n    ".join(lines)
-        + f"\n) ENGINE = ReplacingMergeTree ORDER BY ({SORTING_KEY})"
-        + f" SETTINGS non_replicated_deduplication_window = {DEDUPLICATION_WINDOW}"
-    )
+    shard_by = BY_INSTRUMENT if schema.name == EXECUTION.name else BY_SESSION
+    return Definition(lines, "ReplacingMergeTree", SORTING_KEY, shard_by, DEDUPLICATION_WINDOW)
 
 
-def create_sessions(database: str) -> str:
-    """Statement that creates the table `sessions`."""
-    described = ", ".join(f"{quoted(name)} {type_}" for name, type_ in SESSION_COLUMNS.items())
-    return (
-        f"CREATE TABLE IF NOT EXISTS {quoted(database)}.{quoted(SESSIONS)} ({described})"
-        " ENGINE = AggregatingMergeTree ORDER BY session"
-    )
+def of_sessions() -> Definition:
+    """The table `sessions`."""
+    described = [f"{quoted(name)} {type_}" for name, type_ in SESSION_COLUMNS.items()]
+    return Definition(described, "AggregatingMergeTree", "session", BY_SESSION, 0)
 
 
-def alter_table(schema: Schema, database: str, found: FoundTable) -> str | None:
-    """Statement that brings an existing table up to the schema; None if it has everything already.
+def alterations(schema: Schema, database: str, found: FoundTable) -> str:
+    """What is to be altered to bring an existing table up to the schema; empty if it has everything already.
 
     A table may have more than the schema: the columns and words of later versions.
 
@@ -215,7 +205,7 @@ def alter_table(schema: Schema, database: str, found: FoundTable) -> str | None:
                     changes.append(f"ADD {_index(column, 'IF NOT EXISTS ')}")
             else:
                 changes += _alter_column(name, column, existing)
-    return f"ALTER TABLE {table_name(schema, database)} {', '.join(changes)}" if changes else None
+    return ", ".join(changes)
 
 
 def check_sessions(database: str, found: FoundTable) -> None:

@@ -1,58 +1,73 @@
 """What must be there: the database, the tables of sessions and records, and the views."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from ringbuf.errors import TableMismatch
 from ringbuf.record.schema import Schema
 from ringbuf.sinks.clickhouse import table
-from ringbuf.sinks.clickhouse.views.definitions import MARK, create_views
+from ringbuf.sinks.clickhouse.definition import Definition
+from ringbuf.sinks.clickhouse.layout import Layout
+from ringbuf.sinks.clickhouse.table import FoundTable, literal
+from ringbuf.sinks.clickhouse.views.definitions import MARK, View, create_local_views, create_views
 
 
 class Tables:
     """Those of one database.
 
     Args:
+        shards: at how many shards it is.
         look: asks the database; given what for, as an error says it.
         define: runs a statement, likewise.
     """
 
     def __init__(
-        self, database: str, look: Callable[[str, str], list[list[str]]], define: Callable[[str, str], None]
+        self,
+        layout: Layout,
+        shards: int,
+        look: Callable[[str, str], list[list[Any]]],
+        define: Callable[[str, str], None],
     ) -> None:
-        self._database = database
+        self._layout = layout
+        self._shards = shards
         self._look = look
         self._define = define
 
     def prepare(self) -> None:
         """See `ClickHouseSink.prepare`."""
-        name = table.literal(self._database)
-        found_engine = self._look(
-            f"SELECT engine FROM system.databases WHERE name = {name}", "looking for the database"
+        layout = self._layout
+        names = {layout.local, layout.database}
+        found = self._look(
+            f"SELECT name, engine FROM {layout.everywhere('system.databases')}"
+            f" WHERE name IN ({', '.join(map(literal, sorted(names)))})",
+            "looking for the database",
         )
-        if not found_engine:
-            self._define(table.create_database(self._database), "creating the database")
-        elif found_engine[0][0] not in table.DATABASE_ENGINES:
-            raise TableMismatch(
-                f"database {self._database} has the engine {found_engine[0][0]}, which keeps no tables of ours",
-                f"choose another database; possible engines are {', '.join(table.DATABASE_ENGINES)}",
-            )
-        found = self._find(table.SESSIONS)
-        if found is None:
-            self._define(table.create_sessions(self._database), "creating table sessions")
-        else:
-            table.check_sessions(self._database, found)
+        for name, engine in found:
+            if engine not in table.DATABASE_ENGINES:
+                raise TableMismatch(
+                    f"database {name} has the engine {engine}, which keeps no tables of ours",
+                    f"choose another database; possible engines are {', '.join(table.DATABASE_ENGINES)}",
+                )
+        if len(found) < len(names) * self._shards:
+            for each in layout.create_database():
+                self._define(each, "creating the database")
+        sessions = self._find(layout.local, table.SESSIONS)
+        for one in sessions:
+            table.check_sessions(layout.local, one)
+        self._create(table.SESSIONS, table.of_sessions(), sessions)
+        self._distribute(table.SESSIONS, table.of_sessions())
 
     def ensure(self, schema: Schema) -> bool:
         """Create the table of a schema, or add to it what it lacks; whether something had to be done."""
-        found = self._find(schema.name)
-        if found is None:
+        definition, name = table.of_records(schema), schema.name
+        found = self._find(self._layout.local, name)
+        altered = {table.alterations(schema, self._layout.local, each) for each in found} - {""}
+        if len(found) < self._shards:
             self.prepare()  # perhaps the database is gone too
-            self._define(table.create_table(schema, self._database), f"creating table {schema.name}")
-            return True
-        statement = table.alter_table(schema, self._database, found)
-        if statement is not None:
-            self._define(statement, f"altering table {schema.name}")
-        return statement is not None
+        is_created = self._create(name, definition, found)
+        for each in altered:
+            self._define(f"ALTER TABLE {self._layout.itself(name)} {each}", f"altering table {name}")
+        return self._distribute(name, definition) or is_created or bool(altered)
 
     def ensure_views(self, settings: Mapping[str, int | str]) -> None:
         """Create the views, or replace those of an earlier version.
@@ -60,35 +75,61 @@ class Tables:
         Args:
             settings: under which their queries are planned.
         """
-        views = create_views(self._database, settings)
-        of_database = f"database = {table.literal(self._database)} AND name IN ({', '.join(map(table.literal, views))})"
+        if self._layout.cluster is not None:
+            self._ensure_views(self._layout.local, create_local_views(self._layout, settings))
+        self._ensure_views(self._layout.database, create_views(self._layout, settings))
+
+    def _ensure_views(self, database: str, views: Mapping[str, View]) -> None:
+        of_database = f"database = {literal(database)} AND name IN ({', '.join(map(literal, views))})"
         rows = self._look(
-            f"SELECT name, engine, comment FROM system.tables WHERE {of_database}", "looking for the views"
+            f"SELECT name, engine, comment FROM {self._layout.everywhere('system.tables')} WHERE {of_database}",
+            "looking for the views",
         )
-        found = {name: (engine, comment) for name, engine, comment in rows}
         for name, view in views.items():
-            engine, comment = found.get(name, ("View", MARK))
-            if engine != "View" or not comment.startswith(MARK):
-                raise TableMismatch(
-                    f"{self._database}.{name} is not ours: engine {engine}, comment {comment!r}",
-                    "choose another database, or give it another name",
-                )
-            if comment != view.comment:
+            found = [(engine, comment) for each, engine, comment in rows if each == name]
+            for engine, comment in found:
+                if engine != "View" or not comment.startswith(MARK):
+                    raise TableMismatch(
+                        f"{database}.{name} is not ours: engine {engine}, comment {comment!r}",
+                        "choose another database, or give it another name",
+                    )
+            if [comment for _, comment in found] != [view.comment] * self._shards:
                 self._define(view.statement, f"creating view {name}")
 
-    def _is(self, name: str, column: str) -> str:
-        return f"database = {table.literal(self._database)} AND {column} = {table.literal(name)}"
+    def _create(self, name: str, definition: Definition, found: Sequence[FoundTable]) -> bool:
+        """Create a table where it is not; whether it had to be done."""
+        if is_missing := len(found) < self._shards:
+            self._define(self._layout.create(name, definition), f"creating table {name}")
+        return is_missing
 
-    def _find(self, name: str) -> table.FoundTable | None:
-        doing = f"looking for table {name}"
-        found = self._look(f"SELECT engine, sorting_key FROM system.tables WHERE {self._is(name, 'name')}", doing)
-        if not found:
-            return None
-        described = self._look(
-            "SELECT name, type, default_kind, default_expression, comment FROM system.columns"
-            f" WHERE {self._is(name, 'table')}",
+    def _distribute(self, name: str, definition: Definition) -> bool:
+        """On a cluster, make the table over that of the shards as that is; whether it had to be done."""
+        if self._layout.cluster is None:
+            return False
+        its, shown = (
+            [each.columns for each in self._find(one, name)] for one in (self._layout.local, self._layout.database)
+        )
+        if is_other := its != shown:
+            self._define(self._layout.distribute(name, definition), f"creating table {name} over its shards")
+        return is_other
+
+    def _find(self, database: str, name: str) -> list[FoundTable]:
+        """The table at each shard that has it."""
+        doing, layout = f"looking for table {name}", self._layout
+        found = self._look(
+            f"SELECT shardNum() AS shard, engine, sorting_key FROM {layout.everywhere('system.tables')}"
+            f" WHERE database = {literal(database)} AND name = {literal(name)} ORDER BY shard",
             doing,
         )
-        ((engine, sorting_key),) = found
-        columns = {column: table.FoundColumn(*rest) for column, *rest in described}
-        return table.FoundTable(engine, sorting_key, columns)
+        if not found:
+            return []
+        described = self._look(
+            f"SELECT shardNum(), name, type, default_kind, default_expression, comment"
+            f" FROM {layout.everywhere('system.columns')}"
+            f" WHERE database = {literal(database)} AND table = {literal(name)}",
+            doing,
+        )
+        columns: dict[str, dict[str, table.FoundColumn]] = {shard: {} for shard, *_ in found}
+        for shard, column, *rest in (each for each in described if each[0] in columns):
+            columns[shard][column] = table.FoundColumn(*rest)
+        return [FoundTable(engine, key, columns[shard]) for shard, engine, key in found]

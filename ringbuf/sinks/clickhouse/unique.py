@@ -13,6 +13,7 @@ were about to be read that the row is derived from.
 from collections.abc import Iterable
 from typing import Final
 
+from ringbuf.sinks.clickhouse.definition import BY_SESSION
 from ringbuf.sinks.clickhouse.derived_table import DerivedTable
 from ringbuf.sinks.clickhouse.table import literal, quoted
 from ringbuf.sinks.clickhouse.views.columns import of_execution
@@ -63,6 +64,7 @@ RANGES: Final = DerivedTable(
     "ReplacingMergeTree(end)",
     "session, first_seq",
     {"session": "0", "first_seq": "0", "end": "0"},
+    shard_by=BY_SESSION,
 )
 """Records as ranges of the seqs of each session; of those that begin with one record the longest counts."""
 TABLES: Final = {

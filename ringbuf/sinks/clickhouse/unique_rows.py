@@ -93,7 +93,8 @@ class UniqueRows:
 
     def __init__(self, statements: Statements) -> None:
         self.dropped = Dropped(statements)
-        self._database, self._ask, self._run, self._insert_rows = statements
+        self._database, self._ask, self._run = statements.database, statements.ask, statements.run
+        self._insert_rows, self._now = statements.insert, statements.layout.now
         self._latest: int | None = None
         self._records = table_name(EXECUTION, self._database)
         self._named = {name: f"{quoted(self._database)}.{quoted(name)}" for name in unique.TABLES}
@@ -110,7 +111,7 @@ class UniqueRows:
             )
             ((found,),) = self._ask(f"SELECT toString(max(latest)) FROM ({latest})")
             self._latest = int(found)
-        ((now,),) = self._ask("SELECT toString(toUnixTimestamp64Nano(now64(9)))")
+        ((now,),) = self._ask(f"SELECT toString({self._now})")
         self._latest = max(int(now), self._latest + 2)  # what plain fills replace has one less
         return self._latest
 

@@ -10,6 +10,8 @@ from ringbuf.trading.number import DECIMALS, LEAST, MOST
 
 INSTRUMENT: Final = "exchange, account, symbol, simulated"
 EPOCH: Final = "toDateTime64(0, 9, 'UTC')"
+NO_TIME: Final = "toDateTime(0, 'UTC')"
+"""What a column of times is compared with; a shard cannot read the constant 0 of a DateTime64 (server 26.7)."""
 SO_FAR: Final = "ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW"
 ROUNDING: Final = 1e-15
 """How far the database's reading of a decimal text may be from the nearest f64, as a part of it."""

@@ -3,7 +3,7 @@
 from typing import Final
 
 from ringbuf.sinks.clickhouse.views.columns import COUNT, EXACT, of_execution
-from ringbuf.sinks.clickhouse.views.expression import EPOCH, listed, number_of, text_of
+from ringbuf.sinks.clickhouse.views.expression import EPOCH, NO_TIME, listed, number_of, text_of
 from ringbuf.sinks.clickhouse.views.placed import NOT_SIDES
 from ringbuf.sinks.clickhouse.views.reports import FUNDING
 from ringbuf.trading.states import NO_ID
@@ -63,7 +63,7 @@ FROM (
             CAST(origin = 'simulated', 'Bool') AS simulated,
             multiIf(
                 tid != '' OR rid != '', (if(tid != '', tid, rid), {EPOCH}, '', '', '', '', toUInt64(0), toUInt64(0)),
-                exchange_ns != {EPOCH}, (
+                exchange_ns != {NO_TIME}, (
                     '', exchange_ns, {same},
                     toUInt64(0), toUInt64(0)
                 ),

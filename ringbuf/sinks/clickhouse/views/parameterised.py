@@ -14,7 +14,7 @@ from ringbuf.sinks.clickhouse import unique
 from ringbuf.sinks.clickhouse.sums import DAY, Period, summed
 from ringbuf.sinks.clickhouse.table import quoted
 from ringbuf.sinks.clickhouse.unique import MINUTE_NS
-from ringbuf.sinks.clickhouse.views.expression import EPOCH, ZERO, number_of, own_text_of
+from ringbuf.sinks.clickhouse.views.expression import NO_TIME, ZERO, number_of, own_text_of
 from ringbuf.sinks.clickhouse.views.hedges import hedges
 from ringbuf.sinks.clickhouse.views.positions import KEY, POSITIONS, SUM_COLUMNS, added, quantity
 from ringbuf.sinks.clickhouse.views.time import before, from_on, time_of
@@ -159,7 +159,7 @@ def latency(database: str) -> str:
     """
     percentiles = ", ".join(f"quantileExact(0.{level})(ns) AS p{level}_ns" for level in ("50", "90", "99"))
     ns = "toUnixTimestamp64Nano(acknowledged_ns) - toUnixTimestamp64Nano(requested_ns)"
-    is_known = f"requested_ns != {EPOCH} AND acknowledged_ns >= requested_ns"
+    is_known = f"requested_ns != {NO_TIME} AND acknowledged_ns >= requested_ns"
     return f"""
 SELECT exchange, account, strategy, count() AS orders, min(ns) AS least_ns, {percentiles}, max(ns) AS most_ns
 FROM (

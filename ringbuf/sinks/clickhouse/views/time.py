@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from ringbuf.sinks.clickhouse.views.expression import EPOCH
+from ringbuf.sinks.clickhouse.views.expression import NO_TIME
 
 NS: Final = 1_000_000_000
 """In a second."""
@@ -10,16 +10,16 @@ NS: Final = 1_000_000_000
 
 def time_of(source: str = "") -> str:
     """When a fill, or the last report of an order, counts."""
-    return f"if({source}exchange_ns = {EPOCH}, {source}captured_ns, {source}exchange_ns)"
+    return f"if({source}exchange_ns = {NO_TIME}, {source}captured_ns, {source}exchange_ns)"
 
 
 def from_on(moment: str, source: str = "") -> str:
     """That a fill counts at or after a moment; a comparison that finds the venue time in the tables' order."""
     told, captured = f"{source}exchange_ns", f"{source}captured_ns"
-    return f"({told} >= {moment} OR ({told} = {EPOCH} AND {captured} >= {moment}))"
+    return f"({told} >= {moment} OR ({told} = {NO_TIME} AND {captured} >= {moment}))"
 
 
 def before(moment: str, source: str = "") -> str:
     """That it counts before a moment."""
     told, captured = f"{source}exchange_ns", f"{source}captured_ns"
-    return f"(({told} < {moment} AND {told} != {EPOCH}) OR ({told} = {EPOCH} AND {captured} < {moment}))"
+    return f"(({told} < {moment} AND {told} != {NO_TIME}) OR ({told} = {NO_TIME} AND {captured} < {moment}))"

@@ -1,0 +1,254 @@
+"""A cluster of two shards, each of them a real server: what is stored comes to the same as on one server, once."""
+
+import json
+import random
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from ringbuf.errors import SinkUnavailable
+from ringbuf.journal.step import Step
+from ringbuf.launch.clickhouse_server import ClickHouse
+from ringbuf.launch.waiting import wait_until
+from ringbuf.query.questions.selection import Selection
+from ringbuf.record.schema import Schema
+from ringbuf.record.seqs import Range
+from ringbuf.ring.producer import FULL
+from ringbuf.sinks.clickhouse.engine import Server
+from ringbuf.sinks.clickhouse.layers import TABLES
+from ringbuf.sinks.clickhouse.layout import Cluster
+from ringbuf.strategies import Recorder
+from tests.clickhouse.databases import Database, executions, server_of
+from tests.clickhouse.test_profit import asked
+from tests.clickhouse.test_sums import MINUTE, MOMENT, fill
+from tests.clickhouse.test_unique import arrive
+from tests.cluster_servers import NAME, ClusterServers
+from tests.command import audit_totals, ringbuf
+from tests.kept_profit import compare
+from tests.numbered import wait_verified
+from tests.unit.trading.histories import histories
+from tests.writer_process import QUICK, WriterProcess
+
+EVER = "since = '', until = ''"
+ANSWERS = (
+    "fills", "orders", "positions", "funding_payments", "late_reports", f"positions_at(at = '{MOMENT + 7 * MINUTE}')",
+    f"volumes({EVER})", f"volumes(since = '{MOMENT + 5 * MINUTE}', until = '')", f"fees({EVER})",
+    f"candles(seconds = 60, {EVER})", f"candles(seconds = 3600, since = '{MOMENT}', until = '{MOMENT + MINUTE}')",
+    f"maker_share({EVER})", f"fill_ratio({EVER})", f"latency({EVER})", f"hedges({EVER})",
+    f"hedges(since = '{MOMENT}', until = '')",
+)  # fmt: skip
+"""Everything that a user asks."""
+
+
+@pytest.fixture
+def name() -> str:
+    """A database of this test alone."""
+    return f"test_{uuid4().hex[:16]}"
+
+
+@pytest.fixture(scope="module")
+def _prepared(cluster_servers: ClusterServers) -> Iterator[tuple[Database, Database]]:
+    name = f"test_{uuid4().hex[:16]}"
+    spread = Database(cluster_servers.server, name)
+    alone = Database(server_of(cluster_servers.shards[0]), f"{name}_alone")
+    for each in (spread, alone):
+        each.set_up()
+    yield spread, alone
+    for each in (spread, alone):
+        each.close()
+
+
+@pytest.fixture
+def spread(_prepared: tuple[Database, Database]) -> Database:
+    """A database on the cluster, with tables and views, and no record."""
+    return emptied(_prepared[0])
+
+
+@pytest.fixture
+def alone(_prepared: tuple[Database, Database]) -> Database:
+    """The same on one of the servers alone."""
+    return emptied(_prepared[1])
+
+
+def emptied(database: Database) -> Database:
+    database.change_writers()
+    for table in ("executions", *TABLES):
+        database.empty(table)
+    return database
+
+
+def compare_answers(spread: Database, alone: Database) -> None:
+    """Every answer of the cluster is that of the one server."""
+    for each in ANSWERS:
+        mine, theirs = (
+            one.rows(f"SELECT toString(tuple(*)) AS row FROM {one.name()}.{each} ORDER BY row")
+            for one in (spread, alone)
+        )
+        assert mine == theirs, each
+
+
+def shards_of(spread: Database, table: str) -> set[int]:
+    """The shards that have rows of a table."""
+    return {shard for (shard,) in spread.rows(f"SELECT DISTINCT _shard_num FROM {spread.name()}.{table}")}
+
+
+def options(servers: ClusterServers, name: str) -> list[str]:
+    """What a writer on the cluster is given."""
+    shards = [each for url in servers.cluster.shards for each in ("--shard", url)]
+    return ["--clickhouse", servers.shards[0].url, "--cluster", NAME, *shards, "--database", name]
+
+
+def test_histories_come_to_the_same_on_a_cluster_as_on_one_server(spread: Database, alone: Database) -> None:
+    known = [each.records for each in histories().values()][::5]
+    for each in (spread, alone):
+        arrive(each, known, 0, random.Random(2), portions=2)
+    assert shards_of(spread, "executions") == shards_of(spread, "unique_fills") == {1, 2}
+    compare_answers(spread, alone)
+    for each in (spread, alone):
+        each.close_sums()
+        each.fold()
+    compare_answers(spread, alone)
+    assert compare(asked(spread), Selection()) == compare(asked(alone), Selection())
+
+
+def test_sums_of_closed_buckets_are_those_of_one_server_also_after_a_late_fill(
+    spread: Database, alone: Database
+) -> None:
+    fills = [fill(number, MOMENT + number * MINUTE, symbol=f"S{number % 5}") for number in range(30)]
+    late = [fill(100 + number, MOMENT + MINUTE + number, symbol=f"S{number}") for number in range(5)]
+    for each in (spread, alone):
+        each.insert(executions(fills))
+        each.close_sums()
+        each.insert(executions(late, first_seq=30))
+    compare_answers(spread, alone)
+    for each in (spread, alone):
+        each.close_sums()
+        each.fold()
+    assert shards_of(spread, "fill_sums") == {1, 2}
+    compare_answers(spread, alone)
+
+
+def test_an_insert_that_is_sent_twice_or_in_part_is_stored_once(spread: Database) -> None:
+    rows = executions([fill(number, MOMENT, symbol=f"S{number}") for number in range(50)])
+    for _ in range(2):
+        spread.insert(rows, token="one", few=None)
+    assert spread.missing(Range(1, 0, 60)) == [Range(1, 50, 10)]
+    count = f"SELECT count(), uniqExact(seq) FROM {spread.name()}.executions WHERE session = 1"
+    assert spread.rows(count) == [(50, 50)]
+    spread.insert(rows[:20], token="one", few=None)  # as when a shard was down that had these
+    assert spread.rows(count) == [(50, 50)]
+
+
+def test_a_table_that_is_lost_at_one_shard_is_made_again(spread: Database, cluster_servers: ClusterServers) -> None:
+    spread.insert(executions([fill(number, MOMENT, symbol=f"S{number}") for number in range(20)]))
+    for table in ("unique_orders", "unique_fills", "buckets", "open_orders"):
+        with cluster_servers.shards[1].client() as client:
+            client.command(f"DROP TABLE {spread.name()}_local.{table} SYNC")
+        spread.derive()
+        assert spread.rows(f"SELECT count() FROM {spread.name()}.fills") == [(20,)], table
+        assert spread.rows(f"SELECT sum(quantity) FROM {spread.name()}.positions") == [(20,)], table
+        spread.close_sums()
+
+
+def test_a_column_that_a_schema_gains_is_there_at_every_shard(spread: Database) -> None:
+    before = Schema.define("ticks", [("price", "f8")])
+    after = Schema.define("ticks", [("price", "f8"), ("size", "f8")], version=2)
+    assert [spread.ensure(each) for each in (before, before, after, after)] == [True, False, True, False]
+    assert spread.rows(f"SELECT price, size FROM {spread.name()}.ticks") == []
+
+
+def test_what_is_old_is_dropped_at_every_shard_and_every_answer_stays(spread: Database, alone: Database) -> None:
+    rows = [fill(number, MOMENT, symbol=f"S{number}", quantity=1.0) for number in range(20)]
+    for each in (spread, alone):
+        each.insert(executions(rows))
+        assert each.drop_old(MOMENT + MINUTE, Range(1, 0, 20)) == 20
+    wait_until(lambda: spread.missing(Range(1, 0, 20)) == [Range(1, 0, 20)], "the records are gone")
+    compare_answers(spread, alone)
+
+
+# The writer
+
+
+def record(recorder: Recorder, begin: int, end: int) -> None:
+    """Orders of ten instruments, each with its request and two fills."""
+    for number in range(begin, end):
+        bound = recorder.bind(exchange="x", account="a", symbol=f"S{number % 10}", strategy="mm")
+        order = partial(bound.order, client_order_id=f"c{number}", side="buy", quantity=2.0)
+        assert order(exec_type="pending_new", order_status="pending_new") != FULL
+        for part, status in ((1.0, "partially_filled"), (2.0, "filled")):
+            its_fill = partial(order, order_id=f"o{number}", trade_id=f"t{number}-{part}", order_status=status)
+            seq = its_fill(exec_type="fill", last_quantity=1.0, last_price=10.0, cumulative_quantity=part)
+            assert seq != FULL
+
+
+def check_stored(server: ClickHouse, name: str, orders: int) -> None:
+    """Every record is there once, and so is what is derived of it."""
+    count, rows = server.rows, 2 * orders
+    assert count(f"SELECT count(), uniqExact(session, seq) FROM {name}.executions") == [(3 * orders, 3 * orders)]
+    derived = f"SELECT (SELECT count() FROM {name}.fills), (SELECT count() FROM {name}.orders)"
+    wait_until(lambda: count(derived) == [(rows, orders)], "all is derived")
+    assert count(f"SELECT sum(quantity), sum(fills) FROM {name}.positions") == [(rows, rows)]
+
+
+def test_a_writer_that_is_killed_at_a_step_goes_on_and_everything_is_there_once(
+    cluster_servers: ClusterServers, name: str, data_dir: Path
+) -> None:
+    recorder, count = Recorder.open("mm"), 0
+    writer = WriterProcess(data_dir, *QUICK, *options(cluster_servers, name))
+    for step in (Step.TABLE_ENSURED, Step.INSERT_SENT, Step.FILLS_DERIVED, Step.BUCKETS_MARKED, Step.ROWS_DERIVED):
+        writer.start(kill_at=(step, 1))
+        record(recorder, count, count + 20)
+        count += 20
+        writer.wait_killed()
+    with writer.start().wait_running():
+        wait_verified(writer, recorder.producer)
+        check_stored(cluster_servers.shards[1], name, count)
+        writer.stop()
+    totals, code = audit_totals(data_dir)  # nobody answers for it any more: the cluster is asked itself
+    assert (code, totals["recorded"], totals["stored"]) == (0, 3 * count, 3 * count)
+    told = ringbuf("positions", "--json", "--data-dir", str(data_dir))
+    assert sum(float(json.loads(line)["quantity"]) for line in told.stdout.splitlines()) == 2 * count, told.stderr
+    told = ringbuf("profit", "--json", "--data-dir", str(data_dir))
+    assert (told.returncode, len(told.stdout.splitlines())) == (0, 10), told.stderr
+
+
+def test_while_a_shard_is_down_everything_waits_in_the_journal_and_then_comes_once(
+    new_cluster: ClusterServers, name: str, data_dir: Path
+) -> None:
+    recorder = Recorder.open("mm")
+    with WriterProcess(data_dir, *options(new_cluster, name)) as writer:
+        writer.wait_running()
+        record(recorder, 0, 100)
+        wait_verified(writer, recorder.producer)
+        new_cluster.shards[1].kill()
+        record(recorder, 100, 200)
+        writer.wait_until(lambda: not writer.status()["sink"]["reachable"], "say that a shard is down")
+        assert "stragglers" not in writer.status() or writer.status()["stragglers"] == []
+        writer.kill()
+        writer.start().wait_running()
+        record(recorder, 200, 300)
+        new_cluster.start()
+        wait_verified(writer, recorder.producer)
+        check_stored(new_cluster.shards[1], name, 300)
+        rebuilt = ringbuf("rebuild", "--data-dir", str(data_dir))
+        assert rebuilt.returncode == 0, rebuilt.stderr
+        check_stored(new_cluster.shards[1], name, 300)
+        writer.stop()
+
+
+@pytest.mark.parametrize(
+    ("cluster", "said"),
+    [
+        (Cluster("nowhere"), "knows no cluster nowhere"),
+        (Cluster(NAME, ("http://127.0.0.1:1",)), "has 2 shards and 2 servers; URLs of 1 were given"),
+    ],
+)
+def test_a_cluster_that_is_described_otherwise_is_refused(
+    cluster_servers: ClusterServers, name: str, cluster: Cluster, said: str
+) -> None:
+    database = Database(Server(cluster_servers.shards[0].url, cluster=cluster), name)
+    with pytest.raises(SinkUnavailable, match=said):
+        database.prepare()
