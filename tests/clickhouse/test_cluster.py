@@ -2,7 +2,7 @@
 
 import json
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from uuid import uuid4
@@ -80,9 +80,9 @@ def emptied(database: Database) -> Database:
     return database
 
 
-def compare_answers(spread: Database, alone: Database) -> None:
+def compare_answers(spread: Database, alone: Database, answers: Sequence[str] = ANSWERS) -> None:
     """Every answer of the cluster is that of the one server."""
-    for each in ANSWERS:
+    for each in answers:
         mine, theirs = (
             one.rows(f"SELECT toString(tuple(*)) AS row FROM {one.name()}.{each} ORDER BY row")
             for one in (spread, alone)
@@ -129,6 +129,24 @@ def test_sums_of_closed_buckets_are_those_of_one_server_also_after_a_late_fill(
         each.fold()
     assert shards_of(spread, "fill_sums") == {1, 2}
     compare_answers(spread, alone)
+
+
+def test_writers_at_different_servers_derive_the_same_orders(
+    spread: Database, alone: Database, cluster_servers: ClusterServers
+) -> None:
+    elsewhere = Server(cluster_servers.shards[1].url, cluster=cluster_servers.cluster)
+    other = Database(elsewhere, spread.name())
+    rows = [fill(number, MOMENT, symbol=f"S{number}", order_status="partially_filled") for number in range(6)]
+    for step in range(4):  # of the same orders
+        now = [
+            {**each, "trade_id": f"t{step}", "exchange_ns": MOMENT + step, "captured_ns": MOMENT + step}
+            for each in rows
+        ]
+        records = executions(now, first_seq=6 * step)
+        alone.insert(records)
+        (spread, other)[step % 2].insert(records)
+    compare_answers(spread, alone, ("fills", "orders", "positions"))
+    other.close()
 
 
 def test_an_insert_that_is_sent_twice_or_in_part_is_stored_once(spread: Database) -> None:
@@ -237,6 +255,13 @@ def test_while_a_shard_is_down_everything_waits_in_the_journal_and_then_comes_on
         assert rebuilt.returncode == 0, rebuilt.stderr
         check_stored(new_cluster.shards[1], name, 300)
         writer.stop()
+
+
+@pytest.mark.parametrize("given", [["--cluster", NAME], ["--clickhouse", "http://db", "--shard", "http://db"]])
+def test_a_cluster_needs_a_server_and_shards_need_a_cluster(data_dir: Path, given: list[str]) -> None:
+    refused = ringbuf("writer", "--data-dir", str(data_dir), *given)
+    assert refused.returncode == 2
+    assert "--cluster needs --clickhouse, a server of that cluster; --shard needs --cluster" in refused.stderr
 
 
 @pytest.mark.parametrize(

@@ -87,9 +87,8 @@ class Layers:
             place = f"AFTER {quoted(column)}"
         if changes:
             LOGGER.warning("table %s is not as it should be; it is altered, and what is in it derived again", name)
-            self._define(
-                f"TRUNCATE TABLE IF EXISTS {self._itself('derived')}"
-            )  # first: later nothing tells that it is due
+            # Of what is derived first: later nothing tells that it is due.
+            self._define(f"TRUNCATE TABLE IF EXISTS {self._itself('derived')}")
             self._define(f"ALTER TABLE {self._itself(name)} {', '.join(changes)}")
 
     def _has_dropped(self) -> bool:

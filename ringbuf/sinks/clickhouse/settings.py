@@ -124,7 +124,7 @@ ON_CLUSTER: Final[Needs] = {
     "distributed_product_mode": Need("global"),
     "distributed_foreground_insert": Need(1),
     "fallback_to_stale_replicas_for_distributed_queries": Need(0),
-    "insert_quorum": Need("auto"),
+    "insert_quorum": Need("auto", floor=2),
     "insert_quorum_timeout": Need(30_000, is_optional=True),
     "load_balancing": Need("in_order"),
     "max_parallel_replicas": Need(1, is_optional=True),
