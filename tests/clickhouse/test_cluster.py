@@ -5,6 +5,7 @@ import random
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -202,6 +203,13 @@ def record(recorder: Recorder, begin: int, end: int) -> None:
             assert seq != FULL
 
 
+def told(data_dir: Path, *question: str) -> list[dict[str, Any]]:
+    """What the tool answers, by the line."""
+    answer = ringbuf(*question, "--json", "--data-dir", str(data_dir))
+    assert (answer.returncode, answer.stderr) == (0, "")
+    return [json.loads(line) for line in answer.stdout.splitlines()]
+
+
 def check_stored(server: ClickHouse, name: str, orders: int) -> None:
     """Every record is there once, and so is what is derived of it."""
     count, rows = server.rows, 2 * orders
@@ -227,10 +235,17 @@ def test_a_writer_that_is_killed_at_a_step_goes_on_and_everything_is_there_once(
         writer.stop()
     totals, code = audit_totals(data_dir)  # nobody answers for it any more: the cluster is asked itself
     assert (code, totals["recorded"], totals["stored"]) == (0, 3 * count, 3 * count)
-    told = ringbuf("positions", "--json", "--data-dir", str(data_dir))
-    assert sum(float(json.loads(line)["quantity"]) for line in told.stdout.splitlines()) == 2 * count, told.stderr
-    told = ringbuf("profit", "--json", "--data-dir", str(data_dir))
-    assert (told.returncode, len(told.stdout.splitlines())) == (0, 10), told.stderr
+    assert sum(float(each["quantity"]) for each in told(data_dir, "positions")) == 2 * count
+    questions = {
+        ("fills",): 2 * count,
+        ("fills", "--last", "7"): 7,
+        ("fills", "--since", "1h", "--symbol", "?1"): 2 * count // 10,
+        ("orders",): count,
+        ("orders", "--open"): 0,
+        ("orders", "--id", "o7"): 1,
+        ("profit",): 10,
+    }
+    assert {each: len(told(data_dir, *each)) for each in questions} == questions
 
 
 def test_while_a_shard_is_down_everything_waits_in_the_journal_and_then_comes_once(

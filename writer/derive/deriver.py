@@ -75,6 +75,8 @@ class Deriver:
         """
         self._is_again = again
         for portion in _portions(records.ranges):
+            if self._rows.is_spread:
+                self._memory.forget()  # the rows of others may be merged with ours before we ask for them
             self._derive(portion)
             self._memory.shrink()
 
