@@ -36,7 +36,9 @@ LONG = (
     "*/faults/test_withheld.py::*embedded*",
     "*/clickhouse/*.py::*open_on_cluster*",
     "*/clickhouse/test_cluster.py::test_a_table_that_is_lost*",
+    "*/clickhouse/test_cluster.py::test_histories*",
     "*/clickhouse/test_cluster.py::test_what_is_old*",
+    "*/clickhouse/test_cluster.py::test_writers_at_different_servers*",
     "*/clickhouse/test_derivation.py::test_in_any_order*",
     "*/clickhouse/test_derivation.py::*embedded*",
     "*/clickhouse/test_profit.py::test_every_history*embedded*",
@@ -46,8 +48,8 @@ LONG = (
     "*/clickhouse/test_tools_questions.py::test_the_memory*",
     "*/clickhouse/test_unique.py::*embedded*",
 )
-"""What `make test` leaves to `make long`: random histories once more on another engine or in another way, kills at a
-step for the third time or of a straggler, whole benchmarks."""
+"""What `make test` leaves to `make long`: random histories once more on another engine, on a cluster or in another way,
+kills at a step for the third time or of a straggler, whole benchmarks."""
 IMPLEMENTATIONS = ["pure"] * HAS_PURE + ["native"] * (native.CORE is not None)
 
 
