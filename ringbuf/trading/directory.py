@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from ringbuf.record.enumerations import ExecType
-from ringbuf.trading.order import Order
+from ringbuf.trading.order import NO_NAMES, Order
 from ringbuf.trading.report import Instrument, Report
 from ringbuf.trading.states import REQUESTS
 
@@ -38,7 +38,7 @@ class ClientId:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.aliases: frozenset[str] = frozenset()
+        self.aliases = NO_NAMES
         self.orders: dict[Order, None] = {}
         self.named = self.requests = 0
         self.unnamed: dict[int, Order] = {}

@@ -16,7 +16,7 @@ from ringbuf.trading.hedge import Hedge, HedgeEntry
 from ringbuf.trading.number import ZERO
 from ringbuf.trading.order_state import OrderState
 from ringbuf.trading.rank import Leaves, Moment, Rank, Told, Word, later, later_final, latest, stronger
-from ringbuf.trading.report import Instrument, Report
+from ringbuf.trading.report import Instrument, Report, Shared
 from ringbuf.trading.states import ENDS, REOPENING, REQUESTS, Force
 
 PENDING: Final = frozenset({OrderStatus.PENDING_CANCEL, OrderStatus.PENDING_REPLACE})
@@ -30,6 +30,8 @@ _RESTATED: Final = ExecType.RESTATED
 _FINAL: Final = Force.FINAL
 _new: Final = tuple.__new__
 _MOMENT: Final = attrgetter("moment")
+NO_NAMES: Final[frozenset[str]] = frozenset()
+"""Made once: each empty set would be an object of its own."""
 _LASTING: Final = ("side", "position_side", "position_id")
 
 
@@ -88,7 +90,7 @@ class Order:
         self.hedge: Hedge | None = None
         self.hedged: HedgeEntry | None = None
         self._venue_ns = 0  # the latest that a report of it had
-        self._asked: frozenset[str] = frozenset()  # of what never changes, what only reports without its order id told
+        self._asked = NO_NAMES  # of what never changes, what only reports without its order id told
         self._changes = 0
         self._reached = ZERO
         self._word: Word | None = None
@@ -308,7 +310,7 @@ class Order:
         if is_split and total.rank < rank and quantity.rank < rank:
             self.restated += report.total - total.value
 
-    def _hear(self, report: Report, rank: Rank) -> None:
+    def _hear(self, report: Report, rank: Shared) -> None:
         """Take the status of a report."""
         status = report.status
         if status is _UNKNOWN:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from decimal import Decimal
 from functools import lru_cache
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -24,6 +24,9 @@ _WORDS: Final = ("exec_type", "order_status", "side", "position_side", "trade_ty
 _NUMBERS: Final = (
     "cumulative_quantity", "last_quantity", "price", "last_price", "commission", "other_commission",
 )  # fmt: skip
+Shared: TypeAlias = Any
+"""An int that several tuples have, which are kept. Where the type says so, compiled code makes one for each of them."""
+
 _new: Final = tuple.__new__
 _BOTH: Final = PositionSide.BOTH  # an attribute of an enumeration is slow to ask for
 _QUOTE: Final = QuantityUnit.QUOTE
@@ -133,7 +136,7 @@ class Report:
         return not self.order_id and self.status in (OrderStatus.REJECTED, OrderStatus.DENIED)
 
     @property
-    def rank(self) -> int:
+    def rank(self) -> Shared:
         """Its rank among copies: the lowest counts, that of the first live one."""
         return self.arrival if self.is_live else self.arrival + _LATER
 
@@ -154,7 +157,9 @@ class Report:
         self._read_numbers(reading, is_money=unit is _QUOTE)
         self._conclude(status, trade_type)
         self.mark = self._mark(reading)
-        self.arrival = self.venue_ns = self.heard_ns = 0
+        self.arrival: Shared = 0
+        self.venue_ns: Shared = 0
+        self.heard_ns = 0
 
     def _read_numbers(self, reading: Reading, *, is_money: bool) -> None:
         total, self.last_quantity, self.price, self.last_price, paid, also_paid = reading.numbers(_NUMBERS)
@@ -168,8 +173,8 @@ class Report:
             None if paid is None else _new(Commission, (paid, reading.text("commission_currency"))),
             None if also_paid is None else _new(Commission, (also_paid, reading.text("other_commission_currency"))),
         )
-        self.exchange_ns = reading.time("exchange_ns")
-        self.captured_ns = reading.time("captured_ns")
+        self.exchange_ns: Shared = reading.time("exchange_ns")
+        self.captured_ns: Shared = reading.time("captured_ns")
         self.exchange_seq = reading.integer("exchange_seq")
 
     def _conclude(self, status: OrderStatus, trade_type: TradeType) -> None:

@@ -16,9 +16,9 @@ from typing import Any, Final, NamedTuple, TypeVar
 from ringbuf.record.enumerations import ExecType, Side
 from ringbuf.trading.executed import Executed
 from ringbuf.trading.number import ZERO, is_countable
-from ringbuf.trading.order import Order
+from ringbuf.trading.order import NO_NAMES, Order
 from ringbuf.trading.rank import Moment, Place
-from ringbuf.trading.report import Commission, Instrument, Report, arrival_of
+from ringbuf.trading.report import Commission, Instrument, Report, Shared, arrival_of
 
 T = TypeVar("T")
 
@@ -201,7 +201,7 @@ class Trade:
         self._is_vague = False
         self._canceled: Moment | None = None
         self._corrections: tuple[Correction, ...] = ()
-        self._named: frozenset[str] = frozenset()
+        self._named = NO_NAMES
 
     @property
     def is_canceled(self) -> bool:
@@ -348,7 +348,7 @@ def _first(one: tuple[int, T] | None, other: tuple[int, T] | None) -> tuple[int,
 
 
 def _details(report: Report) -> Details:
-    rank = report.rank
+    rank: Shared = report.rank
     one, other = report.commissions
     told = (
         None if one is None else (rank, one),
