@@ -30,8 +30,7 @@ _RESTATED: Final = ExecType.RESTATED
 _FINAL: Final = Force.FINAL
 _new: Final = tuple.__new__
 _MOMENT: Final = attrgetter("moment")
-NO_NAMES: Final[frozenset[str]] = frozenset()
-"""Made once: each empty set would be an object of its own."""
+NO_NAMES: Final[frozenset[str]] = frozenset()  # made once: each empty set would be an object of its own
 _LASTING: Final = ("side", "position_side", "position_id")
 
 
@@ -140,9 +139,7 @@ class Order:
         if executed < booked:
             executed = booked
         awaited = executed - booked
-        leaves = ZERO if quantity is None or is_over else quantity - before - executed
-        if leaves < ZERO:
-            leaves = ZERO
+        leaves = ZERO if quantity is None or is_over else max(quantity - before - executed, ZERO)
         key = self.instrument
         if self.position_side or self.position_id:
             key = key.position(self.position_side, self.position_id)
