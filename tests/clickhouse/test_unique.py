@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from ringbuf.launch.clickhouse_server import ClickHouse
 from ringbuf.record.seqs import Range
 from ringbuf.sinks.clickhouse import unique_rows
 from ringbuf.sinks.clickhouse.keys import Chosen
@@ -16,7 +17,7 @@ from ringbuf.sinks.clickhouse.views.positions import FILLS
 from ringbuf.writer.derive import deriver
 from ringbuf.writer.derive.closure import Closure
 from ringbuf.writer.derive.memory import Memory
-from tests.clickhouse.databases import ON_SERVER, ON_SERVER_AND_CLUSTER, Database, executions
+from tests.clickhouse.databases import ON_SERVER, ON_SERVER_AND_CLUSTER, Database, executions, server_of
 from tests.clickhouse.test_rules import BASE, given, shuffled
 from tests.model.inferred import random_orders
 from tests.model.venue import random_venue
@@ -177,3 +178,23 @@ def test_of_two_that_derive_an_order_at_the_same_moment_the_last_one_sees_what_b
     assert views.rows(f"SELECT records, executed_quantity FROM {name}.orders") == [(4, Decimal(2))]
     assert sorted(views.rows(f"SELECT trade_id, copies FROM {name}.fills")) == [("t1", 2), ("t2", 1)]
     assert views.rows(f"SELECT fills, bought_quantity FROM {name}.positions") == [(2, Decimal(2))]
+
+
+def test_what_another_writer_knows_of_an_order_stays_if_its_row_is_merged_with_ours_before_we_look(
+    on_server: Database, clickhouse_server: ClickHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order = {**BASE, "order_id": "o", "side": "buy", "quantity": 9.0, "exec_type": "new", "order_status": "new"}
+    fill = {**order, "exec_type": "fill", "order_status": "partially_filled", "last_price": 2.0, "last_quantity": 1.0}
+    on_server.set_up()
+    on_server.insert(executions([order], session=1))
+    other = Database(server_of(clickhouse_server), on_server.name())
+    other.insert(executions([{**fill, "trade_id": "t2"}], session=2))
+    insert_orders = unique_rows.UniqueRows.insert_orders
+
+    def then_merge(rows: unique_rows.UniqueRows, *given: Any, **named: Any) -> None:
+        insert_orders(rows, *given, **named)
+        clickhouse_server.command(f"OPTIMIZE TABLE {on_server.name()}.unique_orders FINAL")
+
+    monkeypatch.setattr(unique_rows.UniqueRows, "insert_orders", then_merge)
+    on_server.insert(executions([{**fill, "trade_id": "t1"}], session=1, first_seq=1))
+    assert on_server.rows(f"SELECT records, executed_quantity FROM {on_server.name()}.orders") == [(3, Decimal(2))]

@@ -19,7 +19,7 @@ from ringbuf.record.seqs import Range, SeqSet
 from ringbuf.sinks.clickhouse.keys import Chosen, FillKey, Instrument, RecordId
 from ringbuf.sinks.clickhouse.sums import Sums
 from ringbuf.sinks.clickhouse.unique import MINUTE_NS
-from ringbuf.sinks.clickhouse.unique_rows import KnownId, KnownOrder, UniqueRows
+from ringbuf.sinks.clickhouse.unique_rows import KnownId, UniqueRows
 from ringbuf.trading.derivation import Derived, derive
 from ringbuf.writer.derive.closure import (
     NAMES,
@@ -75,8 +75,6 @@ class Deriver:
         """
         self._is_again = again
         for portion in _portions(records.ranges):
-            if self._rows.is_spread:
-                self._memory.forget()  # the rows of others may be merged with ours before we ask for them
             self._derive(portion)
             self._memory.shrink()
 
@@ -197,14 +195,12 @@ class Deriver:
     def _write_orders(self, found: Closure, derived: Derived, version: int) -> None:
         """Insert the orders, under which ids they are known, and remove those that are none any more."""
         ids = [each for each in (*_order_ids(derived.orders), *found.unnamed_ids()) if _id_key(each) not in found.ids]
-        orders = {(instrument_of(each), each["order_key"]): frozenset(each["record_ids"]) for each in derived.orders}
-        gone, new = found.orders - orders.keys(), orders.keys() - found.orders
+        keys = {(instrument_of(each), each["order_key"]) for each in derived.orders}
+        gone, new = found.orders - keys, keys - found.orders
         self._rows.insert_ids([*ids, *(id_row(instrument, key, key, (0, 0)) for instrument, key in new)])
         self._rows.insert_orders(derived.orders, version)
         self._rows.insert_orders([order_key_row(*each) for each in gone], version, removed=True)
         self._memory.note_ids(map(_id_key, ids))
-        self._memory.note_orders({key: KnownOrder(records, is_removed=False) for key, records in orders.items()})
-        self._memory.note_orders(dict.fromkeys(gone, KnownOrder(frozenset(), is_removed=True)))
 
     def _remove_late_fills(self, found: Closure, version: int) -> set[FillKey]:
         """Remove fills that were made of single records of an order that stands as it is, while others were dropped."""

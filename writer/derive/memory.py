@@ -1,6 +1,8 @@
 """What a deriver remembers of what it has read from the database, or written there: it need not ask for that again.
 
-Somebody else may write there meanwhile. `Closure.has_grown` notices that, and then all is forgotten.
+Rows of orders it asks for each time. Ours replaces that of another writer, and if the two were merged before we look
+for it (`Closure.has_grown`), nobody would notice what only the other one knew. Whatever else somebody writes meanwhile
+does not go away, so that is noticed there, and then all is forgotten.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,10 +15,10 @@ from ringbuf.record.rows import rows as as_json
 from ringbuf.record.seqs import SeqSet
 from ringbuf.sinks.clickhouse import unique_rows
 from ringbuf.sinks.clickhouse.keys import FillKey, NamedId, RecordId
-from ringbuf.sinks.clickhouse.unique_rows import Known, KnownId, KnownOrder, UniqueRows
+from ringbuf.sinks.clickhouse.unique_rows import Known, KnownId, UniqueRows
 
 REMEMBERED: Final = 10_000
-"""Of so many records, ids, orders and fills, each."""
+"""Of so many records, ids and fills, each."""
 _NUMBERS: Final = [name for name in EXECUTION.names if EXECUTION.dtype[name].kind == "f"]
 
 Row = Mapping[str, Any]
@@ -34,24 +36,20 @@ class Memory:
         self.records: dict[RecordId, Row] = {}
         self._rows = rows
         self._ids: dict[NamedId, set[KnownId]] = {}
-        self._orders: dict[NamedId, KnownOrder | None] = {}
         self._contents: dict[FillKey, int | None] = {}
 
     def known(self, keys: set[NamedId], ids: set[NamedId]) -> Known:
-        """See `UniqueRows.known`; only what is not remembered is asked for.
+        """See `UniqueRows.known`; only for orders, and for ids that are not remembered, the database is asked.
 
         Raises:
             SinkUnavailable: the database cannot be asked.
         """
-        new_keys, new_ids = keys - self._orders.keys(), ids - self._ids.keys()
-        if new_keys or new_ids:
-            found = self._rows.known(new_keys, new_ids)
-            self._orders |= {key: found.orders.get(key) for key in new_keys}
-            self._ids |= {each: set() for each in new_ids}
-            for each in found.ids:
-                self._ids[each.instrument, each.id].add(each)
-        orders = {key: order for key in keys if (order := self._orders[key]) is not None}
-        return Known(orders, {each for name in ids for each in self._ids[name]})
+        new_ids = ids - self._ids.keys()
+        found = self._rows.known(keys, new_ids)
+        self._ids |= {each: set() for each in new_ids}
+        for each in found.ids:
+            self._ids[each.instrument, each.id].add(each)
+        return Known(found.orders, {each for name in ids for each in self._ids[name]})
 
     def contents(self, keys: set[FillKey]) -> dict[FillKey, int]:
         """See `UniqueRows.contents`; only what is not remembered is asked for.
@@ -63,10 +61,6 @@ class Memory:
             found = self._rows.contents(new)
             self._contents |= {key: found.get(key) for key in new}
         return {key: content for key in keys if (content := self._contents[key]) is not None}
-
-    def note_orders(self, orders: Mapping[NamedId, KnownOrder]) -> None:
-        """These orders were written."""
-        self._orders |= orders
 
     def note_ids(self, ids: Iterable[KnownId]) -> None:
         """These ids were written; of a label not all are remembered."""
@@ -87,12 +81,12 @@ class Memory:
 
     def forget(self) -> None:
         """Forget all but the records."""
-        for each in (self._ids, self._orders, self._contents):
+        for each in (self._ids, self._contents):
             each.clear()
 
     def shrink(self) -> None:
         """Forget what is too much, the oldest first. Not while something is derived from it."""
-        remembered: tuple[dict[Any, Any], ...] = (self.records, self._ids, self._orders, self._contents)
+        remembered: tuple[dict[Any, Any], ...] = (self.records, self._ids, self._contents)
         for each in remembered:
             while len(each) > REMEMBERED:
                 del each[next(iter(each))]

@@ -89,13 +89,11 @@ class UniqueRows:
 
     Attributes:
         dropped: what was dropped of it.
-        is_spread: whether it is on a cluster, where a statement takes as long as somebody else needs for a row.
     """
 
     def __init__(self, statements: Statements) -> None:
         self.dropped = Dropped(statements)
         self._database, self._ask, self._run = statements.database, statements.ask, statements.run
-        self.is_spread = statements.layout.cluster is not None
         self._insert_rows, self._now = statements.insert, statements.layout.now
         self._latest: int | None = None
         self._records = table_name(EXECUTION, self._database)
