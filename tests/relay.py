@@ -42,6 +42,8 @@ class Relay:
 
     def _pass_on(self, incoming: socket.socket) -> None:
         with incoming, suppress(OSError), socket.create_connection(("127.0.0.1", self._target)) as outgoing:
+            for each in (incoming, outgoing):
+                each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # else small pieces wait for 40 ms
             back = threading.Thread(target=_pump, args=(outgoing, incoming), name="relayed back", daemon=True)
             back.start()
             _pump(incoming, outgoing)
