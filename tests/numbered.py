@@ -77,5 +77,11 @@ def wait_verified(writer: WriterProcess, *producers: Producer) -> None:
     writer.wait_until(is_verified, "verify all")
 
 
+def wait_derived(writer: WriterProcess, *producers: Producer) -> None:
+    """Wait until all that was recorded until now is in the answers, too."""
+    wait_verified(writer, *producers)
+    writer.wait_until(lambda: not writer.status()["derivation"]["behind"], "derive all")
+
+
 def wait_caught_up(writer: WriterProcess) -> None:
     writer.wait_until(lambda: writer.status().get("stragglers") == [], "say that nothing is behind")

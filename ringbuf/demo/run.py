@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from rich.console import Console
 from rich.text import Text
@@ -253,7 +253,7 @@ class Run:
             if figures.stored >= figures.captured:
                 all_stored_ns = all_stored_ns or time.time_ns()
                 said = status.read(DataDirectory(self._data_dir).status)
-                if said and said["updated_ns"] > all_stored_ns and not said["derivation"]["behind"]:
+                if said and said["updated_ns"] > all_stored_ns and _is_derived(said):
                     break
             view.show("storing the rest", figures)
             writer.watch()
@@ -276,3 +276,9 @@ class Run:
                     raise
             writer.watch()
             self._pause()
+
+
+def _is_derived(said: dict[str, Any]) -> bool:
+    """Whether a writer says that all is acknowledged, so that it knows of it, and that nothing is left to derive."""
+    journal = said["journal"]
+    return bool(journal["checkpoint"] == journal["durable"]) and not said["derivation"]["behind"]

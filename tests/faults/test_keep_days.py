@@ -13,7 +13,7 @@ from ringbuf.launch.waiting import wait_until
 from ringbuf.record.instrument import INSTRUMENTS
 from ringbuf.strategies import Recorder
 from tests.command import audit_totals, count, ringbuf
-from tests.numbered import wait_verified
+from tests.numbered import wait_derived, wait_verified
 from tests.writer_process import PatchedWriter
 
 TICKS = Schema.define("ticks", [("captured_ns", "i8"), ("number", "u8")])
@@ -255,7 +255,7 @@ def test_what_orders_that_are_over_were_derived_from_is_dropped_and_no_answer_ch
     with start(options) as writer:
         writer.wait_running()
         orders.record(filled=20, working=5)
-        wait_verified(writer, orders.recorder.producer)
+        wait_derived(writer, orders.recorder.producer)
         before = answers(data_dir)
         writer.be_later(3)
         wait_until(lambda: count(data_dir, "executions") == 10, "what is over is dropped")
@@ -265,7 +265,7 @@ def test_what_orders_that_are_over_were_derived_from_is_dropped_and_no_answer_ch
 
         forget(writer)
         orders.fill(number=3, trade=1)  # the venue tells of a trade three days late
-        wait_verified(writer, orders.recorder.producer)
+        wait_derived(writer, orders.recorder.producer)
         writer.wait_until(lambda: writer.status()["derivation"]["late"] == 1, "count what came too late")
         assert answers(data_dir) == before
         said = ringbuf("audit", "--data-dir", str(data_dir)).stdout
@@ -276,7 +276,7 @@ def test_what_orders_that_are_over_were_derived_from_is_dropped_and_no_answer_ch
         assert done.returncode == 0, done.stdout
         assert answers(data_dir) == before
         orders.record(filled=1)
-        wait_verified(writer, orders.recorder.producer)
+        wait_derived(writer, orders.recorder.producer)
         assert answers(data_dir) != before
         writer.stop()
     found, code = audit_totals(data_dir)
@@ -291,7 +291,7 @@ def test_a_writer_killed_when_it_drops_executions_or_finds_a_late_one_goes_on_wi
     with start(["--clickhouse", clickhouse_server.url, "--database", database, *KEPT]) as writer:
         writer.wait_running()
         orders.record(filled=10, working=1)
-        wait_verified(writer, orders.recorder.producer)
+        wait_derived(writer, orders.recorder.producer)
         before = answers(data_dir)
         if step is Step.LATE_NOTED:
             writer.be_later(3)
@@ -307,7 +307,7 @@ def test_a_writer_killed_when_it_drops_executions_or_finds_a_late_one_goes_on_wi
         writer.start().wait_running()
         if step is not Step.LATE_NOTED:
             orders.fill(number=10)
-        wait_verified(writer, orders.recorder.producer)
+        wait_derived(writer, orders.recorder.producer)
         left = 3 if step is Step.LATE_NOTED else 0
         wait_until(lambda: count(data_dir, "executions") == left, "what is over is dropped")
         if step is Step.LATE_NOTED:

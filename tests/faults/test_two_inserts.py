@@ -44,7 +44,7 @@ def is_large(exchange: Exchange) -> bool:
 
 def is_question(exchange: Exchange) -> bool:
     """Whether it asks which records are stored."""
-    return b"uniqExact" in exchange.request.body
+    return b"uniqExact(record.seq)" in exchange.request.body
 
 
 def delayed(go_on: threading.Event) -> Fault:
