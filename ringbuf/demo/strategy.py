@@ -9,7 +9,7 @@ import random
 import time
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -143,7 +143,7 @@ class Strategy:
         await asyncio.gather(trading, *background, return_exceptions=True)
         for each in failed:
             each.result()
-        return trading.result()
+        return replace(trading.result(), records=self._producer.head)  # a copy may have come since
 
     async def _trade(self) -> StrategyResult:
         await self._maker.opened.wait()
