@@ -15,18 +15,9 @@ from tests.writer_process import QUICK, WriterProcess
 ELSEWHERE = {Step.RECORD_QUARANTINED, Step.LATE_NOTED} | OF_STRAGGLERS | OF_DROPPING
 """Steps that need more than records coming in: test_quarantine.py, stragglers, test_keep_days.py."""
 
-ONCE = {
-    Step.TABLE_ENSURED,
-    Step.SESSIONS_STORED,
-    Step.VERIFIED_NOTED,
-    Step.SEGMENT_REMOVED,
-    Step.ROWS_DERIVED,
-    Step.SUMS_WRITTEN,
-    Step.SUMS_CLOSED,
-    Step.ORDERS_COPIED,
-    Step.TOTALS_WRITTEN,
-    Step.TOTALS_REMOVED,
-}
+OFTEN = {Step.FILLS_DERIVED, Step.BUCKETS_MARKED}
+"""Steps of deriving that come with each portion, and find other things there each time."""
+ONCE = {Step.TABLE_ENSURED, Step.SESSIONS_STORED, Step.VERIFIED_NOTED, Step.SEGMENT_REMOVED} | (OF_DERIVING - OFTEN)
 """Steps that a short run takes once, or of which each time is like the first."""
 OF_PROFIT = {Step.BUCKETS_MARKED, Step.TOTALS_WRITTEN, Step.TOTALS_REMOVED}
 """Steps after which profit is compared, too."""
