@@ -70,8 +70,11 @@ AT_ONCE: Final[Needs] = {"async_insert": Need(0)}
 DEFINING: Final[Needs] = {"allow_suspicious_fixed_string_types": Need(1, is_optional=True)}
 """A FixedString may be wider than 256 bytes."""
 
-DROPPING: Final[Needs] = {"lightweight_deletes_sync": Need(0, is_optional=True)}
-"""The server deletes in its own time; nobody waits for it."""
+DROPPING: Final[Needs] = {
+    "lightweight_deletes_sync": Need(0, is_optional=True),
+    "distributed_ddl_task_timeout": Need(0, is_optional=True),
+}
+"""The server, or each of a cluster, deletes in its own time; nobody waits for it."""
 
 _AT_ONE_MOMENT: Final[Needs] = {"enable_shared_storage_snapshot_in_query": Need(1, is_optional=True)}
 """A statement that reads a table twice reads it as of one moment: buckets may be closed meanwhile."""
@@ -150,9 +153,6 @@ def at_shard(number: int) -> Needs:
     """The rows of an insert are for one shard of a cluster, counted from 1."""
     return {"insert_shard_id": Need(number)}
 
-
-IN_BACKGROUND: Final[Needs] = {"distributed_ddl_task_timeout": Need(0, is_optional=True)}
-"""Nobody waits until all servers of a cluster have run the statement."""
 
 NOW: Final = {"use_query_cache": 0}
 """The question below sets it unseen, for with the cache it would fail; to set what is so already is always allowed."""

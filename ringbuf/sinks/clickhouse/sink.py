@@ -42,7 +42,6 @@ from ringbuf.sinks.clickhouse.settings import (
     DEFINING,
     DERIVING,
     DROPPING,
-    IN_BACKGROUND,
     NOW,
     OF_ROWS,
     ON_CLUSTER,
@@ -194,7 +193,7 @@ class ClickHouseSink:
             return rows_in(client.raw_query(in_one_row(sql), settings=sent, fmt="RawBLOB"))
 
     def _run_deriving(self, sql: str) -> None:
-        self._command(sql, "deriving orders and fills", {**DERIVING, **DROPPING})
+        self._command(sql, "deriving orders and fills", DERIVING)
 
     def _run_at_each(self, sql: str) -> None:
         """Run an insert of rows that every shard has."""
@@ -205,7 +204,7 @@ class ClickHouseSink:
             self._command(sql, "deriving orders and fills", {**DERIVING, **at_shard(shard)})
 
     def _clear(self, sql: str) -> None:
-        self._define(sql, "removing what is old", {**DROPPING, **IN_BACKGROUND})
+        self._define(sql, "removing what is old", DROPPING)
 
     def _insert_derived(self, name: str, types: Mapping[str, str], rows: Sequence[Mapping[str, Any]]) -> None:
         into, pieces = insert_rows(self.database, name, types, rows)
