@@ -19,7 +19,7 @@ from typing import Final, NamedTuple
 
 from ringbuf.errors import InvalidName, SinkUnavailable
 from ringbuf.sinks.clickhouse.definition import Definition
-from ringbuf.sinks.clickhouse.table import literal, quoted
+from ringbuf.sinks.clickhouse.table import check_database, literal, quoted
 
 TOKEN_SECONDS: Final = 30 * 86_400
 """How long replicas remember deduplication tokens: longer than any outage that a journal is to bridge."""
@@ -102,12 +102,19 @@ class Layout(NamedTuple):
         """The number of the shard that has a row of a table, as an expression."""
         return "1" if self.cluster is None else "_shard_num"
 
+    @property
+    def databases(self) -> tuple[str, ...]:
+        """The names of all that belong to it; on a cluster two."""
+        return (self.database,) if self.cluster is None else (self.local, self.database)
+
     def check(self) -> None:
-        """Make sure that a database on a cluster can be called so.
+        """Make sure that its databases can be called so.
 
         Raises:
-            InvalidName: it cannot: its name is a part of a path in Keeper.
+            InvalidName: they cannot. On a cluster the name is a part of a path in Keeper, too.
         """
+        for each in self.databases:
+            check_database(each)
         if self.cluster is not None and not _NAME.fullmatch(self.database):
             raise InvalidName(f"{self.database!r} cannot be a database on a cluster", "use letters, digits, _ . and -")
 
@@ -121,8 +128,7 @@ class Layout(NamedTuple):
 
     def create_database(self) -> list[str]:
         """Statements that create the database."""
-        names = dict.fromkeys((self.local, self.database))
-        return [f"CREATE DATABASE IF NOT EXISTS {quoted(name)}{self.on}" for name in names]
+        return [f"CREATE DATABASE IF NOT EXISTS {quoted(name)}{self.on}" for name in self.databases]
 
     def create(self, name: str, definition: Definition) -> str:
         """Statement that creates a table itself."""

@@ -79,8 +79,6 @@ class ClickHouseSink:
     def __init__(self, engine: Engine, database: str) -> None:
         self.database = database
         self._layout = Layout(database, engine.cluster)
-        for each in (database, self._layout.local):
-            table.check_database(each)
         self._layout.check()
         self._engine = engine
         self._shards = 0

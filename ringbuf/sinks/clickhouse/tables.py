@@ -1,7 +1,6 @@
 """What must be there: the database, the tables of sessions and records, and the views."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 from ringbuf.errors import TableMismatch
 from ringbuf.record.schema import Schema
@@ -25,7 +24,7 @@ class Tables:
         self,
         layout: Layout,
         shards: int,
-        look: Callable[[str, str], list[list[Any]]],
+        look: Callable[[str, str], list[list[str]]],
         define: Callable[[str, str], None],
     ) -> None:
         self._layout = layout
@@ -36,10 +35,9 @@ class Tables:
     def prepare(self) -> None:
         """See `ClickHouseSink.prepare`."""
         layout = self._layout
-        names = {layout.local, layout.database}
         found = self._look(
             f"SELECT name, engine FROM {layout.everywhere('system.databases')}"
-            f" WHERE name IN ({', '.join(map(literal, sorted(names)))})",
+            f" WHERE name IN ({', '.join(map(literal, layout.databases))})",
             "looking for the database",
         )
         for name, engine in found:
@@ -48,7 +46,7 @@ class Tables:
                     f"database {name} has the engine {engine}, which keeps no tables of ours",
                     f"choose another database; possible engines are {', '.join(table.DATABASE_ENGINES)}",
                 )
-        if len(found) < len(names) * self._shards:
+        if len(found) < len(layout.databases) * self._shards:
             for each in layout.create_database():
                 self._define(each, "creating the database")
         sessions = self._find(layout.local, table.SESSIONS)
