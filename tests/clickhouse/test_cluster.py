@@ -179,13 +179,19 @@ def test_a_column_that_a_schema_gains_is_there_at_every_shard(spread: Database) 
     assert spread.rows(f"SELECT price, size FROM {spread.name()}.ticks") == []
 
 
-def test_what_is_old_is_dropped_at_every_shard_and_every_answer_stays(spread: Database, alone: Database) -> None:
+def test_what_is_old_is_dropped_at_every_shard_and_every_answer_stays(
+    spread: Database, alone: Database, cluster_servers: ClusterServers
+) -> None:
     rows = [fill(number, MOMENT, symbol=f"S{number}", quantity=1.0) for number in range(20)]
     for each in (spread, alone):
         each.insert(executions(rows))
         assert each.drop_old(MOMENT + MINUTE, Range(1, 0, 20)) == 20
     wait_until(lambda: spread.missing(Range(1, 0, 20)) == [Range(1, 0, 20)], "the records are gone")
     compare_answers(spread, alone)
+    for change in ("unique_orders ADD COLUMN note Int8", "unique_fills DROP COLUMN content"):
+        cluster_servers.shards[1].command(f"ALTER TABLE {spread.name()}_local.{change}")
+        spread.derive()  # what stands for them is altered back, and not made again
+        compare_answers(spread, alone)
 
 
 # The writer

@@ -59,9 +59,15 @@ class Layers:
                 self._define(f"DROP TABLE IF EXISTS {self._itself(name)} SYNC")
             if wrong is not None or len(found.get(name, [])) < shards:
                 self._define(layout.create(name, table.definition))
-        shown = self._found(layout.database) if layout.cluster is not None else {}
-        for name, table in TABLES.items() if layout.cluster is not None else ():
-            if shown.get(name) != [_right(table)] * shards:
+        if layout.cluster is not None:
+            self._distribute()
+
+    def _distribute(self) -> None:
+        """Make the tables of a cluster that are not over its shards as they should be."""
+        layout, shards = self._statements.layout, self._statements.shards
+        found = self._found(layout.database)
+        for name, table in TABLES.items():
+            if found.get(name) != [_right(table)] * shards:
                 self._define(layout.distribute(name, table.definition))
 
     def _found(self, database: str) -> dict[str, list[list[str]]]:
@@ -78,12 +84,17 @@ class Layers:
         return found
 
     def _alter(self, name: str, found: Mapping[str, str]) -> None:
-        """Bring a table back to what it should be without losing a row, and have what can be derived again."""
-        place, changes = "FIRST", [f"DROP COLUMN {quoted(each)}" for each in found if each not in TABLES[name].columns]
+        """Bring a table back to what it should be without losing a row, and have what can be derived again.
+
+        Args:
+            found: its columns where they are not as they should be; at other shards they may be.
+        """
+        odd = [each for each in found if each not in TABLES[name].columns]
+        place, changes = "FIRST", [f"DROP COLUMN IF EXISTS {quoted(each)}" for each in odd]
         for column, kind in TABLES[name].columns.items():
             if found.get(column) != kind:
-                verb = "MODIFY" if column in found else "ADD"
-                changes.append(f"{verb} COLUMN {quoted(column)} {kind} {place}")
+                change = "MODIFY COLUMN IF EXISTS" if column in found else "ADD COLUMN IF NOT EXISTS"
+                changes.append(f"{change} {quoted(column)} {kind} {place}")
             place = f"AFTER {quoted(column)}"
         if changes:
             LOGGER.warning("table %s is not as it should be; it is altered, and what is in it derived again", name)
@@ -115,10 +126,11 @@ class Layers:
         if not (lost := self._lost()):
             return []
         if (gone := [name for name in lost if name in _ROWS]) and self._has_dropped():
+            layout = self._statements.layout
             raise TableMismatch(
                 f"table {self._database}.{gone[0]} was emptied, and records it was derived from were dropped by age",
                 f"restore it from a backup and run `ringbuf rebuild`, or give up its rows of that time for good with"
-                f" TRUNCATE TABLE {self._statements.layout.local}.dropped",
+                f" TRUNCATE TABLE {layout.local}.dropped{layout.on}",
             )
         ((noted,),) = self._ask(f"SELECT count() FROM {self._table('derived')}")
         if int(noted) and {*unique.TABLES, *funding_records.TABLES, "late_records"} & {*lost}:

@@ -63,7 +63,7 @@ class Tables:
         if len(found) < self._shards:
             self.prepare()  # perhaps the database is gone too
         is_created = self._create(name, definition, found)
-        for each in altered:
+        for each in sorted(altered):  # ADD comes first: what one shard lacks another one may have otherwise
             self._define(f"ALTER TABLE {self._layout.itself(name)} {each}", f"altering table {name}")
         return self._distribute(name, definition) or is_created or bool(altered)
 
