@@ -13,7 +13,7 @@ _PIECE: Final = 1 << 16
 
 
 class Relay:
-    """Passes connections on, until the process ends.
+    """Passes connections on, until it is closed; those that there are stay.
 
     Attributes:
         port: where it listens.

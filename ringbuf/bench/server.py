@@ -18,12 +18,8 @@ NO_SERVER: Final = (
     "of a libchdb.so"
 )
 ROOM: Final = 8_000_000_000
-
-
-class BenchServer(ClickHouseServer):
-    """A server that logs its queries, since inserts are counted there."""
-
-    settings = "<query_log><database>system</database><table>query_log</table></query_log>"
+_QUERY_LOG: Final = "<query_log><database>system</database><table>query_log</table></query_log>"
+"""A server logs its queries, since inserts are counted there."""
 
 
 @contextmanager
@@ -42,7 +38,7 @@ def clickhouse(url: str | None, work: Workspace, *, idle: bool = False, room: in
         yield None
     else:
         with data_directory(work, room) as directory:
-            server = BenchServer(engine, directory, idle=idle)
+            server = ClickHouseServer(engine, directory, idle=idle, settings=_QUERY_LOG)
             try:
                 server.start()
                 yield server

@@ -94,16 +94,14 @@ class ClickHouseServer(ClickHouse):
     It ends with the process that started it, even if that one is killed.
 
     Attributes:
-        settings: more of its configuration, XML.
         users: its users, XML.
         directory: where all its files are.
 
     Args:
         idle: whether it is to run only when a core has nothing else to do (SCHED_IDLE).
-        settings: more of its configuration, for this server alone.
+        settings: more of its configuration, XML.
     """
 
-    settings: ClassVar[str] = ""
     users: ClassVar[str] = """
 <clickhouse>
     <profiles><default/></profiles>
@@ -118,7 +116,7 @@ class ClickHouseServer(ClickHouse):
         self._idle = idle
         self._process: ChildProcess | None = None
         config = directory / "config.xml"
-        config.write_text(_CONFIG.format(directory=directory, port=self.http_port, settings=self.settings + settings))
+        config.write_text(_CONFIG.format(directory=directory, port=self.http_port, settings=settings))
         (directory / "users.xml").write_text(self.users)
         if engine.endswith(".so"):
             self._command = [sys.executable, clickhouse_library.__file__, engine, str(config)]

@@ -13,9 +13,9 @@ import pytest
 
 from ringbuf.bench import machine, server
 from ringbuf.bench.bench_writer import LOW_PRIORITY, BenchWriter
-from ringbuf.bench.server import BenchServer, clickhouse, data_directory, has_room, places
+from ringbuf.bench.server import clickhouse, data_directory, has_room, places
 from ringbuf.bench.workspace import Workspace, workspace
-from ringbuf.launch.clickhouse_server import URL_VARIABLE, ClickHouse, find_engine
+from ringbuf.launch.clickhouse_server import URL_VARIABLE, ClickHouse, ClickHouseServer, find_engine
 from ringbuf.ring.registry import SHARED_MEMORY
 from tests.clickhouse_server import NO_ENGINE
 
@@ -86,7 +86,7 @@ def test_server_and_writer_of_the_experiment_give_way_with_all_their_threads(
     if find_engine() is None:
         pytest.skip(NO_ENGINE)
     with clickhouse(None, work, idle=True) as found:
-        assert isinstance(found, BenchServer)
+        assert isinstance(found, ClickHouseServer)
         assert {os.sched_getscheduler(thread) for thread in threads(found.pid)} == {os.SCHED_IDLE}
         with BenchWriter(work, found, "give_way") as writer:
             writer.lower_priority()
