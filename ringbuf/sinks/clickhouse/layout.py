@@ -6,9 +6,9 @@ On a cluster the tables themselves are in the database `NAME_local` of each shar
 `Distributed` tables over them, under the same names. So statements that insert and ask are the same in both layouts. A
 statement that defines a table, empties it or deletes from it names the table itself, and is run on the whole cluster.
 
-    tables of records, of orders, fills and what follows from them     by instrument: exchange, account, symbol
-    `sessions`, `derived`, `dropped`, tables of other schemas          by session
-    `buckets`, and the rows that say that a table is whole             at every shard
+    `executions`, tables of orders, fills and what follows from them    by instrument: exchange, account, symbol
+    `sessions`, `derived`, `dropped`, tables of other schemas           by session
+    `buckets`, and the rows that say that a table is whole              at every shard
 
 What is derived of an instrument follows from the records of that instrument, so all of it is at one shard.
 """
