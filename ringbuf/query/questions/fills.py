@@ -6,9 +6,8 @@ from ringbuf.errors import ConfigurationError
 from ringbuf.query.database import Database
 from ringbuf.query.questions.answer import Answer
 from ringbuf.query.questions.selection import Selection
+from ringbuf.sinks.clickhouse import unique
 from ringbuf.sinks.clickhouse.sums import latest_minute
-from ringbuf.sinks.clickhouse.unique import MINUTE_NS, stored_fills
-from ringbuf.sinks.clickhouse.unique import fills as selected_fills
 from ringbuf.sinks.clickhouse.views.parameterised import PLACE
 from ringbuf.sinks.clickhouse.views.positions import FILLS
 from ringbuf.sinks.clickhouse.views.time import time_of
@@ -38,14 +37,14 @@ def fills(database: Database, selection: Selection | None = None, last: int | No
         raise ConfigurationError(f"{last} fills cannot be asked for", "ask for 0 or more")
     selection = selection or Selection()
     first, end = (
-        None if limit is None else str(limit // MINUTE_NS) for limit in (selection.since_ns, selection.until_ns)
+        None if limit is None else str(limit // unique.MINUTE_NS) for limit in (selection.since_ns, selection.until_ns)
     )
     if last is not None and first is None and end is None:
         first = latest_minute(database.name, last, [*selection.named()])
     if last is None:
-        source = stored_fills(database.name, first, end, selection.conditions("answer."))
+        source = unique.stored_fills(database.name, first, end, selection.conditions("answer."))
     else:
-        rows = selected_fills(database.name, first, end, selection.conditions())
+        rows = unique.fills(database.name, first, end, selection.conditions())
         latest_first = ", ".join(f"{each} DESC" for each in (time_of(), *PLACE))
         source = f"({rows} ORDER BY {latest_first} LIMIT {last}) AS answer"
     order = ", ".join((time_of("answer."), *(f"answer.{name}" for name in PLACE)))

@@ -3,8 +3,7 @@
 from ringbuf.query.database import Database
 from ringbuf.query.questions.answer import Answer
 from ringbuf.query.questions.selection import Selection, check_text, where
-from ringbuf.sinks.clickhouse.open_orders import is_open as works
-from ringbuf.sinks.clickhouse.open_orders import latest_orders
+from ringbuf.sinks.clickhouse import open_orders
 from ringbuf.sinks.clickhouse.table import literal
 from ringbuf.sinks.clickhouse.unique import stored_orders, under_id
 from ringbuf.sinks.clickhouse.views.orders import ORDERS
@@ -36,8 +35,8 @@ def orders(
     order = "answer.first_captured_ns, answer.session, answer.seq"
     if is_open:
         of_instrument = selection.named(("exchange", "account", "symbol"))
-        rows = latest_orders(database.name, ORDERS, of_instrument)
-        source = f"({rows}) AS answer{where(('is_shown', works('answer.'), *conditions))}"
+        rows = open_orders.latest_orders(database.name, ORDERS, of_instrument)
+        source = f"({rows}) AS answer{where(('is_shown', open_orders.is_open('answer.'), *conditions))}"
     else:
         source = stored_orders(database.name, conditions)
     return Answer(database, ORDERS, source, order)

@@ -168,11 +168,11 @@ class ClickHouseSink:
             self._layout,
             self._count_shards(),
             ask,
-            self._run_deriving,
-            self._insert_derived,
-            self._run_at_each,
-            partial(self._define, doing="making the tables of orders and fills"),
-            self._clear,
+            run=self._run_deriving,
+            insert=self._insert_derived,
+            run_at_each=self._run_at_each,
+            define=partial(self._define, doing="making the tables of orders and fills"),
+            clear=self._clear,
         )
 
     @property
