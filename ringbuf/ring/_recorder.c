@@ -116,11 +116,11 @@ fetch_slot_ahead(const BoundRecorder *self, uint64_t seq)
     }
 }
 
-/* NULL without an exception if the record is not usual; else its seq, and it is published. */
+/* What was stored becomes a record. Answers its seq; NULL if it is not usual, or there is no memory for the answer. */
 static inline PyObject *
-publish(BoundRecorder *self, unsigned char *slot, uint64_t seq, int unclear)
+publish(BoundRecorder *self, unsigned char *slot, uint64_t seq, int stored)
 {
-    if (!is_complete(self, slot) || (unclear && slot[self->origin_at] != self->simulated)) {
+    if (stored < 0 || !is_complete(self, slot) || (stored > 0 && slot[self->origin_at] != self->simulated)) {
         return NULL;
     }
     PyObject *answer = PyLong_FromUnsignedLongLong(seq); /* may fail, so not after the record is published */
@@ -132,63 +132,73 @@ publish(BoundRecorder *self, unsigned char *slot, uint64_t seq, int unclear)
     return answer;
 }
 
+/* Values of a call, whose names are resolved; answers as store_value does. */
+static inline int
+store_call(BoundRecorder *self, const Call *call, PyObject *const *args, unsigned char *slot, uint64_t seq)
+{
+    const Py_ssize_t count = PyTuple_GET_SIZE(call->names);
+    int unclear = 0;
+    for (Py_ssize_t position = 0; position < count; position++) {
+        const int stored = store_value(self, slot, call->fields[position], args[position], seq);
+        if (stored < 0) {
+            return -1;
+        }
+        unclear |= stored;
+    }
+    return unclear;
+}
+
+/* Values of an update, likewise. */
+static inline int
+store_update(BoundRecorder *self, PyObject *update, unsigned char *slot, uint64_t seq)
+{
+    PyObject *name, *value;
+    int unclear = 0;
+    for (Py_ssize_t position = 0; PyDict_Next(update, &position, &name, &value);) {
+        const Field *field = find_field(self, name);
+        const int stored = field == NULL ? -1 : store_value(self, slot, *field, value, seq);
+        if (stored < 0) {
+            return -1;
+        }
+        unclear |= stored;
+    }
+    return unclear;
+}
+
 /* The record is built where it will be read: as long as the head is not stored, nobody looks at that slot, and whatever
- * an abandoned call leaves in it is overwritten by the next. */
+ * an abandoned call leaves in it is overwritten by the next. What cannot be published, the pure recorder gets as it is. */
 static PyObject *
 record(BoundRecorder *self, Method *method, PyObject *const *args, Py_ssize_t positional, PyObject *names)
 {
     const uint64_t seq = *self->head; /* this process is the only one to store it */
     Call *call = &method->call;
-    if (positional != 0 || names == NULL || (names != call->names && resolve(self, call, names) < 0)
-        || !has_room(self, seq)) {
-        goto pure;
+    PyObject *answer = NULL;
+    if (positional == 0 && names != NULL && (names == call->names || resolve(self, call, names) == 0)
+        && has_room(self, seq)) {
+        unsigned char *slot = blank_slot(self, method, seq);
+        answer = publish(self, slot, seq, store_call(self, call, args, slot, seq));
     }
-    unsigned char *slot = blank_slot(self, method, seq);
-    const Py_ssize_t count = PyTuple_GET_SIZE(names);
-    int unclear = 0;
-    for (Py_ssize_t position = 0; position < count; position++) {
-        const int stored = store_value(self, slot, call->fields[position], args[position], seq);
-        if (stored < 0) {
-            goto pure;
-        }
-        unclear |= stored;
+    if (answer == NULL) {
+        PyErr_Clear(); /* of a text without UTF-8; the pure recorder finds it again */
+        answer = PyObject_Vectorcall(method->pure, args, (size_t)positional, names);
     }
-    PyObject *answer = publish(self, slot, seq, unclear);
-    if (answer != NULL || PyErr_Occurred()) {
-        return answer;
-    }
-
-pure:
-    PyErr_Clear(); /* of a text without UTF-8; the pure recorder finds it again */
-    return PyObject_Vectorcall(method->pure, args, (size_t)positional, names);
+    return answer;
 }
 
 static PyObject *
 recorder_order_of(BoundRecorder *self, PyObject *update)
 {
     const uint64_t seq = *self->head;
-    if (!PyDict_CheckExact(update) || !has_room(self, seq)) {
-        goto pure;
+    PyObject *answer = NULL;
+    if (PyDict_CheckExact(update) && has_room(self, seq)) {
+        unsigned char *slot = blank_slot(self, &self->methods[ORDER], seq);
+        answer = publish(self, slot, seq, store_update(self, update, slot, seq));
     }
-    unsigned char *slot = blank_slot(self, &self->methods[ORDER], seq);
-    PyObject *name, *value;
-    int unclear = 0;
-    for (Py_ssize_t position = 0; PyDict_Next(update, &position, &name, &value);) {
-        const Field *field = find_field(self, name);
-        const int stored = field == NULL ? -1 : field->kind == BOUND ? 0 : store_value(self, slot, *field, value, seq);
-        if (stored < 0) {
-            goto pure;
-        }
-        unclear |= stored;
+    if (answer == NULL) {
+        PyErr_Clear();
+        answer = PyObject_CallOneArg(self->pure_order_of, update);
     }
-    PyObject *answer = publish(self, slot, seq, unclear);
-    if (answer != NULL || PyErr_Occurred()) {
-        return answer;
-    }
-
-pure:
-    PyErr_Clear();
-    return PyObject_CallOneArg(self->pure_order_of, update);
+    return answer;
 }
 
 static PyObject *

@@ -204,7 +204,7 @@ store_value(BoundRecorder *self, unsigned char *slot, Field field, PyObject *val
     case TEXT:
         return store_text(at, field.size, value);
     case BOUND:
-        break;
+        return 0; /* it was said when the recorder was bound */
     }
     Py_UNREACHABLE();
 }
