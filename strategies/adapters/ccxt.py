@@ -13,7 +13,6 @@ that is in no raw message counts as reckoned from it, and is left out. See `ring
 `ccxt_trade` for the rest.
 """
 
-from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -22,6 +21,7 @@ from ringbuf.record.value import shown
 from ringbuf.strategies.adapters.adapter import Adapter, Refused, Target, Update
 from ringbuf.strategies.adapters.ccxt_order import read_order
 from ringbuf.strategies.adapters.ccxt_trade import read_trade
+from ringbuf.strategies.adapters.latest import Latest
 
 __all__ = ["CcxtAdapter", "read", "read_order", "read_trade"]
 
@@ -46,7 +46,7 @@ class CcxtAdapter(Adapter):
 
     def __init__(self, target: Target, *, exchange: str, account: str, strategy: str) -> None:
         super().__init__(target, exchange=exchange, account=account, strategy=strategy)
-        self._times: OrderedDict[tuple[Any, Any], int] = OrderedDict()
+        self._times = Latest[tuple[Any, Any], int](DATED)
 
     def orders(self, orders: Any, **given: Any) -> list[Any]:
         """Take a unified order, or any number of them, with the trades that are in them."""
@@ -79,9 +79,6 @@ class CcxtAdapter(Adapter):
             update["exchange_ns"] = latest
             return parts
         self._times[key] = latest
-        self._times.move_to_end(key)
-        if len(self._times) > DATED:
-            self._times.popitem(last=False)
         return parts
 
 

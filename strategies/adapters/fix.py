@@ -11,7 +11,6 @@ has another one, so it is not taken.
 
 import os
 import re
-from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -20,10 +19,12 @@ from typing import Any, Final
 from ringbuf.errors import ConfigurationError, RecordError
 from ringbuf.record.value import shown
 from ringbuf.strategies.adapters import fix_log, fix_words
-from ringbuf.strategies.adapters.adapter import Adapter, Refused, Update
+from ringbuf.strategies.adapters.adapter import Refused, Update
+from ringbuf.strategies.adapters.latest import Latest
 from ringbuf.strategies.adapters.message import plain
+from ringbuf.strategies.adapters.stream import StreamAdapter
 from ringbuf.strategies.adapters.value import decimal, finished, told, word
-from ringbuf.trading.number import EXACT
+from ringbuf.trading.number import EXACT, ZERO
 from ringbuf.trading.states import NO_ID
 
 EXECUTION_REPORT: Final = "8"
@@ -137,7 +138,7 @@ def order_cancel_reject(tags: Tags) -> Update:
     return finished(update, order_status=tags.get("39"))
 
 
-class FixAdapter(Adapter):
+class FixAdapter(StreamAdapter):
     """Takes messages of a FIX session, its drop copies, or logs.
 
     A cancel reject tells no instrument. It is that of the order, which was named in an earlier report.
@@ -149,18 +150,7 @@ class FixAdapter(Adapter):
     def __init__(self, target: Any, *, exchange: str, account: str, strategy: str) -> None:
         _simplefix()
         super().__init__(target, exchange=exchange, account=account, strategy=strategy)
-        self._symbols: OrderedDict[tuple[str, str], str] = OrderedDict()
-
-    def receive(self, message: Any, **given: Any) -> list[Any]:
-        """Take one message, or any number of them in a list; see `updates` for what a message may be.
-
-        Args:
-            given: fields of each update that does not tell its own.
-
-        Returns:
-            What the target returned and is not None: the deltas, if it is an `OrderPages`.
-        """
-        return self.deliver(self.updates, message, **given)
+        self._symbols = Latest[tuple[str, str], str](KNOWN_ORDERS)
 
     def log(self, log: str | os.PathLike[str] | Iterable[bytes | str], **given: Any) -> int:
         """Take all messages of a log, as a look-back. What is torn or altered is listed.
@@ -200,17 +190,11 @@ class FixAdapter(Adapter):
             told_ids = [(name.removeprefix("orig_"), update[name]) for name in names if name in update]
             ids = [each for each in told_ids if each[1] not in NO_ID]
             if "symbol" in update:
-                self._know(ids, update["symbol"])
+                for each in ids:
+                    self._symbols[each] = update["symbol"]
             else:
                 update |= told(symbol=next((self._symbols[each] for each in ids if each in self._symbols), None))
         return found
-
-    def _know(self, ids: list[tuple[str, str]], symbol: str) -> None:
-        for each in ids:
-            self._symbols[each] = symbol
-            self._symbols.move_to_end(each)
-        while len(self._symbols) > KNOWN_ORDERS:
-            self._symbols.popitem(last=False)
 
 
 def time_ns(given: str | None) -> int | str | None:
@@ -312,7 +296,7 @@ def _summed(fees: Iterable[Tags], quantity: Decimal | None) -> list[tuple[Any, s
         charge = _charge(fee["137"], fee.get("891", "0") == "0", fee.get("891") == "1", quantity)
         if charge is not None:
             currency = fee.get("138", "")
-            sums[currency] = EXACT.add(sums.get(currency, Decimal(0)), charge)
+            sums[currency] = EXACT.add(sums.get(currency, ZERO), charge)
     return [(plain(amount), currency) for currency, amount in sums.items()]
 
 

@@ -7,18 +7,19 @@ is told as one more copy of the fill that changed it, with what NautilusTrader s
 """
 
 import importlib
-from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from ringbuf.errors import ConfigurationError, RecordError
 from ringbuf.strategies.adapters import nautilus_events, value
-from ringbuf.strategies.adapters.adapter import Adapter, Refused, Update
+from ringbuf.strategies.adapters.adapter import Refused, Update
+from ringbuf.strategies.adapters.latest import Latest
 from ringbuf.strategies.adapters.message import plain
 from ringbuf.strategies.adapters.nautilus_cache import NautilusCache, missed
 from ringbuf.strategies.adapters.nautilus_order import NautilusOrder
+from ringbuf.strategies.adapters.stream import StreamAdapter
 from ringbuf.trading.number import EXACT, ZERO
 
 KNOWN: Final = 10_000
@@ -26,8 +27,6 @@ KNOWN: Final = 10_000
 FIRST: Final = 100
 """Priority of the actor's subscriptions: events are recorded before a strategy answers them."""
 TOPICS: Final = ("events.order.*", "events.position.*")
-
-T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -56,7 +55,7 @@ class NautilusPosition:
         return event.get("type") == "PositionClosed" and part is not None and whole is not None and part < whole
 
 
-class NautilusAdapter(Adapter):
+class NautilusAdapter(StreamAdapter):
     """Takes events of NautilusTrader. It needs no package for that; `actor` does.
 
     Args:
@@ -73,8 +72,8 @@ class NautilusAdapter(Adapter):
         super().__init__(target, exchange=exchange, account=account, strategy=strategy)
         self._account = account
         self._cache = NautilusCache(cache)
-        self._orders: OrderedDict[str, NautilusOrder] = OrderedDict()
-        self._positions: OrderedDict[str, NautilusPosition] = OrderedDict()
+        self._orders = Latest[str, NautilusOrder](KNOWN)
+        self._positions = Latest[str, NautilusPosition](KNOWN)
 
     def actor(self, component_id: str = "ringbuf", **given: Any) -> Any:
         """An actor for an engine or a node, which takes all events of orders and positions from its message bus.
@@ -106,19 +105,11 @@ class NautilusAdapter(Adapter):
 
         return type("RingbufActor", (base,), {"register_base": register})(config(component_id=component_id))
 
-    def receive(self, event: Any, **given: Any) -> list[Any]:
-        """Take one event, or any number of them in a list; see `nautilus_events.decoded` for what an event may be.
-
-        Args:
-            given: fields of each update that does not tell its own.
-
-        Returns:
-            What the target returned and is not None: the deltas, if it is an `OrderPages`.
-        """
-        return self.deliver(self.updates, event, **given)
-
     def updates(self, event: Any) -> Iterator[Update | Refused]:
         """What an event says, and what of its order was not told before. One of another kind says nothing.
+
+        Args:
+            event: see `nautilus_events.decoded`.
 
         Raises:
             RecordError: it is no event, or names no instrument or no order.
@@ -148,7 +139,8 @@ class NautilusAdapter(Adapter):
             yield from self._missed(self._known(str(primary.client_order_id)), primary)
 
     def _known(self, name: str) -> NautilusOrder:
-        return _keep(self._orders, name, self._orders.get(name) or NautilusOrder())
+        known = self._orders[name] = self._orders.get(name) or NautilusOrder()
+        return known
 
     def _missed(self, known: NautilusOrder, order: Any) -> Iterator[Update | Refused]:
         """What happened to an order and was not published, or happened before the adapter listened."""
@@ -177,9 +169,8 @@ class NautilusAdapter(Adapter):
             yield each
 
     def _fill(self, position_id: str, fill: Update) -> None:
-        position = self._positions.get(position_id) or NautilusPosition(fill)
+        position = self._positions[position_id] = self._positions.get(position_id) or NautilusPosition(fill)
         position.fill = fill
-        _keep(self._positions, position_id, position)
 
     def _of_position(self, event: Mapping[str, Any]) -> Update:
         """The fill that changed it, once more, with what is held now and what the fill realised, commissions taken off.
@@ -199,12 +190,3 @@ class NautilusAdapter(Adapter):
         closed, known.closed = known.closed, ZERO
         realised = None if earned is None or closed is None else plain(EXACT.add(earned, closed))
         return found | value.told(venue_position=update.get("venue_position"), realized_pnl=realised)
-
-
-def _keep(known: OrderedDict[str, T], name: str, each: T) -> T:
-    """Keep one as the latest, and forget those of which nothing was heard for longest."""
-    known[name] = each
-    known.move_to_end(name)
-    while len(known) > KNOWN:
-        known.popitem(last=False)
-    return each

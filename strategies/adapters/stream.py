@@ -1,4 +1,4 @@
-"""What the adapters of venues' own private streams have in common: one call takes a message as it was received."""
+"""What adapters of streams of messages have in common: one call takes a message as it was received."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
@@ -10,13 +10,13 @@ from ringbuf.strategies.adapters.value import loaded
 
 
 class StreamAdapter(Adapter, ABC):
-    """Takes the messages of a venue's private stream, as text, bytes or decoded JSON.
+    """Takes the messages of a stream, as text, bytes or decoded JSON, or in another form that `updates` can read.
 
     What is no news of an order, fill or payment (answers to subscriptions, market data, balances) gives nothing.
     """
 
     def receive(self, message: Any, **given: Any) -> list[Any]:
-        """Take one message, or any number of them in a list; so is an answer that is a list of orders or trades.
+        """Take one message, or any number of them in a list, which may be text of JSON.
 
         Args:
             given: fields of each update that does not tell its own, as `origin="lookback"` for what is told once more.
@@ -30,4 +30,4 @@ class StreamAdapter(Adapter, ABC):
 
     @abstractmethod
     def updates(self, message: Any) -> Iterable[Update | Refused]:
-        """What a message says; see the module of each venue."""
+        """What a message says; see the module of each adapter."""

@@ -4,7 +4,6 @@ import json
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar, NamedTuple
 
-from ringbuf.strategies.adapters.fix import FixAdapter
 from ringbuf.strategies.adapters.stream import StreamAdapter
 from tests.model.sessions.exchange import Abilities, Event, Order
 
@@ -34,7 +33,7 @@ class Dialect(ABC):
         currency: of fees.
     """
 
-    adapter: ClassVar[type[StreamAdapter] | type[FixAdapter]]
+    adapter: ClassVar[type[StreamAdapter]]
     exchange: ClassVar[str]
     symbol: ClassVar[str]
     currency: ClassVar[str] = "USDT"

@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from ringbuf.strategies.adapters.adapter import Update
 from ringbuf.strategies.adapters.nautilus import NautilusAdapter
+from ringbuf.strategies.reconciliation import Answer
 
 BEGIN_NS: Final = 1_700_000_000_000_000_000
 NAMES: Final = {"trader_id": "T-001", "strategy_id": "S-000", "instrument_id": "ETH.USDT.BINANCE"}
@@ -40,20 +41,10 @@ def moved(kind: str, second: int, quantity: str, realised: str, **fields: Any) -
     return found
 
 
-class Updates:
-    """A target that keeps what it gets."""
-
-    def __init__(self) -> None:
-        self.taken: list[Update] = []
-
-    def apply(self, update: Update) -> None:
-        self.taken.append(update)
-
-
 def updates(*events: Any, **made_with: Any) -> list[Update]:
     """What becomes of events."""
-    target = Updates()
+    target = Answer()
     adapter = NautilusAdapter(target, **made_with)
     adapter.receive(list(events))
     assert not adapter.refused
-    return target.taken
+    return [dict(each) for each in target]

@@ -15,8 +15,9 @@ from ringbuf.strategies.adapters import nautilus, nautilus_events
 from ringbuf.strategies.adapters.nautilus import NautilusAdapter
 from ringbuf.strategies.adapters.nautilus_instruments import contracts
 from ringbuf.strategies.inventory import Contract
+from ringbuf.strategies.reconciliation import Answer
 from tests.checkout import TESTS
-from tests.unit.strategies.nautilus_messages import Updates, asked, at_venue, event, filled, moved, updates
+from tests.unit.strategies.nautilus_messages import asked, at_venue, event, filled, moved, updates
 
 CASES: Final[list[dict[str, Any]]] = json.loads((TESTS / "messages" / "nautilus.json").read_text())
 
@@ -62,11 +63,11 @@ def test_the_text_of_an_event_and_an_object_that_gives_it_say_the_same() -> None
     [7, "text", None, [7], event("OrderAccepted", instrument_id="ETH"), event("OrderAccepted", client_order_id=None)],
 )
 def test_what_is_no_event_of_an_order_is_refused_and_listed(message: Any) -> None:
-    target = Updates()
+    target = Answer()
     adapter = NautilusAdapter(target)
     adapter.receive(message)
     assert len(adapter.refused) == 1
-    assert target.taken == []
+    assert target == []
 
 
 def test_what_is_no_value_of_its_field_stands_in_the_text() -> None:
@@ -134,7 +135,7 @@ def test_an_event_of_a_position_whose_fill_is_not_known_is_about_the_order_that_
 
 def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(nautilus, "KNOWN", 3)
-    adapter = NautilusAdapter(Updates())
+    adapter = NautilusAdapter(Answer())
     adapter.receive([filled("1", 1, client_order_id=f"c{each}", position_id=f"P-{each}") for each in range(9)])
     assert [*adapter._orders] == ["c6", "c7", "c8"]
     assert [*adapter._positions] == ["P-6", "P-7", "P-8"]
@@ -147,7 +148,7 @@ def test_without_nautilus_trader_there_is_no_actor(monkeypatch: pytest.MonkeyPat
     monkeypatch.setitem(sys.modules, "nautilus_trader", None)
     monkeypatch.setitem(sys.modules, "nautilus_trader.common.actor", None)
     with pytest.raises(ConfigurationError, match=r"not installed.*ringbuf-capture\[nautilus\]"):
-        NautilusAdapter(Updates()).actor()
+        NautilusAdapter(Answer()).actor()
 
 
 def instrument(kind: str, **fields: Any) -> Any:

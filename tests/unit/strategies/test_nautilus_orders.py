@@ -11,7 +11,8 @@ from ringbuf.record.enumerations import OrderStatus
 from ringbuf.strategies.adapters.nautilus import NautilusAdapter
 from ringbuf.strategies.adapters.nautilus_cache import NautilusCache
 from ringbuf.strategies.orders import OrderPages, OrderState
-from tests.unit.strategies.nautilus_messages import Updates, asked, at_venue, event, filled, moved, updates
+from ringbuf.strategies.reconciliation import Answer
+from tests.unit.strategies.nautilus_messages import asked, at_venue, event, filled, moved, updates
 
 
 def pages_of(*events: dict[str, Any]) -> OrderPages:
@@ -184,13 +185,13 @@ def test_what_was_not_published_or_was_before_is_told_as_a_look_back() -> None:
 
 def test_what_was_heard_is_not_told_again() -> None:
     told = [asked(), at_venue("OrderAccepted", 1), at_venue("OrderPendingCancel", 2), at_venue("OrderCanceled", 3)]
-    target = Updates()
+    target = Answer()
     adapter = NautilusAdapter(target, account="A1")
     for count in (1, 2, 4):  # the third one is not published
         cache = Cache(*told[:count])
         adapter._cache = NautilusCache(cache)
         adapter.receive(cache.events[-1])
-    assert [each["exec_type"] for each in target.taken] == ["pending_new", "new", "pending_cancel", "canceled"]
+    assert [each["exec_type"] for each in target] == ["pending_new", "new", "pending_cancel", "canceled"]
 
 
 def test_the_position_that_an_order_was_sent_for_is_told_and_a_quantity_that_was_money() -> None:
@@ -204,12 +205,12 @@ def test_the_position_that_an_order_was_sent_for_is_told_and_a_quantity_that_was
 
 
 def test_an_order_waits_for_its_account_which_a_later_event_tells() -> None:
-    target = Updates()
+    target = Answer()
     adapter = NautilusAdapter(target)
     adapter.receive(asked())
-    assert target.taken == []
+    assert target == []
     adapter.receive(event("OrderSubmitted", 1, account_id="BINANCE-001"))
-    assert [(each["exec_type"], each["account"]) for each in target.taken] == [
+    assert [(each["exec_type"], each["account"]) for each in target] == [
         ("pending_new", "BINANCE-001"),
         ("order_status", "BINANCE-001"),
     ]
@@ -235,8 +236,8 @@ class AccountId(str):
 
 
 def test_a_denied_order_whose_account_nobody_tells_is_listed() -> None:
-    target = Updates()
+    target = Answer()
     adapter = NautilusAdapter(target)
     adapter.receive([asked(), event("OrderDenied", 0, reason="too much")])
-    assert target.taken == []
+    assert target == []
     assert adapter.refusals == {"no account: give it to the adapter": 2}
