@@ -28,7 +28,7 @@ from ringbuf.trading.contract_table import Contracts, read_contracts
 from ringbuf.trading.hedge import Hedge, HedgeBalance
 from ringbuf.trading.hedge_book import HedgeBook, HedgeOf, HedgeState
 from ringbuf.trading.ledger import Ledger
-from ringbuf.trading.number import Exactly
+from ringbuf.trading.number import ZERO, Exactly
 from ringbuf.trading.order_state import OrderState
 from ringbuf.trading.position import NOTHING, Holding, Position, Sums
 from ringbuf.trading.profit import FLAT, Profit
@@ -144,7 +144,7 @@ class Inventory:
         with self.lock, Exactly():
             for holding in self.ledger.holdings.values():
                 for currency, amount in holding.commissions.items():
-                    found[currency] = found.get(currency, Decimal(0)) + amount
+                    found[currency] = found.get(currency, ZERO) + amount
         return found
 
     def profit(

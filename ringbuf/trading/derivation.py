@@ -5,7 +5,6 @@ They are those of the views `orders` and `fills`, to the last digit, so either m
 
 from collections import defaultdict
 from collections.abc import Iterable
-from decimal import localcontext
 from typing import Any, Final, NamedTuple
 
 from ringbuf.record.enumerations import Origin
@@ -13,7 +12,7 @@ from ringbuf.trading.book import Book
 from ringbuf.trading.column import KEY, Row, value_of
 from ringbuf.trading.fill_row import fill_rows
 from ringbuf.trading.heard import Heard
-from ringbuf.trading.number import EXACT
+from ringbuf.trading.number import Exactly
 from ringbuf.trading.order_row import order_rows
 from ringbuf.trading.reading import RowReading
 from ringbuf.trading.report import Instrument, Report
@@ -50,7 +49,7 @@ def derive(records: Iterable[Row]) -> Derived:
     """
     found = Derived([], [], 0)
     unreadable = 0
-    with localcontext(EXACT):
+    with Exactly():
         for (*key, is_simulated), rows in _by_instrument(records).items():
             book = Book(Instrument(*key))
             heard, odd = _heard(book, rows)

@@ -53,6 +53,7 @@ STOP_ORDER_TYPES: Final = {
 TIMES_IN_FORCE: Final = {"GTC": "gtc", "IOC": "ioc", "FOK": "fok", "PostOnly": "post_only", "RPI": "post_only"}
 SIDES: Final = {"Buy": "buy", "Sell": "sell"}
 POSITION_SIDES: Final = {"0": "both", "1": "long", "2": "short"}
+"""By `positionIdx`, https://bybit-exchange.github.io/docs/v5/enum#positionidx."""
 TRADE_TYPES: Final = {
     "Trade": "regular",
     "AdlTrade": "adl",
@@ -123,13 +124,7 @@ def _refused(result: Mapping[str, Any], errors: object, exchange: str) -> list[U
 
 
 def _refusal(row: Mapping[str, Any], error: Mapping[str, Any], exchange: str) -> Update:
-    is_new = "createAt" in row
-    update = _names(row, exchange) | value.told(
-        exec_type="rejected" if is_new else "cancel_rejected",
-        order_status="rejected" if is_new else None,
-        text=f"{value.text(error.get('code'))} {value.text(error.get('msg')) or ''}".strip(),
-    )
-    return value.finished(update)
+    return value.refusal(_names(row, exchange), is_new="createAt" in row, code=error.get("code"), why=error.get("msg"))
 
 
 def order(row: Mapping[str, Any], exchange: str = "bybit") -> Update:

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from ringbuf.strategies.adapters.message import CONTRADICTION, Message, plain, total
+from ringbuf.strategies.adapters.message import CONTRADICTION, Message, plain
+from ringbuf.trading.number import EXACT
 
 
 class Fee(NamedTuple):
@@ -53,7 +54,7 @@ def _sums(message: Message, value: Any, key: str) -> dict[str, Decimal]:
     found: dict[str, Decimal] = {}
     for currency, cost in _costs(message, value, key) if value else ():
         known = found.get(currency)
-        found[currency] = cost if known is None else total([known, cost])
+        found[currency] = cost if known is None else EXACT.add(known, cost)
     return found
 
 

@@ -8,19 +8,19 @@ quote to what was filled in base (Bybit), or gives the amount as it is.
 
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
+from functools import reduce
 from typing import Any, Final, NamedTuple
 
 from ringbuf.strategies.adapters.ccxt_raw import Raw
 from ringbuf.strategies.adapters.ccxt_trade import unit_of
-from ringbuf.strategies.adapters.message import CONTRADICTION, Message, plain, total
-from ringbuf.trading.number import EXACT
+from ringbuf.strategies.adapters.message import CONTRADICTION, Message, plain
+from ringbuf.trading.number import EXACT, ZERO
 
 OVER: Final = frozenset({"filled", "canceled", "expired", "rejected"})
 EQUAL: Final = Decimal("1e-9")
 """Numbers that differ by less than this part are the same: some were floats on their way."""
 NEAR: Final = Decimal("0.05")
 """A market buy of so much money that was filled has spent it, but for this part at most."""
-ZERO: Final = Decimal(0)
 
 
 class Quantities(NamedTuple):
@@ -82,9 +82,9 @@ class Quantities(NamedTuple):
                 yield f"filled {plain(filled)} > amount {plain(amount)}"
             elif status is not None and self.is_all != (status == "filled"):
                 yield f"{word}, filled {plain(filled)} of {plain(amount)}"
-            elif remaining is not None and not is_over and not _is_same(amount, total([filled, remaining])):
+            elif remaining is not None and not is_over and not _is_same(amount, EXACT.add(filled, remaining)):
                 yield f"amount {plain(amount)}, filled {plain(filled)}, remaining {plain(remaining)}"
-        trades = total([*traded])
+        trades = reduce(EXACT.add, traded, ZERO)
         if trades > filled and not _is_same(trades, filled):
             yield f"filled {plain(filled)}, its trades {plain(trades)}"
 
@@ -104,7 +104,7 @@ def read_quantities(message: Message, raw: Raw) -> Quantities:
     if filled is None:
         filled = message.number_of("filled", raw.get("cum_qty"))  # Kraken's stream, of which ccxt leaves it out
     if remaining and filled is not None and amount == filled:
-        amount = total([filled, remaining])  # Coinbase's stream: ccxt takes what was filled for the amount
+        amount = EXACT.add(filled, remaining)  # Coinbase's stream: ccxt takes what was filled for the amount
     average = message.number("average")
     if not average or not raw.tells(average):
         average = None

@@ -13,8 +13,6 @@ from ringbuf.strategies.adapters import bybit, deribit, hyperliquid, okx
 
 DEPTH: Final = 4
 POSITION_SIDES: Final = ("positionSide", "posSide", "position_side", "holdSide", "ps")
-POSITION_INDEXES: Final = {"0": "both", "1": "long", "2": "short"}
-"""Bybit's `positionIdx`, https://bybit-exchange.github.io/docs/v5/enum#positionidx."""
 CODED_SIDES: Final = {"1": ("buy", "long"), "2": ("buy", "short"), "3": ("sell", "short"), "4": ("sell", "long")}
 """`side` of MEXC's futures, https://www.mexc.com/api-docs/futures/account-and-trading-endpoints: open long, close
 short, open short, close long. ccxt takes 2 for a sell, and knows neither 3 nor 4."""
@@ -118,7 +116,7 @@ class Raw:
             return None if str(self._info.get("positionMode")) == "2" else hedged[1]
         index = self.get("positionIdx")
         if index is not None:
-            return POSITION_INDEXES.get(str(index))
+            return bybit.POSITION_SIDES.get(str(index))
         side = self.get(*POSITION_SIDES)
         return side if isinstance(side, str) and look_up("position_side", side) else None
 

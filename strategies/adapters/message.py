@@ -153,14 +153,6 @@ def plain(number: Decimal) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def total(numbers: list[Decimal]) -> Decimal:
-    """The exact sum."""
-    found = Decimal(0)
-    for each in numbers:
-        found = EXACT.add(found, each)
-    return found
-
-
 def _whole(value: Any) -> int | None:
     """A whole number of any kind; what is none, or no number, raises."""
     number = int(value)

@@ -146,12 +146,7 @@ def refusal(row: Mapping[str, Any], *, is_new: bool) -> Update:
     Args:
         is_new: whether the request was for a new order.
     """
-    update = _names(row) | value.told(
-        exec_type="rejected" if is_new else "cancel_rejected",
-        order_status="rejected" if is_new else None,
-        text=f"{value.text(row.get('sCode')) or ''} {value.text(row.get('sMsg')) or ''}".strip(),
-    )
-    return value.finished(update)
+    return value.refusal(_names(row), is_new=is_new, code=row.get("sCode"), why=row.get("sMsg"))
 
 
 def fill(row: Mapping[str, Any]) -> Update:

@@ -181,6 +181,22 @@ def finished(update: Update, **words: object) -> Update:
     return update
 
 
+def refusal(names: Update, *, is_new: bool, code: object, why: object) -> Update:
+    """The update of a request that the venue refused.
+
+    Args:
+        names: of its order, and what else the answer tells.
+        is_new: whether it was for a new order.
+        code, why: of the venue.
+    """
+    update = names | told(
+        exec_type="rejected" if is_new else "cancel_rejected",
+        order_status="rejected" if is_new else None,
+        text=f"{text(code) or ''} {text(why) or ''}".strip(),
+    )
+    return finished(update)
+
+
 def _fits(name: str, value: Any) -> bool:
     """Whether a field can have a value; the usual ones are told on a short way."""
     kind = type(value)
