@@ -74,7 +74,7 @@ class ClientOrderIds:
         """An id that nobody has given before.
 
         Raises:
-            ConfigurationError: all ids of the process number are used up (16,777,216 where there is room, 1,024 at
+            ConfigurationError: all ids of the process number are used up (16,777,215 where there is room, 1,023 at
                 dYdX), and no other can be claimed.
         """
         while True:

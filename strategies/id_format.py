@@ -58,7 +58,7 @@ class Layout(NamedTuple):
 
     @property
     def counters(self) -> int:
-        """How many ids a process has before it claims another number."""
+        """Counters are below this, from 1. A process that has used up its ids claims another number."""
         return 1 << self.counter_bits
 
     def number(self, core: Core) -> int:

@@ -26,9 +26,9 @@ check_layout(const BoundRecorder *self, Py_ssize_t head, Py_ssize_t tail, Py_ssi
     const Py_ssize_t length = self->memory.len, size = self->record_size;
     const Py_ssize_t bytes[] = {self->exec_type_at, self->side_at, self->origin_at};
     const Py_ssize_t numbers[] = {self->seq_at, self->captured_at, self->price_at, self->quantity_at};
-    int sound = capacity > 0 && (capacity & (capacity - 1)) == 0 && size > 0 && is_inside(self->rear, 0, size) && is_inside(slots, 0, length)
-                && size <= (length - slots) / capacity && is_inside(head, 8, slots) && is_inside(tail, 8, slots)
-                && (uintptr_t)self->memory.buf % 8 == 0 && head % 8 == 0 && tail % 8 == 0;
+    int sound = capacity > 0 && (capacity & (capacity - 1)) == 0 && size > 0 && is_inside(self->rear, 0, size)
+                && is_inside(slots, 0, length) && size <= (length - slots) / capacity && is_inside(head, 8, slots)
+                && is_inside(tail, 8, slots) && (uintptr_t)self->memory.buf % 8 == 0 && head % 8 == 0 && tail % 8 == 0;
     for (size_t index = 0; index < sizeof bytes / sizeof *bytes; index++) {
         sound = sound && is_inside(bytes[index], 1, size);
     }
@@ -122,17 +122,20 @@ add_method(BoundRecorder *self, Method *method, PyObject *record, PyObject *pure
 PyObject *
 ringbuf_recorder_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {"producer", "memory",   "head",   "tail",  "slots", "capacity",   "record_size", "rear", "stamps",
-                            "complete", "unclear",  "fields",  "float64", "order", "fill", "pure_order", "pure_fill", "pure_order_of", NULL};
+    static char *names[] = {
+        "producer", "memory", "head", "tail", "slots", "capacity", "record_size", "rear", "stamps", "complete",
+        "unclear", "fields", "float64", "order", "fill", "pure_order", "pure_fill", "pure_order_of", NULL,
+    };
     const State *state = PyType_GetModuleState(type);
     PyObject *producer, *memory, *fields, *float64, *templates[METHODS], *pure[METHODS], *pure_order_of;
     Py_ssize_t head, tail, slots, capacity;
     BoundRecorder *self = (BoundRecorder *)type->tp_alloc(type, 0);
     if (self == NULL
         || !PyArg_ParseTupleAndKeywords(
-            args, kwargs, "O!O$nnnnnn(nn)(ninnn)(LLni)O!O!SSOOO:BoundRecorder", names, state->append_state, &producer, &memory,
-            &head, &tail, &slots, &capacity, &self->record_size, &self->rear, &self->seq_at, &self->captured_at, &self->exec_type_at,
-            &self->fill, &self->side_at, &self->price_at, &self->quantity_at, &self->unclear_from, &self->unclear_to, &self->origin_at, &self->simulated, &PyDict_Type, &fields,
+            args, kwargs, "O!O$nnnnnn(nn)(ninnn)(LLni)O!O!SSOOO:BoundRecorder", names, state->append_state, &producer,
+            &memory, &head, &tail, &slots, &capacity, &self->record_size, &self->rear, &self->seq_at,
+            &self->captured_at, &self->exec_type_at, &self->fill, &self->side_at, &self->price_at, &self->quantity_at,
+            &self->unclear_from, &self->unclear_to, &self->origin_at, &self->simulated, &PyDict_Type, &fields,
             &PyType_Type, &float64, &templates[ORDER], &templates[FILL], &pure[ORDER], &pure[FILL], &pure_order_of)
         || PyObject_GetBuffer(memory, &self->memory, PyBUF_WRITABLE) < 0
         || check_float(float64) < 0 || check_layout(self, head, tail, slots, capacity) < 0) {
