@@ -16,7 +16,7 @@ import threading
 import time
 from collections.abc import Mapping
 from datetime import timedelta
-from decimal import Decimal
+from decimal import Decimal, DefaultContext, localcontext
 from typing import Any, Final
 
 import numpy as np
@@ -243,11 +243,12 @@ def read_instruments(path: str | os.PathLike[str]) -> dict[tuple[str, str], Cont
 
 
 def _never_raising(hedge_of: HedgeOf) -> HedgeOf:
-    """The same, but an order of which it raises, or gives what is no hedge, has none."""
+    """The same in the usual decimal context, but an order of which it raises, or gives what is no hedge, has none."""
 
     def answer(order: OrderState) -> Hedge | None:
         try:
-            found: object = hedge_of(order)
+            with localcontext(DefaultContext):  # not the exact one: it divides to 1,000 digits, and is everybody's
+                found: object = hedge_of(order)
         except Exception:
             LOGGER.exception("hedges raised for order %s: it is not hedged until it answers", order.order_id)
             return None

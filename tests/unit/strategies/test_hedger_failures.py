@@ -1,7 +1,7 @@
 """What a hedger sends when a function that it was given fails, and what is not sent for good."""
 
 import asyncio
-from decimal import Decimal
+from decimal import Decimal, getcontext
 from typing import Any
 
 import pytest
@@ -75,6 +75,20 @@ def test_what_is_no_hedge_leaves_its_order_unhedged_and_the_position_right(caplo
     assert orders == []
     assert [each.quantity for each in pages.inventory.positions().values()] == [2]
     assert "hedges gave BTCUSDT for order m" in caplog.text
+
+
+def test_how_an_order_is_hedged_is_reckoned_in_the_usual_context_and_sums_stay_exact() -> None:
+    def hedges(order: OrderState) -> Hedge:
+        found = hedge(ratio=Decimal(1) / Decimal(3))
+        getcontext().prec = 3
+        return found
+
+    pages, orders = OrderPages(inventory=Inventory(hedges=hedges)), list[HedgeOrder]()
+    Hedger(pages, orders.append, strategy="s", client_order_id=lambda _: "h")
+    pages.apply({**ONE, "last_quantity": "3.00001"})
+    pages.apply({**ONE, "trade_id": "t2", "last_quantity": "0.12345"})
+    assert [each.hedge.ratio for each in orders] == [Decimal("0.3333333333333333333333333333")]
+    assert pages.inventory.position("maker-venue", "A", "M").quantity == Decimal("3.12346")
 
 
 def test_an_order_whose_sending_was_cancelled_is_counted_and_goes_on_to_work(caplog: pytest.LogCaptureFixture) -> None:
