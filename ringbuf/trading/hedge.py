@@ -65,11 +65,13 @@ class Hedge:
 
     def ratio_of(self, maker: Side) -> Decimal | Fraction:
         """The ratio for a maker order of a side: below zero if it is hedged on its own side."""
-        return self.ratio if self.side in (Side.UNKNOWN, OTHER[maker]) else -self.ratio
+        if self.side in (Side.UNKNOWN, OTHER[maker]):
+            return self.ratio
+        return self.ratio.copy_negate() if isinstance(self.ratio, Decimal) else -self.ratio
 
     def owed(self, maker: OrderState) -> Fraction:
         """What is to be hedged for all that the maker order has executed; a sale is below zero."""
-        return -Fraction(SIGNS[maker.side] * maker.executed) * Fraction(self.ratio_of(maker.side))
+        return -SIGNS[maker.side] * Fraction(maker.executed) * Fraction(self.ratio_of(maker.side))
 
     def order_quantity(self, balance: Fraction, price: Decimal | None) -> Decimal:
         """What of a balance is due: cut to the step towards zero; 0 if it is less than a minimum.
@@ -79,9 +81,9 @@ class Hedge:
                 venue.
         """
         quantity = EXACT.multiply(Decimal(int(balance / Fraction(self.step))), self.step)
-        if abs(quantity) < self.minimum_quantity:
+        if quantity.copy_abs() < self.minimum_quantity:
             return ZERO
-        if price is not None and abs(EXACT.multiply(quantity, price)) < self.minimum_notional:
+        if price is not None and EXACT.abs(EXACT.multiply(quantity, price)) < self.minimum_notional:
             return ZERO
         return quantity
 

@@ -244,7 +244,7 @@ def _value(kind: ContractKind, quantity: Decimal, price: Decimal | None) -> Rati
             return None
         (size, unit), (above, below) = quantity.as_integer_ratio(), price.as_integer_ratio()
         return -size * below, unit * above
-    quote = quote_of(price, abs(quantity))
+    quote = quote_of(price, quantity.copy_abs())
     if quote is None:
         return None
     above, below = quote.as_integer_ratio()

@@ -55,6 +55,16 @@ def test_a_ratio_counts_to_the_last_digit_of_a_token_amount() -> None:
     assert one.balance("H").balance == Fraction(1, 2 * 10**18)
 
 
+def test_a_hedge_has_all_digits_of_what_it_hedges_and_its_record_all_of_the_ratio() -> None:
+    executed, ratio = "9000000000000.123456789012345678", "0.12345678901234567890123456789012345678"
+    one = desk(step="0.000000000000000001", ratio=ratio, side=Side.BUY)
+    one.maker_fill("m", "buy", "t1", executed)
+    (order,) = one.sent
+    assert 0 <= left(one) < Fraction(order.hedge.step)
+    assert Fraction(order.quantity) + left(one) == Fraction(executed) * Fraction(ratio)
+    assert one.records[1]["hedge_ratio"] == Decimal(f"-{ratio}")
+
+
 def test_a_negative_ratio_or_a_side_of_its_own_hedges_on_the_makers_side() -> None:
     for terms in ({"ratio": "-1"}, {"side": Side.BUY}):
         one = desk(**terms)

@@ -64,6 +64,11 @@ def profit(*records: dict[str, Any], kind: str = "linear", **options: Any) -> Pr
     return inventory.profit("sim", "A", "BTC")
 
 
+def test_all_digits_of_what_is_held_have_a_value_at_a_mark() -> None:
+    held = "123456789012.123456789012345678"
+    assert profit(fill("buy", held, "1", 1)).unrealised(Decimal(3)) == 2 * Fraction(held)
+
+
 def test_fills_of_one_nanosecond_count_in_the_venues_own_order_else_as_they_arrived() -> None:
     buy = fill("buy", "1", "100", 1)
     sells = [fill("sell", "1", price, number) for number, price in ((2, "110"), (3, "130"))]
