@@ -137,6 +137,11 @@ def test_every_key_of_the_json_is_documented(namespace: str) -> None:
     assert [key for each in printed for key in each if f'"{key}":' not in document] == []
 
 
+def test_the_example_of_a_ring_is_one_of_executions_as_they_are_now() -> None:
+    example = f'"version": {EXECUTION.version}, "id": {EXECUTION.schema_id}, "record_size": {EXECUTION.record_size}'
+    assert example in (ROOT / "docs" / "TOOL.md").read_text()
+
+
 # show
 
 
