@@ -30,7 +30,7 @@ def record(make: Make, saved: Sequence[Saved], ring: str) -> dict[str, Any]:
         and kind of what could not be kept), ring, unread (records that no writer has read so far).
 
     Raises:
-        RingbufError: the ring cannot be had, or updates could not be recorded.
+        RingbufError: the ring cannot be had.
     """
     with Recorder.open(ring) as recorder:
         target = Lookback(recorder)
@@ -68,7 +68,7 @@ class Lookback:
         """Record one.
 
         Raises:
-            RingError: it could not be recorded.
+            RingError: it could not be recorded; the adapter then lists its message.
         """
         self._wait_for_room()
         head = self._producer.head
