@@ -66,7 +66,9 @@ class Failure(click.ClickException):
 
     def show(self, file: Any = None) -> None:
         """Print the line."""
-        click.echo("ringbuf: " + " ".join(self.message.split()), file=file or sys.stderr)
+        from ringbuf.tools.output import printable  # here and not above: it is slow to import, and few commands fail
+
+        click.echo(f"ringbuf: {printable(' '.join(self.message.split()))}", file=file or sys.stderr)
 
 
 class Misuse(Failure):

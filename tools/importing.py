@@ -22,7 +22,7 @@ from ringbuf.strategies.adapters.mapping import FieldMapping
 from ringbuf.strategies.adapters.message import plain
 from ringbuf.tools.cli import PROBLEM
 from ringbuf.tools.lookback import record
-from ringbuf.tools.output import ABSENT, json_option, print_json, print_table
+from ringbuf.tools.output import ABSENT, json_option, print_json, print_table, printable
 
 _LISTED: Final = 20
 """So many lines of a kind are shown to people; `--json` has all."""
@@ -80,13 +80,14 @@ def importing(
     With --check nothing is recorded: what cannot be kept and what is kept with a flag is listed, and the pages that the
     messages end in.
 
-    Exit code 0: all is kept, and with --check the pages are the same in whatever order the messages come.
+    Exit code 0: all is kept; with --check there must be something, and the pages the same in whatever order the
+    messages come.
     """
     if not is_check and not (exchange and account):
         raise click.UsageError("positions are kept by exchange and account: give --exchange and --account", ctx)
-    more: dict[str, Any] = {} if mapping is None else {"mapping": read_mapping(mapping)}
-    bound = {"exchange": exchange or "venue", "account": account or "account", "strategy": strategy}
-    make = maker(named_adapter(adapter), **bound, **more)
+    given = {"exchange": exchange, "account": account, "mapping": None if mapping is None else read_mapping(mapping)}
+    more: dict[str, Any] = {name: value for name, value in given.items() if value}
+    make = maker(named_adapter(adapter), strategy=strategy, **more)
     saved = read_messages(file.read(), getattr(file, "name", "stdin"))
     with _unlogged():
         if not is_check:
@@ -193,7 +194,7 @@ def _print(saved: list[Saved], found: Check) -> None:
         click.echo("the end is the same" if not kinds else f"the end is another one: {', '.join(sorted(kinds))}")
         lines = sorted({line for each in found.different for line in each.differences})
         for line in lines[:_LISTED]:
-            click.echo(f"  {line}")
+            click.echo(f"  {printable(line)}")
 
 
 def _print_recorded(done: dict[str, Any]) -> None:
@@ -237,7 +238,7 @@ def _print_ending(ending: Ending) -> None:
             print_table(titles, rows, left=(*titles[:1], "SIDE", "STATUS"))
     if ending.commissions:
         paid = (f"{plain(amount)} {currency}".rstrip() for currency, amount in sorted(ending.commissions.items()))
-        click.echo(f"\ncommissions {', '.join(paid)}")
+        click.echo(f"\ncommissions {printable(', '.join(paid))}")
 
 
 def _cell(value: Any) -> str:

@@ -135,6 +135,14 @@ def test_a_directory_without_a_writer_is_wrong_usage(tmp_path: Path) -> None:
         assert result.stderr.startswith(f"ringbuf: {tmp_path} is no data directory of a writer")
 
 
+def test_an_error_cannot_steer_the_terminal(tmp_path: Path) -> None:
+    directory = tmp_path / "x\x1b[2Jy"
+    directory.mkdir()
+    assert (
+        r"/x\x1b[2Jy is no data directory" in CliRunner().invoke(main, ["audit", "--data-dir", str(directory)]).stderr
+    )
+
+
 def test_a_missing_package_is_named_with_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(SUBCOMMANDS, "ls", SUBCOMMANDS["ls"]._replace(module="package_not_there"))
     result = CliRunner().invoke(main, ["ls"])

@@ -160,6 +160,16 @@ def test_pages_that_depend_on_the_order_of_messages_are_a_problem() -> None:
     assert "the end is another one: any order" in printed
 
 
+def test_no_message_can_steer_the_terminal() -> None:
+    fee = {"cost": 0.1, "currency": "U\x1b[2J"}
+    content = [order(id="o\x1b[2J", price=5.0), order(id="o\x1b[2J", price=6.0), trade(fee=fee), {"status": "\x1b[2J"}]
+    Path("saved.jsonl").write_text(lines(*content))
+    printed = run("--check", "saved.jsonl", "--adapter", "ccxt", code=1)
+    assert printed.count(r"o\x1b[2J") >= 2
+    assert r"commissions 0.1 U\x1b[2J" in printed
+    assert "\x1b" not in printed
+
+
 def test_nothing_to_keep_is_a_problem() -> None:
     found = checked('{"event": "subscribe"}', "--adapter", "okx", code=1)
     assert (found["silent"], found["updates"], found["kept"]) == ([1], 0, False)
