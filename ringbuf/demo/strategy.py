@@ -7,6 +7,7 @@ was killed with its own records.
 import asyncio
 import random
 import time
+import zlib
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
@@ -30,7 +31,6 @@ from ringbuf.strategies.orders import Delta, OrderPages, OrderState
 
 LOOKBACK: Final = timedelta(minutes=2)
 ID_FORMAT: Final = IdFormat(length=32)
-HOSTS: Final = 32_768
 MAX_OPEN_ORDERS: Final = 6
 MAX_LOTS: Final = 9
 POSITION_LIMIT_LOTS: Final = 40
@@ -91,7 +91,7 @@ class Strategy:
         self._producer = recorder.producer
         self._random = random.Random(f"{settings.seed}/{settings.name}/{settings.start}")
         # Each run of the demo counts as a host of its own, so that ids differ in a database that several runs share.
-        host = int.from_bytes(settings.account.encode()[-3:]) % HOSTS
+        host = zlib.crc32(settings.account.encode()) % ID_FORMAT.layout.hosts
         self._ids = ClientOrderIds(ID_FORMAT, settings.name, host=host, directory=settings.ids)
         self._hedges = hedges(settings.account)
         inventory = Inventory(lookback=LOOKBACK, hedges=lambda order: self._hedges.get(order.key.symbol))
@@ -320,7 +320,7 @@ async def _answer(venue: Venue, question: str) -> dict[str, Any]:
             try:
                 answer: dict[str, Any] = await venue.ask(question)
                 return answer
-            except ConnectionError:
+            except (ConnectionError, TimeoutError):
                 await asyncio.sleep(PAUSE_SECONDS)
 
 

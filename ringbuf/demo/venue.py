@@ -145,10 +145,14 @@ class Venue:
         if self._connection is None:
             raise ConnectionError("there is no connection")
         self._asked += 1
-        answer = self._answers[self._asked] = asyncio.get_running_loop().create_future()
-        self.send({"op": op, "request": self._asked, **more})
-        async with asyncio.timeout(ANSWER_SECONDS):
-            message: Message = await answer
+        request = self._asked
+        answer = self._answers[request] = asyncio.get_running_loop().create_future()
+        self.send({"op": op, "request": request, **more})
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                message: Message = await answer
+        finally:
+            self._answers.pop(request, None)
         if "error" in message:
             raise ConnectionError(message["error"])
         return message
@@ -165,7 +169,7 @@ class Venue:
                 self._connection = connection
                 self._open(event)
             case "answer":
-                answer = self._answers.pop(event["request"], None)
+                answer = self._answers.get(event["request"])
                 if answer is not None and not answer.done():
                     answer.set_result(event)
             case "position":
