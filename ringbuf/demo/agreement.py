@@ -1,6 +1,5 @@
 """Whether order pages, inventory, exchange and database say the same, to the last digit."""
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -200,10 +199,7 @@ def _hedged(database: Database, account: str, since: datetime) -> dict[_Key, Dec
         f" FROM hedges(since = '{since:%FT%T}Z', until = '')"
         f" WHERE account = '{account}' GROUP BY strategy, hedge_symbol"
     )
-    found: defaultdict[_Key, Decimal] = defaultdict(Decimal)
-    for row in rows:
-        found[row["strategy"], row["symbol"]] += Decimal(row["hedged"])
-    return found
+    return {(row["strategy"], row["symbol"]): Decimal(row["hedged"]) for row in rows}
 
 
 def _net(executed: Executed) -> Decimal:

@@ -41,7 +41,7 @@ AWAY_SECONDS: Final = 0.3
 CUT_WITHIN: Final = (0.25, 0.75)
 """In which part of a run that happens."""
 BUSY: Final = 0.03
-"""Share of questions that get no answer."""
+"""Share of questions that it is too busy to answer."""
 
 
 class Exchange:

@@ -21,7 +21,7 @@ class StrategyResult:
         name: of the strategy and of its ring.
         session: of its ring.
         starts: how often it was started; more than once if it was killed.
-        resumed_records: records that it found in its ring when it was started last.
+        resumed_records: how many of its own records it took in when it was started last, of ring and database.
         records: accepted by the ring, also before it was killed.
         full: records that found the ring full, or could not be recorded.
         executed: by symbol, what its order pages executed: bought, sold.
