@@ -37,7 +37,7 @@ _POSITION: Final = ("POSITION", "QUANTITY", "OPEN BUY", "OPEN SELL")
     "--adapter",
     required=True,
     metavar="NAME",
-    help="Reads the messages: ccxt, nautilus, mapping, a venue as okx, or module:object of your own.",
+    help="Reads the messages: ccxt, nautilus, fix, mapping, a venue as okx, or module:object of your own.",
 )
 @click.option(
     "--mapping",
