@@ -203,6 +203,8 @@ def main(ctx: click.Context) -> None:
 
     Rings are those of the namespace in RINGBUF_NAMESPACE, by default `default`.
     """
+    if os.environ.get("NO_COLOR"):
+        ctx.color = False  # rich knows the variable, click does not
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())
         ctx.exit(USAGE)

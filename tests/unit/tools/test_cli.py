@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import click
 import pytest
@@ -141,6 +142,16 @@ def test_an_error_cannot_steer_the_terminal(tmp_path: Path) -> None:
     assert (
         r"/x\x1b[2Jy is no data directory" in CliRunner().invoke(main, ["audit", "--data-dir", str(directory)]).stderr
     )
+
+
+@pytest.mark.parametrize(("no_color", "printed"), [("", "\x1b[32mproven\x1b[0m\n"), ("1", "proven\n")])
+def test_no_color_switches_colours_off(no_color: str, printed: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = ModuleType("coloured")
+    vars(module)["ls"] = click.Command("ls", callback=lambda: click.secho("proven", fg="green"))
+    monkeypatch.setitem(sys.modules, "coloured", module)
+    monkeypatch.setitem(SUBCOMMANDS, "ls", SUBCOMMANDS["ls"]._replace(module="coloured"))
+    monkeypatch.setenv("NO_COLOR", no_color)
+    assert CliRunner().invoke(main, ["ls"], color=True).stdout == printed
 
 
 def test_a_missing_package_is_named_with_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
