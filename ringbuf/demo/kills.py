@@ -33,7 +33,7 @@ class Kills:
         """Kill what is due by now; gives what was done, if anything."""
         if self._is_strategy_due and figures.seconds > self._strategy_at and figures.strategies:
             self._is_strategy_due = False
-            name, pid = next(iter(figures.strategies.items()))
+            name, pid = min(figures.strategies.items())
             return _kill(f"strategy {name}", pid)
         if self.before is None and figures.seconds > self._writer_at and figures.writer_pid is not None:
             self.before = figures
