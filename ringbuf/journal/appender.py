@@ -155,6 +155,7 @@ class JournalAppender:
 
         Raises:
             JournalFull: the disk refuses it; try again later.
+            JournalLost: somebody else writes into the journal.
         """
         known = self._sessions.get(info.session)
         expected = next_seq if known is None else max(next_seq, known.next_seq)
@@ -182,6 +183,7 @@ class JournalAppender:
 
         Raises:
             JournalFull: the disk refuses them; ask `next_seq` again for every session, then try again later.
+            JournalLost: somebody else writes into the journal.
             JournalError: the session was not added, the records do not continue it, or have another size.
         """
         state = self._sessions.get(session)
@@ -235,8 +237,7 @@ class JournalAppender:
         segment = self._segment
         if segment is None:
             return
-        if segment.size != segment.end - segment.base:
-            raise JournalLost(f"somebody else writes into segment {segment.base} of {self.directory}", "find out who")
+        self._check_size(segment)
         if segment.has_its_name:
             return
         LOGGER.error("journal %s: segment %d lost its name; it is written again", self.directory, segment.base)
@@ -256,12 +257,17 @@ class JournalAppender:
     def _append(self, kind: int, info: SessionInfo, first_seq: int, payload: list[memoryview]) -> None:
         length = sum(part.nbytes for part in payload)
         segment = self._segment_with_room(HEADER_SIZE + length + padding(length))
+        self._check_size(segment)  # a frame would cover what was written there, and nobody would know
         try:
             segment.write(self._frame(segment.end, kind, info, first_seq, payload))
         except OSError as error:
             self._cut(segment)
             raise self._refusal("written", error) from error
         self._unsynced.add(info.session)
+
+    def _check_size(self, segment: SegmentAppender) -> None:
+        if segment.size != segment.end - segment.base:
+            raise JournalLost(f"somebody else writes into segment {segment.base} of {self.directory}", "find out who")
 
     def _frame(
         self, offset: int, kind: int, info: SessionInfo, first_seq: int, payload: list[memoryview]

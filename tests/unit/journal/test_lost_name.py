@@ -2,6 +2,8 @@
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -92,16 +94,27 @@ def test_on_a_directory_that_is_somebody_elses_nothing_becomes_durable(tmp_path:
     journal.close()
 
 
-def test_somebody_else_who_writes_into_the_segment_is_noticed_before_anything_counts(tmp_path: Path) -> None:
+def test_what_somebody_else_writes_into_the_segment_is_noticed_before_anything_covers_it(tmp_path: Path) -> None:
     journal = begun(tmp_path)
     (segment,) = segments(tmp_path)
     other = JournalAppender.open(tmp_path, files=UNSYNCED)  # as a second writer would
     append(other, 1)
-    append(other, 1)
+    found = segment.read_bytes()
+    for write in (partial(append, journal, 1), partial(journal.add_session, replace(info(7), pid=8), 2)):
+        with pytest.raises(JournalLost, match="somebody else writes into segment 0"):
+            write()
+    assert segment.read_bytes() == found
+    journal.close()
+    other.close()
+
+
+def test_what_somebody_else_writes_behind_a_frame_is_noticed_before_the_frame_counts(tmp_path: Path) -> None:
+    journal = begun(tmp_path)
     append(journal, 1)
+    (segment,) = segments(tmp_path)
+    with segment.open("ab") as file:
+        file.write(b"something else")
     with pytest.raises(JournalLost, match="somebody else writes into segment 0"):
         journal.sync()
     assert journal.durable_seq(7) == 2
     journal.close()
-    other.close()
-    assert segment.exists()
