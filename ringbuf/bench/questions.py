@@ -9,10 +9,11 @@ from ringbuf.bench.order_flow import ACCOUNTS, GAP_NS, STEPS_NS, STRATEGIES, Ord
 from ringbuf.query.database import Database
 from ringbuf.query.questions.fees import fees
 from ringbuf.query.questions.fills import fills
+from ringbuf.query.questions.moment import moment_text
 from ringbuf.query.questions.orders import orders
 from ringbuf.query.questions.positions import positions
 from ringbuf.query.questions.profit import profit
-from ringbuf.query.questions.selection import Selection, moment, where
+from ringbuf.query.questions.selection import Selection, where
 
 HOUR_NS: Final = 3_600_000_000_000
 LAST_FILLS: Final = 100
@@ -93,13 +94,11 @@ def questions(flow: OrderFlow) -> list[Question]:
 
 def _volume(selection: Selection, by: str) -> str:
     """What was traded: quantity, and price x quantity."""
-    names = {"symbol": "symbol", "day": "toDate(exchange_ns, 'UTC') AS day"}
-    conditions = ["NOT simulated", "counted", *selection.named()]
-    if selection.since_ns is not None:
-        conditions.append(f"exchange_ns >= {moment(selection.since_ns)}")
+    since = "" if selection.since_ns is None else moment_text(selection.since_ns)
     return (
-        f"SELECT {names[by]}, sum(traded_quantity) AS quantity, sum(traded_quote) AS quote"
-        f" FROM fills{where(conditions)} GROUP BY {by} ORDER BY {by}"
+        f"SELECT {by}, sum(volume.bought_quantity + volume.sold_quantity) AS quantity,"
+        f" sum(volume.bought_quote + volume.sold_quote) AS quote"
+        f" FROM volumes(since = '{since}', until = '') AS volume{where(selection.named())} GROUP BY {by} ORDER BY {by}"
     )
 
 

@@ -221,7 +221,8 @@ class _Fresh(NamedTuple):
 
 def _standings(ask: Ask, database: str, base: _Base, asked: Asked, fresh: _Fresh) -> list[Standing]:
     is_open = f"minute IN ({base.minutes})"
-    chosen = f"{COUNTS} AND ({is_open} OR {fresh.of_minutes}) AND {Period(last=asked.last).has(TIME, TIME)}"
+    up_to = "true" if asked.last is None else f"minute <= intDiv({asked.last}, {MINUTE_NS}) AND {TIME} <= {asked.last}"
+    chosen = f"{COUNTS} AND ({is_open} OR {fresh.of_minutes}) AND {up_to}"
     statement = f"""
 SELECT {_KEY}, toString(sum(checksum)) AS found, toUInt64(0) AS later, CAST([], {literal(_FILLS)}) AS fresh
 FROM {quoted(database)}.fill_sums FINAL WHERE (span, begin) IN ({base.closed}) AND {asked.where}
