@@ -127,7 +127,7 @@ FIELDS: Final[tuple[Field, ...]] = (
     _text("client_order_id", 296, 64, "FIX 11"),
     _text("order_id", 360, 72, "the venue's (FIX 37)"),
     _text("trade_id", 432, 72, "the venue's (FIX 1003)", of_fill=True),
-    _text("link_id", 504, 64, "the order this one hedges or replaces"),
+    _text("link_id", 504, 64, "the order that this one hedges"),
     _text("commission_currency", 568, 16, "FIX 479", of_fill=True),
     _text("text", 584, 64, "reject reason or the like (FIX 58)"),
     Field("market_ns", Kind.TIME, 648, "time of the market event that the order answers", version=2),

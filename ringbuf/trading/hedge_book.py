@@ -81,7 +81,7 @@ class HedgeBook:
         counted = [order]
         for each in counted:
             self._count(each)
-            counted += [later for later in each.successors if _has_for(each, later)]
+            counted += [later for later in each.successors if _has_news_for(each, later)]
 
     def _count(self, order: Order) -> None:
         old, new = order.hedged, self._entry(order)
@@ -115,13 +115,12 @@ class HedgeBook:
         self._touched[entry.key] = None
 
     def _entry(self, order: Order) -> HedgeEntry | None:
-        state = order.state
+        former, state = order.former, order.state
+        if former is not None:
+            order.inherited_link_id, order.hedge = _link_of(former), order.hedge or former.hedge
         if state is None:
             return None  # it turned out to be another one
-        former = order.former
-        if former is not None:
-            order.link_id, order.hedge = order.link_id or former.link_id, order.hedge or former.hedge
-        if order.link_id:
+        if _link_of(order):
             order.hedge = None  # it may have been taken for a maker order before that was known
             sign = SIGNS[state.side]
             return HedgeEntry(order.instrument, filled=sign * state.executed, working=sign * state.leaves)
@@ -132,6 +131,13 @@ class HedgeBook:
         return HedgeEntry(order.hedge.instrument, owed=order.hedge.owed(state))
 
 
-def _has_for(order: Order, successor: Order) -> bool:
-    """Whether an order has a link or hedge that the one which took its place has not got yet."""
-    return not successor.link_id and bool(order.link_id or (order.hedge and not successor.hedge))
+def _link_of(order: Order) -> str:
+    return order.link_id or order.inherited_link_id
+
+
+def _has_news_for(order: Order, successor: Order) -> bool:
+    """Whether an order has another link than the one which took its place has from it, or a hedge that it has not."""
+    if successor.link_id:
+        return False
+    link = _link_of(order)
+    return link != successor.inherited_link_id or bool(not link and order.hedge and not successor.hedge)

@@ -56,7 +56,8 @@ class Order:
         heard_ns: when something about it was heard last, by the venues' clocks.
         state: what was known of it after the last report that changed it; it counts in its position so.
         absorbed_by: the order that it turned out to be.
-        link_id: the order that it hedges.
+        link_id: the order that it hedges, as its own reports tell.
+        inherited_link_id: that of the order whose place it took.
         hedge: how it is hedged itself, if it is.
         hedged: what it adds to the balance of a hedge instrument.
     """
@@ -65,7 +66,7 @@ class Order:
         "_asked", "_changes", "_final", "_given_up", "_leaves", "_named", "_price", "_quantity", "_reached",
         "_refused", "_replaced", "_seen", "_settled", "_status", "_total", "_venue_ns", "_word", "absorbed_by",
         "booked", "carried", "changed", "client_order_id", "fills", "former", "has_inferred", "heard_ns",
-        "hedge", "hedged", "instrument", "link_id", "names", "number", "order_id", "position_id",
+        "hedge", "hedged", "inherited_link_id", "instrument", "link_id", "names", "number", "order_id", "position_id",
         "position_side", "replaces", "requested", "restated", "side", "state", "successors",
     )  # fmt: skip
 
@@ -74,7 +75,8 @@ class Order:
         self.order_id = order_id
         self.requested = requested
         self.number = number
-        self.client_order_id = self.position_side = self.position_id = self.replaces = self.link_id = ""
+        self.client_order_id = self.position_side = self.position_id = self.replaces = ""
+        self.link_id = self.inherited_link_id = ""
         self.side: Side = Side.UNKNOWN
         self.carried = self.restated = self.booked = ZERO
         self.fills: list[Executed] = []
@@ -166,7 +168,6 @@ class Order:
     def learn(self, report: Report) -> bool:
         """Take what never changes; whether something was learned that tells fills and positions apart."""
         self.order_id = self.order_id or report.order_id
-        self.link_id = self.link_id or report.link_id
         if report.heard_ns > self.heard_ns:
             self.heard_ns = report.heard_ns
         if self.side and not (self._asked or report.position_side or report.position_id):
@@ -217,6 +218,7 @@ class Order:
             self.client_order_id = self._named.value
         if report.is_request and not report.is_new_request:
             return rank
+        self.link_id = self.link_id or report.link_id
         if total is not None or report.status is _FILLED:
             if exec_type is _RESTATED:
                 self._restate(report, rank)
@@ -247,7 +249,7 @@ class Order:
     def keep_place(self) -> "list[Order]":
         """What seemed to be another order's client id is its own: it was replaced in place. Gives that other order."""
         former, self.former = self.former, None
-        self.replaces, self.carried = "", ZERO
+        self.replaces, self.inherited_link_id, self.carried = "", "", ZERO
         if former is None:
             return []
         former._replaced = None

@@ -1,6 +1,6 @@
 """The row of an order: its state now, and of each other column the latest that its reports tell."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
@@ -28,8 +28,9 @@ def order_rows(heard: Iterable[Heard]) -> Iterator[dict[str, Any]]:
     for each in heard:
         if (order := each.order_now) is not None:
             reports[order].append(each)
+    chains = _chain_keys(reports)
     for order, its in reports.items():
-        yield _row(order, its)
+        yield {**_row(order, its), "chain_key": chains[order]}
 
 
 def _row(order: Order, heard: Sequence[Heard]) -> dict[str, Any]:
@@ -59,6 +60,21 @@ def _row(order: Order, heard: Sequence[Heard]) -> dict[str, Any]:
         "client_ids": sorted(_client_ids(heard)),
         "record_ids": sorted(each.record_id for each in heard),
     }
+
+
+def _chain_keys(orders: Iterable[Order]) -> dict[Order, str]:
+    """Of each order the key of the one with which its chain began; empty if it is alone."""
+    first: dict[Order, Order] = {}
+    for order in orders:
+        chain: dict[Order, None] = {}
+        begin = order
+        while begin not in first and begin not in chain and begin.former is not None and not begin.link_id:
+            chain[begin] = None
+            begin = begin.former
+        begin = first.setdefault(begin, begin)
+        first |= dict.fromkeys(chain, begin)
+    counts = Counter(first.values())
+    return {order: begin.key if counts[begin] > 1 else "" for order, begin in first.items()}
 
 
 def _rank(heard: Heard) -> Any:

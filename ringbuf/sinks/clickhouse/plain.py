@@ -195,6 +195,7 @@ def plain_orders(records: str) -> str:
         "open_quantity": (
             f"if(is_over OR size IS NULL, {ZERO}, greatest(assumeNotNull(size) - executed, {ZERO})) + executed - booked"
         ),
+        "chain_key": "''",
         "record_ids": "arrayMap(each -> (each.1, each.2), arrived)",
     }
     return f"""

@@ -1,7 +1,8 @@
 """The tables of the layer `unique`: one row for each order and for each fill, derived from the records.
 
     unique_fills     the columns of the view `fills`, and the key of its order
-    unique_orders    the columns of the view `orders`, its key, its client ids, and which records tell of it
+    unique_orders    the columns of the view `orders`, its key, that of its chain (`ringbuf.trading.derivation`), its
+                     client ids, and which records tell of it
     known_ids        under which ids an order (its client ids, and its key) or a record without an order is known: what
                      belongs together is found here
     derived          which records are derived, as ranges of the seqs of each session
@@ -25,6 +26,7 @@ from ringbuf.sinks.clickhouse.views.time import NS, time_of
 ORDER_COLUMNS: Final = {
     **ORDERS,
     "order_key": "String",
+    "chain_key": "String",
     "client_ids": "Array(String)",
     "record_ids": "Array(Tuple(UInt64, UInt64))",
 }

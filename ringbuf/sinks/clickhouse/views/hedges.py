@@ -2,14 +2,21 @@
 
 A hedge order names its maker order by `link_id`: one of the maker's client order ids, or its order id. Of several
 orders of that name it is the one that was captured last before the hedge order.
+
+Orders that took each other's place are one order here, a *chain* (`ringbuf.trading.derivation`): so what took the place
+of a hedge order hedges what that one did, and what took the place of a maker order is hedged as that one is.
 """
 
 from typing import Final
 
 from ringbuf.sinks.clickhouse.table import quoted
+from ringbuf.sinks.clickhouse.unique import ORDER_KEY
 from ringbuf.sinks.clickhouse.views.expression import number_of, own_text_of
 
-_KEY: Final = ("exchange", "account", "symbol", "order_key")
+_KEY: Final = ("exchange", "account", "symbol", "chain")
+_CHAIN: Final = "if(chain_key IN (''), order_key, chain_key)"
+_BEGINS: Final = "(chain_key = '' OR chain_key = order_key)"
+"""Whether a chain begins with an order."""
 _SIGN: Final = "multiIf(side IN ('buy'), 1, side IN ('sell'), -1, 0)"
 _RATIO_DECIMALS: Final = 14
 """A ratio with more decimals has no exact product with a quantity."""
@@ -17,17 +24,18 @@ _MOST: Final = 1e18
 """Nor has one whose product is not below that."""
 _IS_EXACT: Final = (
     f"(max(ratio) = toDecimal256(max(ratio), {_RATIO_DECIMALS})"
-    f" AND abs(toFloat64(any(maker_executed)) * toFloat64(max(ratio))) < {_MOST})"
+    f" AND abs(toFloat64(any(maker_net)) * toFloat64(max(ratio))) < {_MOST})"
 )
 _OWED: Final = (
-    f"if({_IS_EXACT}, -any(maker_sign) * any(maker_executed), NULL)"
+    f"if({_IS_EXACT}, -any(maker_net), NULL)"
     f" * toDecimal256(if({_IS_EXACT}, max(ratio), NULL), {_RATIO_DECIMALS})"
 )
 
 
-def hedges(database: str, in_period: str, hedge_in_period: str, minute_in_period: str) -> str:
+def hedges(database: str, in_period: str, since: str, minute_in_period: str) -> str:
     """One row per maker order and hedge instrument.
 
+    - client_order_id, order_id, side: of the maker order; of a chain, those of the order that was captured last
     - quantity, price: of the maker order: what it executed, and the average price of its fills
     - hedge_orders, hedged_quantity, working_quantity, hedge_price: of its hedge orders; sales are below zero
     - residual_quantity: what is left to be hedged or carried, with what works: owed - hedged; exact, NULL if the ratio
@@ -38,59 +46,82 @@ def hedges(database: str, in_period: str, hedge_in_period: str, minute_in_period
       and to its first fill; the longest of its hedge orders, NULL if not known
 
     Args:
-        in_period, hedge_in_period: conditions on `first_captured_ns` of maker orders and of hedge orders.
+        in_period: a condition on `first_captured_ns` of orders with which chains of makers begin.
+        since: one on that of any order: only that the period had begun.
         minute_in_period: a condition on the minutes of fills.
     """
     table, key, ns = quoted(database), ", ".join(_KEY), "toUnixTimestamp64Nano"
     ratio = number_of("hedge_ratio", own_text_of("hedge_ratio"))
+    instrument, orders = key.removesuffix(", chain"), f"{table}.unique_orders FINAL WHERE NOT is_hard AND NOT simulated"
+    named = f"""SELECT {ORDER_KEY} FROM {table}.known_ids WHERE id IN (
+                    SELECT arrayJoin([link_id, concat('id:', link_id)]) FROM {table}.unique_orders
+                    WHERE link_id NOT IN ('')
+                )"""
     hedge = f"""
             SELECT
-                {key}, strategy, link_id, first_captured_ns AS at, {ns}(first_captured_ns) AS at_ns, {_SIGN} AS sign,
-                executed_quantity AS executed, open_quantity - awaited_quantity AS working, {ratio} AS ratio,
-                arrival_price
-            FROM {table}.unique_orders FINAL
-            WHERE NOT is_hard AND NOT simulated AND link_id NOT IN ('') AND {hedge_in_period}"""
+                {instrument}, {_CHAIN} AS chain, anyIf(strategy, {_BEGINS}) AS of_strategy,
+                anyIf(link_id, {_BEGINS}) AS link, anyIf(first_captured_ns, {_BEGINS}) AS at, {ns}(at) AS at_ns,
+                anyIf({_SIGN}, {_BEGINS}) AS sign, sum({_SIGN} * executed_quantity) AS executed,
+                sum({_SIGN} * (open_quantity - awaited_quantity)) AS working, anyIf({ratio}, {_BEGINS}) AS ratio,
+                anyIf(arrival_price, {_BEGINS}) AS arrived_at
+            FROM {orders} AND (link_id NOT IN ('') OR chain_key NOT IN ('')) AND {since}
+            GROUP BY {key}
+            HAVING link NOT IN ('')"""
     maker = f"""
-            SELECT
-                {key}, strategy, id, first_captured_ns AS at, order_id, client_order_id, side, {_SIGN} AS sign,
-                executed_quantity AS executed
-            FROM {table}.unique_orders FINAL
-            ARRAY JOIN arrayDistinct(arrayPushBack(client_ids, order_id)) AS id
-            WHERE NOT is_hard AND NOT simulated AND {in_period}
-                AND id IN (SELECT link_id FROM {table}.unique_orders WHERE link_id NOT IN (''))"""
+            SELECT {key}, of_strategy, last, executed, net, name.1 AS id, name.2 AS at
+            FROM (
+                SELECT
+                    {instrument}, {_CHAIN} AS chain, anyIf(strategy, {_BEGINS}) AS of_strategy,
+                    argMax((order_id, client_order_id, side), (first_captured_ns, order_key)) AS last,
+                    sum(executed_quantity) AS executed, sum({_SIGN} * executed_quantity) AS net,
+                    groupArrayArray(arrayMap(
+                        id -> (id, first_captured_ns), arrayDistinct(arrayPushBack(client_ids, order_id))
+                    )) AS names
+                FROM {orders} AND (chain_key NOT IN ('') OR ({ORDER_KEY}) IN ({named})) AND {since}
+                GROUP BY {key}
+                HAVING countIf({_BEGINS} AND {in_period}) != 0
+            )
+            ARRAY JOIN names AS name
+            WHERE id NOT IN ('')"""
     pair = f"""
         SELECT
             arrayJoin([true, false]) AS is_maker,
             {", ".join(f"if(is_maker, m.{each}, h.{each}) AS of_{each}" for each in _KEY)},
-            ({_of("h")}) AS hedge_key, ({_of("m")}) AS maker_key, m.strategy AS strategy, m.order_id AS order_id,
-            m.client_order_id AS client_order_id, m.side AS side, m.sign AS maker_sign, m.executed AS maker_executed,
-            h.at_ns AS at_ns, h.sign AS sign, h.executed AS executed, h.working AS working, h.ratio AS ratio,
-            h.arrival_price AS arrival_price
+            ({_of("h")}) AS hedge_key, ({_of("m")}) AS maker_key, m.of_strategy AS strategy, m.last AS last,
+            m.executed AS maker_executed, m.net AS maker_net, h.at_ns AS at_ns, h.sign AS sign, h.executed AS executed,
+            h.working AS working, h.ratio AS ratio, h.arrived_at AS arrived_at
         FROM ({hedge}
         ) AS h
         ASOF INNER JOIN ({maker}
-        ) AS m ON h.strategy = m.strategy AND h.link_id = m.id AND h.at >= m.at"""
+        ) AS m ON h.of_strategy = m.of_strategy AND h.link = m.id AND h.at >= m.at"""
     fill = f"""
         SELECT
-            {key}, if(priced, last_quantity, 0.) AS size, if(priced, last_price * last_quantity, 0.) AS quote,
+            {instrument}, ifNull(nullIf(of_chain.chain, ''), order_key) AS chain,
+            if(priced, last_quantity, 0.) AS size, if(priced, last_price * last_quantity, 0.) AS quote,
             {ns}(captured_ns) AS captured_ns
-        FROM {table}.unique_fills FINAL
-        WHERE version != 0 AND NOT simulated AND counted AND {minute_in_period}"""
+        FROM (
+            SELECT {instrument}, order_key, priced, last_price, last_quantity, captured_ns
+            FROM {table}.unique_fills FINAL
+            WHERE version != 0 AND NOT simulated AND counted AND {minute_in_period}
+        ) AS of_order
+        LEFT JOIN (
+            SELECT {instrument}, order_key, chain_key AS chain FROM {orders} AND NOT {_BEGINS}
+        ) AS of_chain USING ({instrument}, order_key)"""
     return f"""
 SELECT
-    maker_key.1 AS exchange, maker_key.2 AS account, maker_key.3 AS symbol, strategy, client_order_id, order_id, side,
-    any(maker_executed) AS quantity, any(maker_price) AS price,
+    maker_key.1 AS exchange, maker_key.2 AS account, maker_key.3 AS symbol, strategy, last.2 AS client_order_id,
+    last.1 AS order_id, last.3 AS side, any(maker_executed) AS quantity, any(maker_price) AS price,
     hedge_key.1 AS hedge_exchange, hedge_key.2 AS hedge_account, hedge_key.3 AS hedge_symbol,
-    max(ratio) AS hedge_ratio, count() AS hedge_orders, sum(sign * executed) AS hedged_quantity,
-    sum(sign * working) AS working_quantity, sum(hedge_quote) / nullIf(sum(hedge_size), 0) AS hedge_price,
+    max(ratio) AS hedge_ratio, count() AS hedge_orders, sum(executed) AS hedged_quantity,
+    sum(working) AS working_quantity, sum(hedge_quote) / nullIf(sum(hedge_size), 0) AS hedge_price,
     {_OWED} - hedged_quantity AS residual_quantity,
     toFloat64(residual_quantity) * ifNull(hedge_price, avg(reference)) AS residual_value, sum(cost) AS slippage,
     max(request_ns) AS request_delay_ns, max(fill_ns) AS fill_delay_ns
 FROM (
     SELECT
-        maker_key, hedge_key, strategy, client_order_id, order_id, side, maker_sign, maker_executed, sign, executed,
-        working, ratio, sumIf(quote, is_maker) / nullIf(sumIf(size, is_maker), 0) AS maker_price,
-        if(isNaN(arrival_price), maker_price, arrival_price) AS reference,
+        maker_key, hedge_key, strategy, last, maker_executed, maker_net, executed, working, ratio,
+        sumIf(quote, is_maker) / nullIf(sumIf(size, is_maker), 0) AS maker_price,
+        if(isNaN(arrived_at), maker_price, arrived_at) AS reference,
         sumIf(size, NOT is_maker) AS hedge_size, sumIf(quote, NOT is_maker) AS hedge_quote,
         sign * (hedge_quote - reference * hedge_size) AS cost,
         maxIf(captured_ns, is_maker AND captured_ns <= at_ns) AS seen_ns,
@@ -105,10 +136,10 @@ FROM (
         RIGHT JOIN ({pair}
         ) AS pair ON {" AND ".join(f"fill.{each} = pair.of_{each}" for each in _KEY)}
     )
-    GROUP BY maker_key, hedge_key, strategy, client_order_id, order_id, side, maker_sign, maker_executed, at_ns, sign,
-        executed, working, ratio, arrival_price
+    GROUP BY maker_key, hedge_key, strategy, last, maker_executed, maker_net, at_ns, sign, executed, working, ratio,
+        arrived_at
 )
-GROUP BY maker_key, strategy, client_order_id, order_id, side, hedge_exchange, hedge_account, hedge_symbol"""
+GROUP BY maker_key, strategy, last, hedge_exchange, hedge_account, hedge_symbol"""
 
 
 def _of(source: str) -> str:
