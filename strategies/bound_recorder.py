@@ -76,7 +76,7 @@ class ExecutionFields(TypedDict, total=False):
     order_id: Text
     trade_id: Text
     link_id: Text
-    """The order that this one hedges or replaces."""
+    """The order that this one hedges."""
     report_id: Text
     """Of this report, where it is not the trade's."""
     ref_id: Text
