@@ -27,8 +27,9 @@ class Derived(NamedTuple):
         orders: a row for each order, with the columns of the view `orders` and four more. `order_key`: `id:ORDER_ID`,
             or `client:NUMBER:CLIENT_ORDER_ID` as long as no record tells its order id. `client_ids`: the client order
             ids that its reports tell, sorted. `record_ids`: (session, seq) of its reports, sorted. `chain_key`: the key
-            of the order with which its chain began. A chain are orders that took each other's place; one that tells a
-            `link_id` begins another chain, and has it for those after it. Empty if it is alone.
+            of the order with which its chain began, empty if it is alone. A chain are orders that took each other's
+            place. One that tells a `link_id` begins another chain, and has it for those after it, among which are then
+            those that were named after it under its client id without a request of their own.
         fills: a row for each fill that was not taken back, with the columns of the view `fills` and the `order_key` of
             its order, empty if it names none.
         unreadable: how many records have a word that is not known, and which counts as absent.

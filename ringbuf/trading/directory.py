@@ -191,12 +191,15 @@ class Directory:
         client, order = self._client(name), found.order
         order.names.add(name)
         if name == order.replaces:
+            client.successors.pop(order, None)
             found.kept_places = (*found.kept_places, *order.keep_place())
         if order in client.orders:
             return
-        unnamed = client.add(order)
+        before, unnamed = client.last(), client.add(order)
         if unnamed is not None:
             found.absorbed = (*found.absorbed, (order, unnamed))
+        elif before is not None and order.former is None and client.requests < client.named:
+            _precede(before, order)
         pending, client.successors = client.successors, {}
         replaced = ((order, successor, told) for successor, told in pending.items() if successor is not order)
         found.replaced = (*found.replaced, *replaced)
@@ -207,11 +210,15 @@ class Directory:
         former = client.last(but=order)
         if report.orig_client_order_id in order.names and not (found.is_new and former):
             return  # replaced in place: it is the same order
+        _stand_alone(order)
         order.replaces = report.orig_client_order_id
         if report.exec_type is ExecType.REPLACED and report.total is not None:
             order.carried = report.total
         if former is None:
             client.successors[order] = report
+            requested = client.current()[1]
+            if requested is not None and not requested.order_id:
+                _precede(requested, order)
         else:
             found.replaced = (*found.replaced, (former, order, report))
 
@@ -229,6 +236,11 @@ class Directory:
         if order is None:
             order = client.unnamed[number] = Order(self._instrument, requested=client.name, number=number)
             self._new.append(order)
+            for each in client.successors:
+                if each.former is None:
+                    _precede(order, each)
+        if report.is_new_request and not order.replaces and client.requests >= client.named:
+            _stand_alone(order)  # it was requested itself
         return Found(order, is_copy=is_copy)
 
     def _alias(self, own: str, first: str) -> None:
@@ -254,3 +266,15 @@ class Directory:
             client = self._clients[name] = ClientId(name)
             self._new.append(client)
         return client
+
+
+def _precede(former: Order, order: Order) -> None:
+    """An order hedges what its former does; that one goes on as it is."""
+    former.successors, order.former = (*former.successors, order), former
+
+
+def _stand_alone(order: Order) -> None:
+    """An order has nothing to do with the one that was named before it under its client id."""
+    if order.former is not None:
+        order.former.part_from(order)
+    order.former, order.inherited_link_id = None, ""

@@ -117,14 +117,15 @@ class HedgeBook:
     def _entry(self, order: Order) -> HedgeEntry | None:
         former, state = order.former, order.state
         if former is not None:
-            order.inherited_link_id, order.hedge = _link_of(former), order.hedge or former.hedge
+            order.inherited_link_id = _link_of(former)
+            order.hedge = order.hedge or (former.hedge if order.replaces else None)
         if state is None:
             return None  # it turned out to be another one
         if _link_of(order):
             order.hedge = None  # it may have been taken for a maker order before that was known
             sign = SIGNS[state.side]
             return HedgeEntry(order.instrument, filled=sign * state.executed, working=sign * state.leaves)
-        if order.hedge is None and (state.executed or order.successors):
+        if order.hedge is None and (state.executed or any(each.replaces for each in order.successors)):
             order.hedge = self._hedge_of(state)
         if order.hedge is None:
             return None
@@ -140,4 +141,5 @@ def _has_news_for(order: Order, successor: Order) -> bool:
     if successor.link_id:
         return False
     link = _link_of(order)
-    return link != successor.inherited_link_id or bool(not link and order.hedge and not successor.hedge)
+    has_hedge = bool(not link and order.hedge and successor.replaces and not successor.hedge)
+    return has_hedge or link != successor.inherited_link_id

@@ -51,13 +51,13 @@ class Order:
         has_inferred: whether some of them are inferred.
         names: the client order ids it was reported with.
         replaces: the client order id of another order whose place it took.
-        former: that order, as far as it is known.
-        successors: the orders that took its place: one, if the venue does not contradict itself.
+        former: that order, as far as it is known; else the one that was named before it under its client id, if it was
+            not requested itself.
+        successors: the orders of which it is the former.
         heard_ns: when something about it was heard last, by the venues' clocks.
         state: what was known of it after the last report that changed it; it counts in its position so.
         absorbed_by: the order that it turned out to be.
-        link_id: the order that it hedges, as its own reports tell.
-        inherited_link_id: that of the order whose place it took.
+        link_id, inherited_link_id: the order that it hedges: as its reports tell, and as its former does.
         hedge: how it is hedged itself, if it is.
         hedged: what it adds to the balance of a hedge instrument.
     """

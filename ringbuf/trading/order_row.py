@@ -66,15 +66,25 @@ def _chain_keys(orders: Iterable[Order]) -> dict[Order, str]:
     """Of each order the key of the one with which its chain began; empty if it is alone."""
     first: dict[Order, Order] = {}
     for order in orders:
-        chain: dict[Order, None] = {}
-        begin = order
-        while begin not in first and begin not in chain and begin.former is not None and not begin.link_id:
-            chain[begin] = None
-            begin = begin.former
-        begin = first.setdefault(begin, begin)
-        first |= dict.fromkeys(chain, begin)
+        chain: list[Order] = []
+        for each in _backwards(order):
+            if each in first:
+                break
+            chain.append(each)
+        for each in reversed(chain):
+            before = None if each.former is None or each.link_id else first.get(each.former)
+            first[each] = each if before is None or not (each.replaces or before.link_id) else before
     counts = Counter(first.values())
     return {order: begin.key if counts[begin] > 1 else "" for order, begin in first.items()}
+
+
+def _backwards(order: Order) -> Iterator[Order]:
+    """An order and its formers, each once, back to one that has a link."""
+    seen: dict[Order, None] = {}
+    while order not in seen:
+        seen[order] = None
+        yield order
+        order = order if order.former is None or order.link_id else order.former
 
 
 def _rank(heard: Heard) -> Any:

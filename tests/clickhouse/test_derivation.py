@@ -20,7 +20,7 @@ from tests.model.venue import random_venue
 from tests.unit.trading.histories import BEGIN_NS, Fields, histories
 
 Row = dict[str, Any]
-OF_ORDER = {"order_key", "client_ids", "record_ids"}
+OF_ORDER = {"order_key", "chain_key", "client_ids", "record_ids"}
 OF_FILL = {"order_key"}
 
 

@@ -38,9 +38,7 @@ def test_what_takes_the_place_of_a_hedge_order_hedges_and_is_no_other_order(view
         hedge_fill(5_000, "h3", 0.25, 99.0),
     )
     assert ask(views, SUMS) == [(1, 1, Decimal("-0.375"), Decimal("-0.125"), Decimal("-0.125"))]
-    ((price, slippage, request_ns, fill_ns),) = ask(
-        views, "hedge_price, slippage, request_delay_ns, fill_delay_ns"
-    )
+    ((price, slippage, request_ns, fill_ns),) = ask(views, "hedge_price, slippage, request_delay_ns, fill_delay_ns")
     assert abs(price - (12.5 + 24.75) / 0.375) < 1e-9
     assert abs(slippage - (101 * 0.375 - 12.5 - 24.75)) < 1e-9
     assert (request_ns, fill_ns) == (200, 1_000)
@@ -65,6 +63,41 @@ def test_what_takes_the_place_of_a_maker_order_is_that_order_under_whatever_name
 
 
 @ON_SERVER
+def test_a_hedge_order_of_which_the_first_word_was_lost_hedges_under_its_next_name(views: Database) -> None:
+    record(
+        views,
+        maker_fill(1_000, 1.0, 100.0, "t1"),
+        request(2_000, "h1", 0.5),
+        successor(HEDGE, 3_000, "h2", "h1", side="sell", quantity=0.5),
+        hedge_fill(4_000, "h2", 0.5, 99.0),
+        request(5_000, "h1", 0.5, exec_type="order_status", order_status="rejected"),  # the venue does not know it
+    )
+    assert ask(views, SUMS) == [(1, 1, Decimal("-0.5"), 0, 0)]
+
+
+@ON_SERVER
+def test_an_order_under_the_client_id_of_a_hedge_order_hedges_unless_it_was_requested_itself(views: Database) -> None:
+    over = {"exec_type": "canceled", "order_status": "canceled"}
+    record(
+        views,
+        maker_fill(1_000, 1.0, 100.0, "t1"),
+        request(2_000, "h1", 0.5),
+        hedge_fill(3_000, "h1", 0.125, 99.0),
+        hedge_fill(4_000, "h1", 0.0, 99.0, **over),
+        hedge_fill(5_000, "h1", 0.25, 99.0, order_id="O-2"),
+    )
+    assert ask(views, SUMS) == [(1, 1, Decimal("-0.375"), 0, Decimal("-0.125"))]
+    record(
+        views,
+        request(6_000, "h2", 0.5),
+        hedge_fill(7_000, "h2", 0.25, 99.0),
+        request(8_000, "h2", 0.5, link_id="", market_ns=7),
+        hedge_fill(9_000, "h2", 0.5, 99.0, order_id="O-3"),
+    )
+    assert ask(views, SUMS) == [(1, 2, Decimal("-0.625"), Decimal("-0.25"), Decimal("0.125"))]
+
+
+@ON_SERVER
 def test_a_period_is_that_of_the_order_with_which_the_maker_began(views: Database) -> None:
     record(
         views,
@@ -72,8 +105,9 @@ def test_a_period_is_that_of_the_order_with_which_the_maker_began(views: Databas
         successor(MAKER, 2_000, "c2", "c", side="buy", quantity=5.0),
         maker_fill(3_000, 0.5, 110.0, "t2", order_id="O-c2", client_order_id="c2"),
         request(5_000, "h1", 0.5, link_id="c2"),
-        successor(HEDGE, 6_000, "h2", "h1", side="sell", quantity=0.5),
-        hedge_fill(7_000, "h2", 0.5, 99.0),
+        hedge_fill(5_500, "h1", 0.25, 99.0),
+        successor(HEDGE, 6_000, "h2", "h1", side="sell", quantity=0.25),
+        hedge_fill(7_000, "h2", 0.25, 99.0),
     )
     begin_ns = maker_fill(0, 1.0, 1.0, "")["captured_ns"]
     whole = [(Decimal("1.5"), 1, Decimal("-0.5"), 0, Decimal("-0.25"))]
@@ -88,8 +122,8 @@ def test_a_strategy_and_the_database_know_the_same_of_orders_that_took_each_othe
     views: Database, few: int
 ) -> None:
     histories = [HedgeChains(random.Random(f"view {few} {number}")) for number in range(60)]
-    all_records = [each.arrivals() for each in histories]
-    inventories = [Inventory(lookback=None, hedges=hedge_of) for _ in all_records]
+    all_records = [each.arrivals(is_recorded_first=number % 2 == 0) for number, each in enumerate(histories)]
+    inventories = [Inventory(lookback=None, hedges=lambda order: hedge_of(order.key)) for _ in all_records]
     captured_ns = 10**18
     for number, (records, inventory) in enumerate(zip(all_records, inventories, strict=True)):
         for each in records:
@@ -97,9 +131,14 @@ def test_a_strategy_and_the_database_know_the_same_of_orders_that_took_each_othe
             each["captured_ns"] = captured_ns
             inventory.apply(executions([{**BASE, **each, "account": str(number)}])[0])
     arrive(views, all_records, few, random.Random(few), portions=3)
-    kept = views.rows(f"SELECT account, exchange, order_key, chain_key FROM {views.name()}.unique_orders FINAL"
-                      " WHERE order_key != '' AND NOT is_hard")
-    derived = [(each["account"], each["exchange"], each["order_key"], each["chain_key"]) for each in derive(of_records(views)).orders]
+    kept = views.rows(
+        f"SELECT account, exchange, order_key, chain_key FROM {views.name()}.unique_orders FINAL"
+        " WHERE order_key != '' AND NOT is_hard"
+    )
+    derived = [
+        (each["account"], each["exchange"], each["order_key"], each["chain_key"])
+        for each in derive(of_records(views)).orders
+    ]
     assert sorted(kept) == sorted(derived)
     found = views.rows(
         "SELECT account, hedge_symbol, sum(hedged_quantity), sum(working_quantity), sum(residual_quantity)"
@@ -115,4 +154,3 @@ def test_a_strategy_and_the_database_know_the_same_of_orders_that_took_each_othe
         balance = right[account, symbol]
         assert (filled, working) == (balance.filled, balance.working), all_records[int(account)]
         assert Fraction(residual) == balance.balance + Fraction(working), all_records[int(account)]
-        assert filled == histories[int(account)].filled[symbol]

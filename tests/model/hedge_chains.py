@@ -1,25 +1,26 @@
 """Maker orders and their hedge orders that others took the place of, again and again, and what is true of them."""
 
 import random
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
-from ringbuf.strategies.inventory import OrderState
 from ringbuf.trading.hedge import Hedge
+from ringbuf.trading.report import Instrument
 
 Fields = dict[str, Any]
+HedgeOf = Callable[[Instrument], Hedge | None]
 
 BEGIN_NS = 1_790_000_000_000_000_000
 RATIO = Decimal("-0.25")
-HEDGES = {
-    symbol: Hedge(exchange="hedges", account="A", symbol=symbol.lower(), step=Decimal("0.1"), ratio=RATIO)
-    for symbol in ("X", "Y")
-}
+SYMBOLS = ("X", "Y")
 
 
-def hedge_of(order: OrderState) -> Hedge | None:
+def hedge_of(key: Instrument) -> Hedge | None:
     """How the strategy hedges: all that maker orders execute."""
-    return HEDGES.get(order.key.symbol) if order.key.exchange == "makers" else None
+    if key.exchange != "makers":
+        return None
+    return Hedge(exchange="hedges", account=key.account, symbol=key.symbol.lower(), step=Decimal("0.1"), ratio=RATIO)
 
 
 class HedgeChains:
@@ -27,6 +28,7 @@ class HedgeChains:
 
     Attributes:
         begin: a record of each maker order, captured before anything hedges it.
+        requests: of the first order of each chain of hedge orders; its link is told there alone.
         records: all others.
         owed, filled: by hedge symbol, what was executed.
     """
@@ -36,19 +38,29 @@ class HedgeChains:
         self._is_timed = draw.random() < 0.5
         self._number = 0
         self.begin: list[Fields] = []
+        self.requests: list[Fields] = []
         self.records: list[Fields] = []
         self.owed = dict.fromkeys(("x", "y"), Decimal(0))
         self.filled = dict.fromkeys(("x", "y"), Decimal(0))
         for _ in range(draw.randrange(1, 4)):
-            self._maker(draw.choice(sorted(HEDGES)))
+            self._maker(draw.choice(SYMBOLS))
 
-    def arrivals(self) -> list[Fields]:
-        """All records in some order, with copies."""
+    def arrivals(self, *, is_recorded_first: bool) -> list[Fields]:
+        """All records in some order, with copies.
+
+        Args:
+            is_recorded_first: requests come before what the venue tells of the order.
+        """
         draw, records = self._draw, [*self.records]
         records += [dict(draw.choice(records)) for _ in range(draw.randrange(3))]
-        if draw.random() < 0.8:
-            draw.shuffle(records)
-        return [*draw.sample(self.begin, len(self.begin)), *records]
+        if not is_recorded_first:
+            records += self.requests
+        draw.shuffle(records)
+        return [
+            *draw.sample(self.begin, len(self.begin)),
+            *self.requests[: len(self.requests) * is_recorded_first],
+            *records,
+        ]
 
     def _maker(self, symbol: str) -> None:
         side, sign = self._draw.choice((("buy", 1), ("sell", -1)))
@@ -69,7 +81,8 @@ class HedgeChains:
         named = {"exchange": "hedges", "symbol": symbol, "side": side}
         told, executed = self._chain(named, {"link_id": link_id, "hedge_ratio": float(RATIO)})
         self.filled[symbol] += sign * executed
-        self.records += told
+        self.requests.append(told[0])
+        self.records += told[1:]
 
     def _chain(self, named: Fields, asked: Fields) -> tuple[list[Fields], Decimal]:
         """The records of an order and of those that took its place, and what they executed in all."""

@@ -27,8 +27,7 @@ _IS_EXACT: Final = (
     f" AND abs(toFloat64(any(maker_net)) * toFloat64(max(ratio))) < {_MOST})"
 )
 _OWED: Final = (
-    f"if({_IS_EXACT}, -any(maker_net), NULL)"
-    f" * toDecimal256(if({_IS_EXACT}, max(ratio), NULL), {_RATIO_DECIMALS})"
+    f"if({_IS_EXACT}, -any(maker_net), NULL) * toDecimal256(if({_IS_EXACT}, max(ratio), NULL), {_RATIO_DECIMALS})"
 )
 
 
