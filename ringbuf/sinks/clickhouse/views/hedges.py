@@ -57,20 +57,28 @@ def hedges(database: str, in_period: str, since: str, minute_in_period: str) -> 
                     WHERE link_id NOT IN ('')
                 )"""
     hedge = f"""
-            SELECT
-                {instrument}, {_CHAIN} AS chain, anyIf(strategy, {_BEGINS}) AS of_strategy,
-                anyIf(link_id, {_BEGINS}) AS link, anyIf(first_captured_ns, {_BEGINS}) AS at, {ns}(at) AS at_ns,
-                anyIf({_SIGN}, {_BEGINS}) AS sign, sum({_SIGN} * executed_quantity) AS executed,
-                sum({_SIGN} * (open_quantity - awaited_quantity)) AS working, anyIf({ratio}, {_BEGINS}) AS ratio,
-                anyIf(arrival_price, {_BEGINS}) AS arrived_at
-            FROM {orders} AND (link_id NOT IN ('') OR chain_key NOT IN ('')) AND {since}
-            GROUP BY {key}
-            HAVING link NOT IN ('')"""
+            SELECT {key}, first.1 AS of_strategy, first.2 AS link, first.3 AS at, first, executed, working
+            FROM (
+                SELECT
+                    {key}, max(begins) AS has_first,
+                    argMin((strategy, link_id, first_captured_ns, sign, ratio, arrival_price), NOT begins) AS first,
+                    sum(sign * executed_quantity) AS executed,
+                    sum(sign * (open_quantity - awaited_quantity)) AS working
+                FROM (
+                    SELECT
+                        {instrument}, {_CHAIN} AS chain, {_BEGINS} AS begins, strategy, link_id, first_captured_ns,
+                        {_SIGN} AS sign, {ratio} AS ratio, arrival_price, executed_quantity, open_quantity,
+                        awaited_quantity
+                    FROM {orders} AND (link_id NOT IN ('') OR chain_key NOT IN ('')) AND {since}
+                )
+                GROUP BY {key}
+            )
+            WHERE has_first AND link NOT IN ('')"""
     maker = f"""
             SELECT {key}, of_strategy, last, executed, net, name.1 AS id, name.2 AS at
             FROM (
                 SELECT
-                    {instrument}, {_CHAIN} AS chain, anyIf(strategy, {_BEGINS}) AS of_strategy,
+                    {instrument}, {_CHAIN} AS chain, argMin(strategy, NOT ({_BEGINS} AS begins)) AS of_strategy,
                     argMax((order_id, client_order_id, side), (first_captured_ns, order_key)) AS last,
                     sum(executed_quantity) AS executed, sum({_SIGN} * executed_quantity) AS net,
                     groupArrayArray(arrayMap(
@@ -78,7 +86,7 @@ def hedges(database: str, in_period: str, since: str, minute_in_period: str) -> 
                     )) AS names
                 FROM {orders} AND (chain_key NOT IN ('') OR ({ORDER_KEY}) IN ({named})) AND {since}
                 GROUP BY {key}
-                HAVING countIf({_BEGINS} AND {in_period}) != 0
+                HAVING max(begins AND {in_period})
             )
             ARRAY JOIN names AS name
             WHERE id NOT IN ('')"""
@@ -87,8 +95,8 @@ def hedges(database: str, in_period: str, since: str, minute_in_period: str) -> 
             arrayJoin([true, false]) AS is_maker,
             {", ".join(f"if(is_maker, m.{each}, h.{each}) AS of_{each}" for each in _KEY)},
             ({_of("h")}) AS hedge_key, ({_of("m")}) AS maker_key, m.of_strategy AS strategy, m.last AS last,
-            m.executed AS maker_executed, m.net AS maker_net, h.at_ns AS at_ns, h.sign AS sign, h.executed AS executed,
-            h.working AS working, h.ratio AS ratio, h.arrived_at AS arrived_at
+            m.executed AS maker_executed, m.net AS maker_net, {ns}(h.at) AS at_ns, h.executed AS executed,
+            h.working AS working, h.first.4 AS sign, h.first.5 AS ratio, h.first.6 AS arrived_at
         FROM ({hedge}
         ) AS h
         ASOF INNER JOIN ({maker}
