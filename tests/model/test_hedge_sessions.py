@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ringbuf.strategies.inventory import Inventory
@@ -25,6 +25,7 @@ from tests.model.test_sessions import (
     with_losses,
 )
 
+few_sessions = settings(sessions, max_examples=8)
 KNOWN = [each for each in DIALECTS if each.abilities.amend != "new client id"]
 """Where the client id changes and all that told the first one is lost, nobody knows which order was asked for."""
 
@@ -48,7 +49,7 @@ def check(dialect: Dialect, exchange: Exchange, arrived: Sequence[Told]) -> None
 
 
 @each_venue
-@sessions
+@few_sessions
 @given(draw=st.randoms(use_true_random=False))
 def test_hedge_orders_hedge_on_whatever_becomes_of_them(dialect: Dialect, draw: random.Random) -> None:
     exchange, told = told_by(dialect, draw, same_ms=True)
@@ -56,7 +57,7 @@ def test_hedge_orders_hedge_on_whatever_becomes_of_them(dialect: Dialect, draw: 
 
 
 @each_venue
-@sessions
+@few_sessions
 @given(draw=st.randoms(use_true_random=False))
 def test_hedge_orders_hedge_on_in_any_order_of_arrival(dialect: Dialect, draw: random.Random) -> None:
     exchange, told = told_by(dialect, draw, same_ms=False)
@@ -64,7 +65,7 @@ def test_hedge_orders_hedge_on_in_any_order_of_arrival(dialect: Dialect, draw: r
 
 
 @pytest.mark.parametrize("dialect", KNOWN, ids=lambda each: f"{type(each).__module__}.{type(each).__name__}")
-@sessions
+@few_sessions
 @given(draw=st.randoms(use_true_random=False))
 def test_hedge_orders_of_which_words_were_lost_hedge_after_the_snapshot(dialect: Dialect, draw: random.Random) -> None:
     exchange, told = told_by(dialect, draw, same_ms=False)
