@@ -324,7 +324,7 @@ class Order:
             return  # it opens nothing that is over
         force = _force(report)
         strength = rank.venue_ns, rank.changes, rank.total, force, rank.arrival
-        word = _new(Word, (strength, status, report.says_over))
+        word = Word(strength, status, is_over=report.says_over)
         self._word = stronger(self._word, word)
         if force is _FINAL:
             self._final = later_final(self._final, word)

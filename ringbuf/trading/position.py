@@ -17,6 +17,7 @@ _BUY: Final = Side.BUY  # an attribute of an enumeration is slow to ask for
 _SELL: Final = Side.SELL
 _UNKNOWN: Final = Side.UNKNOWN
 _new: Final = tuple.__new__
+"""Makes a named tuple of a tuple, in a third of the time of its own call; for those that each report makes."""
 
 
 class Position(NamedTuple):
