@@ -1,7 +1,7 @@
 """Reading the fields of a record as the database will have them, whatever kind of record and value it is."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from decimal import Decimal
 from enum import IntEnum
 from functools import lru_cache
@@ -61,13 +61,8 @@ class Reading:
         """Where it came from; None if that is not told."""
         return self.word("origin") if self._is_stored or self._fields.get("origin") is not None else None
 
-    def texts(self, names: Sequence[str]) -> list[str]:
-        """Texts; what is no UTF-8 in them is escaped."""
-        fields = self._fields
-        return ["" if fields.get(name) is None else self.text(name) for name in names]
-
     def text(self, name: str) -> str:
-        """A text, see `texts`."""
+        """A text; what is no UTF-8 in it is escaped."""
         value = self._fields.get(name)
         if value is None:
             return ""
@@ -78,15 +73,12 @@ class Reading:
             value, _ = kept_text(value, width)
         return bytes.decode(value, errors="backslashreplace")
 
-    def words(self, names: Sequence[str]) -> list[Any]:
-        """A member of the enumeration of each field, see `word`."""
-        fields = self._fields
-        return [_ABSENT[name] if fields.get(name) is None else self.word(name) for name in names]
-
-    def word(self, name: str) -> IntEnum:
+    def word(self, name: str) -> Any:
         """A member of the field's enumeration; the first one if it is absent."""
         value = self._fields.get(name)
-        if value is None or type(value) is str or type(value) is int or type(value) is ENUMERATIONS[name]:
+        if value is None:
+            return _ABSENT[name]
+        if type(value) is str or type(value) is int or type(value) is ENUMERATIONS[name]:
             found = _MEMBERS[name].get(value)
             if found is not None:
                 return found
@@ -95,13 +87,6 @@ class Reading:
             words = ", ".join(each.name.lower() for each in ENUMERATIONS[name])
             raise RecordError(f"field {name!r} has no word {shown(value)}", f"its words are {words}")
         return ENUMERATIONS[name](number)
-
-    def numbers(self, names: Sequence[str]) -> list[Any]:
-        """Numbers, see `number`."""
-        if self._exact:
-            return [self.number(name) for name in names]
-        fields = self._fields
-        return [None if fields.get(name) is None else self.number(name) for name in names]
 
     def number(self, name: str) -> Decimal | None:
         """A number, whole; None if it is absent or not finite."""
@@ -168,7 +153,7 @@ class RowReading(Reading):
         """A text, as it is."""
         return self._fields.get(name) or ""
 
-    def word(self, name: str) -> IntEnum:
+    def word(self, name: str) -> Any:
         """A member of the field's enumeration; the first one if it is absent or not known."""
         found = _MEMBERS[name].get(self._fields.get(name))
         if found is None:

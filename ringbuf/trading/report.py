@@ -16,14 +16,6 @@ from ringbuf.trading.states import ENDS, NO_ID, REQUESTS, STATUS_OF, End
 CHANGES: Final = frozenset({ExecType.TRADE_CANCEL, ExecType.TRADE_CORRECT})
 TRADES: Final = frozenset({ExecType.FILL, ExecType.CALCULATED})
 """Reports of a trade, if their last quantity is above zero: `calculated` is some venues' word for a liquidation."""
-_TEXTS: Final = (
-    "exchange", "account", "symbol", "client_order_id", "orig_client_order_id", "position_id", "link_id",
-    "order_id", "trade_id", "report_id", "ref_id",
-)  # fmt: skip
-_WORDS: Final = ("exec_type", "order_status", "side", "position_side", "trade_type", "quantity_unit")
-_NUMBERS: Final = (
-    "cumulative_quantity", "last_quantity", "price", "last_price", "commission", "other_commission",
-)  # fmt: skip
 Shared: TypeAlias = Any
 """An int that several tuples have, which are kept. Where the type says so, compiled code makes one for each of them."""
 
@@ -141,17 +133,20 @@ class Report:
         return self.arrival if self.is_live else self.arrival + _LATER
 
     def _read(self, reading: Reading) -> None:
-        (
-            exchange, account, symbol, self.client_order_id, self.orig_client_order_id, self.position_id, self.link_id,
-            order_id, trade_id, report_id, ref_id,
-        ) = reading.texts(_TEXTS)  # fmt: skip
-        self.instrument = _instrument(exchange, account, symbol)
-        self.order_id = "" if order_id in NO_ID else order_id
-        self.trade_id = "" if trade_id in NO_ID else trade_id
-        self.report_id = "" if report_id in NO_ID else report_id
-        self.ref_id = "" if ref_id in NO_ID else ref_id
+        self.instrument = _instrument(reading.text("exchange"), reading.text("account"), reading.text("symbol"))
+        self.client_order_id = reading.text("client_order_id")
+        self.orig_client_order_id = reading.text("orig_client_order_id")
+        self.order_id = _told_id(reading, "order_id")
+        self.trade_id = _told_id(reading, "trade_id")
+        self.report_id = _told_id(reading, "report_id")
+        self.ref_id = _told_id(reading, "ref_id")
+        self.position_id = reading.text("position_id")
+        self.link_id = reading.text("link_id")
         self.names_order = bool(self.order_id or self.client_order_id or self.orig_client_order_id)
-        self.exec_type, status, self.side, position_side, trade_type, unit = reading.words(_WORDS)
+        self.exec_type = reading.word("exec_type")
+        status, self.side = reading.word("order_status"), reading.word("side")
+        position_side = reading.word("position_side")
+        trade_type, unit = reading.word("trade_type"), reading.word("quantity_unit")
         self.position_side = position_side.name.lower() if position_side > _BOTH else ""
         self.is_live = reading.origin in _LIVE  # what the recorder says where it is not told
         self._read_numbers(reading, is_money=unit is _QUOTE)
@@ -162,17 +157,15 @@ class Report:
         self.heard_ns = 0
 
     def _read_numbers(self, reading: Reading, *, is_money: bool) -> None:
-        total, self.last_quantity, self.price, self.last_price, paid, also_paid = reading.numbers(_NUMBERS)
-        total = _countable(total)
+        self.price, self.last_price = reading.number("price"), reading.number("last_price")
+        self.last_quantity = reading.number("last_quantity")
+        total = _countable(reading.number("cumulative_quantity"))
         quantity = None if is_money else _countable(reading.number("quantity"))
         leaves = None if is_money else _countable(reading.number("leaves_quantity"))
         if total is None and quantity is not None and leaves is not None and 0 < leaves <= quantity:
             total = EXACT.subtract(quantity, leaves)
         self.quantity, self.leaves, self.total = quantity, leaves, total
-        self.commissions = (
-            None if paid is None else _new(Commission, (paid, reading.text("commission_currency"))),
-            None if also_paid is None else _new(Commission, (also_paid, reading.text("other_commission_currency"))),
-        )
+        self.commissions = _commission(reading, "commission"), _commission(reading, "other_commission")
         self.exchange_ns: Shared = reading.time("exchange_ns")
         self.captured_ns: Shared = reading.time("captured_ns")
         self.exchange_seq = reading.integer("exchange_seq")
@@ -263,6 +256,16 @@ def _kind_of(
         is_request=is_new_request or (not is_named and is_request),
         end=ENDS.get(status),
     )
+
+
+def _told_id(reading: Reading, name: str) -> str:
+    value = reading.text(name)
+    return "" if not value or value in NO_ID else value
+
+
+def _commission(reading: Reading, name: str) -> Commission | None:
+    amount = reading.number(name)
+    return None if amount is None else _new(Commission, (amount, reading.text(f"{name}_currency")))
 
 
 def _signed(number: Decimal | None) -> Decimal | str | None:
