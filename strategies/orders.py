@@ -122,9 +122,9 @@ class OrderPages:
             while True:
                 while self._untold:
                     delta = self._untold.popleft()
-                    slow = [each for each in self.handlers if not each.give(delta)]
-                    if slow:
-                        self._put_last(slow)
+                    for each in self.handlers:
+                        if not each.give(delta):
+                            self._put_last(each)
                 with self.inventory.lock:
                     if not self._untold:
                         self._is_telling = False
@@ -133,9 +133,9 @@ class OrderPages:
             self._is_telling = False
             raise
 
-    def _put_last(self, slow: list[Handler]) -> None:
+    def _put_last(self, slow: Handler) -> None:
         with self.inventory.lock:
-            self.handlers = [each for each in self.handlers if each not in slow] + slow
+            self.handlers = [each for each in self.handlers if each is not slow] + [slow]
 
     def _refuse(self, error: RecordError) -> None:
         self.refused += 1

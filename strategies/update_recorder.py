@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping
+from operator import itemgetter
 from typing import Any, Final
 
 import numpy as np
@@ -11,6 +12,7 @@ from ringbuf.strategies.bound_recorder import BOUND, BoundRecorder
 from ringbuf.strategies.recorder import Recorder
 
 LOGGER: Final = logging.getLogger("ringbuf.orders")
+_bound_of: Final = itemgetter(*BOUND)
 _GIVEN: Final = frozenset((*BOUND, *names(given=Given.CALL)))
 
 
@@ -43,7 +45,10 @@ class UpdateRecorder:
                 LOGGER.exception("an update was not recorded; each kind of error is logged once, all are counted")
 
     def _append(self, fields: Mapping[str, Any]) -> None:
-        key = tuple(map(fields.get, BOUND))
+        try:
+            key = _bound_of(fields)
+        except KeyError:  # one of them is not told
+            key = tuple(map(fields.get, BOUND))
         bound = self._bound.get(key)
         if bound is None:
             texts = {name: value or "" for name, value in zip(BOUND, key, strict=True)}
