@@ -37,7 +37,6 @@ class Ledger:
     Attributes:
         holdings: the positions.
         sequences: the fills of each position in the venue's order, if profit is known.
-        changed: those that the last report changed.
         order: the order that the last report was about; None if it named none.
         open_orders: those that work, or of which a fill is awaited.
         states_before: the orders that the last report changed, each as it was; None if it is new.
@@ -52,13 +51,13 @@ class Ledger:
         self.hedges = hedges
         self.holdings: dict[Instrument, Holding] = {}
         self.sequences: dict[Instrument, FillSequence] = {}
-        self.changed: set[Instrument] = set()
         self.order: Order | None = None
         self.open_orders: dict[Order, None] = {}
         self.states_before: dict[Order, OrderState | None] = {}
         self.nameless: list[tuple[Entry | None, Entry | None]] = []
         self._books: dict[Instrument, Book] = {}
         self._kept: deque[tuple[Book, Kept]] = deque()
+        self._changed: dict[Instrument, Holding] = {}  # by the last report
 
     def __len__(self) -> int:
         """Number of ids that are known."""
@@ -96,7 +95,7 @@ class Ledger:
             RecordError: it is older than the look-back, and nobody can tell any more whether it was there before. Then
                 nothing has changed.
         """
-        self.changed.clear()
+        self._changed.clear()
         self.states_before.clear()
         self.nameless.clear()
         self.order = None
@@ -129,8 +128,8 @@ class Ledger:
         return report.instrument
 
     def _show(self, venue_ns: int) -> None:
-        for key in self.changed:
-            self.holdings[key].show(venue_ns)
+        for holding in self._changed.values():
+            holding.show(venue_ns)
 
     def _check_known(self, report: Report) -> None:
         if not self.knows(report):
@@ -158,7 +157,7 @@ class Ledger:
                 self.open_orders.pop(kept, None)
 
     def _count(self, fill: Fill) -> None:
-        old, new = fill.entry, entry_of(fill)
+        old, new = fill.entry, entry_of(fill, is_placed=self._contracts is not None)
         if new == old:
             return
         if old is not None:
@@ -210,8 +209,10 @@ class Ledger:
         self.states_before[order] = old
 
     def _holding(self, key: Instrument) -> Holding:
-        self.changed.add(key)
-        found = self.holdings.get(key)
+        found = self._changed.get(key)
         if found is None:
-            found = self.holdings[key] = Holding()
+            found = self.holdings.get(key)
+            if found is None:
+                found = self.holdings[key] = Holding()
+            self._changed[key] = found
         return found

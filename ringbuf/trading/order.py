@@ -16,7 +16,7 @@ from ringbuf.trading.hedge import Hedge, HedgeEntry
 from ringbuf.trading.number import ZERO
 from ringbuf.trading.order_state import OrderState
 from ringbuf.trading.rank import Leaves, Moment, Rank, Told, Word, later, later_final, latest, stronger
-from ringbuf.trading.report import Instrument, Report, Shared
+from ringbuf.trading.report import Instrument, Report
 from ringbuf.trading.states import ENDS, REOPENING, REQUESTS, Force
 
 PENDING: Final = frozenset({OrderStatus.PENDING_CANCEL, OrderStatus.PENDING_REPLACE})
@@ -25,6 +25,7 @@ ITS_REQUEST: Final = REQUESTS | {ExecType.CANCELED, ExecType.CANCEL_REJECTED}
 LAST: Final = 1 << 62
 """More changes of trades than any order has: what has it is stronger than all that was said by then."""
 _UNKNOWN: Final = OrderStatus.UNKNOWN  # an attribute of an enumeration is slow to ask for
+_NO_SIDE: Final = Side.UNKNOWN
 _FILLED: Final = OrderStatus.FILLED
 _RESTATED: Final = ExecType.RESTATED
 _FINAL: Final = Force.FINAL
@@ -71,13 +72,11 @@ class Order:
     )  # fmt: skip
 
     def __init__(self, instrument: Instrument, order_id: str = "", requested: str = "", number: int = 0) -> None:
-        self.instrument = instrument
-        self.order_id = order_id
-        self.requested = requested
-        self.number = number
+        self.instrument, self.order_id = instrument, order_id
+        self.requested, self.number = requested, number
         self.client_order_id = self.position_side = self.position_id = self.replaces = ""
         self.link_id = self.inherited_link_id = ""
-        self.side: Side = Side.UNKNOWN
+        self.side: Side = _NO_SIDE
         self.carried = self.restated = self.booked = ZERO
         self.fills: list[Executed] = []
         self.changed: dict[Executed, None] = {}
@@ -135,13 +134,14 @@ class Order:
             is_over, status = False, OrderStatus.PARTIALLY_FILLED if booked else OrderStatus.NEW
         else:
             status = word.status
-        before = self.carried + self.restated  # in its totals, and no fill of its own stands for it
-        quantity, price = self._ordered(), self._price
-        executed = self._executed_by_total() - before
-        if executed < booked:
-            executed = booked
+        quantity, price, executed = self._ordered(), self._price, self._executed_by_total()
+        rest = quantity
+        if self.carried or self.restated:  # in its totals, and no fill of its own stands for it
+            before = self.carried + self.restated
+            executed, rest = executed - before, None if quantity is None else quantity - before
+        executed = max(executed, booked)
         awaited = executed - booked
-        leaves = ZERO if quantity is None or is_over else max(quantity - before - executed, ZERO)
+        leaves = ZERO if rest is None or is_over else max(rest - executed, ZERO)
         key = self.instrument
         if self.position_side or self.position_id:
             key = key.position(self.position_side, self.position_id)
@@ -309,7 +309,7 @@ class Order:
         if is_split and total.rank < rank and quantity.rank < rank:
             self.restated += report.total - total.value
 
-    def _hear(self, report: Report, rank: Shared) -> None:
+    def _hear(self, report: Report, rank: Rank) -> None:
         """Take the status of a report."""
         status = report.status
         if status is _UNKNOWN:
@@ -323,7 +323,7 @@ class Order:
         if report.is_request:
             return  # it opens nothing that is over
         force = _force(report)
-        strength = rank.venue_ns, rank.changes, rank.total, force, rank.arrival
+        strength = report.venue_ns, self._changes, rank.total, force, report.arrival
         word = Word(strength, status, is_over=report.says_over)
         self._word = stronger(self._word, word)
         if force is _FINAL:

@@ -59,7 +59,7 @@ class Sums(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """What one fill adds to a position; quantity 0 if it is ignored."""
+    """What one fill adds to a position; quantity 0 if it is ignored. It has a place if somebody asks for profit."""
 
     key: Instrument
     side: Side
@@ -70,7 +70,7 @@ class Entry(NamedTuple):
 
     @property
     def placed(self) -> Placed | None:
-        """The fill as one of a sequence; None if it is ignored."""
+        """The fill as one of a sequence; None if it has no place there."""
         if self.place is None:
             return None
         return Placed(self.place, self.quantity if self.side is Side.BUY else -self.quantity, self.price)
@@ -163,12 +163,12 @@ def _add(sums: dict[str, Decimal], amounts: Iterable[Commission], times: int) ->
         sums[currency] = sums.get(currency, ZERO) + times * amount
 
 
-def entry_of(fill: Fill) -> Entry | None:
-    """What a fill adds to a position; None if it is a copy, or the venue took it back."""
+def entry_of(fill: Fill, *, is_placed: bool) -> Entry | None:
+    """What a fill adds to a position, with its place if that is asked for; None if it is a copy, or was taken back."""
     if not fill.counted and not fill.is_ignored:
         return None
     key, side = fill.position(), fill.traded_side
     if side is _UNKNOWN or fill.is_ignored:
         return Entry(key, side, ZERO, None, (), None)
     paid = tuple([each for each in fill.commissions() if is_countable(each.amount)])
-    return _new(Entry, (key, side, fill.counted, fill.counted_price, paid, fill.place()))
+    return _new(Entry, (key, side, fill.counted, fill.counted_price, paid, fill.place() if is_placed else None))

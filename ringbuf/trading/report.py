@@ -22,6 +22,7 @@ Shared: TypeAlias = Any
 _new: Final = tuple.__new__
 _BOTH: Final = PositionSide.BOTH  # an attribute of an enumeration is slow to ask for
 _QUOTE: Final = QuantityUnit.QUOTE
+_NEVER_WAS: Final = (OrderStatus.REJECTED, OrderStatus.DENIED)
 _LIVE: Final = (Origin.LIVE, None)
 _LATER: Final = 1 << 62  # what is no live record ranks behind all that are
 
@@ -125,7 +126,7 @@ class Report:
     @property
     def is_own_end(self) -> bool:
         """Whether it may be our own word that the order is no more, as after a time-out."""
-        return not self.order_id and self.status in (OrderStatus.REJECTED, OrderStatus.DENIED)
+        return not self.order_id and self.status in _NEVER_WAS
 
     @property
     def rank(self) -> Shared:
@@ -165,7 +166,10 @@ class Report:
         if total is None and quantity is not None and leaves is not None and 0 < leaves <= quantity:
             total = EXACT.subtract(quantity, leaves)
         self.quantity, self.leaves, self.total = quantity, leaves, total
-        self.commissions = _commission(reading, "commission"), _commission(reading, "other_commission")
+        self.commissions = (
+            _commission(reading, "commission", "commission_currency"),
+            _commission(reading, "other_commission", "other_commission_currency"),
+        )
         self.exchange_ns: Shared = reading.time("exchange_ns")
         self.captured_ns: Shared = reading.time("captured_ns")
         self.exchange_seq = reading.integer("exchange_seq")
@@ -263,9 +267,9 @@ def _told_id(reading: Reading, name: str) -> str:
     return "" if not value or value in NO_ID else value
 
 
-def _commission(reading: Reading, name: str) -> Commission | None:
+def _commission(reading: Reading, name: str, currency: str) -> Commission | None:
     amount = reading.number(name)
-    return None if amount is None else _new(Commission, (amount, reading.text(f"{name}_currency")))
+    return None if amount is None else _new(Commission, (amount, reading.text(currency)))
 
 
 def _signed(number: Decimal | None) -> Decimal | str | None:

@@ -126,7 +126,7 @@ class Fill(Executed):
 
     def count(self, quantity: Decimal, price: Decimal | None, changed: Moment | None) -> None:
         """From now on it counts with this quantity and price; if that is another one than reported, since a change."""
-        self.is_ignored = not is_countable(quantity)
+        self.is_ignored = quantity is not self.reported and not is_countable(quantity)
         self.most = counted = ZERO if self.is_ignored else quantity
         changed = None if counted == self.reported else changed
         if self.order is not None:
