@@ -13,7 +13,6 @@ Profit is known if the inventory is given the instruments' contracts, and what i
 import logging
 import os
 import threading
-import time
 from collections.abc import Mapping
 from datetime import timedelta
 from decimal import Decimal, DefaultContext, localcontext
@@ -104,13 +103,7 @@ class Inventory:
         """
         report = Report(record)
         with self.lock, Exactly():
-            return self._position(self.take(report))
-
-    def take(self, report: Report) -> Instrument:
-        """Take one report, with the lock held and in an exact context; gives the position. Else as `apply`."""
-        if not report.captured_ns:
-            report.captured_ns = time.time_ns()
-        return self.ledger.apply(report)
+            return self._position(self.ledger.apply(report))
 
     def position(
         self, exchange: str, account: str, symbol: str, position_side: str = "", position_id: str = ""

@@ -80,15 +80,16 @@ class OrderPages:
             What changed in the page of the update's order; if it names none, in the first that changed. None if nothing
             changed: it is a copy or stale, or tells of no order, as funding does.
         """
+        ledger = self.inventory.ledger
         with self.inventory.lock, Exactly():
             if self._recorder is not None:
                 self._recorder.record(update)
             try:
-                self.inventory.take(Report(update))
+                ledger.apply(Report(update))
             except RecordError as error:
                 self._refuse(error)
                 return None
-            deltas = deltas_of(self.inventory.ledger, update)
+            deltas = deltas_of(ledger, update)
             if not deltas:
                 return None
             self._untold += deltas

@@ -46,7 +46,7 @@ class UpdateRecorder:
 
     def _append(self, fields: Mapping[str, Any]) -> None:
         try:
-            key = _bound_of(fields)
+            key = _bound_of(fields if type(fields) is dict else dict(fields))
         except KeyError:  # one of them is not told
             key = tuple(map(fields.get, BOUND))
         bound = self._bound.get(key)

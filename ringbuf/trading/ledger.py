@@ -7,6 +7,7 @@ entry of its own, and the entry is replaced when that fill or order has changed.
 
 from collections import deque
 from collections.abc import Iterator
+from time import time_ns
 
 from ringbuf.errors import RecordError
 from ringbuf.trading.book import Book, Kept
@@ -95,6 +96,8 @@ class Ledger:
             RecordError: it is older than the look-back, and nobody can tell any more whether it was there before. Then
                 nothing has changed.
         """
+        if not report.captured_ns:
+            report.captured_ns = time_ns()
         self._changed.clear()
         self.states_before.clear()
         self.nameless.clear()

@@ -28,6 +28,10 @@ MOST_QUOTE: Final = 1e18
 
 KEPT: Final = 4_096
 """Numbers come again and again: of so many it is remembered what they are."""
+_COUNTABLE: Final[set[Decimal]] = set()
+
+_getcontext: Final = getcontext  # compiled code looks up what is imported each time, but not what is final
+_setcontext: Final = setcontext
 
 
 class Exactly:
@@ -36,11 +40,11 @@ class Exactly:
     __slots__ = ("_before",)
 
     def __enter__(self) -> None:
-        self._before = getcontext()
-        setcontext(EXACT)
+        self._before = _getcontext()
+        _setcontext(EXACT)
 
     def __exit__(self, *_: object) -> None:
-        setcontext(self._before)
+        _setcontext(self._before)
 
 
 def quantity_of(value: Any) -> Decimal:
@@ -62,11 +66,17 @@ def decimals_of(number: Decimal) -> int:
     return -min(exponent, 0) if isinstance(exponent, int) else DECIMALS + 1
 
 
-@lru_cache(KEPT)
 def is_countable(number: Decimal) -> bool:
     """Whether a number is summed."""
+    if number in _COUNTABLE:  # compiled, that is five times as fast as a call of what is cached
+        return True
     size = abs(float(number))
-    return (size == 0 or LEAST <= size < MOST) and decimals_of(number) <= DECIMALS
+    if not ((size == 0 or LEAST <= size < MOST) and decimals_of(number) <= DECIMALS):
+        return False
+    if len(_COUNTABLE) >= KEPT:
+        _COUNTABLE.clear()
+    _COUNTABLE.add(number)
+    return True
 
 
 @lru_cache(KEPT)

@@ -61,6 +61,10 @@ class Reading:
         """Where it came from; None if that is not told."""
         return self.word("origin") if self._is_stored or self._fields.get("origin") is not None else None
 
+    def given(self, name: str) -> Any:
+        """A value as it was given."""
+        return self._fields.get(name)
+
     def text(self, name: str) -> str:
         """A text; what is no UTF-8 in it is escaped."""
         value = self._fields.get(name)

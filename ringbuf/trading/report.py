@@ -25,6 +25,8 @@ _QUOTE: Final = QuantityUnit.QUOTE
 _NEVER_WAS: Final = (OrderStatus.REJECTED, OrderStatus.DENIED)
 _LIVE: Final = (Origin.LIVE, None)
 _LATER: Final = 1 << 62  # what is no live record ranks behind all that are
+_INSTRUMENTS: Final[dict[tuple[str, str, str], "Instrument"]] = {}
+"""By texts that a record has as they are; they come again and again."""
 
 
 class Instrument(NamedTuple):
@@ -89,7 +91,7 @@ class Report:
         is_request: whether it is that, or our own request to cancel or replace one.
         names_order: whether it is about an order.
         mark: the same for mere copies.
-        captured_ns: when it was recorded, ns since the epoch. Given by who applies it, if it does not tell.
+        captured_ns: when it was recorded, ns since the epoch. Given by the ledger, if it does not tell.
         arrival: its place in the order of arrival. Given by the ledger.
         venue_ns: its venue time, ns since the epoch; without one, the latest seen of its order when it arrived. Given
             by the book.
@@ -134,7 +136,7 @@ class Report:
         return self.arrival if self.is_live else self.arrival + _LATER
 
     def _read(self, reading: Reading) -> None:
-        self.instrument = _instrument(reading.text("exchange"), reading.text("account"), reading.text("symbol"))
+        self.instrument = _instrument_of(reading)
         self.client_order_id = reading.text("client_order_id")
         self.orig_client_order_id = reading.text("orig_client_order_id")
         self.order_id = _told_id(reading, "order_id")
@@ -281,6 +283,15 @@ def _countable(number: Decimal | None) -> Decimal | None:
     return number if number is not None and is_countable(number) else None
 
 
-@lru_cache(KEPT)
-def _instrument(exchange: str, account: str, symbol: str) -> Instrument:
-    return Instrument(exchange, account, symbol)
+def _instrument_of(reading: Reading) -> Instrument:
+    one, two, three = reading.given("exchange"), reading.given("account"), reading.given("symbol")
+    are_texts = type(one) is str and type(two) is str and type(three) is str
+    known = _INSTRUMENTS.get((one, two, three)) if are_texts else None
+    if known is not None:
+        return known
+    found = Instrument(reading.text("exchange"), reading.text("account"), reading.text("symbol"))
+    if are_texts and found[:3] == (one, two, three) and type(reading) is Reading:  # a row may have longer texts
+        if len(_INSTRUMENTS) >= KEPT:
+            _INSTRUMENTS.clear()
+        _INSTRUMENTS[one, two, three] = found
+    return found
