@@ -146,7 +146,7 @@ class Book:
         self.directory.forget_order(order)
         for fill in order.fills:
             if isinstance(fill, Fill):
-                fill.trade.fills.pop(order, None)
+                fill.trade.forget(order)
                 self._forget_trade(fill.trade)
         order.fills.clear()  # they know their order, and a circle would wait for the garbage collector
         order.changed.clear()
@@ -209,7 +209,7 @@ class Book:
             changed.fill = trade.fill(report, order)
             changed.fills += trade.recount(changed.fill)
         else:
-            is_news = trade.change(report)
+            is_news = trade.change(report, order)
             for each in trade.orders() | ({} if order is None else {order: None}):
                 each.heard_of_trade(report, is_changed=is_news)
             changed.fills += trade.recount()

@@ -11,6 +11,7 @@ from ringbuf.trading.book import Book
 from ringbuf.trading.column import KEY, OF_RECORD, Columns, flags_of, is_told, value_of
 from ringbuf.trading.heard import Heard
 from ringbuf.trading.number import is_countable, quote_of
+from ringbuf.trading.report import Report
 from ringbuf.trading.trade import Fill, Told, Trade, kept_of
 
 T = TypeVar("T")
@@ -22,33 +23,46 @@ _OWN: Final = (*KEY, *OF_RECORD, *_COUNTED, *_LASTING, "exec_type", "flags")
 _OTHERS: Final = Columns(name for name in BY_NAME if name not in _OWN)
 _PRICE: Final = Columns(("last_price",))
 _COMMISSIONS: Final = ("commission", "other_commission")
+_PAID: Final = [Columns((name, f"{name}_currency")) for name in _COMMISSIONS]
 
 
 def fill_rows(heard: Iterable[Heard], book: Book) -> Iterator[dict[str, Any]]:
     """A row for each fill that the reports of one instrument tell of and that was not taken back.
 
-    Also for fills without a quantity above zero. They count nowhere, and their quantity is never corrected.
+    Also for fills without a quantity above zero. They count nowhere, and of them only the price is ever corrected.
     """
     copies: defaultdict[Fill, list[Heard]] = defaultdict(list)
     uncounted: defaultdict[Hashable, list[Heard]] = defaultdict(list)
+    changes: dict[Report, Heard] = {}
     for each in heard:
         if each.fill is not None:
             copies[each.fill].append(each)
         elif each.report.exec_type is ExecType.FILL and each.report.last_quantity != 0:
             uncounted[_trade_of(each, book)].append(each)
+        elif each.report.is_change:
+            changes[each.report] = each
     for trade in {fill.trade: None for fill in copies}:
-        yield from _rows(trade, trade.told(), copies)
+        told = trade.told()
+        kept = kept_of(told)
+        corrections = {fill: [changes[each] for each in its] for fill, its in trade.corrected_commissions(kept).items()}
+        yield from _rows(trade, told, kept, copies, corrections)
     for key, its in uncounted.items():
         trade = key if isinstance(key, Trade) else Trade()
-        told = {place: _told(each, trade.corrected_price) for place, each in enumerate(its)}
-        yield from _rows(trade, told, {place: [each] for place, each in enumerate(its)})
+        shown = {place: _told(each, trade.corrected_price) for place, each in enumerate(its)}
+        yield from _rows(trade, shown, kept_of(shown), {place: [each] for place, each in enumerate(its)}, {})
 
 
-def _rows(trade: Trade, told: Mapping[T, Told], copies: Mapping[T, list[Heard]]) -> Iterator[dict[str, Any]]:
+def _rows(
+    trade: Trade,
+    told: Mapping[T, Told],
+    kept_by: Mapping[T, T],
+    copies: Mapping[T, list[Heard]],
+    corrections: Mapping[T, list[Heard]],
+) -> Iterator[dict[str, Any]]:
     if trade.is_canceled:
         return
     of_kept: defaultdict[T, list[Heard]] = defaultdict(list)
-    for fill, kept in kept_of(told).items():
+    for fill, kept in kept_by.items():
         of_kept[kept] += copies[fill]
     for kept, its in of_kept.items():
         its.sort(key=lambda each: each.report.rank)
@@ -57,7 +71,10 @@ def _rows(trade: Trade, told: Mapping[T, Told], copies: Mapping[T, list[Heard]])
             if not kept.counted:
                 continue  # others took its place
             counted = counted._replace(quantity=kept.counted)
-        yield _row(counted, its, is_corrected=trade.is_corrected)
+        row = _row(counted, its) | {"corrected": trade.is_corrected or kept in corrections}
+        for place, name in enumerate(_COMMISSIONS if kept in corrections else ()):
+            row |= _commission(name, place, corrections[kept], its)
+        yield row
 
 
 def _trade_of(heard: Heard, book: Book) -> Hashable:
@@ -85,7 +102,7 @@ def _quantity_of(heard: Heard) -> Decimal:
     return quantity if quantity is not None else _INFINITE if is_told(heard.row, "last_quantity") else -_INFINITE
 
 
-def _row(told: Told, heard: Sequence[Heard], *, is_corrected: bool) -> dict[str, Any]:
+def _row(told: Told, heard: Sequence[Heard]) -> dict[str, Any]:
     rows = [each.row for each in heard]
     order = told.order
     position_side = next((each.report.position_side for each in heard if each.report.position_side), "")
@@ -98,7 +115,6 @@ def _row(told: Told, heard: Sequence[Heard], *, is_corrected: bool) -> dict[str,
         "position_side": position_side or (order.position_side if order else "") or "unknown",
         "position_id": position_id or (order.position_id if order else ""),
         "flags": flags_of(rows),
-        "corrected": is_corrected,
         "copies": len(rows),
         **{f"{name}_paid": _paid(heard, place) for place, name in enumerate(_COMMISSIONS)},
     }
@@ -119,6 +135,12 @@ def _amounts(told: Told, heard: Sequence[Heard]) -> dict[str, Any]:
         "traded_quantity": quantity if is_countable(quantity) else None,
         "traded_quote": quote,
     }
+
+
+def _commission(name: str, place: int, corrections: Sequence[Heard], copies: Sequence[Heard]) -> dict[str, Any]:
+    """A commission, with its currency, of a fill of which corrections tell one."""
+    heard = [*(each for each in corrections if each.report.commissions[place] is not None), *copies]
+    return {**_PAID[place].first_told([each.row for each in heard]), f"{name}_paid": _paid(heard, place)}
 
 
 def _paid(heard: Sequence[Heard], place: int) -> Any:

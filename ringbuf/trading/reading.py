@@ -30,6 +30,7 @@ _KNOWN: Final[dict[str, Decimal | None]] = {}
 _EARLIEST: Final[int] = UNCLEAR[1]
 _LATEST: Final[int] = (1 << 63) - 1
 _LONGEST: Final = 100
+_INFINITE: Final = Decimal("Infinity")
 
 
 class Reading:
@@ -103,6 +104,14 @@ class Reading:
             known = _KNOWN.get(value)
             return self._number(name, value) if known is None else known
         return self._number(name, value)
+
+    def amount(self, name: str) -> Decimal | None:
+        """A number, see `number`; infinite if it is told and not finite, since then nothing else is told."""
+        value = self._fields.get(name)
+        if value is None or value != value:
+            return None
+        number = self.number(name)
+        return _INFINITE if number is None and math.isinf(read_number(value).stored) else number
 
     def _number(self, name: str, value: Any) -> Decimal | None:
         if type(value) is float:

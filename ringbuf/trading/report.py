@@ -270,7 +270,7 @@ def _told_id(reading: Reading, name: str) -> str:
 
 
 def _commission(reading: Reading, name: str, currency: str) -> Commission | None:
-    amount = reading.number(name)
+    amount = reading.amount(name)
     return None if amount is None else _new(Commission, (amount, reading.text(currency)))
 
 

@@ -6,7 +6,9 @@ a copy of one that agrees with it in the rest. A fill without an id is told by i
 order had executed after it and when; where neither of these two is known, each is a fill of its own.
 
 A trade that was cancelled is no more, whichever comes first. Of corrections the latest counts, for each value that it
-gives: one that another change names is older than that one, else venue time decides, then arrival.
+gives (`ringbuf.trading.correction`). Price and quantity are those of each fill of the trade. A commission is that of
+one fill, so that it counts once: of the first one of the order that the correction names, or, if that has none of this
+trade, of the first one.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,15 +16,15 @@ from decimal import Decimal
 from typing import Any, Final, NamedTuple, TypeVar
 
 from ringbuf.record.enumerations import ExecType, Side
+from ringbuf.trading.correction import Corrections
 from ringbuf.trading.executed import Executed
 from ringbuf.trading.number import ZERO, is_countable
-from ringbuf.trading.order import NO_NAMES, Order
+from ringbuf.trading.order import Order
 from ringbuf.trading.rank import Moment, Place
 from ringbuf.trading.report import Commission, Instrument, Report, Shared, arrival_of
 
 T = TypeVar("T")
 
-ANY: Final = Moment(0, 0)
 _new: Final = tuple.__new__
 
 
@@ -54,6 +56,15 @@ class Details(NamedTuple):
             _first(self.exchange_seq, other.exchange_seq),
             min(self.captured_ns, other.captured_ns),
         )
+
+    def corrected(self, corrections: Sequence[Report]) -> "Details":
+        """With the commissions of corrections; of each the first counts that tells it."""
+        commission, other = self.commission, self.other_commission
+        for each in reversed(corrections):
+            told, other_told = each.commissions
+            commission = commission if told is None else (each.rank, told)
+            other = other if other_told is None else (each.rank, other_told)
+        return self._replace(commission=commission, other_commission=other)
 
 
 class Fill(Executed):
@@ -145,20 +156,6 @@ class Fill(Executed):
         self.counted, self.changed = quantity, None
 
 
-class Correction(NamedTuple):
-    """A correction of a trade: its own id, when it was, and the values it gives."""
-
-    own_id: str
-    exchange_ns: int
-    moment: Moment
-    price: Decimal | None
-    quantity: Decimal | None
-
-    def is_copy_of(self, other: "Correction") -> bool:
-        """Whether they differ in their arrival at most."""
-        return self._replace(moment=ANY) == other._replace(moment=ANY)
-
-
 class Told(NamedTuple):
     """What a fill tells as it counts now; see the rules above."""
 
@@ -192,7 +189,7 @@ class Trade:
         heard_ns: when something about it was heard last, by the venues' clocks.
     """
 
-    __slots__ = ("_canceled", "_corrections", "_is_vague", "_named", "fills", "heard_ns", "keys")
+    __slots__ = ("_canceled", "_corrections", "_is_vague", "fills", "heard_ns", "keys")
 
     def __init__(self, keys: tuple[Any, ...] = ()) -> None:
         self.keys = keys
@@ -200,8 +197,7 @@ class Trade:
         self.heard_ns = 0
         self._is_vague = False
         self._canceled: Moment | None = None
-        self._corrections: tuple[Correction, ...] = ()
-        self._named = NO_NAMES
+        self._corrections: Corrections | None = None  # of a trade that the venue changed
 
     @property
     def is_canceled(self) -> bool:
@@ -211,18 +207,19 @@ class Trade:
     @property
     def is_corrected(self) -> bool:
         """Whether the venue gave it another price or quantity."""
-        return any(each.price is not None or each.quantity is not None for each in self._corrections)
+        given = self._corrections
+        return given is not None and (given.price is not None or given.quantity is not None)
 
     @property
     def corrected_price(self) -> Decimal | None:
         """The price that the venue corrected it to."""
-        latest = self._latest("price")
+        latest = self._corrections.price if self._corrections else None
         return latest.price if latest else None
 
     @property
     def is_changed(self) -> bool:
         """Whether the venue cancelled or corrected it."""
-        return self._canceled is not None or bool(self._corrections)
+        return self._corrections is not None
 
     def orders(self) -> dict[Order, None]:
         """Those that have a fill of it."""
@@ -246,21 +243,17 @@ class Trade:
         self._is_vague |= order is None or not side or report.last_price is None
         return new
 
-    def change(self, report: Report) -> bool:
-        """Take a cancel or a correction; whether it is news."""
-        moment = Moment(report.exchange_ns, report.arrival)
+    def change(self, report: Report, order: Order | None) -> bool:
+        """Take a cancel or a correction that names this order; whether it is news."""
+        corrections = self._corrections = self._corrections or Corrections()
         if report.ref_id:
-            self._named |= {report.ref_id}
-        if report.exec_type is ExecType.TRADE_CANCEL:
-            is_known = self._canceled is not None
-            self._canceled = min(self._canceled or moment, moment)
-            return not is_known
-        own = report.report_id or (report.trade_id if report.ref_id != report.trade_id else "")
-        new = Correction(own, report.exchange_ns, moment, report.last_price, report.last_quantity)
-        is_known = any(each.is_copy_of(new) for each in self._corrections)
-        if not is_known:
-            self._corrections = (*self._corrections, new)
-        return not is_known
+            corrections.named |= {report.ref_id}
+        if report.exec_type is not ExecType.TRADE_CANCEL:
+            return corrections.add(report, order)
+        is_news = self._canceled is None
+        moment = Moment(report.exchange_ns, report.arrival)
+        self._canceled = min(self._canceled or moment, moment)
+        return is_news
 
     def absorb(self, other: "Trade") -> None:
         """Take what was known under another id of the same trade; a fill of both may be the same one."""
@@ -270,10 +263,17 @@ class Trade:
             for each in fills:
                 each.trade = self
         self._canceled = min((each for each in (self._canceled, other._canceled) if each), default=None)
-        self._corrections += other._corrections
-        self._named |= other._named
+        if other._corrections is not None:
+            self._corrections = self._corrections or Corrections()
+            self._corrections.absorb(other._corrections)
         self.keys += other.keys
         self.heard_ns = max(self.heard_ns, other.heard_ns)
+
+    def forget(self, order: Order) -> None:
+        """Drop the fills of an order, and what corrections told of them alone."""
+        self.fills.pop(order, None)
+        if self._corrections is not None:
+            self._corrections.forget(order)
 
     def move(self, order: Order, to: Order) -> None:
         """An order turned out to be another one."""
@@ -298,7 +298,7 @@ class Trade:
             return (touched,)
         told = self.told()
         fills, kept = list(told), kept_of(told)
-        quantity = self._latest("quantity")
+        quantity = self._corrections.quantity if self._corrections else None
         since = self._canceled or (quantity.moment if quantity else None)
         for each in fills:
             each.counted_told = each.told
@@ -307,11 +307,28 @@ class Trade:
                 kept[each].counted_told = (kept[each].counted_told or kept[each].told).earlier(each.told)
             is_gone = kept[each] is not each or self._canceled is not None
             each.count(ZERO if is_gone else its.quantity, its.price, since if kept[each] is each else None)
+        for each, corrections in self.corrected_commissions(kept).items():
+            each.counted_told = (each.counted_told or each.told).corrected(corrections)
         return fills
+
+    def corrected_commissions(self, kept: Mapping[Fill, Fill]) -> dict[Fill, list[Report]]:
+        """For fills that count the corrections that tell their commissions, the latest first.
+
+        Args:
+            kept: for each fill, in the order of their arrival, the one that counts.
+        """
+        found: dict[Fill, list[Report]] = {}
+        if self._corrections is None or not kept:
+            return found
+        first = next(iter(kept))
+        for each in self._corrections.commissions():
+            its = self.fills.get(each.order)
+            found.setdefault(kept[its[0] if its else first], []).append(each.report)
+        return found
 
     def told(self) -> dict[Fill, Told]:
         """What each of its fills tells as it counts now, in the order of their arrival."""
-        price, quantity = self.corrected_price, self._latest("quantity")
+        price, quantity = self.corrected_price, self._corrections.quantity if self._corrections else None
         fills = sorted((each for some in self.fills.values() for each in some), key=lambda fill: fill.moment.arrival)
         return {
             each: Told(
@@ -322,10 +339,6 @@ class Trade:
             )
             for each in fills
         }
-
-    def _latest(self, name: str) -> Correction | None:
-        told = [each for each in self._corrections if getattr(each, name) is not None]
-        return max(told, key=lambda each: (each.own_id not in self._named, each.moment), default=None)
 
 
 def kept_of(told: Mapping[T, Told]) -> dict[T, T]:

@@ -15,6 +15,7 @@ from ringbuf.sinks.clickhouse.views.positions import FILLS
 from ringbuf.trading.derivation import derive
 from tests.clickhouse.databases import ON_SERVER, Database, executions
 from tests.clickhouse.test_rules import BASE, CONTRADICTIONS, given, shuffled
+from tests.model.corrections import random_corrections
 from tests.model.inferred import random_orders
 from tests.model.venue import random_venue
 from tests.unit.trading.histories import BEGIN_NS, Fields, histories
@@ -22,6 +23,7 @@ from tests.unit.trading.histories import BEGIN_NS, Fields, histories
 Row = dict[str, Any]
 OF_ORDER = {"order_key", "chain_key", "client_ids", "record_ids"}
 OF_FILL = {"order_key"}
+COLUMNS = {"orders": (ORDERS, OF_ORDER), "fills": (FILLS, OF_FILL)}
 
 
 def store(database: Database, all_records: Iterable[Sequence[Fields]], draw: random.Random | None = None) -> None:
@@ -101,18 +103,21 @@ def differences(known: Iterable[Row], derived: Iterable[Row], columns: Iterable[
     ]
 
 
+def check_rows(database: Database, all_records: Sequence[Sequence[Fields]], name: str, rows: list[Row]) -> None:
+    """These rows are those of the view."""
+    columns, more = COLUMNS[name]
+    assert all(row.keys() == columns.keys() | more for row in rows)
+    found = differences(of_view(database, RECKONED[name], columns), rows, columns)
+    accounts = sorted({int(account) for _, account, _ in found})
+    assert not found, (name, accounts, found[:3], list(all_records[accounts[0]]) if accounts else "")
+
+
 def check(database: Database, all_records: Sequence[Sequence[Fields]]) -> None:
     """What is derived from what is stored is what the views show."""
     derived = derive(of_records(database))
     assert derived.unreadable == 0
-    for name, columns, rows, more in (
-        ("orders", ORDERS, derived.orders, OF_ORDER),
-        ("fills", FILLS, derived.fills, OF_FILL),
-    ):
-        assert all(row.keys() == columns.keys() | more for row in rows)
-        found = differences(of_view(database, RECKONED[name], columns), rows, columns)
-        accounts = sorted({int(account) for _, account, _ in found})
-        assert not found, (name, accounts, found[:3], list(all_records[accounts[0]]) if accounts else "")
+    check_rows(database, all_records, "orders", derived.orders)
+    check_rows(database, all_records, "fills", derived.fills)
     known = {order_of(row): [row["record_ids"], row["client_ids"]] for row in derived.orders}
     assert known == of_placed(database)
     assert all(order_of(row) in known for row in derived.fills if row["order_key"])
@@ -152,6 +157,13 @@ def test_fills_that_were_inferred_come_to_the_rows_of_the_views(views: Database)
     known = [random_orders(f"rows {number}") for number in range(60)]
     store(views, known, random.Random(1))
     check(views, known)
+
+
+@ON_SERVER
+def test_corrections_that_tell_commissions_come_to_the_rows_of_the_views(views: Database) -> None:
+    known = [random_corrections(f"rows {number}") for number in range(300)]
+    store(views, known, random.Random(1))
+    check_rows(views, known, "fills", derive(of_records(views)).fills)
 
 
 ODD: list[Fields] = [

@@ -1,10 +1,13 @@
 """The exact numbers of `fills`, which sums are made of."""
 
+import math
 from decimal import Decimal
 from typing import Any
 
+import pytest
+
 from tests.clickhouse.databases import Database
-from tests.clickhouse.test_views import FILL, fills, record
+from tests.clickhouse.test_views import FILL, fills, positions, record
 
 NUMBERS = ("traded_quantity", "traded_price", "traded_quote", "commission_paid", "other_commission_paid")
 
@@ -44,3 +47,39 @@ def test_what_cannot_be_summed_is_null(views: Database) -> None:
         [False, True, True, True, True],
         [True, False, True, True, True],
     ]
+
+
+def test_a_corrected_fill_has_the_commission_of_the_correction_and_its_currency(views: Database) -> None:
+    amount, nothing = "0.123456789012345678", {"last_price": math.nan, "last_quantity": math.nan}
+    other = {"other_commission": 0.5, "other_commission_currency": "BNB"}
+    record(views, {**FILL, **other, "commission": 1.0, "commission_currency": "USD"})
+    told = {"commission": float(amount), "commission_currency": "EUR", "exact": f"f={amount}"}
+    record(views, {**FILL, **nothing, **told, "exec_type": "trade_correct", "text": "of the correction"})
+    (fill,) = fills(views)
+    assert exact_numbers(views) == [
+        (Decimal("0.1"), Decimal("60000.5"), Decimal("6000.05"), Decimal(amount), Decimal("0.5"))
+    ]
+    assert (fill["commission"], fill["commission_currency"]) == (float(amount), "EUR")
+    assert (fill["other_commission"], fill["other_commission_currency"]) == (0.5, "BNB")
+    assert (fill["corrected"], fill["copies"], fill["text"]) == (True, 1, "")
+    (position,) = positions(views)
+    assert position["commissions"] == {"EUR": Decimal(amount), "BNB": Decimal("0.5")}
+
+
+@pytest.mark.parametrize("amount", [math.inf, 1e300, 1e-300])
+def test_a_corrected_commission_beyond_all_reason_is_counted_and_not_summed(views: Database, amount: float) -> None:
+    paid = {**FILL, "commission": 1.0, "commission_currency": "USD"}
+    record(views, paid, {**paid, "trade_id": "t-2"}, {**paid, "exec_type": "trade_correct", "commission": amount})
+    (position,) = positions(views)
+    assert (position["commissions"], position["ignored_commissions"]) == ({"USD": Decimal(1)}, 1)
+
+
+def test_of_a_trade_with_oneself_each_side_has_its_own_corrected_commission(views: Database) -> None:
+    sold = {**FILL, "order_id": "o-2", "side": "sell"}
+    record(views, {**FILL, "commission": 1.0}, {**sold, "commission": 2.0})
+    for fields, wanted in (
+        ({**sold, "commission": 4.0}, [1, 4]),
+        ({**FILL, "order_id": "", "commission": 8.0}, [8, 4]),
+    ):
+        record(views, {**fields, "exec_type": "trade_correct"})
+        assert [each["commission_paid"] for each in fills(views)] == wanted

@@ -27,6 +27,7 @@ def random_trades(draw: random.Random, rows: int) -> list[dict[str, Any]]:
             case 1:
                 row |= {"exec_type": "trade_correct", "exchange_ns": draw.randrange(10**9)}
                 row[draw.choice(("last_price", "last_quantity"))] = math.nan
+                row["commission"] = draw.choice((draw.randrange(9) / 100, math.nan))
             case _:
                 row |= {"order_id": f"o-{draw.randrange(2)}", "side": draw.choice(("buy", "sell"))}
                 row["commission"] = draw.choice((row["last_price"] * row["last_quantity"] / 1000, math.nan))

@@ -126,7 +126,8 @@ def random_records(draw: random.Random) -> list[Fields]:
                 found.append({"exec_type": "trade_cancel", "trade_id": fill["trade_id"]})
             case 1:
                 change = {"exec_type": "trade_correct", "last_price": draw.randrange(1, 9) / 10}
-                found.append(change | {"trade_id": fill["trade_id"], "last_quantity": float("nan")})
+                paid = {"commission": draw.randrange(-5, 9) / 10} if draw.random() < 0.5 else {}
+                found.append(change | paid | {"trade_id": fill["trade_id"], "last_quantity": float("nan")})
             case 2:
                 paid = fill | {"trade_id": draw.choice(("", "NONE", f"f{number}"))}
                 kind = draw.choice(({"exec_type": "funding"}, {"trade_type": "funding"}))

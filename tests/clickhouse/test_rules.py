@@ -14,6 +14,7 @@ from ringbuf.errors import RecordError
 from ringbuf.strategies.inventory import Inventory
 from tests.clickhouse.databases import ON_SERVER, Database, executions
 from tests.clickhouse.test_views import FILL, fills, positions, record
+from tests.model.corrections import random_corrections
 from tests.model.inferred import random_orders
 from tests.model.venue import random_venue
 from tests.unit.trading.histories import BEGIN_NS, Fields, histories
@@ -130,6 +131,12 @@ def test_whatever_a_venue_does_and_however_it_tells_it_strategy_and_views_agree(
 def test_fills_that_were_inferred_give_way_to_the_real_ones_in_the_strategy_and_in_the_views(views: Database) -> None:
     seeds = [f"inferred {number}" for number in range(60)]
     compare(views, [random_orders(seed) for seed in seeds], seeds)
+
+
+@ON_SERVER
+def test_corrections_that_tell_commissions_count_the_same_in_the_strategy_and_in_the_views(views: Database) -> None:
+    seeds = [f"views {number}" for number in range(300)]
+    compare(views, [random_corrections(seed) for seed in seeds], seeds)
 
 
 def given(fields: Fields) -> Fields:

@@ -49,7 +49,8 @@ def _order(draw: random.Random, order_id: str) -> list[Fields]:
         if trade_id and draw.random() < 0.15:
             reports.append(named | {"exec_type": "trade_cancel", **trade_id})
         if trade_id and draw.random() < 0.1:
-            reports.append(named | {"exec_type": "trade_correct", "last_quantity": Decimal("0.5"), **trade_id})
+            corrected = {"exec_type": "trade_correct", "last_quantity": Decimal("0.5"), "commission": Decimal("0.25")}
+            reports.append(named | corrected | trade_id)
     if draw.random() < 0.1:
         reports.append(named | {"exec_type": "trade_cancel", "trade_id": f"inferred-{order_id}-{total}"})
     if "client_order_id" in named:  # the first ones come before the venue's order id is known

@@ -152,23 +152,39 @@ class Model:
         canceled = min((each.moment for each in told if each.exec_type == "trade_cancel"), default=None)
         price, quantity = (_last_correction(told, name) for name in ("last_price", "last_quantity"))
         counted: dict[Any, Report] = {}
-        paid: dict[Any, Decimal] = {}
         found: dict[Any, tuple[Any, Fill]] = {}
-        for each in (each for each in told if each.is_trade):
+        trades = {
+            each: (
+                self.order_of[each],
+                (price or each).number("last_price"),
+                (quantity or each).number("last_quantity") or ZERO,
+            )
+            for each in told
+            if each.is_trade
+        }
+        for each, now in trades.items():
             order, reported = self.order_of[each], each.number("last_quantity") or ZERO
             whole = order, each.number("last_price"), reported
-            now = order, (price or each).number("last_price"), (quantity or each).number("last_quantity") or ZERO
             is_copy = counted.setdefault(now, each) is not each
-            commission = each.number("commission")
-            if commission is not None:
-                paid.setdefault(now, commission)
             amount = ZERO if is_copy or canceled else now[2]
             since = canceled or (quantity.moment if quantity else None)
             changed = None if is_copy or amount == reported else since
             found.setdefault(
                 whole, (now, Fill((self.times[each], each.arrival), order, reported, amount, changed, ZERO))
             )
+        paid = self._paid(told, trades)
         return [fill._replace(commission=paid.get(now, ZERO)) for now, fill in found.values()]
+
+    def _paid(self, told: list[Report], trades: dict[Report, Any]) -> dict[Any, Decimal]:
+        """The commission of each fill as it counts now: of the latest correction of it, or of the first copy."""
+        found: dict[Any, Decimal] = {}
+        for each in [*_corrections(told), *trades] if trades else []:
+            its = [trade for trade in trades if self.order_of[trade] == self.order_of[each]]
+            about = each if each.is_trade else (its or list(trades))[0]
+            commission = each.number("commission")
+            if commission is not None:
+                found.setdefault(trades[about], commission)
+        return found
 
 
 class OrderModel:
@@ -330,13 +346,15 @@ def _correction(change: Report) -> tuple[object, ...]:
 
 
 def _last_correction(trade: list[Report], name: str) -> Report | None:
+    return next((each for each in _corrections(trade) if each.number(name) is not None), None)
+
+
+def _corrections(trade: list[Report]) -> list[Report]:
+    """Those of a trade, the latest first; copies are as late as the first of them, and come after it."""
     references = {each.text("ref_id") for each in trade if each.is_change} - {""}
-    told = [
-        each
-        for place, each in enumerate(trade)
-        if each.exec_type == "trade_correct" and each.number(name) is not None and not _is_known(each, trade[:place])
-    ]
-    return max(told, key=lambda each: (_own_id(each) not in references, each.moment), default=None)
+    told = [each for each in trade if each.exec_type == "trade_correct"]
+    first = {each: next(same for same in told if _correction(same) == _correction(each)) for each in told}
+    return sorted(told, key=lambda each: (_own_id(each) not in references, first[each].moment), reverse=True)
 
 
 def _joined(ids: list[list[Any]]) -> list[Any]:

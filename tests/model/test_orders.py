@@ -79,6 +79,7 @@ def change_of_trade(draw: st.DrawFn) -> dict[str, Any]:
         "report_id": draw(st.sampled_from(("", "x1", "x2"))),
         "last_price": draw(st.sampled_from((None, 1.0, 3.0))),
         "last_quantity": draw(st.sampled_from((None, 0.0, 1.0, 3.0))),
+        "commission": draw(st.sampled_from((None, 0.0, 0.25, 2.0))),
     }
     unnamed = {"order_id": None, "client_order_id": None} if draw(st.booleans()) else {}
     return named | change | unnamed

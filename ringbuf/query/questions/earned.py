@@ -17,7 +17,8 @@ from ringbuf.query.questions.kept import MOST_AGAIN, kept
 from ringbuf.query.questions.selection import Selection
 from ringbuf.query.questions.whole_fold import BEFORE, folded, part
 from ringbuf.sinks.clickhouse import profit_states
-from ringbuf.sinks.clickhouse.views.positions import COMMISSIONS, KEY
+from ringbuf.sinks.clickhouse.views.positions import KEY
+from ringbuf.sinks.clickhouse.views.trades import COMMISSIONS
 from ringbuf.trading.contract import UNKNOWN
 from ringbuf.trading.contract_table import Contracts
 from ringbuf.trading.number import EXACT, ZERO

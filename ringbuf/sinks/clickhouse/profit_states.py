@@ -18,8 +18,9 @@ from ringbuf.sinks.clickhouse.derived_table import DerivedTable
 from ringbuf.sinks.clickhouse.sums import DAY, MINUTE
 from ringbuf.sinks.clickhouse.table import literal, quoted
 from ringbuf.sinks.clickhouse.views.columns import of_execution
-from ringbuf.sinks.clickhouse.views.positions import COMMISSIONS, KEY, checksum_of_fill
+from ringbuf.sinks.clickhouse.views.positions import KEY, checksum_of_fill
 from ringbuf.sinks.clickhouse.views.time import time_of
+from ringbuf.sinks.clickhouse.views.trades import COMMISSIONS
 from ringbuf.trading.totals import Totals, Traded, read_totals
 
 Position: TypeAlias = tuple[str, str, str, str, str, str]

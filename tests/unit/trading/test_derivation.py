@@ -105,6 +105,20 @@ def test_a_corrected_trade_has_the_price_and_quantity_of_the_correction() -> Non
     assert (fill["traded_price"], fill["traded_quantity"]) == (Decimal("99.0"), Decimal("3.0"))
 
 
+def test_a_corrected_commission_is_in_the_row_of_its_fill_with_its_currency() -> None:
+    correction = {**FILL, "seq": 2, "exec_type": "trade_correct", "last_price": None, "last_quantity": None}
+    told = {"commission": 0.3, "commission_currency": "EUR", "exact": "f=0.30000000000000000001"}
+    _, (fill,), _ = derive([NEW, FILL, correction | told])
+    assert (fill["commission"], fill["commission_currency"], fill["commission_paid"]) == (
+        0.3, "EUR", Decimal("0.30000000000000000001"),
+    )  # fmt: skip
+    assert (fill["last_price"], fill["copies"], fill["corrected"]) == (100.5, 1, True)
+    _, (fill,), _ = derive([NEW, FILL, correction | {"commission": 1e300}])
+    assert (fill["commission"], fill["commission_paid"]) == (1e300, None)
+    _, (fill,), _ = derive([NEW, FILL, correction | {"commission": None}])
+    assert (fill["commission"], fill["commission_paid"], fill["corrected"]) == (0.1, Decimal("0.1"), False)
+
+
 def test_a_record_that_a_strategy_would_refuse_shows_what_it_tells() -> None:
     nameless = {name: value for name, value in NEW.items() if name not in ("order_id", "client_order_id")}
     assert derive([nameless]) == ([], [], 0)

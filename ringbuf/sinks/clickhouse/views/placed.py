@@ -18,8 +18,10 @@ def placed(table: str) -> str:
     - joined_at: if it was known only later that the report is about that order, the arrival of who said so; else 0
     - order_side, order_position_side, order_position_id: those of its order
     - is_canceled, is_corrected, change_arrivals, latest_change: what the venue changed about its trade
-    - is_fill: whether it is a fill that `fills` shows; identity: what tells the fill from others; is_kept: whether it
-      tells itself all that is known of it, and is no copy that lacks order, side or price
+    - is_fill: whether it is a fill that `fills` shows; is_of_fill: whether it is that, or a correction, whose
+      commissions are those of a fill; correction_rank: how late it is among corrections, see `trade_changes`
+    - identity: what tells the fill from others; is_kept: whether it tells itself all that is known of it, and is no
+      copy that lacks order, side or price
     - is_first_fill: whether it is the first report of a fill that counts, or would if the venue had not taken it back
     - inferred_quantity: of the first report of an inferred fill, what it counts for (`ringbuf.trading.inferred_fill`)
     - traded_side, price_now, quantity_now, fill_price_text, fill_quantity_text, last_price_now, last_quantity_now: of
@@ -55,10 +57,13 @@ FROM (
 
 
 def _told(table: str) -> str:
-    """All reports, each fill with what tells it from others."""
+    """All reports, each fill, and each correction of one, with what tells the fill from others."""
+    first = "arraySort(each -> (each.1 != order_key, each.5), arrayFilter(each -> each.6, told_of_trade))[1]"
     return f"""
 SELECT
-    *,
+    * EXCEPT (own),
+    is_fill OR (is_correction AND arrayExists(each -> each.6, told_of_trade)) AS is_of_fill,
+    if(is_correction, {first}, (own.1, own.2, own.3, own.4, arrival, is_trade)) AS told,
     arraySort(each -> (-{_TELLS.format("each")}, each.5), arrayFilter(
         other -> other.4 = told.4 AND (told.1 = '' OR told.1 = other.1)
             AND (told.2 = 'unknown' OR told.2 = other.2) AND (told.3 = 'nan' OR told.3 = other.3),
@@ -69,7 +74,7 @@ SELECT
 FROM (
     SELECT
         *,
-        (order_key, traded_side, fill_price_text, fill_quantity_text) AS told,
+        (order_key, traded_side, fill_price_text, fill_quantity_text) AS own,
         multiIf(
             notEmpty(trade_ids), (trade_key, '', '', '', '', toInt64(0), toUInt64(0), toUInt64(0)),
             total IS NULL AND venue_time = 0, ('', '', '', '', '', toInt64(0), session, seq + 1),
@@ -79,19 +84,23 @@ FROM (
             )
         ) AS trade,
         if(
-            is_fill AND (told.1 = '' OR told.2 = 'unknown' OR told.3 = 'nan'),
+            is_correction OR (is_fill AND (own.1 = '' OR own.2 = 'unknown' OR own.3 = 'nan')),
             arrayMap(
-                each -> (each.1.1, each.1.2, each.1.3, each.1.4, each.2),
-                groupUniqArrayIf((told, arrival), is_fill) OVER (PARTITION BY {INSTRUMENT}, trade, is_fill)
+                each -> (each.1.1, each.1.2, each.1.3, each.1.4, each.2, each.3),
+                groupUniqArrayIf((own, arrival, is_trade), is_fill) OVER (
+                    PARTITION BY {INSTRUMENT}, trade, is_fill OR is_correction
+                )
             ),
-            [(told.1, told.2, told.3, told.4, arrival)]
+            [(own.1, own.2, own.3, own.4, arrival, is_trade)]
         ) AS told_of_trade
     FROM (
         SELECT
             * EXCEPT (change),
             change.1 AS is_canceled,
             change.3 AS change_arrivals,
-            if(change.1, change.2, change.5.5) AS latest_change,
+            if(change.1, change.2, change.5.1.2) AS latest_change,
+            arrayFirst(each -> each.1 = arrival, change.6).2 AS correction_rank,
+            role = 'report' AND is_change AND exec_type = 'trade_correct' AS is_correction,
             change.4.2 != '' OR change.5.2 != '' AS is_corrected,
             if(change.4.2 != '', change.4.4, traded_price) AS price_now,
             if(change.5.2 != '' AND is_trade, change.5.4, traded_quantity) AS quantity_now,

@@ -6,7 +6,7 @@ from typing import Final
 from ringbuf.record.execution import EXECUTION
 from ringbuf.sinks.clickhouse.views.columns import COUNT, EXACT, QUOTE, TIME, of_execution
 from ringbuf.sinks.clickhouse.views.expression import EPOCH, ZERO
-from ringbuf.sinks.clickhouse.views.trades import trades
+from ringbuf.sinks.clickhouse.views.trades import COMMISSIONS, trades
 from ringbuf.trading.number import LEAST, MOST, MOST_QUOTE, PRODUCT_DECIMALS, QUOTE_DECIMALS
 
 KEY: Final = ("exchange", "account", "symbol", "position_side", "position_id", "strategy")
@@ -15,8 +15,6 @@ _OF_EXECUTION: Final = tuple(name for name in EXECUTION.names if name != "exec_t
 _COUNTS: Final = ("fills", "unpriced", "ignored", "ignored_commissions")
 _OPEN: Final = ("open_buy", "open_sell", "awaited_buy", "awaited_sell")
 _SIDES: Final = ("buy", "sell")
-COMMISSIONS: Final = ("commission", "other_commission")
-"""What may be paid for a fill, each with its currency."""
 
 SUM_COLUMNS: Final = {
     **dict.fromkeys(("bought_quantity", "sold_quantity"), EXACT),

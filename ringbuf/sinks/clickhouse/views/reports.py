@@ -155,9 +155,10 @@ def trade_changes(table: str) -> str:
     """For each instrument two maps.
 
     - `trade_names`: of ids of trades and of reports of them, each to the one that all of the same trade share
-    - `changes`: of those to what the venue changed: (is_canceled, canceled_at, arrivals, price, quantity), the last two
-      (rank, text, f64, decimal, moment) of the latest correction that gives them, with an empty text if there is none.
-      Moments are (venue_time, arrival), the arrivals those of all changes that are no copies.
+    - `changes`: of those to what the venue changed: (is_canceled, canceled_at, arrivals, price, quantity, ranks). Price
+      and quantity are (rank, text, f64, decimal) of the latest correction that gives them, with an empty text if there
+      is none; ranks are (arrival, rank) of all corrections. A rank is (whether no other change names it, moment of the
+      first copy). Moments are (venue_time, arrival), the arrivals those of all changes that are no copies.
     """
     own = "if(rid != '', rid, if(ref != tid, tid, ''))"
     change = (
@@ -194,34 +195,32 @@ def _in_order(pairs: str) -> str:
 
 _NO_NAMES: Final = "CAST(map(), 'Map(String, String)')"
 _MOMENT: Final = "Tuple(Int64, UInt64)"
-_VALUE: Final = f"Tuple(Tuple(UInt8, {_MOMENT}), String, Float64, Nullable(Decimal(76, {DECIMALS})), {_MOMENT})"
-_MAP: Final = f"Map(String, Tuple(UInt8, {_MOMENT}, Array(UInt64), {_VALUE}, {_VALUE}))"
+_RANK: Final = f"Tuple(UInt8, {_MOMENT})"
+_VALUE: Final = f"Tuple({_RANK}, String, Float64, Nullable(Decimal(76, {DECIMALS})))"
+_MAP: Final = f"Map(String, Tuple(UInt8, {_MOMENT}, Array(UInt64), {_VALUE}, {_VALUE}, Array(Tuple(UInt64, {_RANK}))))"
 
 
 def _changed(told: str) -> str:
     """What some changes of one trade come to."""
 
     def latest(text: int, number: int, decimal: int) -> str:
-        superseded = f"has(arrayMap(each -> each.3, {told}), each.4) AND each.4 != ''"
-        copies = (
-            f"arrayFilter(same -> (same.4, same.5, same.6, same.7) = (each.4, each.5, each.6, each.7), {corrections})"
-        )
-        values = (
-            f"((toUInt8(not({superseded})), arrayMin(arrayMap(same -> same.12, {copies})) AS first_told),"
-            f" each.{text}, each.{number}, each.{decimal}, first_told)"
-        )
+        values = f"({rank}, each.{text}, each.{number}, each.{decimal})"
         given = f"arrayFilter(each -> isFinite(each.{number}), {corrections})"
         return f"arraySort(each -> each.1, arrayMap(each -> {values}, {given}))[-1]"
 
     same = "(same.4, same.5, same.6, same.7) = (each.4, each.5, each.6, each.7)"
     corrections = f"arrayFilter(each -> NOT each.2, {told})"
+    superseded = f"has(arrayMap(each -> each.3, {told}), each.4) AND each.4 != ''"
+    copies = f"arrayFilter(same -> {same}, {corrections})"
+    rank = f"(toUInt8(not({superseded})), arrayMin(arrayMap(same -> same.12, {copies})))"
     cancels = f"arrayFilter(each -> each.2, {told})"
     earlier = f"arrayExists(same -> {same} AND same.12.2 < each.12.2, {corrections})"
     news = f"arrayFilter(each -> NOT {earlier}, {corrections})"
     arrivals = f"arrayConcat(arraySlice(arraySort({_ARRIVALS.format(cancels)}), 1, 1), {_ARRIVALS.format(news)})"
     return (
         f"(toUInt8(notEmpty({cancels})), arraySort(arrayMap(each -> each.12, {cancels}))[1],"
-        f" {arrivals}, {latest(6, 8, 10)}, {latest(7, 9, 11)})"
+        f" {arrivals}, {latest(6, 8, 10)}, {latest(7, 9, 11)},"
+        f" arrayMap(each -> (each.12.2, {rank}), {corrections}))"
     )
 
 

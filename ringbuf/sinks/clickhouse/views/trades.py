@@ -10,6 +10,8 @@ from ringbuf.sinks.clickhouse.views.reports import RECORD
 OF_RECORD: Final = ("session", "seq", "captured_ns", "received_ns", "origin")
 """What a fill or an order has from one record, even if it is absent there."""
 KEY: Final = ("exchange", "account", "symbol")
+COMMISSIONS: Final = ("commission", "other_commission")
+"""What may be paid for a fill, each with its currency."""
 
 _OWN: Final = (
     *OF_RECORD,
@@ -22,8 +24,14 @@ _OWN: Final = (
     "exec_type",
     "flags",
 )
-_OTHERS: Final = tuple(name for name in EXECUTION.names if name not in _OWN)
+_PAID: Final = tuple(each for name in COMMISSIONS for each in (name, f"{name}_currency"))
+_OTHERS: Final = tuple(name for name in EXECUTION.names if name not in (*_OWN, *_PAID))
 _RANK: Final = "(fill.origin != 'live', fill.arrival)"
+_LATEST_FIRST: Final = (
+    "(fill.is_fill, NOT fill.correction_rank.1, -fill.correction_rank.2.1, -fill.correction_rank.2.2,"
+    " fill.origin != 'live', fill.arrival)"
+)
+"""Corrections before the fill itself, the latest first, and of copies of one as of those of a fill."""
 
 
 def trades(table: str) -> str:
@@ -36,7 +44,8 @@ def trades(table: str) -> str:
     - corrected, copies: whether the venue corrected it, and how many records told of it
     """
     rank = _RANK
-    first = f"argMin(({', '.join(f'record.{name}' for name in OF_RECORD)}), {rank})"
+    own = "fill.is_fill"
+    first = f"argMinIf(({', '.join(f'record.{name}' for name in OF_RECORD)}), {rank}, {own})"
     of_first = ", ".join(f"first.{place} AS {name}" for place, name in enumerate(OF_RECORD, 1))
     inferred = "inferred_quantity IS NOT NULL"
     return f"""
@@ -56,32 +65,37 @@ FROM (
     SELECT
         {", ".join(KEY)}, fill.simulated AS simulated, fill.identity AS identity,
         identity.2 AS order_key, identity.3 AS side, identity.4 AS price_text,
-        identity.5 AS told_quantity_text, any(fill.last_quantity_now) AS told_last_quantity,
-        any(tuple(fill.quantity_now)).1 AS told_quantity, max(fill.inferred_quantity) AS inferred_quantity,
-        ifNull(argMinOrNullIf(fill.last_price_now, {rank}, fill.is_kept AND NOT isNaN(fill.last_price_now)), nan)
-            AS last_price,
-        anyIf(tuple(fill.price_now), fill.is_kept).1 AS traded_price,
-        any(fill.is_corrected) AS corrected,
-        {", ".join(_commission(name) for name in ("commission", "other_commission"))},
-        max(fill.order_position_side) AS order_position_side, max(fill.order_position_id) AS order_position_id,
-        ifNull(argMinIf(toString(fill.position_side), {rank}, fill.position_side NOT IN {NOT_SIDES}), '')
+        identity.5 AS told_quantity_text, anyIf(fill.last_quantity_now, {own}) AS told_last_quantity,
+        anyIf(tuple(fill.quantity_now), {own}).1 AS told_quantity, max(fill.inferred_quantity) AS inferred_quantity,
+        ifNull(argMinOrNullIf(
+            fill.last_price_now, {rank}, {own} AND fill.is_kept AND NOT isNaN(fill.last_price_now)
+        ), nan) AS last_price,
+        anyIf(tuple(fill.price_now), {own} AND fill.is_kept).1 AS traded_price,
+        max(fill.is_corrected OR (NOT {own} AND ({" OR ".join(f"NOT isNaN(record.{name})" for name in COMMISSIONS)})))
+            AS corrected,
+        {", ".join(map(_commission, COMMISSIONS))},
+        maxIf(fill.order_position_side, {own}) AS order_position_side,
+        maxIf(fill.order_position_id, {own}) AS order_position_id,
+        ifNull(argMinIf(toString(fill.position_side), {rank}, {own} AND fill.position_side NOT IN {NOT_SIDES}), '')
             AS own_position_side,
-        ifNull(argMinIf(fill.position_id, {rank}, fill.position_id != ''), '') AS own_position_id,
+        ifNull(argMinIf(fill.position_id, {rank}, {own} AND fill.position_id != ''), '') AS own_position_id,
         {first} AS first,
-        {", ".join(first_told(name, "argMin", rank) for name in _OTHERS)},
-        groupBitOr(record.flags) AS flags,
-        count() AS copies
+        {", ".join(first_told(name, "argMin", rank, f" AND {own}") for name in _OTHERS)},
+        groupBitOrIf(record.flags, {own}) AS flags,
+        countIf({own}) AS copies
     FROM {table} AS record FINAL
-    INNER JOIN (SELECT * FROM ({placed(table)}) WHERE is_fill AND NOT is_canceled) AS fill USING ({RECORD})
+    INNER JOIN (SELECT * FROM ({placed(table)}) WHERE is_of_fill AND NOT is_canceled) AS fill USING ({RECORD})
     GROUP BY {", ".join(KEY)}, fill.simulated, fill.identity
 )
 WHERE ifNull(inferred_quantity != {ZERO}, 1)"""
 
 
 def _commission(name: str) -> str:
-    """The exact decimal of a commission, from the first record that tells it; NULL if it is not countable."""
+    """A commission, its currency and its exact decimal, which is NULL if it is not countable."""
     number = number_of(f"record.{name}", text_of(name, "record."))
-    return f"argMinOrNullIf(tuple({number}), {_RANK}, NOT isNaN(record.{name})).1 AS {name}_paid"
+    told = (first_told(each, "argMin", _LATEST_FIRST) for each in (name, f"{name}_currency"))
+    paid = f"argMinOrNullIf(tuple({number}), {_LATEST_FIRST}, NOT isNaN(record.{name})).1 AS {name}_paid"
+    return ", ".join((*told, paid))
 
 
 def first_told(name: str, pick: str, rank: str, condition: str = "") -> str:

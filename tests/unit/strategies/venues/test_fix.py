@@ -67,6 +67,23 @@ def test_a_bust_and_a_correct_find_their_trade(trade_id: dict[int, str]) -> None
     assert inventory.position("sim", "ACC1", "EUR/USD")[:2] == (Decimal(0), Decimal(1_000_000))
 
 
+@pytest.mark.parametrize("version", ["FIX.4.2", "FIX.4.4", "FIXT.1.1"])
+def test_a_correct_that_restates_the_commission_changes_it_and_one_that_does_not_leaves_it(version: str) -> None:
+    inventory = Inventory()
+    session = FixAdapter(inventory, exchange="sim", account="A1", strategy="mm")
+    is_old = version == "FIX.4.2"
+    trade, kind = TRADE | ({20: "0", 150: "1"} if is_old else {}), {20: "2"} if is_old else {150: "G"}
+    session.receive(encoded(trade | {12: "4.5", 479: "USD"}, version=version))
+    restated = trade | kind | {31: "1.2", 32: "300000"}
+    session.receive(encoded(restated | {17: "E2", 19: "E1", 12: "0.00001", 13: "1", 479: "USD"}, version=version))
+    assert inventory.commissions() == {"USD": Decimal(3)}
+    session.receive(encoded(restated | {17: "E3", 19: "E2", 12: "0.05", 13: "2"}, version=version))
+    assert inventory.commissions() == {"USD": Decimal(3)}, "a percentage is no amount"
+    fees = {12: "2.5", 479: "EUR", 136: 1, 137: "0.1", 138: "USD"}
+    session.receive(encoded(restated | {17: "E4", 19: "E3"} | fees, version=version))
+    assert inventory.commissions() == {"EUR": Decimal("2.5"), "USD": Decimal("0.1")}
+
+
 @pytest.mark.parametrize(
     ("version", "tags", "exec_type"),
     [
