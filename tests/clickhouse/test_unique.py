@@ -19,6 +19,7 @@ from ringbuf.writer.derive.closure import Closure
 from ringbuf.writer.derive.memory import Memory
 from tests.clickhouse.databases import ON_SERVER, ON_SERVER_AND_CLUSTER, Database, executions, server_of
 from tests.clickhouse.test_rules import BASE, given, shuffled
+from tests.model.corrections import random_corrections
 from tests.model.inferred import random_orders
 from tests.model.venue import random_venue
 from tests.unit.trading.histories import Fields, histories
@@ -33,8 +34,8 @@ def rows_of(database: Database, table: str, columns: Iterable[str]) -> list[dict
     return sorted((dict(zip(columns, each, strict=True)) for each in found), key=lambda each: str(list(each.items())))
 
 
-def check(database: Database, all_records: Sequence[Sequence[Fields]]) -> None:
-    for view, columns in VIEWS.items():
+def check(database: Database, all_records: Sequence[Sequence[Fields]], only: Sequence[str] = tuple(VIEWS)) -> None:
+    for view, columns in ((name, VIEWS[name]) for name in only):
         mine, theirs = rows_of(database, view, columns), rows_of(database, RECKONED[view], columns)
         for one in mine:
             assert one in theirs, all_records[int(one["account"])]
@@ -93,6 +94,14 @@ def test_fills_that_were_inferred_give_way_in_the_kept_rows(views: Database, few
     known = [random_orders(f"unique {number}") for number in range(40)]
     arrive(views, known, few, random.Random(few), portions=3)
     check(views, known)
+
+
+@ON_SERVER
+@pytest.mark.parametrize("few", WAYS.values(), ids=WAYS)
+def test_corrections_that_tell_commissions_count_in_the_kept_rows(views: Database, few: int) -> None:
+    known = [random_corrections(f"unique {number}") for number in range(150)]
+    arrive(views, known, few, random.Random(few), portions=3)
+    check(views, known, ["fills"])
 
 
 @pytest.mark.parametrize("few", WAYS.values(), ids=WAYS)

@@ -76,21 +76,21 @@ class Closure:
         """What is listed as late and is not after all, since records that were missing are there."""
         return [each for each in self._listed if each[0] in self.orders and each[1] in self.rows]
 
-    def unnamed_ids(self) -> Iterator[dict[str, Any]]:
-        """Under which ids records without an order are known."""
+    def ids_of_trades(self) -> Iterator[dict[str, Any]]:
+        """Under which ids records without an order, and changes of trades, are known."""
         for record_id, row in self.rows.items():
-            if not names_order(row):
+            if not names_order(row) or row["exec_type"] in _CHANGES:
                 for each in told(row, TRADE_IDS):
                     yield id_row(instrument_of(row), each, "", record_id)
 
-    def of_unnamed(self) -> Iterator[list[RecordId]]:
-        """Each record without an order, and those that tell of the same trade."""
+    def of_trades(self) -> Iterator[list[RecordId]]:
+        """Each record without an order, and each change of a trade, and those that tell of the same trade."""
         by_trade: dict[tuple[Instrument, str], list[RecordId]] = defaultdict(list)
         for record_id, row in self.rows.items():
             for each in told(row, TRADE_IDS):
                 by_trade[instrument_of(row), each].append(record_id)
         for row in self.rows.values():
-            if not names_order(row):
+            if not names_order(row) or row["exec_type"] in _CHANGES:
                 yield [found for each in told(row, TRADE_IDS) for found in by_trade[instrument_of(row), each]]
 
     def _read(self, chosen: Chosen) -> list[Row]:

@@ -140,7 +140,7 @@ class Deriver:
         reached(Step.FILLS_DERIVED)
         self._mark(minutes, version)
         orders, unnamed = self._rows.hard(chosen, version)
-        self._orders_by_rules([*orders, *([each] for each in unnamed), *known.of_unnamed()])
+        self._orders_by_rules([*orders, *([each] for each in unnamed), *known.of_trades()])
 
     def _mark(self, minutes: set[int], version: int) -> None:
         """Mark the buckets of these minutes as open, but those of which nobody can have closed what we marked."""
@@ -194,7 +194,7 @@ class Deriver:
 
     def _write_orders(self, found: Closure, derived: Derived, version: int) -> None:
         """Insert the orders, under which ids they are known, and remove those that are none any more."""
-        ids = [each for each in (*_order_ids(derived.orders), *found.unnamed_ids()) if _id_key(each) not in found.ids]
+        ids = [each for each in (*_order_ids(derived.orders), *found.ids_of_trades()) if _id_key(each) not in found.ids]
         keys = {(instrument_of(each), each["order_key"]) for each in derived.orders}
         gone, new = found.orders - keys, keys - found.orders
         self._rows.insert_ids([*ids, *(id_row(instrument, key, key, (0, 0)) for instrument, key in new)])

@@ -3,8 +3,8 @@
     unique_fills     the columns of the view `fills`, and the key of its order
     unique_orders    the columns of the view `orders`, its key, that of its chain (`ringbuf.trading.derivation`), its
                      client ids, and which records tell of it
-    known_ids        under which ids an order (its client ids, and its key) or a record without an order is known: what
-                     belongs together is found here
+    known_ids        under which ids an order (its client ids, and its key), a record without an order, or a change of a
+                     trade is known: what belongs together is found here
     derived          which records are derived, as ranges of the seqs of each session
 
 A row replaces the row of the same key that has a lower version. A version is the server's time in ns when the records

@@ -36,7 +36,7 @@ _IDS: Final = ("client_order_id", "orig_client_order_id", "trade_id", "report_id
 
 
 class KnownId(NamedTuple):
-    """An id under which an order is known, or a record without an order; the other of the two is empty."""
+    """An id under which an order is known, or a record that is found by its trade; the other of the two is empty."""
 
     instrument: Instrument
     id: str
