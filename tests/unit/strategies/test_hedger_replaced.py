@@ -87,3 +87,36 @@ def test_a_position_that_was_split_owes_nothing_more() -> None:
     one.maker_fill("m", "buy", "t1", "2", cumulative_quantity="2")
     one.maker("m", exec_type="restated", order_status="partially_filled", quantity="8", cumulative_quantity="4")
     assert sent(one) == [("sell", 2)]
+
+
+def test_a_hedge_order_whose_requests_to_replace_are_recorded_hedges_on_though_a_word_in_between_was_lost() -> None:
+    one = Desk(of_makers)
+    one.maker_fill("m", "buy", "t1", "5")
+    order = {"exchange": "hedge-venue", "account": "B", "symbol": "H", "strategy": "s", "side": Side.SELL}
+    news = {**order, "exec_type": "new", "order_status": "new", "quantity": "5"}
+    one.pages.apply({**news, "order_id": "1", "client_order_id": "h1"})
+    for name, first in (("x", "h1"), ("y", "x")):
+        ids = {"client_order_id": name, "orig_client_order_id": first}
+        one.pages.apply({**order, **ids, "exec_type": "pending_replace", "quantity": "5"})
+    third = {"order_id": "3", "client_order_id": "y", "orig_client_order_id": "x"}
+    one.pages.apply({**news, **third, "exec_type": "replaced"})
+    fill = {"exec_type": "fill", "trade_id": "t2", "last_quantity": "2", "last_price": "1"}
+    one.pages.apply({**order, **fill, "order_id": "3", "client_order_id": "y"})
+    found = one.balance("H")
+    assert (found.filled, found.working, found.balance) == (-2, -3, 0)
+    one.restart()
+    assert one.balance("H") == found
+
+
+def test_a_hedge_order_that_is_amended_by_a_cancel_and_a_new_one_hedges_on_under_its_client_id() -> None:
+    one = Desk(of_makers)
+    one.maker_fill("m", "buy", "t1", "5")
+    one.hedge("h1", exec_type="new", order_status="new", quantity="5")
+    one.hedge("h1", exec_type="canceled", order_status="canceled")
+    one.hedge("h1", exec_type="new", order_status="new", quantity="4", order_id="O-2")
+    found = one.balance("H")
+    assert (found.filled, found.working, found.balance) == (0, -4, -1)
+    one.maker_fill("m", "buy", "t2", "2")
+    assert sent(one) == [("sell", 5), ("sell", 3)]
+    one.restart()
+    assert one.balance("H").balance == 0
