@@ -136,6 +136,32 @@ def test_a_client_id_of_very_many_orders_is_a_label_and_does_not_join_them(
 
 
 @ON_SERVER
+def test_a_long_chain_of_orders_is_read_at_once_and_not_one_after_the_other(
+    views: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def told(number: int) -> Fields:
+        ids = {"order_id": f"o{number}", "client_order_id": f"c{number}", "captured_ns": number + 1}
+        if not number:
+            return {**BASE, **ids, "exec_type": "new", "order_status": "new"}
+        return {**BASE, **ids, "exec_type": "replaced", "orig_client_order_id": f"c{number - 1}"}
+
+    views.insert(executions([told(number) for number in range(60)], session=1))
+    views.change_writers()
+    asked: list[int] = []
+    known = unique_rows.UniqueRows.known
+
+    def counted(rows: unique_rows.UniqueRows, keys: Any, ids: Any) -> unique_rows.Known:
+        asked.append(len(keys))
+        return known(rows, keys, ids)
+
+    monkeypatch.setattr(unique_rows.UniqueRows, "known", counted)
+    views.insert(executions([told(60)], session=1, first_seq=60))
+    assert len(asked) < 12
+    orders = f"SELECT countIf(order_status = 'replaced'), uniqExact(chain_key) FROM {views.name()}.unique_orders FINAL"
+    assert views.rows(f"{orders} WHERE order_key != ''") == [(60, 1)]
+
+
+@ON_SERVER
 def test_an_order_that_is_not_plain_keeps_its_row_until_the_rules_have_another(
     views: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

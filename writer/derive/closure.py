@@ -49,6 +49,7 @@ class Closure:
         self._keys: set[NamedId] = set()
         self._names: set[NamedId] = set()
         self._searched: set[NamedId] = set()
+        self._chains: set[NamedId] = set()
         wanted = {*chosen.singles}
         new = self._read(chosen) if chosen.ranges or chosen.singles else []
         while new:
@@ -180,7 +181,9 @@ class Closure:
         self._names |= ids
         self.ids |= known.ids
         self.orders |= {key for key, order in known.orders.items() if not order.is_removed}
-        more = known.keys - self._keys
+        chains = {each.chain for each in known.orders.values() if each.chain is not None} - self._chains
+        self._chains |= chains
+        more = (known.keys | self._source.orders_of_chains(chains)) - self._keys  # else one after the other is found
         listed = self._source.dropped.late(known.orders)
         self._listed |= listed
         late = {record for _, record in listed}

@@ -46,6 +46,7 @@ ID_KEY: Final = f"id, {INSTRUMENT}, order_key, session, seq"
 _OF_ORDERS: Final = (
     "is_open_index open_quantity != 0 TYPE minmax",
     "version_index version TYPE minmax",
+    "chain_key_index chain_key TYPE bloom_filter(0.01)",
     "order_id_index order_id TYPE bloom_filter(0.01)",
     "client_order_id_index client_order_id TYPE bloom_filter(0.01)",
 )

@@ -50,10 +50,12 @@ class KnownOrder(NamedTuple):
     Attributes:
         records: (session, seq) of those that tell of it.
         is_removed: whether its row was removed.
+        chain: that of its latest row, as `orders_of_chains` takes it; None if it is alone.
     """
 
     records: frozenset[RecordId]
     is_removed: bool
+    chain: NamedId | None
 
 
 class Known(NamedTuple):
@@ -148,13 +150,14 @@ class UniqueRows:
         if ids:
             listed = ", ".join(listed_id(*each) for each in sorted(ids))
             parts.append(
-                f"SELECT DISTINCT {INSTRUMENT}, id, order_key, [(toString(session), toString(seq))] AS records,"
-                f" 0 AS version, 0 AS is_removed FROM {self._ids} WHERE (id, {INSTRUMENT}) IN ({listed})"
+                f"SELECT DISTINCT {INSTRUMENT}, id, order_key, '' AS chain_key,"
+                " [(toString(session), toString(seq))] AS records, 0 AS version, 0 AS is_removed"
+                f" FROM {self._ids} WHERE (id, {INSTRUMENT}) IN ({listed})"
                 f" LIMIT {MOST_OF_AN_ID + 1} BY id, {INSTRUMENT}"
             )
         if keys:
             parts.append(
-                f"SELECT {INSTRUMENT}, '' AS id, order_key,"
+                f"SELECT {INSTRUMENT}, '' AS id, order_key, chain_key,"
                 f" {RECORD_IDS} AS records, version, is_removed"
                 f" FROM {self._orders} WHERE ({unique.ORDER_KEY}) IN ({listed_orders(keys)})"
             )
@@ -163,14 +166,28 @@ class UniqueRows:
         rows = self._ask(f"SELECT * FROM ({' UNION ALL '.join(parts)}) ORDER BY version")
         known: set[KnownId] = set()
         orders: dict[NamedId, KnownOrder] = {}
-        for *key, name, order_key, records, _, is_removed in rows:
+        for *key, name, order_key, chain_key, records, _, is_removed in rows:
             instrument, records = instrument_in(key), frozenset(records_in(records))
             if name:
                 known.add(KnownId(instrument, name, order_key, *records))
             else:
-                before = orders.get((instrument, order_key), KnownOrder(frozenset(), is_removed=True))
-                orders[instrument, order_key] = KnownOrder(before.records | records, bool(is_removed))
+                before = orders.get((instrument, order_key))
+                records |= frozenset() if before is None else before.records
+                chain = (instrument, chain_key) if chain_key else None
+                orders[instrument, order_key] = KnownOrder(records, bool(is_removed), chain)
         return Known(orders, known)
+
+    def orders_of_chains(self, chains: Collection[NamedId]) -> set[NamedId]:
+        """The keys of the orders of chains, each by its instrument and the key of the order with which it began."""
+        if not chains:
+            return set()
+        texts = listed(sorted({each for _, each in chains}))  # for the skip index
+        named = ", ".join(listed_id(*each) for each in sorted(chains))
+        rows = self._ask(
+            f"SELECT DISTINCT {unique.ORDER_KEY} FROM {self._orders}"
+            f" WHERE chain_key IN ({texts}) AND (chain_key, {INSTRUMENT}) IN ({named})"
+        )
+        return {(instrument_in(row), row[4]) for row in rows}
 
     def orders_of_trades(self, ids: Collection[NamedId]) -> set[NamedId]:
         """The keys of the orders that have fills under such ids of trades or of reports."""
