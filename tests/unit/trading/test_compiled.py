@@ -17,6 +17,7 @@ PASSED = (
     "position",
     "rank",
     "report",
+    "states",
     "trade",
 )
 """Modules that every report passes through."""
