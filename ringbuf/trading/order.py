@@ -134,14 +134,13 @@ class Order:
             is_over, status = False, OrderStatus.PARTIALLY_FILLED if booked else OrderStatus.NEW
         else:
             status = word.status
-        quantity, price, executed = self._ordered(), self._price, self._executed_by_total()
-        rest = quantity
-        if self.carried or self.restated:  # in its totals, and no fill of its own stands for it
+        before = ZERO  # in its totals, and no fill of its own stands for it
+        if self.carried or self.restated:
             before = self.carried + self.restated
-            executed, rest = executed - before, None if quantity is None else quantity - before
-        executed = max(executed, booked)
+        quantity, price = self._ordered(), self._price
+        executed = max(self._executed_by_total() - before, booked)
         awaited = executed - booked
-        leaves = ZERO if rest is None or is_over else max(rest - executed, ZERO)
+        leaves = ZERO if quantity is None or is_over else max(quantity - before - executed, ZERO)
         key = self.instrument
         if self.position_side or self.position_id:
             key = key.position(self.position_side, self.position_id)
