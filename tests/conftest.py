@@ -30,8 +30,10 @@ settings.load_profile("untimed")
 LONG = (
     "*/stragglers/test_straggler_kills.py::*",
     "*/faults/test_crash_steps.py::*-3?",
+    "*/faults/test_keep_days.py::*embedded*",
     "*/faults/test_outage.py::test_an_outage_fills_the_journal_and_not_the_memory*",
     "*/faults/test_readers.py::test_no_kill_of_either_at_any_moment*",
+    "*/faults/test_removed.py::*delete-journal deleted*",
     "*/faults/test_two_inserts.py::test_a_backlog_of_many_batches*",
     "*/faults/test_withheld.py::*embedded*",
     "*/clickhouse/*.py::*open_on_cluster*",
