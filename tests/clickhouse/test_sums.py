@@ -22,6 +22,7 @@ from ringbuf.sinks.clickhouse.views.time import time_of
 from tests.clickhouse.databases import ON_SERVER, ON_SERVER_AND_CLUSTER, Database, executions
 from tests.clickhouse.test_rules import BASE, given, shuffled
 from tests.clickhouse.test_unique import arrive
+from tests.model.corrections import random_corrections
 from tests.model.venue import random_venue
 from tests.unit.trading.histories import histories
 
@@ -174,6 +175,7 @@ def test_whatever_comes_in_which_order_the_positions_are_those_of_the_records(vi
     draw = random.Random(1)
     known = [shuffled(draw, each.records) for each in histories().values()]
     known += [[*map(given, random_venue(f"sums {number}").arrivals())] for number in range(60)]
+    known += [random_corrections(f"sums {number}") for number in range(60)]
     for portion in range(2):
         part = [each[len(each) * portion // 2 : len(each) * (portion + 1) // 2] for each in known]
         arrive(views, part, 1_000, draw, portions=1, first_seq=10_000 * portion)

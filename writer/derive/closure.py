@@ -9,13 +9,15 @@ from ringbuf.sinks.clickhouse.keys import Chosen, Instrument, NamedId, RecordId
 from ringbuf.sinks.clickhouse.unique_rows import KnownId, UniqueRows
 from ringbuf.sinks.clickhouse.views.expression import INSTRUMENT
 from ringbuf.trading.reading import RowReading
-from ringbuf.trading.report import CHANGES, Report
+from ringbuf.trading.report import CHANGES, TRADES, Report
 from ringbuf.trading.states import NO_ID
 from ringbuf.writer.derive.memory import Memory, Row
 
 NAMES: Final = ("client_order_id", "orig_client_order_id")
 TRADE_IDS: Final = ("trade_id", "report_id", "ref_id")
+_OWN: Final = ("trade_id", "report_id")
 _CHANGES: Final = {each.name.lower() for each in CHANGES}
+_OF_TRADES: Final = {each.name.lower() for each in CHANGES | TRADES}
 _Names = Mapping[NamedId, NamedId]
 
 
@@ -78,11 +80,13 @@ class Closure:
         return [each for each in self._listed if each[0] in self.orders and each[1] in self.rows]
 
     def ids_of_trades(self) -> Iterator[dict[str, Any]]:
-        """Under which ids records without an order, and changes of trades, are known."""
+        """Under which ids records without an order, and changes of trades, are known: these under all of the trade."""
+        changed = self._ids_of_changed()
         for record_id, row in self.rows.items():
             if not names_order(row) or row["exec_type"] in _CHANGES:
-                for each in told(row, TRADE_IDS):
-                    yield id_row(instrument_of(row), each, "", record_id)
+                own = {(instrument_of(row), each) for each in told(row, TRADE_IDS)}
+                for instrument, each in own.union(*(changed.get(each, own) for each in own)):
+                    yield id_row(instrument, each, "", record_id)
 
     def of_trades(self) -> Iterator[list[RecordId]]:
         """Each record without an order, and each change of a trade, and those that tell of the same trade."""
@@ -170,9 +174,25 @@ class Closure:
             ids |= {(instrument, each) for each in told(row, (*NAMES, *TRADE_IDS))}
             if is_found_by_trade(row):
                 searched |= {(instrument, each) for each in told(row, TRADE_IDS)}
+        searched = searched.union(*self._ids_of_changed().values())
         keys |= self._source.orders_of_trades(searched - self._searched)
         self._searched |= searched
         return self._known(keys - self._keys, ids - self._names)
+
+    def _ids_of_changed(self) -> dict[NamedId, set[NamedId]]:
+        """All ids of each trade that a record changes, under each of them: one that joins two is about both."""
+        rows = [row for row in self.rows.values() if row["exec_type"] in _OF_TRADES]
+        if not any(row["exec_type"] in _CHANGES for row in rows):
+            return {}
+        groups: dict[NamedId, set[NamedId]] = {}
+        changed: set[NamedId] = set()
+        for row in rows:
+            is_change = row["exec_type"] in _CHANGES
+            own = {(instrument_of(row), each) for each in told(row, TRADE_IDS if is_change else _OWN)}
+            changed |= own if is_change else set()
+            joined = own.union(*(groups.get(each, own) for each in own))
+            groups |= dict.fromkeys(joined, joined)
+        return {each: ids for each, ids in groups.items() if not ids.isdisjoint(changed)}
 
     def _known(self, keys: set[NamedId], ids: set[NamedId]) -> set[RecordId]:
         """The records of orders and ids that were not looked for yet, and of the orders that these ids tell of."""
