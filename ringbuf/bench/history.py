@@ -198,6 +198,7 @@ def _order(flow: OrderFlow) -> dict[str, str]:
         "requested_ns": _time("t"),
         "acknowledged_ns": _time(f"t + {STEPS_NS[1]}"),
         "order_key": _ORDER_KEY,
+        "chain_key": "''",
         "client_ids": f"[{record['client_order_id']}]",
         "record_ids": f"[{seqs}]",
     }
