@@ -27,33 +27,38 @@ HAS_PURE = native.CORE is None or platform.machine() in IN_ORDER
 # No time decides about a test, nor do the characters hypothesis tabulates when it runs for the first time.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
+ON_SERVER = (
+    "derivation", "fills", "hedge_chains", "hedges", "inventory", "parameterised", "profit", "profit_states",
+    "questions", "rules", "sums", "unique", "views",
+)  # fmt: skip
+"""Tests of what the database makes of records: `make test` has them on a server only."""
 LONG = (
     "*/stragglers/test_straggler_kills.py::*",
     "*/faults/test_crash_steps.py::*-3?",
     "*/faults/test_keep_days.py::*embedded*",
     "*/faults/test_outage.py::test_an_outage_fills_the_journal_and_not_the_memory*",
+    "*/faults/test_quarantine.py::*undisturbed*",
     "*/faults/test_readers.py::test_no_kill_of_either_at_any_moment*",
     "*/faults/test_removed.py::*delete-journal deleted*",
+    "*/faults/test_removed.py::*partition-journal deleted*",
+    "*/faults/test_removed.py::*truncate-journal deleted*",
     "*/faults/test_two_inserts.py::test_a_backlog_of_many_batches*",
     "*/faults/test_withheld.py::*embedded*",
     "*/clickhouse/*.py::*open_on_cluster*",
     "*/clickhouse/test_cluster.py::test_a_table_that_is_lost*",
     "*/clickhouse/test_cluster.py::test_histories*",
+    "*/clickhouse/test_cluster.py::test_sums_of_closed_buckets*",
     "*/clickhouse/test_cluster.py::test_what_is_old*",
     "*/clickhouse/test_cluster.py::test_writers_at_different_servers*",
-    "*/bench/test_query.py::test_an_embedded*",
-    "*/bench/test_runs.py::*",
     "*/clickhouse/test_cluster.py::*killed_at_a_step*",
     "*/clickhouse/test_derivation.py::test_in_any_order*",
-    "*/clickhouse/test_derivation.py::*embedded*",
-    "*/clickhouse/test_profit.py::test_every_history*embedded*",
-    "*/clickhouse/test_profit_states.py::*embedded*",
     "*/clickhouse/test_sums.py::test_a_moment_may_be_any*",
-    "*/clickhouse/test_sums.py::*embedded*",
     "*/clickhouse/test_tools_questions.py::test_the_memory*",
-    "*/clickhouse/test_unique.py::*embedded*",
+    *(f"*/clickhouse/test_{name}.py::*embedded*" for name in ON_SERVER),
+    "*/bench/test_query.py::test_an_embedded*",
+    "*/bench/test_runs.py::*",
 )
-"""What `make test` leaves to `make long`: random histories once more on another engine, on a cluster or in another way,
+"""What `make test` leaves to `make long`: all that is told of records once more on another engine or on a cluster,
 kills at a step for the third time or of a straggler, whole benchmarks."""
 IMPLEMENTATIONS = ["pure"] * HAS_PURE + ["native"] * (native.CORE is not None)
 

@@ -7,6 +7,7 @@ from clickhouse_connect.driver.client import Client
 
 from ringbuf.launch.clickhouse_server import ClickHouse
 from ringbuf.strategies import Recorder
+from tests.recorded import wait_rows
 from tests.soak.comparison import Comparison, compare, differing_views
 from tests.soak.strategy import fill
 from tests.soak.truth import Truth, TruthLog
@@ -56,7 +57,8 @@ def scene(clickhouse_server: ClickHouse, database: str, data_dir: Path, tmp_path
     with clickhouse_server.client() as client:
         scene = Scene(client, database, tmp_path / "truth")
         with WriterProcess(data_dir, "--clickhouse", clickhouse_server.url, "--database", database) as writer:
-            writer.wait_running().stop()
+            wait_rows(clickhouse_server, database, 20)
+            writer.stop()
         return scene
 
 
