@@ -205,7 +205,7 @@ def _order(event: Mapping[str, Any]) -> Update:
 def _time_ns(given: Any) -> Any:
     """Ns as a whole number or its text; None if there is none."""
     found = int(given) if isinstance(given, str) and given.isdecimal() else given
-    return None if found == 0 else found
+    return value.nonzero(found)
 
 
 def _time_in_force(event: Mapping[str, Any]) -> str | None:

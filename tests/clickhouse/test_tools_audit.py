@@ -23,7 +23,7 @@ from ringbuf.state.quarantine import Quarantine
 from ringbuf.tools.cli import main
 from tests.clickhouse_server import ClickHouseServer
 from tests.command import RINGBUF, ringbuf
-from tests.recorded import Recorded, recording
+from tests.recorded import Recorded, recording, wait_stored
 from tests.writer_process import WriterProcess
 
 KEY = "session, seq"
@@ -198,12 +198,16 @@ def test_the_audit_is_proven_while_the_writer_runs_and_after_it_stopped(
 
 
 def test_records_deleted_from_the_database_are_removed_and_lost_ones_lost_both_named_to_the_seq(
-    client: Client, database: str, start: Callable[[], WriterProcess], data_dir: Path
+    client: Client,
+    clickhouse_server: ClickHouse,
+    database: str,
+    start: Callable[[], WriterProcess],
+    data_dir: Path,
 ) -> None:
     ring = Recorded("mm")
     ring.record(500)
     with start() as writer:
-        writer.wait_running()
+        wait_stored(clickhouse_server, database, ring)
         writer.stop()
     client.command(f"DELETE FROM {database}.executions WHERE seq IN (0, 7, 8, 499)")
     quarantine = Quarantine(DataDirectory(data_dir).quarantine)
@@ -235,12 +239,16 @@ def test_records_deleted_from_the_database_are_removed_and_lost_ones_lost_both_n
 
 
 def test_of_a_ring_that_is_gone_the_journal_still_tells_what_was_there(
-    client: Client, database: str, start: Callable[[], WriterProcess], data_dir: Path
+    client: Client,
+    clickhouse_server: ClickHouse,
+    database: str,
+    start: Callable[[], WriterProcess],
+    data_dir: Path,
 ) -> None:
     ring = Recorded("mm")
     ring.record(50)
     with start() as writer:
-        writer.wait_running()
+        wait_stored(clickhouse_server, database, ring)
         writer.stop()
     ring.close()
     assert run("rm", "mm").exit_code == 0

@@ -5,7 +5,7 @@ import math
 from decimal import Decimal
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ringbuf.record.execution import Flag
@@ -117,6 +117,7 @@ def test_a_trade_with_any_values_is_kept_or_listed(odd: dict[str, Any], which: i
 
 @settings(max_examples=150, deadline=None)
 @given(st.dictionaries(st.sampled_from(EVENT_KEYS), ODD, max_size=4), st.integers(0, len(EVENTS) - 2))
+@example({"ts_init": Decimal("sNaN"), "ts_event": Decimal("sNaN")}, 0)
 def test_an_event_of_nautilus_trader_with_any_values_is_kept_or_listed(odd: dict[str, Any], which: int) -> None:
     target = Checked()
     own = NautilusAdapter(target, account="A1")
