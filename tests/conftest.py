@@ -38,7 +38,6 @@ LONG = (
     "*/faults/test_keep_days.py::*embedded*",
     "*/faults/test_outage.py::test_an_outage_fills_the_journal_and_not_the_memory*",
     "*/faults/test_quarantine.py::*undisturbed*",
-    "*/faults/test_readers.py::test_no_kill_of_either_at_any_moment*",
     "*/faults/test_removed.py::*delete-journal deleted*",
     "*/faults/test_removed.py::*partition-journal deleted*",
     "*/faults/test_removed.py::*truncate-journal deleted*",
@@ -55,7 +54,6 @@ LONG = (
     "*/clickhouse/test_sums.py::test_a_moment_may_be_any*",
     "*/clickhouse/test_tools_questions.py::test_the_memory*",
     *(f"*/clickhouse/test_{name}.py::*embedded*" for name in ON_SERVER),
-    "*/bench/test_query.py::test_an_embedded*",
     "*/bench/test_runs.py::*",
 )
 """What `make test` leaves to `make long`: all that is told of records once more on another engine or on a cluster,
@@ -133,15 +131,16 @@ def new_clickhouse_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 @pytest.fixture(scope="session")
 def cluster_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClusterServers]:
     """The cluster all tests share."""
-    servers = ClusterServers(_engine(), lambda: tmp_path_factory.mktemp("shard"))
-    servers.start()
-    yield servers
-    servers.end()
+    yield from _running_cluster(tmp_path_factory)
 
 
 @pytest.fixture
 def new_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClusterServers]:
     """A running cluster of a test that kills its servers."""
+    yield from _running_cluster(tmp_path_factory)
+
+
+def _running_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClusterServers]:
     servers = ClusterServers(_engine(), lambda: tmp_path_factory.mktemp("shard"))
     servers.start()
     yield servers

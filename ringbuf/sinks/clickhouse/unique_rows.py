@@ -183,11 +183,9 @@ class UniqueRows:
             return set()
         texts = listed(sorted({each for _, each in chains}))  # for the skip index
         named = ", ".join(listed_id(*each) for each in sorted(chains))
-        rows = self._ask(
-            f"SELECT DISTINCT {unique.ORDER_KEY} FROM {self._orders}"
-            f" WHERE chain_key IN ({texts}) AND (chain_key, {INSTRUMENT}) IN ({named})"
+        return self._order_keys(
+            f"{self._orders} WHERE chain_key IN ({texts}) AND (chain_key, {INSTRUMENT}) IN ({named})"
         )
-        return {(instrument_in(row), row[4]) for row in rows}
 
     def orders_of_trades(self, ids: Collection[NamedId]) -> set[NamedId]:
         """The keys of the orders that have fills under such ids of trades or of reports."""
@@ -195,11 +193,13 @@ class UniqueRows:
             return set()
         texts = listed(sorted({each for _, each in ids}))  # for the skip indexes
         named = ", ".join(listed_id(*each) for each in sorted(ids))
-        rows = self._ask(
-            f"SELECT DISTINCT {unique.ORDER_KEY} FROM {self._fills} FINAL"
-            f" WHERE order_key != '' AND (trade_id IN ({texts}) OR report_id IN ({texts}))"
+        return self._order_keys(
+            f"{self._fills} FINAL WHERE order_key != '' AND (trade_id IN ({texts}) OR report_id IN ({texts}))"
             f" AND ((trade_id, {INSTRUMENT}) IN ({named}) OR (report_id, {INSTRUMENT}) IN ({named}))"
         )
+
+    def _order_keys(self, source: str) -> set[NamedId]:
+        rows = self._ask(f"SELECT DISTINCT {unique.ORDER_KEY} FROM {source}")
         return {(instrument_in(row), row[4]) for row in rows}
 
     def related(self, chosen: Chosen) -> set[RecordId]:
