@@ -74,7 +74,7 @@ clean: ## remove everything made here
 
 # One stamp for each extra of pyproject.toml that was installed.
 $(VENV)/demo $(VENV)/test $(VENV)/bench: pyproject.toml setup.py $(wildcard ringbuf/ring/*.[ch]) | $(BIN)/python
-	@echo "Installing into $(VENV) what \`make $(@F)\` needs ..."
+	@echo "Installing into $(VENV) what \`make $(@F)\` needs; half a minute or more ..."
 	@$(PIP) install --editable '.[$(@F)]'
 	@touch $@
 
