@@ -14,9 +14,11 @@ class MessageContender(ABC):
 
     Attributes:
         name: as reports show it.
+        is_collected: whether Python's garbage collector may run meanwhile.
     """
 
     name: ClassVar[str]
+    is_collected: ClassVar[bool] = True
 
     def __init__(self, namespace: str) -> None:
         self.namespace = namespace

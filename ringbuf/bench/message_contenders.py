@@ -121,6 +121,13 @@ class Pages(Recording):
         self._traded += delta.traded
 
 
+class UncollectedPages(Pages):
+    """The same while Python's garbage collector is off: of what is forgotten nothing is left for it."""
+
+    name = "OrderPages.apply, no collector"
+    is_collected = False
+
+
 class CcxtPages(Pages):
     """All of it, from orders as ccxt unifies them."""
 
@@ -175,6 +182,7 @@ CONTENDERS: Final[tuple[type[MessageContender], ...]] = (
     RecordAlone,
     InventoryAlone,
     Pages,
+    UncollectedPages,
     CcxtPages,
     CcxtParse,
     NautilusEngine,

@@ -16,7 +16,8 @@ from ringbuf.bench.workspace import Workspace, workspace
 STEP_SECONDS: Final = 3_600.0
 COST_NOTE: Final = (
     "best p50 is the median of the best round, which can be compared; the others are over all rounds. Inventory.apply "
-    "knows the same orders and positions, and tells nobody. What ccxt does is the parse of one answer of Binance into "
+    "knows the same orders and positions, and tells nobody. No collector: Python's garbage collector is off during the "
+    "call; otherwise it runs on what all contenders keep. What ccxt does is the parse of one answer of Binance into "
     "its unified order, which nobody keeps; the adapter's messages are such orders, parsed before."
 )
 MEMORY_NOTE: Final = (
