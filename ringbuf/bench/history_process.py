@@ -1,5 +1,6 @@
 """The process that makes a history: an embedded database is open in one process at a time, and later in the writer."""
 
+import gc
 from multiprocessing.connection import Connection
 from typing import Any, Final
 
@@ -9,6 +10,7 @@ from ringbuf.bench.order_flow import OrderFlow
 from ringbuf.bench.spawn import AnsweringProcess
 from ringbuf.errors import RingbufError
 from ringbuf.sinks.clickhouse.engine import Engine
+from ringbuf.tools.cli import COLLECT_AFTER
 
 EQUALITY_SECONDS: Final = 600.0
 
@@ -40,6 +42,7 @@ class HistoryProcess(AnsweringProcess):
 
 
 def _serve(connection: Connection, engine: Engine, database: str) -> None:
+    gc.set_threshold(COLLECT_AFTER)  # as in the writer, whose code folds here
     while (request := connection.recv()) is not None:
         try:
             connection.send(_done(engine, database, *request))
