@@ -54,9 +54,12 @@ from ringbuf.writer.worker import Worker
 LOGGER: Final = logging.getLogger("ringbuf.writer")
 PATIENCE_SECONDS: Final = 2.0
 """How long the others wait for a schema whose records the database does not take."""
-PAUSE_SHARE: Final = 4.0
-"""How much longer than an insert took, with what is derived from it, records gather for the next one."""
-MOST_PAUSE_SECONDS: Final = 0.35
+QUERYABLE_SECONDS: Final = 0.55
+"""How old a record may be when it is in the answers: it waits for the batch that it has missed, a pause, and its own."""
+PAUSE_SHARE: Final = 6.0
+"""How many times as long as a batch took, with what is derived from it, records gather for the next one at most."""
+PAUSE_SECONDS: Final = 0.3
+"""A slow database gets no shorter pauses than that."""
 DIVIDING_SECONDS: Final = 10.0
 """How long refused records of a straggler are looked for before it is another one's turn."""
 
@@ -188,7 +191,8 @@ class Loader:
             self.news.clear()
         elif not self.finishing.is_set() and not self._has_plenty():
             took = time.monotonic() - started
-            self.finishing.wait(max(self._flush_interval - took, min(MOST_PAUSE_SECONDS, PAUSE_SHARE * took)))
+            pause = min(PAUSE_SHARE * took, max(PAUSE_SECONDS, QUERYABLE_SECONDS - 2 * took))
+            self.finishing.wait(max(self._flush_interval - took, pause))
 
     def _recover(self) -> None:
         """Settle the batch that was on its way when an earlier run ended, with its own tokens."""

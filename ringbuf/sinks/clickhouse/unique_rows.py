@@ -151,22 +151,22 @@ class UniqueRows:
             listed = ", ".join(listed_id(*each) for each in sorted(ids))
             parts.append(
                 f"SELECT DISTINCT {INSTRUMENT}, id, order_key, '' AS chain_key,"
-                " [(toString(session), toString(seq))] AS records, 0 AS version, 0 AS is_removed"
+                " [(toString(session), toString(seq))] AS records, '0' AS version, 0 AS is_removed"
                 f" FROM {self._ids} WHERE (id, {INSTRUMENT}) IN ({listed})"
                 f" LIMIT {MOST_OF_AN_ID + 1} BY id, {INSTRUMENT}"
             )
         if keys:
             parts.append(
                 f"SELECT {INSTRUMENT}, '' AS id, order_key, chain_key,"
-                f" {RECORD_IDS} AS records, version, is_removed"
+                f" {RECORD_IDS} AS records, toString(version), is_removed"
                 f" FROM {self._orders} WHERE ({unique.ORDER_KEY}) IN ({listed_orders(keys)})"
             )
         if not parts:
             return Known({}, set())
-        rows = self._ask(f"SELECT * FROM ({' UNION ALL '.join(parts)}) ORDER BY version")
+        rows = self._ask(" UNION ALL ".join(parts))
         known: set[KnownId] = set()
         orders: dict[NamedId, KnownOrder] = {}
-        for *key, name, order_key, chain_key, records, _, is_removed in rows:
+        for *key, name, order_key, chain_key, records, _, is_removed in sorted(rows, key=_version):
             instrument, records = instrument_in(key), frozenset(records_in(records))
             if name:
                 known.add(KnownId(instrument, name, order_key, *records))
@@ -336,6 +336,10 @@ class UniqueRows:
             types = unique.TABLES[name].columns
             whole = [{**row, **more} for row in rows]
             self._insert_rows(name, {each: types[each] for each in whole[0]}, whole)
+
+
+def _version(known: Sequence[Any]) -> int:
+    return int(known[-2])
 
 
 def _range(row: Sequence[str]) -> Range:
