@@ -1,16 +1,28 @@
 """Profit as it comes of totals that are kept, compared with what comes of all fills."""
 
 from collections.abc import Sequence
-from typing import Any
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any, Final
 
 from clickhouse_connect.driver.client import Client
 
 from ringbuf.query.database import Database
-from ringbuf.query.questions.course import Course
+from ringbuf.query.questions.course import Course, key_of
 from ringbuf.query.questions.kept import kept
 from ringbuf.query.questions.selection import Selection
 from ringbuf.query.questions.whole_fold import folded
+from ringbuf.sinks.clickhouse.views.positions import KEY
+from ringbuf.trading.contract import UNKNOWN
 from ringbuf.trading.contract_table import Contracts
+from ringbuf.trading.number import QUOTE_DECIMALS
+from ringbuf.trading.profit import Profit
+
+DAYS: Final = (
+    f"SELECT toString(day) AS day, {', '.join(KEY)}, currency, fills, toString(quantity) AS held,"
+    " toString(realised) AS earned, mapApply((key, number) -> (key, toString(number)), commissions) AS paid"
+    " FROM profit_by_day(since = '{since}', until = '{until}')"
+)
 
 
 def told(courses: Sequence[Course]) -> list[Any]:
@@ -33,6 +45,38 @@ def compare(database: Database, selection: Selection, contracts: Contracts | Non
         assert mine == theirs, (mine, theirs)
         left += len(unknown)
     return left
+
+
+def compare_days(database: Database, contracts: Contracts | None = None, since: str = "", until: str = "") -> int:
+    """What `profit_by_day` tells is what comes of all fills; of how many days it does not tell yet what was earned.
+
+    Args:
+        contracts: as they were recorded.
+        since, until: the first day, and the one after the last, as text; empty for no limit.
+    """
+    expected = {}
+    for course in folded(database, contracts or {}, Selection(), by_day=True):
+        contract = (contracts or {}).get((course.key.exchange, course.key.symbol), UNKNOWN)
+        befores = [course.opening, *(each for _, each in course.parts[:-1])]
+        for before, (day, totals) in zip(befores, course.parts, strict=True):
+            if since <= day and (not until or day < until):
+                earned = Profit(contract, totals.state, {}, {}, before.state).realised
+                paid = {name: each for name, each in totals.commissions_since(before).items() if each}
+                count = totals.fills - before.fills
+                expected[course.key, day] = (totals.state.quantity, paid, count), earned, contract.settle
+    unknown = 0
+    for row in database.rows(DAYS.format(since=since, until=until)):
+        paid = {name: Decimal(each) for name, each in row["paid"].items() if Decimal(each)}
+        told = Decimal(row["held"]), paid, row["fills"]
+        wanted, earned, currency = expected.pop((key_of([row[name] for name in KEY]), row["day"]))
+        if row["earned"] is None:
+            unknown += 1
+        else:
+            assert row["currency"] == currency
+            assert abs(Fraction(row["earned"]) - earned) <= Fraction(1, 10**QUOTE_DECIMALS), (row, earned)
+        assert told == wanted, (told, wanted)
+    assert not expected, expected
+    return unknown
 
 
 def compare_through(client: Client, database: str) -> int:

@@ -11,8 +11,12 @@ from typing import Final, NamedTuple
 from ringbuf.errors import RecordError
 from ringbuf.record.enumerations import ContractKind
 from ringbuf.trading.contract import Contract
-from ringbuf.trading.number import EXACT, ZERO
-from ringbuf.trading.profit import FLAT, State, folded, read_state
+from ringbuf.trading.number import EXACT, QUOTE_DECIMALS, ZERO
+from ringbuf.trading.profit import FLAT, Profit, State, folded, read_state
+
+_UNITS: Final = 10**QUOTE_DECIMALS
+_MOST_UNITS: Final = 10**76
+"""A decimal of the database has as many digits."""
 
 
 class Paid(NamedTuple):
@@ -97,8 +101,19 @@ def read_totals(text: str) -> Totals:
 
 
 def terms(contract: Contract) -> str:
-    """Text of that of a contract on which the totals of its positions depend."""
+    """Text of that of a contract on which the totals of its positions depend, and what they came to."""
     kind = contract.kind.name.lower() if contract.kind is ContractKind.INVERSE else "usual"
-    if contract.value_step is None:
-        return kind
-    return f"{kind} {contract.multiplier.normalize(EXACT):f} {contract.value_step.normalize(EXACT):f}"
+    numbers = [each for each in (contract.multiplier, contract.value_step) if each is not None]
+    told = [kind, *(f"{each.normalize(EXACT):f}" for each in numbers), contract.settle]
+    return " ".join(filter(None, told))
+
+
+def realised(totals: Totals, contract: Contract) -> Decimal | None:
+    """What a position earned by closing, in the settle currency, rounded half-even to `QUOTE_DECIMALS`.
+
+    Returns:
+        None if it is too large for a decimal of the database.
+    """
+    earned = Profit(contract, totals.state, {}, {}).realised
+    units = round(earned * _UNITS)
+    return EXACT.scaleb(Decimal(units), -QUOTE_DECIMALS) if abs(units) < _MOST_UNITS else None

@@ -54,6 +54,7 @@ def test_the_examples_of_the_document_have_the_answers_of_the_document(
         profile = f"{profile}, {OLD_ANALYZER}"
     settings = f" SETTINGS {profile}" if profile else ""
     record(views, *example_records())
+    views.fold()
     asked = Asked(views.name(), lambda statement: [views.query_json(f"{statement}{settings}")])
     for statement, answer in EXAMPLES:
         print_rows(asked, statement)

@@ -20,7 +20,7 @@ from tests.clickhouse.test_profit import asked
 from tests.clickhouse.test_rules import given, shuffled
 from tests.clickhouse.test_sums import MINUTE, MOMENT, fill, insert, rows
 from tests.clickhouse.test_unique import arrive
-from tests.kept_profit import compare
+from tests.kept_profit import compare, compare_days
 from tests.model.venue import random_venue
 from tests.unit.trading.histories import histories
 
@@ -75,6 +75,7 @@ def test_profit_goes_on_from_what_is_kept(views: Database) -> None:
     insert(views, [traded(draw, 20, MOMENT + 5 * DAY)], 20)
     check(views, Selection(since_ns=MOMENT + DAY, until_ns=MOMENT + 3 * DAY))
     check(views)
+    assert compare_days(asked(views)) > 0  # the last fill is not folded yet
 
 
 @ON_SERVER
@@ -90,6 +91,8 @@ def test_profit_goes_on_from_what_is_kept_at_any_moment_of_any_period(views: Dat
         views.fold()
         for selection in periods(draw, times[: begin + 50], 2):
             check(views, selection)
+        for since, until in (("", ""), ("2026-09-22", ""), ("", "2026-09-24"), ("2026-09-23", "2026-09-25")):
+            assert not compare_days(asked(views), since=since, until=until)
     views.command(f"ALTER TABLE {views.name()}.unique_fills DELETE WHERE 1 SETTINGS mutations_sync = 2")
     ((course, other), unknown) = kept(asked(views), {}, Selection(), by_day=False)
     assert [each.parts[-1][1].fills for each in (course, other)] != [0, 0]
@@ -119,11 +122,13 @@ def test_what_changes_in_the_past_counts_at_once_and_is_folded_again(views: Data
     selections = [Selection(), Selection(since_ns=times[2]), Selection(until_ns=times[9])]
     for each in selections:
         check(views, each, is_all=False)
+    compare_days(asked(views))
     if are_closed:
         views.close_sums()
     views.fold()
     for each in selections:
         check(views, each)
+    assert not compare_days(asked(views))
 
 
 @ON_SERVER_AND_CLUSTER
@@ -138,10 +143,12 @@ def test_whatever_comes_in_which_order_what_is_kept_comes_to_what_all_fills_come
         part = [each[len(each) * portion // 2 : len(each) * (portion + 1) // 2] for each in known]
         arrive(views, part, 1_000, draw, portions=1, first_seq=10_000 * portion)
         check(views, is_all=False)
+        compare_days(asked(views))
         if portion:
             views.close_sums()
         views.fold()
     check(views)
+    assert not compare_days(asked(views))
     assert rows(views, f"{views.name()}.profit_states FINAL", "span")
 
 
@@ -156,6 +163,7 @@ def test_two_writers_that_fold_the_same_disturb_each_other_in_nothing(views: Dat
     for number in (0, 1):
         views.fold_a_little(number, 6)
         check(views)
+        assert not compare_days(asked(views))
 
 
 @ON_SERVER
@@ -169,6 +177,7 @@ def test_another_contract_has_its_positions_folded_again(views: Database) -> Non
     store(views, its)
     views.fold()
     check(views, contracts=its)
+    assert not compare_days(asked(views), its)
     check(views, is_all=False)
     views.command(f"DROP TABLE {views.name()}.{INSTRUMENTS.name} SYNC")
 

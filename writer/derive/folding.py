@@ -65,7 +65,7 @@ class Folding:
         """Fold the fresh fills of positions and keep their totals; returns those that are not whole."""
         changed, buckets, latest = [], [], []
         for each in standings:
-            contract = contracts.get((each.key[0], each.key[2]), UNKNOWN)
+            contract = _contract(each.key, contracts)
             if not each.is_whole(terms(contract)):
                 changed.append(each.key)
             elif each.fresh:
@@ -89,14 +89,10 @@ class Folding:
             if not left:
                 return
             found = {each.key: each for each in self._rows.at(minute, left)}
-            right = {
-                key
-                for key in left
-                if key not in found or found[key].is_whole(terms(contracts.get((key[0], key[2]), UNKNOWN)))
-            }
-            self._go_back(right, minute, [found[key] for key in right if key in found])
+            right = {key for key in left if key not in found or found[key].is_whole(terms(_contract(key, contracts)))}
+            self._go_back(right, minute, [found[key] for key in right if key in found], contracts)
             left -= right
-        self._go_back(left, FIRST_MINUTE, [])
+        self._go_back(left, FIRST_MINUTE, [], contracts)
 
     def _earlier(self) -> Iterable[int]:
         """Beginnings of minutes before which totals are looked for."""
@@ -105,7 +101,7 @@ class Folding:
         hour, day = (first // size * size for size in (_HOUR_MINUTES, _DAY_MINUTES))
         return dict.fromkeys((first - 1, hour, day, day - _DAY_MINUTES, day - 30 * _DAY_MINUTES))
 
-    def _go_back(self, keys: set[Position], minute: int, standings: Iterable[Standing]) -> None:
+    def _go_back(self, keys: set[Position], minute: int, standings: Iterable[Standing], contracts: Contracts) -> None:
         """Forget all totals of positions from a minute on; those before are the latest."""
         if not keys:
             return
@@ -114,7 +110,7 @@ class Folding:
         before = Place(minute * MINUTE_NS - 1, _MOST, _MOST, _MOST, _MOST)
         self._insert(
             [
-                Kept(LATEST, LATEST, each.key, before, each.totals, each.terms, each.kept)
+                Kept(LATEST, LATEST, each.key, before, each.totals, _contract(each.key, contracts), each.kept)
                 for each in standings
                 if each.totals.fills
             ]
@@ -138,15 +134,20 @@ class Folding:
 
 def _folded(standing: Standing, contract: Contract) -> list[Kept]:
     """The rows of a position that its fresh fills make; the latest comes last."""
-    totals, checksum, its_terms = standing.totals, standing.kept, terms(contract)
+    totals, checksum = standing.totals, standing.kept
     found: dict[tuple[int, int], Kept] = {}
     for minute, group in groupby(standing.fresh, key=_minute):
         fills = list(group)
         totals = totals.after(contract, [each.traded for each in fills])
         checksum = (checksum + sum(each.checksum for each in fills)) % MODULUS
         for span, begin in [(span, minute * MINUTE // span * span) for span in BUCKETS] + [(LATEST, LATEST)]:
-            found[span, begin] = Kept(span, begin, standing.key, fills[-1].place, totals, its_terms, checksum)
+            found[span, begin] = Kept(span, begin, standing.key, fills[-1].place, totals, contract, checksum)
     return [each for place, each in found.items() if place != (LATEST, LATEST)] + [found[LATEST, LATEST]]
+
+
+def _contract(key: Position, contracts: Contracts) -> Contract:
+    """That of the instrument of a position."""
+    return contracts.get((key[0], key[2]), UNKNOWN)
 
 
 def _minute(fill: Fill) -> int:

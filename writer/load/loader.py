@@ -55,7 +55,7 @@ LOGGER: Final = logging.getLogger("ringbuf.writer")
 PATIENCE_SECONDS: Final = 2.0
 """How long the others wait for a schema whose records the database does not take."""
 QUERYABLE_SECONDS: Final = 0.55
-"""How old a record may be when it is in the answers: it waits for the batch that it has missed, a pause, and its own."""
+"""How long a record waits for the answers that have it, at most: the batch that it missed, a pause, and its own."""
 PAUSE_SHARE: Final = 6.0
 """How many times as long as a batch took, with what is derived from it, records gather for the next one at most."""
 PAUSE_SECONDS: Final = 0.3

@@ -12,6 +12,7 @@ from ringbuf.sinks.clickhouse.table import literal, quoted
 from ringbuf.sinks.clickhouse.unique import MINUTE_NS
 from ringbuf.sinks.clickhouse.views.positions import KEY
 from ringbuf.trading.contract import Contract
+from ringbuf.trading.totals import realised, terms
 
 AT_ONCE: Final = 10_000
 """So many fills, about, are folded at once."""
@@ -111,5 +112,7 @@ def _values(row: Kept) -> Iterable[Any]:
         last.seq,
         row.checksum,
         str(row.totals),
-        row.terms,
+        terms(row.contract),
+        realised(row.totals, row.contract),
+        row.contract.settle,
     ]

@@ -17,10 +17,11 @@ from ringbuf.errors import RecordError
 from ringbuf.sinks.clickhouse.derived_table import DerivedTable
 from ringbuf.sinks.clickhouse.sums import DAY, MINUTE
 from ringbuf.sinks.clickhouse.table import literal, quoted
-from ringbuf.sinks.clickhouse.views.columns import of_execution
+from ringbuf.sinks.clickhouse.views.columns import QUOTE, of_execution
 from ringbuf.sinks.clickhouse.views.positions import KEY, checksum_of_fill
 from ringbuf.sinks.clickhouse.views.time import time_of
 from ringbuf.sinks.clickhouse.views.trades import COMMISSIONS
+from ringbuf.trading.contract import Contract
 from ringbuf.trading.totals import Totals, Traded, read_totals
 
 Position: TypeAlias = tuple[str, str, str, str, str, str]
@@ -62,6 +63,8 @@ TABLES: Final = {
             **dict.fromkeys(("last_ns", "last_captured_ns"), "Int64"),
             **dict.fromkeys(("last_exchange_seq", "last_session", "last_seq", "checksum"), "UInt64"),
             **dict.fromkeys(("totals", "terms"), "String"),
+            "realised": f"Nullable({QUOTE})",
+            "currency": "String",
             "version": "UInt64",
             "is_removed": "UInt8",
         },
@@ -117,14 +120,14 @@ class Standing(NamedTuple):
 
 
 class Kept(NamedTuple):
-    """A row: totals of a position at the end of a bucket, or its latest."""
+    """A row: totals of a position at the end of a bucket, or its latest, with its contract."""
 
     span: int
     begin: int
     key: Position
     last: Place
     totals: Totals
-    terms: str
+    contract: Contract
     checksum: int
 
 

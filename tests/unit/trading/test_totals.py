@@ -1,6 +1,7 @@
 """Totals of a position: what they keep, and their text."""
 
 from decimal import Decimal
+from fractions import Fraction
 
 import pytest
 from hypothesis import given
@@ -9,7 +10,8 @@ from hypothesis import strategies as st
 from ringbuf.errors import RecordError
 from ringbuf.record.enumerations import ContractKind
 from ringbuf.trading.contract import Contract
-from ringbuf.trading.totals import UNTRADED, Traded, read_totals, terms
+from ringbuf.trading.profit import State
+from ringbuf.trading.totals import UNTRADED, Totals, Traded, read_totals, realised, terms
 
 AMOUNTS = st.integers(-99, 99).map(lambda number: Decimal(number) / 8)
 FILLS = st.lists(
@@ -51,8 +53,20 @@ def test_a_text_that_is_no_totals_is_told(text: str) -> None:
         read_totals(text)
 
 
-def test_terms_are_what_of_a_contract_totals_depend_on() -> None:
-    usual = Contract(multiplier=Decimal(10), quote="USD")
-    assert terms(usual) == terms(Contract(ContractKind.LINEAR, tick=Decimal("0.5"))) == "usual"
-    assert terms(Contract(ContractKind.INVERSE)) == "inverse"
+def test_terms_are_what_of_a_contract_totals_and_what_they_earned_depend_on() -> None:
+    usual = Contract(multiplier=Decimal("10.0"), quote="USD")
+    assert (
+        terms(usual)
+        == terms(Contract(ContractKind.LINEAR, Decimal(10), Decimal("0.5"), settle="USD"))
+        == "usual 10 USD"
+    )
+    assert terms(Contract(ContractKind.INVERSE)) == "inverse 1"
     assert terms(Contract(multiplier=Decimal("10.0"), value_step=Decimal("0.10"))) == "usual 10 0.1"
+
+
+def test_what_totals_earned_is_a_decimal_of_the_database_with_the_multiplier() -> None:
+    third = Totals(State(Decimal(1), Fraction(0), Fraction(-1, 3)))
+    assert realised(third, Contract(multiplier=Decimal(10))) == Decimal("-3." + "3" * 52)
+    most = Totals(State(Decimal(0), Fraction(0), Fraction(10**24)))
+    assert realised(most, Contract(multiplier=Decimal("0.1"))) == 10**23
+    assert realised(most, Contract()) is None

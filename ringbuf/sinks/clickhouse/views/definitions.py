@@ -19,7 +19,7 @@ from ringbuf.sinks.clickhouse.views.positions import FILLS, NO_OPEN, OF_ORDER, P
 
 RECKONED: Final = {"fills": "reckoned_fills", "orders": "reckoned_orders"}
 """The views that come to the same from the records alone, and take long."""
-OF_SUMS: Final = ("positions", "positions_at", "volumes", "fees")
+OF_SUMS: Final = ("positions", "positions_at", "volumes", "fees", "profit_by_day")
 """Views of sums of closed buckets and of fills of the others: one statement must see both as of one moment. A shard of
 a cluster does so, all of them together do not."""
 MARK: Final = "ringbuf: "

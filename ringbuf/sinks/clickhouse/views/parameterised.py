@@ -17,6 +17,7 @@ from ringbuf.sinks.clickhouse.unique import MINUTE_NS
 from ringbuf.sinks.clickhouse.views.expression import NO_TIME, ZERO, number_of, own_text_of
 from ringbuf.sinks.clickhouse.views.hedges import hedges
 from ringbuf.sinks.clickhouse.views.positions import KEY, POSITIONS, SUM_COLUMNS, added, quantity
+from ringbuf.sinks.clickhouse.views.profit import profit_by_day
 from ringbuf.sinks.clickhouse.views.time import before, from_on, time_of
 
 PLACE: Final = ("exchange_seq", "captured_ns", "session", "seq")
@@ -74,6 +75,11 @@ FROM (
     GROUP BY {key}
 )
 ARRAY JOIN arrayDistinct(arrayConcat(mapKeys(paying), mapKeys(ignoring))) AS currency"""
+
+
+def profit_of_period(database: str) -> str:
+    """What positions earned on each day that has some of the period."""
+    return profit_by_day(database, _ns("since", -_FOREVER), f"({_ns('until', _FOREVER)} - 1)")
 
 
 def candles(database: str) -> str:
@@ -239,6 +245,7 @@ PARAMETERISED: Final = {
     "positions_at": Parameterised(positions_at, ("at",), "positions as they were at a moment"),
     "volumes": Parameterised(volumes, _PERIOD, "what was traded in a period by day and position"),
     "fees": Parameterised(fees, _PERIOD, "commissions of a period by day and currency"),
+    "profit_by_day": Parameterised(profit_of_period, _PERIOD, "what positions earned each day"),
     "candles": Parameterised(candles, ("seconds", *_PERIOD), "candles of our own fills"),
     "maker_share": Parameterised(maker_share, _PERIOD, "how much was traded as maker"),
     "fill_ratio": Parameterised(fill_ratio, _PERIOD, "how much of what was ordered was executed"),
