@@ -27,16 +27,15 @@ def orders(
         ConfigurationError: the id cannot be written in UTF-8.
     """
     selection = selection or Selection()
-    conditions = [*selection.conditions("answer.")]
+    conditions, keyed = [*selection.others("answer.")], [*selection.of_instrument()]
     if any_id is not None:
         check_text("id", any_id)
-        conditions.append(under_id(database.name, any_id))
+        keyed.append(under_id(database.name, any_id))
         conditions.append(f"(order_id = {literal(any_id)} OR client_order_id = {literal(any_id)})")
     order = "answer.first_captured_ns, answer.session, answer.seq"
     if is_open:
-        of_instrument = selection.named(("exchange", "account", "symbol"))
-        rows = open_orders.latest_orders(database.name, ORDERS, of_instrument)
+        rows = open_orders.latest_orders(database.name, ORDERS, keyed)
         source = f"({rows}) AS answer{where(('is_shown', open_orders.is_open('answer.'), *conditions))}"
     else:
-        source = stored_orders(database.name, conditions)
+        source = stored_orders(database.name, conditions, keyed)
     return Answer(database, ORDERS, source, order)

@@ -54,12 +54,21 @@ class Selection:
                 yield _matches(name, patterns)
 
     def conditions(self, source: str = "") -> Iterator[str]:
-        """Conditions on names and time.
+        """Conditions on names and time; as `of_instrument` and `others` have them."""
+        yield from self.of_instrument()
+        yield from self.others(source)
+
+    def of_instrument(self) -> Iterator[str]:
+        """Conditions on the names that orders and fills are sorted by."""
+        return self.named(("exchange", "account", "symbol"))
+
+    def others(self, source: str = "") -> Iterator[str]:
+        """All other conditions on names and time.
 
         Args:
             source: what stands in front of columns of time.
         """
-        yield from self.named()
+        yield from self.named(("strategy",))
         if self.since_ns is not None:
             yield from_on(moment(self.since_ns), source)
         if self.until_ns is not None:

@@ -41,13 +41,13 @@ def folded(
     Raises:
         SinkError: the database cannot be asked, or refuses the question; perhaps in the midst of the positions.
     """
-    conditions = [COUNTS, where, *replace(selection, since_ns=None).conditions()]
+    conditions = [COUNTS, where, *replace(selection, since_ns=None).others()]
     last = None if selection.until_ns is None else str(selection.until_ns // MINUTE_NS)
     told = ", ".join(f"{each} AS {name}" for each, name in zip(TRADED, _TRADED, strict=True))
     statement = f"""
 SELECT
     {", ".join(KEY)}, {part(selection, by_day=by_day)} AS part, {told}
-FROM ({fills(database.name, last=last)})
+FROM ({fills(database.name, last=last, keyed=selection.of_instrument())})
 WHERE {" AND ".join(conditions)}
 ORDER BY {_ORDER}, {", ".join(PLACE)}"""
     rows = (row_of(line) for lines in database.batches(statement) for line in lines)

@@ -1,12 +1,15 @@
 """A table of what is derived from records, of which a row replaces those of its key that have a lower version."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from ringbuf.sinks.clickhouse import row_binary
 from ringbuf.sinks.clickhouse.definition import BY_INSTRUMENT, Definition
 from ringbuf.sinks.clickhouse.layout import Layout
 from ringbuf.sinks.clickhouse.table import quoted
+
+FEW_ROWS: Final = 1_024
+"""A question that is about a few rows reads all columns of as many around each of them."""
 
 
 class Statements(NamedTuple):

@@ -49,7 +49,7 @@ def latest_orders(database: str, columns: Iterable[str], conditions: Iterable[st
 
     Args:
         columns: of `ORDERS`; there are more.
-        conditions: on exchange, account and symbol, which an order never changes; only such orders.
+        conditions: on columns of `ORDER_KEY`, which an order never changes; only such orders.
     """
     copies, conditions = _table(database), [*conditions]
     selected = ", ".join(dict.fromkeys((*columns, *ORDER_KEY.split(", "), "version")))

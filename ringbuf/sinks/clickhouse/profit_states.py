@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from ringbuf.errors import RecordError
-from ringbuf.sinks.clickhouse.derived_table import DerivedTable
+from ringbuf.sinks.clickhouse.derived_table import FEW_ROWS, DerivedTable
 from ringbuf.sinks.clickhouse.sums import DAY, MINUTE
 from ringbuf.sinks.clickhouse.table import literal, quoted
 from ringbuf.sinks.clickhouse.views.columns import QUOTE, of_execution
@@ -71,6 +71,7 @@ TABLES: Final = {
         "ReplacingMergeTree(version, is_removed)",
         f"span, begin, {_KEY}",
         {"span": "0", "begin": "-1"},
+        granularity=FEW_ROWS,
     )
 }
 """The table of the layer, by name."""

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Final, NamedTuple
 
-from ringbuf.sinks.clickhouse.derived_table import DerivedTable, Statements
+from ringbuf.sinks.clickhouse.derived_table import FEW_ROWS, DerivedTable, Statements
 from ringbuf.sinks.clickhouse.table import quoted
 from ringbuf.sinks.clickhouse.views.columns import of_execution
 from ringbuf.sinks.clickhouse.views.positions import KEY, NOTHING, SUM_COLUMNS, SUMMED, added, sums_of_fills
@@ -46,6 +46,7 @@ TABLES: Final = {
         "ReplacingMergeTree(version, is_removed)",
         f"span, begin, {_KEY}",
         {"span": "0", "begin": "0"},
+        granularity=FEW_ROWS,
     ),
     "buckets": DerivedTable(
         {**_PLACE, "whole_span": "UInt32", "whole_begin": "Int64", "is_closed": "Bool", "version": "UInt64"},

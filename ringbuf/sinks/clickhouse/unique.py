@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from ringbuf.sinks.clickhouse.definition import BY_SESSION
-from ringbuf.sinks.clickhouse.derived_table import DerivedTable
+from ringbuf.sinks.clickhouse.derived_table import FEW_ROWS, DerivedTable
 from ringbuf.sinks.clickhouse.table import literal, quoted
 from ringbuf.sinks.clickhouse.views.columns import of_execution
 from ringbuf.sinks.clickhouse.views.expression import INSTRUMENT
@@ -59,9 +59,6 @@ _OF_FILLS: Final = (
     "order_id_index order_id TYPE bloom_filter(0.01)",
 )
 
-_FEW_ROWS: Final = 1_024
-"""A question that is about a few rows reads all columns of as many around each of them."""
-
 RANGES: Final = DerivedTable(
     {"session": "UInt64", "first_seq": "UInt64", "end": "UInt64"},
     "ReplacingMergeTree(end)",
@@ -77,7 +74,7 @@ TABLES: Final = {
         FILL_KEY,
         {"minute": "-1000000000000", "version": "0"},
         _OF_FILLS,
-        _FEW_ROWS,
+        FEW_ROWS,
     ),
     "unique_orders": DerivedTable(
         {**ORDER_COLUMNS, "is_hard": "Bool", **VERSION},
@@ -85,7 +82,7 @@ TABLES: Final = {
         ORDER_KEY,
         {"exchange": "''", "order_key": "''", "is_hard": "true"},
         _OF_ORDERS,
-        _FEW_ROWS,
+        FEW_ROWS,
     ),
     "known_ids": DerivedTable(
         {
@@ -98,16 +95,22 @@ TABLES: Final = {
         "ReplacingMergeTree",
         ID_KEY,
         {"id": "''", "exchange": "''", "order_key": "''"},
-        granularity=_FEW_ROWS,
+        granularity=FEW_ROWS,
     ),
     "derived": RANGES,
 }
 """The tables of the layer, by name."""
 
 
-def fills(database: str, first: str | None = None, last: str | None = None, conditions: Iterable[str] = ()) -> str:
+def fills(
+    database: str,
+    first: str | None = None,
+    last: str | None = None,
+    conditions: Iterable[str] = (),
+    keyed: Iterable[str] = (),
+) -> str:
     """Selects the rows of the view `fills`; arguments as `stored_fills` has them."""
-    return f"\nSELECT {', '.join(FILLS)} FROM {stored_fills(database, first, last, conditions)}"
+    return f"\nSELECT {', '.join(FILLS)} FROM {stored_fills(database, first, last, conditions, keyed)}"
 
 
 def stored_fills(
@@ -115,6 +118,7 @@ def stored_fills(
     first: str | None = None,
     last: str | None = None,
     conditions: Iterable[str] = (),
+    keyed: Iterable[str] = (),
 ) -> str:
     """What stands behind FROM for the rows of the view `fills`; it is called `answer` there.
 
@@ -122,10 +126,11 @@ def stored_fills(
         first, last: expressions of minutes since the epoch; only fills that count in one of them or between. The table
             is sorted by minutes.
         conditions: only fills that meet them.
+        keyed: likewise, on exchange, account and symbol alone.
     """
     limits = [f"minute {limit}" for limit in (first and f">= {first}", last and f"<= {last}") if limit]
-    where = " AND ".join(("version != 0", *limits, *conditions))
-    return f"{quoted(database)}.unique_fills AS answer FINAL WHERE {where}"
+    where = " AND ".join(("version != 0", *conditions))
+    return f"{quoted(database)}.unique_fills AS answer FINAL{_first((*limits, *keyed))} WHERE {where}"
 
 
 def orders(database: str) -> str:
@@ -133,14 +138,21 @@ def orders(database: str) -> str:
     return f"\nSELECT {', '.join(ORDERS)} FROM {stored_orders(database)}"
 
 
-def stored_orders(database: str, conditions: Iterable[str] = ()) -> str:
+def stored_orders(database: str, conditions: Iterable[str] = (), keyed: Iterable[str] = ()) -> str:
     """What stands behind FROM for the rows of the view `orders`; it is called `answer` there.
 
     Args:
         conditions: only orders that meet them.
+        keyed: likewise, on columns of `ORDER_KEY` alone.
     """
     where = " AND ".join(("NOT is_hard", *conditions))
-    return f"{quoted(database)}.unique_orders AS answer FINAL WHERE {where}"
+    return f"{quoted(database)}.unique_orders AS answer FINAL{_first(keyed)} WHERE {where}"
+
+
+def _first(keyed: Iterable[str]) -> str:
+    """Conditions that are true of all rows of a key or of none: of the others FINAL need not read every column."""
+    joined = " AND ".join(keyed)
+    return f" PREWHERE {joined}" if joined else ""
 
 
 def under_id(database: str, any_id: str) -> str:

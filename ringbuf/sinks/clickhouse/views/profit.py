@@ -81,7 +81,8 @@ def _totals_of_days(database: str, first: str, last: str, day_before: str) -> st
     since, until = f"intDiv({first}, {NS})", f"intDiv({last}, {NS})"
     latest = "argMax((its.checksum, realised, its.currency), begin)"
     return f"""
-                SELECT {day_before} AS number, {_KEY}, {none}, latest.1 AS kept, latest.2 AS earned, latest.3 AS currency
+                SELECT {day_before} AS number, {_KEY}, {none}, latest.1 AS kept, latest.2 AS earned,
+                    latest.3 AS currency
                 FROM (SELECT {_KEY}, {latest} AS latest FROM {of_days} AND begin < {since} GROUP BY {_KEY})
                 UNION ALL
                 SELECT intDiv(begin, {DAY}) AS number, {_KEY}, {none}, its.checksum AS kept, realised AS earned,
