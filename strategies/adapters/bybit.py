@@ -101,7 +101,8 @@ def _listed(result: Mapping[str, Any], exchange: str) -> list[Update]:
     category = {"category": result["category"]} if "category" in result else {}
     found = []
     for row in reversed(value.rows(result.get("list"), "result.list")):
-        read = execution if "execId" in row else order if "orderStatus" in row else None
+        is_own = "orderId" in row  # trades of the market have an execId, too
+        read = execution if "execId" in row and is_own else order if "orderStatus" in row else None
         if read is not None:
             found.append(read(category | row, exchange) | {"origin": "lookback"})
     return found

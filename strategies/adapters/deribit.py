@@ -78,7 +78,8 @@ def _answered(result: object) -> list[Update]:
             return [order(result)]
         result = result.get("trades")
     given = [each for each in result if isinstance(each, Mapping)] if isinstance(result, list) else []
-    told_trades = [update for each in given if "trade_id" in each for update in trade(each)]
+    own_trades = [each for each in given if "trade_id" in each and "order_id" in each]  # not those of the market
+    told_trades = [update for each in own_trades for update in trade(each)]
     told_orders = [order(each) for each in given if "order_state" in each]
     return [each | {"origin": "lookback"} for each in (*told_trades, *told_orders)]
 

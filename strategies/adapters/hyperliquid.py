@@ -82,6 +82,8 @@ def updates(message: object, user: str = "") -> list[Update | Refused]:
 def _row(row: Mapping[str, Any], user: str) -> list[Update | Refused]:
     """An answer to `orderStatus`, or a row of one to `userFills`, `historicalOrders`, `openOrders` and the like."""
     if "tid" in row:
+        if "oid" not in row:
+            return []  # a trade of the market
         return [fill(row, user) | {"origin": "lookback"}]
     found = row.get("order")
     if isinstance(found, Mapping) and "status" in row:

@@ -101,7 +101,8 @@ def _listed(given: list[Mapping[str, Any]]) -> list[Update]:
         if _is_refused(row):
             found.append(refusal(row, is_new="tag" in row))
             continue
-        read = order if "state" in row else transaction if "tradeId" in row else None
+        # Instruments and algo orders have a state, too, and trades of the market and bills a tradeId.
+        read = order if "accFillSz" in row else transaction if "fillSz" in row else None
         if read is not None:
             found.append(read(row) | {"origin": "lookback"})
     return found
