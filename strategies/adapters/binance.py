@@ -101,7 +101,8 @@ def execution_report(event: Mapping[str, Any]) -> Update:
     else:
         _take_off_prevented(update, event)
     if update.get("exec_type") == "fill":
-        update |= value.told(quote_quantity=event.get("Y"), trade_type="regular")
+        kind = "liquidation" if event.get("x") == "CALCULATED" else "regular"
+        update |= value.told(quote_quantity=event.get("Y"), trade_type=kind)
     if event.get("o") == "LIMIT_MAKER":
         update["time_in_force"] = "post_only"
     if event.get("x") == "TRADE_PREVENTION" and update.get("order_status") == "expired":
@@ -191,11 +192,18 @@ def _order(event: Mapping[str, Any], order_types: Mapping[str, str]) -> Update:
         quantity=event.get("q"),
         cumulative_quantity=event.get("z"),
     )
-    if update.get("exec_type") == "fill":
-        update |= _fill(event) | value.told(
-            commission=event.get("n") if event.get("N") else value.nonzero(event.get("n")),
-            commission_currency=value.text(event.get("N")),
-        )
+    if update.get("exec_type") != "fill":
+        return update
+    if value.decimal(event.get("l")) == 0:
+        update["exec_type"] = "order_status"  # a trade that traded nothing
+        return update
+    if update.get("order_status") == "new":  # said of one that the insurance fund or a counterparty takes over
+        is_whole = value.decimal(event.get("z")) == value.decimal(event.get("q"))
+        update["order_status"] = "filled" if is_whole else "partially_filled"
+    update |= _fill(event) | value.told(
+        commission=event.get("n") if event.get("N") else value.nonzero(event.get("n")),
+        commission_currency=value.text(event.get("N")),
+    )
     return update
 
 
