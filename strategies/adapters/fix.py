@@ -18,8 +18,9 @@ from typing import Any, Final
 
 from ringbuf.errors import ConfigurationError, RecordError
 from ringbuf.record.value import shown
-from ringbuf.strategies.adapters import fix_log, fix_words
+from ringbuf.strategies.adapters import fix_groups, fix_log, fix_words
 from ringbuf.strategies.adapters.adapter import Refused, Update
+from ringbuf.strategies.adapters.fix_groups import Tags
 from ringbuf.strategies.adapters.latest import Latest
 from ringbuf.strategies.adapters.message import plain
 from ringbuf.strategies.adapters.stream import StreamAdapter
@@ -32,17 +33,19 @@ ORDER_CANCEL_REJECT: Final = "9"
 REJECTS: Final = {"3": "Reject", "j": "BusinessMessageReject"}
 LEG: Final = "2"
 """MultiLegReportingType (442): the report is of one leg."""
+OF_TRADES: Final = frozenset({"fill", "trade_correct", "trade_cancel"})
+OF_ITS_FILLS: Final = (
+    "account", "symbol", "side", "order_id", "client_order_id", "exchange_ns", "quantity_unit", "position_id", "origin",
+)  # fmt: skip
+"""What a report tells of the fills in it."""
 KNOWN_ORDERS: Final = 100_000
 """Of so many ids of orders it is known for which instrument they are, for rejects, which do not tell it."""
 
 _TIME: Final = re.compile(r"([0-9]{8}-[0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.([0-9]{1,9}))?")
 
-Tags = Mapping[str, str]
-"""The first value of each tag."""
-
 
 def updates(message: object) -> list[Update | Refused]:
-    """What a message says: one update of an execution report or a cancel reject, none of any other message.
+    """What a message says: an update of an execution report or a cancel reject, none of any other message.
 
     Args:
         message: its bytes or text, with SOH or another separator, a line of a log for one; a mapping of tags to values;
@@ -86,7 +89,8 @@ def _updates(pairs: list[tuple[str, str]]) -> list[Update | Refused]:
     tags = dict(reversed(pairs))
     kind = tags.get("35")
     if kind == EXECUTION_REPORT:
-        return [execution_report(tags, _fees(pairs))]
+        report = execution_report(tags, fix_groups.fees(pairs))
+        return [*_fills_in(report, fix_groups.fills(pairs)), report]
     if kind == ORDER_CANCEL_REJECT:
         return [order_cancel_reject(tags)]
     if kind in REJECTS:
@@ -104,7 +108,6 @@ def execution_report(tags: Tags, fees: Iterable[Tags] = ()) -> Update:
         fees: the tags of each entry of NoMiscFees (136).
     """
     exec_type = _exec_type(tags)
-    is_of_trade = exec_type in ("fill", "trade_correct", "trade_cancel")
     update = _common(tags) | told(
         exec_type=exec_type,
         symbol=tags.get("55") or tags.get("48"),
@@ -124,12 +127,32 @@ def execution_report(tags: Tags, fees: Iterable[Tags] = ()) -> Update:
     )
     if exec_type == "fill":
         update |= _fill(tags)
+        if update.get("order_status") in ("new", "partially_filled") and _is_whole(tags):
+            update["order_status"] = "filled"
     else:
         update |= told(report_id=tags.get("17"), trade_id=tags.get("1003"))
-    if is_of_trade:
+    if exec_type in OF_TRADES:
         update |= told(last_price=tags.get("31"), last_quantity=tags.get("32")) | _commissions(tags, fees)
     words = {"exec_type": "150", "order_status": "39", "side": "54", "order_type": "40", "time_in_force": "59"}
     return finished(update, **{name: tags.get(tag) for name, tag in words.items()})
+
+
+def _fills_in(report: Update, fills: Iterable[Tags]) -> list[Update]:
+    """The fills in a report of an order's state, as Deribit tells them; a report of a trade tells their sum."""
+    if report.get("exec_type") in OF_TRADES:
+        return []
+    names = {name: value for name, value in report.items() if name in OF_ITS_FILLS}
+    told_fills = [
+        told(
+            exec_type="fill",
+            trade_id=fill["1363"],
+            last_price=fill.get("1364"),
+            last_quantity=fill.get("1365"),
+            liquidity=word(fix_words.LIQUIDITY, fill.get("1443")),
+        )
+        for fill in fills
+    ]
+    return [finished(names | each) for each in told_fills]
 
 
 def order_cancel_reject(tags: Tags) -> Update:
@@ -242,10 +265,20 @@ def _exec_type(tags: Tags) -> str | None:
     transaction = word(fix_words.TRANSACTIONS, tags.get("20"))
     if transaction is not None:
         return transaction
-    if "150" in tags:
-        return word(fix_words.EXEC_TYPES, tags["150"])
     quantity = decimal(tags.get("32"))
+    if "150" in tags:
+        found = word(fix_words.EXEC_TYPES, tags["150"])
+        return "order_status" if found == "fill" and quantity == 0 else found
     return "fill" if quantity else word(fix_words.EXEC_TYPES, tags.get("39"))
+
+
+def _is_whole(tags: Tags) -> bool:
+    """Whether all was filled. BitGo calls that partially filled until another report says that it is filled.
+
+    https://developers.bitgo.com/reference/tradefixtradingexecutionreport/
+    """
+    ordered = decimal(tags.get("38"))
+    return bool(ordered) and decimal(tags.get("14")) == ordered and decimal(tags.get("151")) == 0
 
 
 def _time_in_force(tags: Tags) -> str | None:
@@ -298,17 +331,6 @@ def _summed(fees: Iterable[Tags], quantity: Decimal | None) -> list[tuple[Any, s
             currency = fee.get("138", "")
             sums[currency] = EXACT.add(sums.get(currency, ZERO), charge)
     return [(plain(amount), currency) for currency, amount in sums.items()]
-
-
-def _fees(pairs: list[tuple[str, str]]) -> list[Tags]:
-    """The entries of NoMiscFees: amount (137), currency (138) and basis (891); an entry begins with its amount."""
-    found: list[dict[str, str]] = []
-    for tag, value in pairs:
-        if tag == "137":
-            found.append({tag: value})
-        elif tag in ("138", "891") and found:
-            found[-1][tag] = value
-    return list(found)
 
 
 def _pairs(message: Any) -> list[tuple[str, str]]:

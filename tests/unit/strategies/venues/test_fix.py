@@ -92,6 +92,8 @@ def test_a_correct_that_restates_the_commission_changes_it_and_one_that_does_not
         ("FIX.4.2", {20: "1", 150: "1", 17: "E2", 19: "E1"}, "trade_cancel"),
         ("FIX.4.2", {20: "2", 150: "1", 17: "E2", 19: "E1"}, "trade_correct"),
         ("FIX.4.2", {20: "3", 150: "1", 32: "0"}, "order_status"),
+        ("FIX.4.2", {20: "0", 150: "2", 39: "2", 32: "0"}, "order_status"),
+        ("FIX.4.4", {150: "F", 32: "0"}, "order_status"),
         ("FIX.4.0", {20: "0"}, "fill"),
         ("FIX.4.0", {20: "0", 39: "4", 32: "0"}, "canceled"),
         ("FIXT.1.1", {150: "F"}, "fill"),
@@ -104,6 +106,30 @@ def test_a_correct_that_restates_the_commission_changes_it_and_one_that_does_not
 def test_other_versions_and_other_reports(version: str, tags: dict[int, Any], exec_type: str) -> None:
     trade = {tag: value for tag, value in TRADE.items() if tag != 150}
     assert one(trade | tags, version=version)["exec_type"] == exec_type
+
+
+def test_the_fills_in_a_report_of_an_order_are_its_fills() -> None:
+    """As Deribit tells them: https://docs.deribit.com/fix-api/production/execution-reports."""
+    state = {35: "8", 37: "o1", 11: "o1", 41: "mine", 150: "I", 55: "BTC-PERPETUAL", 54: "2", 38: "20", 40: "2"}
+    fills = f"{SOH}1363=t1{SOH}1364=50000{SOH}1365=10{SOH}1443=1{SOH}1363=t2{SOH}1364=50001{SOH}1365=2.5{SOH}1443=2"
+    told = state | {39: "1", 14: "12.5", 151: "7.5", 60: "20260102-03:04:05.700", 1362: f"2{fills}"}
+    inventory = Inventory()
+    session = FixAdapter(inventory, exchange="deribit", account="A1", strategy="mm")
+    for _ in range(2):
+        session.receive(encoded(told))
+    assert not session.refused
+    assert inventory.position("deribit", "A1", "BTC-PERPETUAL")[:3] == (Decimal("-12.5"), Decimal(0), Decimal("7.5"))
+    first, second, order = updates(encoded(told))
+    assert isinstance(first, dict) and isinstance(second, dict) and isinstance(order, dict)
+    assert (first["trade_id"], first["last_price"], first["liquidity"]) == ("t1", "50000", "maker")
+    assert (second["side"], second["last_quantity"], second["liquidity"]) == ("sell", "2.5", "taker")
+    assert (order["exec_type"], order["cumulative_quantity"]) == ("order_status", "12.5")
+    assert len(updates(encoded(TRADE | {1362: f"2{fills}"}))) == 1  # a report of a trade tells their sum
+
+
+def test_a_fill_of_all_is_of_a_filled_order_whatever_it_is_called() -> None:
+    assert one(TRADE | {14: "1000000", 151: "0"})["order_status"] == "filled"
+    assert one(TRADE | {151: "0"})["order_status"] == "partially_filled"
 
 
 @pytest.mark.parametrize(
