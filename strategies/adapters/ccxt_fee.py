@@ -43,7 +43,8 @@ def fees_of(message: Message) -> list[Fee]:
     """What was paid, by currency; without currencies of which nothing was paid, unless there are no others."""
     one, several = (_sums(message, message.get(key), key) for key in ("fee", "fees"))
     known = {currency: cost for currency, cost in one.items() if cost}
-    if known and several and any(several.get(currency) != cost for currency, cost in known.items()):
+    # HTX's contracts have the other sign in the order.
+    if known and several and any(several.get(currency) not in (cost, -cost) for currency, cost in known.items()):
         said = ", ".join(f"{plain(cost)} {currency}" for currency, cost in known.items())
         message.note(f"{CONTRADICTION}fee {said} is not in fees")
     fees = [Fee(*each) for each in (several if any(several.values()) else one or several).items()]

@@ -40,8 +40,16 @@ ORDER_TYPES: Final = {
     "fok": ("limit", "fok"),
     "ioc": ("limit", "ioc"),
     "optimal_limit_ioc": ("market", "ioc"),
+    "formula_price": ("trailing_stop", None),
+    **{
+        f"{kind}{end}": (ours, end[1:] or None)
+        for kind, ours in (("lightning", "market"), *((f"optimal_{each}", "limit") for each in (5, 10, 20)))
+        for end in ("", "_ioc", "_fok")
+    },
+    **{f"opponent{end}": ("limit", end[1:] or None) for end in ("", "_ioc", "_fok")},
 }
-"""Types that ccxt passes on and that say how long an order stays: of HTX, WOO, OKX."""
+"""Types that ccxt passes on and that say how long an order stays: of HTX, WOO, OKX. HTX's contracts say with them which
+price of the book it has: `opponent` the best one, `optimal_5` the fifth."""
 ATTACHED: Final = ("conditional", "oco")
 """Types of OKX of which the price that is set tells whether it is to stop a loss or to take a profit."""
 TIMES_IN_FORCE: Final = {
@@ -100,7 +108,9 @@ def _statuses(message: Message, raw: Raw, quantities: Quantities) -> tuple[str |
         status = "filled" if quantities.is_all else None
         message.put(order_status=status)
         return status, status
-    if told == "open":
+    if told == "open" and raw.is_match and quantities.is_all:
+        told = "filled"
+    elif told == "open":
         told = "partially_filled" if quantities.filled else "new"
     number = look_up("order_status", _status_word(told, raw, quantities) if isinstance(told, str) else told)
     if not number:

@@ -17,6 +17,7 @@ from ringbuf.strategies.adapters.message import CONTRADICTION, Message, plain
 from ringbuf.trading.number import EXACT, ZERO
 
 OVER: Final = frozenset({"filled", "canceled", "expired", "rejected"})
+SIZES: Final = ("amount", "filled", "remaining")
 EQUAL: Final = Decimal("1e-9")
 """Numbers that differ by less than this part are the same: some were floats on their way."""
 NEAR: Final = Decimal("0.05")
@@ -100,7 +101,7 @@ class Quantities(NamedTuple):
 
 def read_quantities(message: Message, raw: Raw) -> Quantities:
     """What an order says of its quantities."""
-    amount, filled, remaining = (_size(message, key) for key in ("amount", "filled", "remaining"))
+    amount, filled, remaining = (_size(message.number(key)) for key in SIZES)
     if filled is None:
         filled = message.number_of("filled", raw.get("cum_qty"))  # Kraken's stream, of which ccxt leaves it out
     if remaining and filled is not None and amount == filled:
@@ -114,7 +115,11 @@ def read_quantities(message: Message, raw: Raw) -> Quantities:
     found = Quantities(amount, filled, remaining, average, unit)
     words = [each.lower() if isinstance(each, str) else each for each in map(message.get, ("type", "side"))]
     if amount and found.unit != "contracts" and words == ["market", "buy"]:
-        return _of_market_buy(found, message, raw)
+        found = _of_market_buy(found, message, raw)
+    for key in () if found.spent else SIZES:
+        number = message.number(key)
+        if number is not None and number < 0:
+            message.note(f"{CONTRADICTION}{key} {plain(number)}")
     return found
 
 
@@ -143,13 +148,9 @@ def _of_market_buy(found: Quantities, message: Message, raw: Raw) -> Quantities:
     return found._replace(unit=None)
 
 
-def _size(message: Message, key: str) -> Decimal | None:
+def _size(number: Decimal | None) -> Decimal | None:
     """A quantity; the side has its sign."""
-    number = message.number(key)
-    if number is not None and number < 0:
-        message.note(f"{CONTRADICTION}{key} {plain(number)}")
-        return EXACT.minus(number)
-    return number
+    return EXACT.minus(number) if number is not None and number < 0 else number
 
 
 def _is_same(one: Decimal | None, other: Decimal | None) -> bool:

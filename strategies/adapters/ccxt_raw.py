@@ -151,6 +151,11 @@ class Raw:
         return self._is_of_mexc and str(self._info.get("state")) == "5"
 
     @property
+    def is_match(self) -> bool:
+        """Whether KuCoin's stream tells a match; it calls the order open until the next message."""
+        return self._info.get("type") == "match"
+
+    @property
     def settles_session(self) -> bool:
         """Whether it is a settlement of Bybit that moves money and no position."""
         return self._info.get("execType") == bybit.SESSION_SETTLED
