@@ -104,14 +104,16 @@ def read_quantities(message: Message, raw: Raw) -> Quantities:
     amount, filled, remaining = (_size(message.number(key)) for key in SIZES)
     if filled is None:
         filled = message.number_of("filled", raw.get("cum_qty"))  # Kraken's stream, of which ccxt leaves it out
-    if remaining and filled is not None and amount == filled:
-        amount = EXACT.add(filled, remaining)  # Coinbase's stream: ccxt takes what was filled for the amount
+    if remaining and filled is not None and amount == filled and raw.tells_rest:
+        amount = EXACT.add(filled, remaining)  # ccxt takes what was filled for the amount
     average = message.number("average")
     if not average or not raw.tells(average):
         average = None
     unit = unit_of(message.text("symbol"), raw, amount, filled, remaining)
     if filled == 0 and raw.get("status") == "filled" and isinstance(raw.get("order"), Mapping):
         filled, remaining = amount, ZERO  # Hyperliquid: some messages tell all of it as left
+    if raw.is_whole:
+        filled, remaining = amount, ZERO
     found = Quantities(amount, filled, remaining, average, unit)
     words = [each.lower() if isinstance(each, str) else each for each in map(message.get, ("type", "side"))]
     if amount and found.unit != "contracts" and words == ["market", "buy"]:

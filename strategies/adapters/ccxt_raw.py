@@ -156,6 +156,16 @@ class Raw:
         return self._info.get("type") == "match"
 
     @property
+    def is_whole(self) -> bool:
+        """Whether the stream of Kraken's futures says that all was filled; ccxt may know no fill then."""
+        return self._info.get("reason") == "full_fill"
+
+    @property
+    def tells_rest(self) -> bool:
+        """Whether what is left is told as such: by Coinbase's stream and Bithumb's."""
+        return self.get("leaves_quantity", "remaining_volume") is not None
+
+    @property
     def settles_session(self) -> bool:
         """Whether it is a settlement of Bybit that moves money and no position."""
         return self._info.get("execType") == bybit.SESSION_SETTLED

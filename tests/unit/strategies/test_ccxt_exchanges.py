@@ -95,11 +95,33 @@ def test_contracts_that_ccxt_multiplied_are_in_the_base_currency() -> None:
 def test_an_amount_that_is_only_what_was_filled_is_made_whole(done: float, status: str, leaves: int) -> None:
     """https://docs.cdp.coinbase.com/coinbase-app/advanced-trade-apis/websocket/websocket-channels#user-channel"""
     adapter, inventory = adapted()
-    adapter.orders(order(amount=done, filled=done, remaining=6.0, status=status))
+    info = {"cumulative_quantity": str(done), "leaves_quantity": "6"}
+    adapter.orders(order(amount=done, filled=done, remaining=6.0, status=status, info=info))
     (state,) = inventory.orders()
     assert (state.quantity, state.executed) == (Decimal(6 + int(done)), Decimal(int(done)))
     assert state.leaves == leaves
-    assert "text" not in told(amount=done, filled=done, remaining=6.0, status=status)
+    assert "text" not in told(amount=done, filled=done, remaining=6.0, status=status, info=info)
+
+
+def test_an_amount_that_was_all_filled_is_not_doubled_by_what_is_called_left() -> None:
+    """Kraken's futures tell the whole as quantity, which ccxt takes for what is left.
+
+    https://docs.kraken.com/api/docs/futures-api/trading/edit-order-spring
+    """
+    info = {"orderEvents": [{"type": "PLACE", "order": {"orderId": "o1", "quantity": 10, "filled": 10}}]}
+    update = told(amount=10.0, filled=10.0, remaining=10.0, status=None, info=info)
+    assert (update["quantity"], update["order_status"], update["leaves_quantity"]) == ("10", "filled", "0")
+
+
+@pytest.mark.parametrize(
+    ("status", "filled"), [("closed", 0.0), ("closed", 4.0), ("canceled", 0.0), ("cancelled", 10.0)]
+)
+def test_a_full_fill_of_krakens_futures_is_one_whatever_ccxt_knows_of_it(status: str, filled: float) -> None:
+    """https://docs.kraken.com/api/docs/futures-api/websocket/open_orders"""
+    info = {"order_id": "o1", "is_cancel": True, "reason": "full_fill"}
+    update = told(status=status, filled=filled, remaining=10.0 - filled, info=info)
+    assert (update["order_status"], update["cumulative_quantity"], update["leaves_quantity"]) == ("filled", "10", "0")
+    assert "text" not in update
 
 
 def test_what_krakens_stream_says_was_filled_is_in_the_raw_message() -> None:
