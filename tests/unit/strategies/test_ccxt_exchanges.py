@@ -113,6 +113,14 @@ def test_an_amount_that_was_all_filled_is_not_doubled_by_what_is_called_left() -
     assert (update["quantity"], update["order_status"], update["leaves_quantity"]) == ("10", "filled", "0")
 
 
+def test_of_an_order_that_was_overfilled_nothing_is_left() -> None:
+    """ccxt's stream of Kraken's futures adds up what was filled once more with each fill."""
+    adapter, inventory = adapted()
+    adapter.orders(order(status=None, filled=14.0, remaining=-4.0, info={"qty": 10, "filled": 0}))
+    (state,) = inventory.orders()
+    assert (state.quantity, state.executed, state.leaves) == (Decimal(10), Decimal(14), Decimal(0))
+
+
 @pytest.mark.parametrize(
     ("status", "filled"), [("closed", 0.0), ("closed", 4.0), ("canceled", 0.0), ("cancelled", 10.0)]
 )
