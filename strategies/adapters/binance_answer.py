@@ -24,9 +24,9 @@ def answered(row: Mapping[str, Any]) -> list[Update]:
         return [update for each in several for update in answered(each)]
     if "orderId" not in row or "symbol" not in row:
         return []
-    if "status" in row:
+    if "status" in row and "origQty" in row:  # options and stocks call it otherwise
         return [*(_fill_of_order(row, each) for each in value.rows(row.get("fills"), "fills")), order(row)]
-    return [trade(row)] if "id" in row and "price" in row else []
+    return [trade(row)] if "id" in row and "qty" in row else []
 
 
 def order(row: Mapping[str, Any]) -> Update:
