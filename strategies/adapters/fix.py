@@ -122,7 +122,7 @@ def execution_report(tags: Tags, fees: Iterable[Tags] = ()) -> Update:
         cumulative_quantity=tags.get("14"),
         leaves_quantity=tags.get("151"),
         average_price=tags.get("6"),
-        position_id=tags.get("2618"),
+        position_id=tags.get("2618") or tags.get("721"),  # cTrader calls it PosMaintRptID
         ref_id=tags.get("19"),
     )
     if exec_type == "fill":
@@ -130,9 +130,9 @@ def execution_report(tags: Tags, fees: Iterable[Tags] = ()) -> Update:
         if update.get("order_status") in ("new", "partially_filled") and _is_whole(tags):
             update["order_status"] = "filled"
     else:
-        update |= told(report_id=tags.get("17"), trade_id=tags.get("1003"))
+        update |= told(report_id=tags.get("17"), trade_id=_trade_id(tags))
     if exec_type in OF_TRADES:
-        update |= told(last_price=tags.get("31"), last_quantity=tags.get("32")) | _commissions(tags, fees)
+        update |= told(last_price=_last_price(tags), last_quantity=tags.get("32")) | _commissions(tags, fees)
     words = {"exec_type": "150", "order_status": "39", "side": "54", "order_type": "40", "time_in_force": "59"}
     return finished(update, **{name: tags.get(tag) for name, tag in words.items()})
 
@@ -248,7 +248,7 @@ def _common(tags: Tags) -> Update:
 
 
 def _fill(tags: Tags) -> Update:
-    trade_id, exec_id = tags.get("1003"), tags.get("17")
+    trade_id, exec_id = _trade_id(tags), tags.get("17")
     liquidity = word(fix_words.LIQUIDITY, tags.get("851")) or word(fix_words.AGGRESSORS, tags.get("1057"))
     return told(
         trade_id=trade_id or exec_id,
@@ -258,6 +258,20 @@ def _fill(tags: Tags) -> Update:
         last_market=tags.get("30"),
         quote_quantity=tags.get("381"),
     )
+
+
+def _trade_id(tags: Tags) -> str | None:
+    """TradeID (1003), which is something else in reports of cTrader. They have no ExecID (17), which FIX asks of all.
+
+    https://help.ctrader.com/fix/specification/
+    """
+    return tags.get("1003") if "17" in tags else None
+
+
+def _last_price(tags: Tags) -> str | None:
+    """LastPx (31); cTrader tells none. The price of the first fill of an order is the average one."""
+    is_first = decimal(tags.get("14")) == decimal(tags.get("32"))
+    return tags.get("31") or (tags.get("6") if is_first else None)
 
 
 def _exec_type(tags: Tags) -> str | None:

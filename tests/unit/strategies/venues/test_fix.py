@@ -127,6 +127,22 @@ def test_the_fills_in_a_report_of_an_order_are_its_fills() -> None:
     assert len(updates(encoded(TRADE | {1362: f"2{fills}"}))) == 1  # a report of a trade tells their sum
 
 
+def test_ctrader_tells_no_id_and_no_price_of_a_fill_but_its_position() -> None:
+    """https://help.ctrader.com/fix/specification/"""
+    state = {35: "8", 11: "876316397", 37: "101", 38: "10000", 40: "1", 54: "1", 55: "1", 59: "3", 721: "7", 1003: "50"}
+    opened = state | {6: "1.0674", 14: "4000", 32: "4000", 39: "1", 60: "20170117-10:02:14.963", 150: "F", 151: "6000"}
+    rest = opened | {6: "1.0675", 14: "10000", 32: "6000", 39: "2", 60: "20170117-10:02:15.100", 151: "0"}
+    inventory = Inventory()
+    session = FixAdapter(inventory, exchange="ctrader", account="A1", strategy="mm")
+    for tags in (opened, rest, opened, rest):
+        session.receive(encoded(tags))
+    assert not session.refused
+    assert {each.position_id: held.quantity for each, held in inventory.positions().items()} == {"7": Decimal(10_000)}
+    assert one(opened)["last_price"] == "1.0674"
+    assert not {"trade_id", "report_id"} & one(opened).keys()
+    assert "last_price" not in one(rest)  # 1.0675 is the average of both
+
+
 def test_a_fill_of_all_is_of_a_filled_order_whatever_it_is_called() -> None:
     assert one(TRADE | {14: "1000000", 151: "0"})["order_status"] == "filled"
     assert one(TRADE | {151: "0"})["order_status"] == "partially_filled"
