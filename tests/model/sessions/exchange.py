@@ -214,6 +214,8 @@ class Exchange:
         if self.abilities.amend == "new client id":
             order.client_id = f"c{self._number()}"
         order.quantity = order.executed + left
+        if any(each.order == order for each in self.events if each.time_ms == self._now_ms):
+            self._now_ms += 1  # else it is the same as what was told before, and a copy of it
         self._tell("amended", order, former=former)
 
     def _prevent(self) -> None:
