@@ -41,12 +41,14 @@ class CcxtAdapter(Adapter):
 
     Some exchanges tell the time of a change in one answer, and in another one only when the order was made, which would
     then be older than what it follows. So it has the latest time of a change that its order told before: of the last
-    10,000 orders that told one.
+    10,000 orders that told one. And some tell the symbol only when the order is made (Kraken's stream): what follows is
+    of the same one.
     """
 
     def __init__(self, target: Target, *, exchange: str, account: str, strategy: str) -> None:
         super().__init__(target, exchange=exchange, account=account, strategy=strategy)
         self._times = Latest[tuple[Any, Any], int](DATED)
+        self._symbols = Latest[str, str](DATED)
 
     def orders(self, orders: Any, **given: Any) -> list[Any]:
         """Take a unified order, or any number of them, with the trades that are in them."""
@@ -54,18 +56,31 @@ class CcxtAdapter(Adapter):
 
     def trades(self, trades: Any, **given: Any) -> list[Any]:
         """Take a unified trade of one's own, or any number of them."""
-        return self.deliver(read_trade, trades, **given)
+        return self.deliver(self._read_trade, trades, **given)
 
     def receive(self, messages: Any, **given: Any) -> list[Any]:
         """Take orders and trades in one list."""
         return self.deliver(self._read, messages, **given)
 
     def _read(self, message: Any) -> list[Update | Refused]:
-        parts = read(message)
+        parts = self._named(read(message))
         return self._dated(message, parts) if is_order(message) else parts
 
     def _read_order(self, order: Any) -> list[Update | Refused]:
-        return self._dated(order, read_order(order))
+        return self._dated(order, self._named(read_order(order)))
+
+    def _read_trade(self, trade: Any) -> list[Update | Refused]:
+        return self._named(read_trade(trade))
+
+    def _named(self, parts: list[Update | Refused]) -> list[Update | Refused]:
+        for part in parts:
+            if isinstance(part, Refused) or "order_id" not in part:
+                continue
+            if "symbol" in part:
+                self._symbols[part["order_id"]] = part["symbol"]
+            elif part["order_id"] in self._symbols:
+                part["symbol"] = self._symbols[part["order_id"]]
+        return parts
 
     def _dated(self, order: Mapping[str, Any], parts: list[Update | Refused]) -> list[Update | Refused]:
         update = parts[0]

@@ -69,6 +69,10 @@ FORCED: Final = {
 }
 """How words begin of trades that the exchange itself makes: Bitget's,
 https://www.bitget.com/api-doc/contract/trade/Get-Order-Fills, and Hyperliquid's."""
+STATES: Final = frozenset(
+    {"pending_new", "new", "filled", "iceberg_refill", "canceled", "expired", "amended", "restated", "status"}
+)
+"""`exec_type` of Kraken's reports that are no trades, https://docs.kraken.com/api/docs/websocket-v2/executions."""
 ADJUSTED: Final = frozenset({"REVERSAL", "CORRECTION", "SYNTHETIC"})
 """Coinbase's words for fills that it adjusted; how, its document does not say."""
 SIZES: Final = ("size", "quantity", "qty", "execQty", "sz", "amount")
@@ -149,6 +153,12 @@ class Raw:
     def is_invalid(self) -> bool:
         """Whether MEXC says that an order was refused, which ccxt passes on as a number."""
         return self._is_of_mexc and str(self._info.get("state")) == "5"
+
+    @property
+    def is_state(self) -> bool:
+        """Whether a trade is none: ccxt takes all reports for trades that come in one message with one."""
+        kind = self._info.get("exec_type")
+        return isinstance(kind, str) and kind in STATES
 
     @property
     def is_match(self) -> bool:

@@ -30,6 +30,8 @@ def read_trade(trade: Any) -> list[Update | Refused]:
     if not isinstance(trade, Mapping):
         raise RecordError(f"{shown(trade)} is no trade", "give what ccxt returned")
     message, raw = Message(trade), Raw(trade.get("info"))
+    if raw.is_state:
+        return _read_state(message, raw)
     message.put(
         symbol=message.text("symbol"),
         trade_id=message.text("id"),
@@ -47,6 +49,22 @@ def read_trade(trade: Any) -> list[Update | Refused]:
     else:
         _read_fill(message, raw)
     put_fees(message)
+    return [message.finished()]
+
+
+def _read_state(message: Message, raw: Raw) -> list[Update | Refused]:
+    """A report of Kraken's stream that came together with trades and is none."""
+    symbol = message.text("symbol")
+    message.put(
+        symbol=symbol,
+        exec_type="order_status",
+        order_id=message.text("order"),
+        exchange_ns=message.time("timestamp") or message.time("datetime"),
+        cumulative_quantity=message.number_of("cum_qty", raw.get("cum_qty")),
+        quantity_unit=unit_of(symbol, raw),
+    )
+    message.put_word("order_status", raw.get("order_status"))
+    put_side(message, message.text("side"))
     return [message.finished()]
 
 

@@ -132,6 +132,19 @@ def test_a_full_fill_of_krakens_futures_is_one_whatever_ccxt_knows_of_it(status:
     assert "text" not in update
 
 
+def test_an_order_of_krakens_stream_tells_its_symbol_once() -> None:
+    """https://docs.kraken.com/api/docs/websocket-v2/executions"""
+    adapter, inventory = adapted()
+    adapter.orders(order(id="o1"))
+    adapter.orders(
+        order(id="o1", symbol=None, status="canceled", timestamp=None, amount=None, filled=None, remaining=None)
+    )
+    (state,) = inventory.orders()
+    assert (state.key.symbol, state.status.name, state.open) == ("BTC/USDT", "CANCELED", Decimal(0))
+    adapter.orders(order(id="o2", symbol=None))
+    assert len(adapter.refused) == 1
+
+
 def test_what_krakens_stream_says_was_filled_is_in_the_raw_message() -> None:
     """https://docs.kraken.com/api/docs/websocket-v2/executions"""
     update = told(filled=None, remaining=None, info={"order_qty": 10, "cum_qty": 4, "order_status": "partially_filled"})

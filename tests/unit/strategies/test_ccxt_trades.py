@@ -163,6 +163,22 @@ def test_a_quantity_that_ccxt_leaves_out_is_in_the_raw_message() -> None:
     assert "last_quantity" not in filled(amount=None)
 
 
+@pytest.mark.parametrize("symbol", ["BTC/USD", None])
+def test_what_comes_with_a_trade_of_krakens_stream_and_is_none_is_no_fill(symbol: str | None) -> None:
+    """ccxt reads each report of a message as a trade if the first one is; a report that follows tells no symbol.
+
+    https://docs.kraken.com/api/docs/websocket-v2/executions
+    """
+    adapter, inventory = adapted()
+    adapter.trades(trade(order="o1", symbol="BTC/USD", amount=2.0, info={"exec_type": "trade"}))
+    info = {"exec_type": "filled", "order_id": "o1", "order_status": "filled", "cum_qty": 2.0}
+    none = dict.fromkeys(("id", "amount", "price", "side", "takerOrMaker"))
+    adapter.trades(trade(order="o1", symbol=symbol, **none, info=info))
+    (order,) = inventory.orders()
+    assert (order.executed, order.status.name) == (Decimal(2), "FILLED")
+    assert not adapter.refused
+
+
 def test_a_trade_that_tells_neither_amount_nor_order_is_refused() -> None:
     adapter, _ = adapted()
     adapter.trades([trade(amount=None, order=None), 7])
