@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any, NamedTuple
 
+from ringbuf.strategies.adapters.ccxt_raw import Raw
 from ringbuf.strategies.adapters.message import CONTRADICTION, Message, plain
 from ringbuf.trading.number import EXACT
 
@@ -19,9 +20,9 @@ class Fee(NamedTuple):
     cost: Decimal
 
 
-def put_fees(message: Message) -> None:
+def put_fees(message: Message, raw: Raw) -> None:
     """Set the commissions of a fill."""
-    fees = fees_of(message)
+    fees = fees_of(message, raw)
     for fee, amount, currency in zip(
         fees,
         ("commission", "other_commission"),
@@ -39,7 +40,7 @@ def fees_text(fees: list[Fee]) -> str | None:
     return f"fee {', '.join(paid)}" if paid else None
 
 
-def fees_of(message: Message) -> list[Fee]:
+def fees_of(message: Message, raw: Raw) -> list[Fee]:
     """What was paid, by currency; without currencies of which nothing was paid, unless there are no others."""
     one, several = (_sums(message, message.get(key), key) for key in ("fee", "fees"))
     known = {currency: cost for currency, cost in one.items() if cost}
@@ -48,6 +49,7 @@ def fees_of(message: Message) -> list[Fee]:
         said = ", ".join(f"{plain(cost)} {currency}" for currency, cost in known.items())
         message.note(f"{CONTRADICTION}fee {said} is not in fees")
     fees = [Fee(*each) for each in (several if any(several.values()) else one or several).items()]
+    fees = [Fee(each.currency, raw.paid(each.cost)) for each in fees]
     return [each for each in fees if each.cost] or fees[:1]
 
 

@@ -93,7 +93,7 @@ def read_order(order: Any) -> list[Update | Refused]:
         message.note(f"{CONTRADICTION}average {message.get('average')}, limit {message.get('price')}")
     quantities.put(message, status)
     reason = raw.reason if status in ("rejected", "canceled", "expired") else None
-    return [message.finished(reason, fees_text(fees_of(message))), *trades]
+    return [message.finished(reason, fees_text(fees_of(message, raw))), *trades]
 
 
 def _time(message: Message) -> Any:

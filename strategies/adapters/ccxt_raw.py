@@ -9,7 +9,8 @@ from typing import Any, Final
 
 from ringbuf.record.attempt import attempt
 from ringbuf.record.words import look_up
-from ringbuf.strategies.adapters import bybit, deribit, hyperliquid, okx
+from ringbuf.strategies.adapters import bybit, deribit, hyperliquid, okx, value
+from ringbuf.trading.number import EXACT
 
 DEPTH: Final = 4
 POSITION_SIDES: Final = ("positionSide", "posSide", "position_side", "holdSide", "ps")
@@ -73,6 +74,8 @@ STATES: Final = frozenset(
     {"pending_new", "new", "filled", "iceberg_refill", "canceled", "expired", "amended", "restated", "status"}
 )
 """`exec_type` of Kraken's reports that are no trades, https://docs.kraken.com/api/docs/websocket-v2/executions."""
+BITFINEX_FEE: Final = 9
+"""Where the fee is in a trade of Bitfinex, which is a list."""
 ADJUSTED: Final = frozenset({"REVERSAL", "CORRECTION", "SYNTHETIC"})
 """Coinbase's words for fills that it adjusted; how, its document does not say."""
 SIZES: Final = ("size", "quantity", "qty", "execQty", "sz", "amount")
@@ -153,6 +156,22 @@ class Raw:
     def is_invalid(self) -> bool:
         """Whether MEXC says that an order was refused, which ccxt passes on as a number."""
         return self._is_of_mexc and str(self._info.get("state")) == "5"
+
+    def paid(self, cost: Decimal) -> Decimal:
+        """What a fee is, where ccxt gives it the other sign.
+
+        It does so of Bitget's unified account, where what is paid is positive,
+        https://www.bitget.com/api-doc/uta/trade/Get-Order-Fills, and of Bitfinex's stream, where it is negative,
+        https://docs.bitfinex.com/reference/ws-auth-trades.
+        """
+        detail = self._info.get("feeDetail")
+        first = detail[0] if isinstance(detail, list | tuple) and detail else None
+        told: Any = first.get("fee") if isinstance(first, Mapping) else None
+        turned = value.decimal(told)
+        if turned is None and isinstance(self._whole, list | tuple) and len(self._whole) > BITFINEX_FEE:
+            received = value.decimal(self._whole[BITFINEX_FEE])
+            turned = None if received is None else EXACT.minus(received)
+        return turned if turned is not None and turned == EXACT.minus(cost) else cost
 
     @property
     def is_state(self) -> bool:

@@ -48,7 +48,7 @@ def read_trade(trade: Any) -> list[Update | Refused]:
         put_side(message, message.text("side"))
     else:
         _read_fill(message, raw)
-    put_fees(message)
+    put_fees(message, raw)
     return [message.finished()]
 
 
