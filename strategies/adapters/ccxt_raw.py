@@ -17,6 +17,17 @@ POSITION_SIDES: Final = ("positionSide", "posSide", "position_side", "holdSide",
 CODED_SIDES: Final = {"1": ("buy", "long"), "2": ("buy", "short"), "3": ("sell", "short"), "4": ("sell", "long")}
 """`side` of MEXC's futures, https://www.mexc.com/api-docs/futures/account-and-trading-endpoints: open long, close
 short, open short, close long. ccxt takes 2 for a sell, and knows neither 3 nor 4."""
+OFFSETS: Final = {
+    ("open", "buy"): "long",
+    ("close", "sell"): "long",
+    ("open", "sell"): "short",
+    ("close", "buy"): "short",
+    ("both", "buy"): "both",
+    ("both", "sell"): "both",
+}
+"""Which position an order of HTX's contracts is for: `offset` is `both` if there is one of each symbol.
+
+https://huobiapi.github.io/docs/usdt_swap/v1/en/#isolated-place-an-order"""
 ORDER_TYPES: Final = ("stopOrderType", "ordertype", "orderType", "ordType", "origType", "order_type", "type")
 CONDITIONAL: Final = {
     "stop": "stop",
@@ -125,6 +136,8 @@ class Raw:
         if index is not None:
             return bybit.POSITION_SIDES.get(str(index))
         side = self.get(*POSITION_SIDES)
+        if side is None:
+            return OFFSETS.get((str(self.get("offset")), str(self.get("direction"))))
         return side if isinstance(side, str) and look_up("position_side", side) else None
 
     @property

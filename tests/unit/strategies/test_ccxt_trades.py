@@ -135,7 +135,17 @@ def test_a_trade_of_another_kind_says_so(info: dict[str, Any], word: str | None)
 
 @pytest.mark.parametrize(
     ("info", "side"),
-    [({"positionSide": "LONG"}, "LONG"), ({"posSide": "short"}, "short"), ({"positionIdx": 2}, "short"), ({}, None)],
+    [
+        ({"positionSide": "LONG"}, "LONG"),
+        ({"posSide": "short"}, "short"),
+        ({"positionIdx": 2}, "short"),
+        ({"direction": "buy", "offset": "open"}, "long"),  # HTX
+        ({"direction": "sell", "offset": "close"}, "long"),
+        ({"direction": "sell", "offset": "open"}, "short"),
+        ({"direction": "buy", "offset": "close"}, "short"),
+        ({"direction": "buy", "offset": "both"}, "both"),
+        ({}, None),
+    ],
 )
 def test_in_hedge_mode_the_side_of_the_position_is_told(info: dict[str, Any], side: str | None) -> None:
     assert filled(info=info).get("position_side") == told(info=info).get("position_side") == side
