@@ -35,6 +35,9 @@ STATUSES: Final = {
     "scheduledcancel": "canceled",  # Hyperliquid
 }
 """Words of ccxt, and of exchanges that it passes on; the others are looked up among those of venues."""
+WORKS: Final = ("open", "_update")
+"""Gate's contracts say `finish_as` `_update` of an order that goes on, and ccxt passes it on:
+https://www.gate.com/docs/developers/futures/ws/en/#orders-notification"""
 ORDER_TYPES: Final = {
     "post_only": ("limit", "post_only"),
     "fok": ("limit", "fok"),
@@ -110,7 +113,7 @@ def _statuses(message: Message, raw: Raw, quantities: Quantities) -> tuple[str |
         return status, status
     if told == "open" and raw.is_match and quantities.is_all:
         told = "filled"
-    elif told == "open":
+    elif told in WORKS:
         told = "partially_filled" if quantities.filled else "new"
     number = look_up("order_status", _status_word(told, raw, quantities) if isinstance(told, str) else told)
     if not number:

@@ -82,6 +82,15 @@ def test_what_settles_a_session_is_no_fill() -> None:
     assert inventory.position("venue", "A1", LINEAR).quantity == 4
 
 
+@pytest.mark.parametrize(("filled", "status"), [(0.0, "NEW"), (4.0, "PARTIALLY_FILLED")])
+def test_an_order_of_gates_contracts_that_is_updated_goes_on(filled: float, status: str) -> None:
+    adapter, inventory = adapted()
+    info = {"finish_as": "_update", "status": "open", "size": 10, "left": 10 - filled}
+    adapter.orders(order(symbol=LINEAR, status="_update", filled=filled, remaining=10.0 - filled, info=info))
+    (state,) = inventory.orders()
+    assert (state.status.name, state.open) == (status, Decimal(10))
+
+
 def test_contracts_that_ccxt_multiplied_are_in_the_base_currency() -> None:
     info = {"origQty": "100", "executedQty": "40"}
     assert told(symbol=LINEAR, amount=0.01, filled=0.004, remaining=0.006, info=info)["quantity_unit"] == "base"
