@@ -127,6 +127,8 @@ def _statuses(message: Message, raw: Raw, quantities: Quantities) -> tuple[str |
 
 def _status_word(told: str, raw: Raw, quantities: Quantities) -> str:
     """A word that is looked up; some say how an order ended (Gate's `finish_as`, Bitfinex's `POSTONLY CANCELED`)."""
+    if told == "failed" and raw.get("status") == "expired":
+        return "expired"  # HitBTC
     word = "rejected" if raw.is_invalid else STATUSES.get(told.lower(), told)
     if look_up("order_status", word) or not (told == raw.get("finish_as") or _CANCELED.search(told)):
         return word

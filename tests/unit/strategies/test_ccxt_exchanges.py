@@ -82,6 +82,12 @@ def test_what_settles_a_session_is_no_fill() -> None:
     assert inventory.position("venue", "A1", LINEAR).quantity == 4
 
 
+def test_an_order_of_hitbtc_that_expired_was_not_rejected() -> None:
+    """https://api.hitbtc.com/#order-model"""
+    assert told(status="failed", filled=4.0, remaining=6.0, info={"status": "expired"})["order_status"] == "expired"
+    assert told(status="failed", info={"status": "failed"})["order_status"] == "rejected"
+
+
 @pytest.mark.parametrize(("filled", "status"), [(0.0, "NEW"), (4.0, "PARTIALLY_FILLED")])
 def test_an_order_of_gates_contracts_that_is_updated_goes_on(filled: float, status: str) -> None:
     adapter, inventory = adapted()
