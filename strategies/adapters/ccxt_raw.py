@@ -177,7 +177,7 @@ class Raw:
         https://www.bitget.com/api-doc/uta/trade/Get-Order-Fills, and of Bitfinex's stream, where it is negative,
         https://docs.bitfinex.com/reference/ws-auth-trades.
         """
-        detail = self._info.get("feeDetail")
+        detail = self._info.get("feeDetail") if "category" in self._info else None
         first = detail[0] if isinstance(detail, list | tuple) and detail else None
         told: Any = first.get("fee") if isinstance(first, Mapping) else None
         turned = value.decimal(told)

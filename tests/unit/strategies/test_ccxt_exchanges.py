@@ -82,6 +82,15 @@ def test_what_settles_a_session_is_no_fill() -> None:
     assert inventory.position("venue", "A1", LINEAR).quantity == 4
 
 
+def test_what_is_paid_to_bitget_is_paid_of_either_account() -> None:
+    """https://www.bitget.com/api-doc/contract/websocket/private/Order-Channel, and of the unified account
+    https://www.bitget.com/api-doc/uta/trade/Get-Order-Details
+    """
+    classic, unified = [{"feeCoin": "USDT", "fee": "-0.1"}], [{"feeCoin": "USDT", "fee": "0.1"}]
+    for info, cost in (({"feeDetail": classic}, 0.1), ({"category": "SPOT", "feeDetail": unified}, -0.1)):
+        assert told(fee={"cost": cost, "currency": "USDT"}, info=info)["text"] == "fee 0.1 USDT"
+
+
 def test_an_order_of_hitbtc_that_expired_was_not_rejected() -> None:
     """https://api.hitbtc.com/#order-model"""
     assert told(status="failed", filled=4.0, remaining=6.0, info={"status": "expired"})["order_status"] == "expired"
