@@ -59,6 +59,10 @@ ORDER_TYPES: Final = {
     "8": "limit",  # with or without
     "A": "market",  # on close
     "B": "limit",  # on close
+    "C": "market",  # of foreign exchange
+    "D": "limit",  # at the price that was quoted
+    "F": "limit",  # of foreign exchange
+    "H": "limit",  # of foreign exchange, at the price that was quoted
     "J": "take_profit",  # market if touched
     "K": "market",  # what is left of it is a limit
 }

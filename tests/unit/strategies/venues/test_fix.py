@@ -184,6 +184,12 @@ def test_a_fee_is_absolute_per_unit_or_a_part(basis: str, paid: str | None) -> N
     assert update.get("commission") == paid
 
 
+@pytest.mark.parametrize(("code", "order_type"), [("C", "market"), ("D", "limit"), ("F", "limit"), ("H", "limit")])
+def test_types_of_orders_of_foreign_exchange_are_known(code: str, order_type: str) -> None:
+    update = one(TRADE | {40: code})
+    assert (update["order_type"], update.get("text")) == (order_type, None)
+
+
 def test_words_that_are_not_known_stand_in_the_text() -> None:
     update = one(TRADE | {40: "Z", 54: "Z", 59: "Z"})
     assert update["text"] == "unreadable: side Z; unreadable: order_type Z; unreadable: time_in_force Z"
