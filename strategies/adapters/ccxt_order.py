@@ -120,7 +120,8 @@ def _statuses(message: Message, raw: Raw, quantities: Quantities) -> tuple[str |
         message.put_aside("status", told)
         return None, None
     told = OrderStatus(number).name.lower()
-    status = "canceled" if told == "filled" and quantities.is_short else told
+    is_canceled = told == "filled" and quantities.is_short and not (raw.is_filled and not quantities.filled)
+    status = "canceled" if is_canceled else told
     message.put(order_status=status)
     return told, status
 

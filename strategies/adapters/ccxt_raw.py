@@ -198,6 +198,11 @@ class Raw:
         return self._info.get("type") == "match"
 
     @property
+    def is_filled(self) -> bool:
+        """Whether the exchange calls the order filled. BingX does, and may say of it that nothing was executed."""
+        return str(self.get("status", "orderStatus", "state", "X")).lower() == "filled"
+
+    @property
     def is_whole(self) -> bool:
         """Whether the stream of Kraken's futures says that all was filled; ccxt may know no fill then."""
         return self._info.get("reason") == "full_fill"

@@ -91,6 +91,15 @@ def test_what_is_paid_to_bitget_is_paid_of_either_account() -> None:
         assert told(fee={"cost": cost, "currency": "USDT"}, info=info)["text"] == "fee 0.1 USDT"
 
 
+@pytest.mark.parametrize(("word", "status"), [("Filled", "filled"), ("done", "canceled")])
+def test_an_order_that_the_exchange_calls_filled_was_not_canceled_since_it_tells_no_quantity(
+    word: str, status: str
+) -> None:
+    """BingX: https://bingx-api.github.io/docs/#/en-us/cswap/trade-api.html"""
+    update = told(status="closed", filled=0.0, remaining=10.0, info={"status": word, "executedQty": "0.00"})
+    assert (update["order_status"], update["text"]) == (status, "contradiction: closed, filled 0 of 10")
+
+
 def test_an_order_of_hitbtc_that_expired_was_not_rejected() -> None:
     """https://api.hitbtc.com/#order-model"""
     assert told(status="failed", filled=4.0, remaining=6.0, info={"status": "expired"})["order_status"] == "expired"
