@@ -104,6 +104,9 @@ def read_quantities(message: Message, raw: Raw) -> Quantities:
     amount, filled, remaining = (_size(message.number(key)) for key in SIZES)
     if filled is None:
         filled = message.number_of("filled", raw.get("cum_qty"))  # Kraken's stream, of which ccxt leaves it out
+    total = message.number_of("filled", raw.total)
+    if total is not None:
+        filled, remaining = total, None if amount is None else EXACT.subtract(amount, total)
     if remaining and amount is not None and filled is not None and filled > amount:
         remaining = None  # less than nothing is no quantity
     if remaining and filled is not None and amount == filled and raw.tells_rest:

@@ -198,6 +198,16 @@ class Raw:
         return self._info.get("type") == "match"
 
     @property
+    def total(self) -> Any:
+        """What was filled in all, where ccxt takes the last fill for it: of the streams of Bitget and Backpack.
+
+        https://www.bitget.com/api-doc/contract/websocket/private/Order-Channel,
+        https://docs.backpack.exchange/#tag/Streams/Private/Order-update
+        """
+        is_backpack = str(self._info.get("e")).startswith(("order", "trigger"))
+        return self.get("accBaseVolume", *(("z",) if is_backpack else ()))
+
+    @property
     def is_filled(self) -> bool:
         """Whether the exchange calls the order filled. BingX does, and may say of it that nothing was executed."""
         return str(self.get("status", "orderStatus", "state", "X")).lower() == "filled"

@@ -100,6 +100,21 @@ def test_an_order_that_the_exchange_calls_filled_was_not_canceled_since_it_tells
     assert (update["order_status"], update["text"]) == (status, "contradiction: closed, filled 0 of 10")
 
 
+@pytest.mark.parametrize(
+    "info",
+    [
+        {"newSize": "10", "accBaseVolume": "10", "baseVolume": "4", "tradeId": "t2"},  # Bitget
+        {"e": "orderFill", "q": "10", "z": "10", "l": "4", "X": "Filled"},  # Backpack
+    ],
+)
+def test_the_last_fill_of_an_order_is_not_all_that_was_filled(info: dict[str, Any]) -> None:
+    update = told(status="closed", filled=4.0, remaining=6.0, info=info)
+    assert (update["order_status"], update["cumulative_quantity"], update["leaves_quantity"]) == ("filled", "10", "0")
+    part = told(filled=4.0, remaining=6.0, info={key: {"10": "7"}.get(text, text) for key, text in info.items()})
+    assert (part["cumulative_quantity"], part["leaves_quantity"]) == ("7", "3")
+    assert not {"text"} & (update.keys() | part.keys())
+
+
 def test_an_order_of_hitbtc_that_expired_was_not_rejected() -> None:
     """https://api.hitbtc.com/#order-model"""
     assert told(status="failed", filled=4.0, remaining=6.0, info={"status": "expired"})["order_status"] == "expired"
