@@ -6,11 +6,12 @@ field: the rest goes into the text.
 
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
+from functools import reduce
 from typing import Any, NamedTuple
 
 from ringbuf.strategies.adapters.ccxt_raw import Raw
 from ringbuf.strategies.adapters.message import CONTRADICTION, Message, plain
-from ringbuf.trading.number import EXACT
+from ringbuf.trading.number import EXACT, ZERO
 
 
 class Fee(NamedTuple):
@@ -44,11 +45,13 @@ def fees_of(message: Message, raw: Raw) -> list[Fee]:
     """What was paid, by currency; without currencies of which nothing was paid, unless there are no others."""
     one, several = (_sums(message, message.get(key), key) for key in ("fee", "fees"))
     known = {currency: cost for currency, cost in one.items() if cost}
-    # HTX's contracts have the other sign in the order.
-    if known and several and any(several.get(currency) not in (cost, -cost) for currency, cost in known.items()):
+    # HTX's contracts have the other sign in the order, and Poloniex's stream no currency.
+    sums = {"": reduce(EXACT.add, several.values(), ZERO)} | several
+    is_told = any(several.values())
+    if is_told and any(sums.get(currency) not in (cost, -cost) for currency, cost in known.items()):
         said = ", ".join(f"{plain(cost)} {currency}" for currency, cost in known.items())
         message.note(f"{CONTRADICTION}fee {said} is not in fees")
-    fees = [Fee(*each) for each in (several if any(several.values()) else one or several).items()]
+    fees = [Fee(*each) for each in (several if is_told else one or several).items()]
     fees = [Fee(each.currency, raw.paid(each.cost)) for each in fees]
     return [each for each in fees if each.cost] or fees[:1]
 

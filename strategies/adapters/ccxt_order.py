@@ -84,13 +84,12 @@ def read_order(order: Any) -> list[Update | Refused]:
         raise RecordError("an order has no id and no clientOrderId", "without one nobody can tell which order it is")
     message.put(symbol=message.text("symbol"), **ids, position_side=raw.position_side, exchange_ns=_time(message))
     put_side(message, raw.side or message.get("side"))
-    quantities = read_quantities(message, raw)
+    trades = list(_trades(order, message))
+    traded = [each for each in map(quantity_of, trades) if each is not None]
+    quantities = read_quantities(message, raw, traded)
     told, status = _statuses(message, raw, quantities)
     _put_type(message, raw, quantities)
-    trades = list(_trades(order, message))
-    for each in quantities.contradictions(
-        message.get("status"), told, [each for each in map(quantity_of, trades) if each is not None]
-    ):
+    for each in quantities.contradictions(message.get("status"), told, traded):
         message.note(f"{CONTRADICTION}{each}")
     if _is_beyond_limit(message, quantities):
         message.note(f"{CONTRADICTION}average {message.get('average')}, limit {message.get('price')}")

@@ -99,12 +99,17 @@ class Quantities(NamedTuple):
         return self.remaining
 
 
-def read_quantities(message: Message, raw: Raw) -> Quantities:
-    """What an order says of its quantities."""
+def read_quantities(message: Message, raw: Raw, traded: Sequence[Decimal] = ()) -> Quantities:
+    """What an order says of its quantities.
+
+    Args:
+        traded: what the trades that came with it traded.
+    """
     amount, filled, remaining = (_size(message.number(key)) for key in SIZES)
     if filled is None:
         filled = message.number_of("filled", raw.get("cum_qty"))  # Kraken's stream, of which ccxt leaves it out
-    total = message.number_of("filled", raw.total)
+    is_added_up = bool(traded) and raw.is_of_poloniex
+    total = reduce(EXACT.add, traded) if is_added_up else message.number_of("filled", raw.total)
     if total is not None:
         filled, remaining = total, None if amount is None else EXACT.subtract(amount, total)
     if remaining and amount is not None and filled is not None and filled > amount:
@@ -123,7 +128,7 @@ def read_quantities(message: Message, raw: Raw) -> Quantities:
     words = [each.lower() if isinstance(each, str) else each for each in map(message.get, ("type", "side"))]
     if amount and found.unit != "contracts" and words == ["market", "buy"]:
         found = _of_market_buy(found, message, raw)
-    for key in () if found.spent else SIZES:
+    for key in () if found.spent or is_added_up else SIZES:
         number = message.number(key)
         if number is not None and number < 0:
             message.note(f"{CONTRADICTION}{key} {plain(number)}")

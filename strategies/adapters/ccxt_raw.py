@@ -208,6 +208,14 @@ class Raw:
         return self.get("accBaseVolume", *(("z",) if is_backpack else ()))
 
     @property
+    def is_of_poloniex(self) -> bool:
+        """Whether it is of Poloniex's stream, of whose trades ccxt takes the order's total and its time.
+
+        https://api-docs.poloniex.com/spot/websocket/private-channels#orders
+        """
+        return "tradeQty" in self._info and "tradeTime" in self._info
+
+    @property
     def is_filled(self) -> bool:
         """Whether the exchange calls the order filled. BingX does, and may say of it that nothing was executed."""
         return str(self.get("status", "orderStatus", "state", "X")).lower() == "filled"

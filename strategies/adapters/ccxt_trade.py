@@ -35,7 +35,7 @@ def read_trade(trade: Any) -> list[Update | Refused]:
     message.put(
         symbol=message.text("symbol"),
         trade_id=message.text("id"),
-        exchange_ns=message.time("timestamp") or message.time("datetime"),
+        exchange_ns=_time(message, raw),
         position_side=raw.position_side,
     )
     message.put_sequence("exchange_seq", raw.get(*SEQUENCES))
@@ -50,6 +50,12 @@ def read_trade(trade: Any) -> list[Update | Refused]:
         _read_fill(message, raw)
     put_fees(message, raw)
     return [message.finished()]
+
+
+def _time(message: Message, raw: Raw) -> Any:
+    if raw.is_of_poloniex:
+        return Message({"timestamp": raw.get("tradeTime")}).time("timestamp")
+    return message.time("timestamp") or message.time("datetime")
 
 
 def _read_state(message: Message, raw: Raw) -> list[Update | Refused]:
@@ -70,8 +76,8 @@ def _read_state(message: Message, raw: Raw) -> list[Update | Refused]:
 
 def _read_fill(message: Message, raw: Raw) -> None:
     amount, side, order_id = message.number("amount"), message.text("side"), message.text("order")
-    if amount is None:
-        amount = message.number_of("amount", raw.get(*SIZES))
+    if amount is None or raw.is_of_poloniex:
+        amount = message.number_of("amount", raw.get("tradeQty", *SIZES))
     if amount is None and order_id is None:
         raise RecordError("a trade has no amount and no order", "without one nobody can tell what was traded")
     if amount is not None and amount < 0:

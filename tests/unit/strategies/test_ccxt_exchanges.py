@@ -9,7 +9,7 @@ import pytest
 from ringbuf.record.salvage import salvage
 from ringbuf.strategies.adapters.ccxt import read
 from tests.checkout import TESTS
-from tests.unit.strategies.ccxt_messages import adapted, order, told, trade
+from tests.unit.strategies.ccxt_messages import CREATED_MS, adapted, filled, order, told, trade
 
 CASES: list[dict[str, Any]] = json.loads((TESTS / "messages" / "ccxt_exchanges.json").read_text())
 HEDGED = {"posMode": "hedge_mode", "price": "100", "baseVolume": "4"}  # Bitget
@@ -113,6 +113,25 @@ def test_the_last_fill_of_an_order_is_not_all_that_was_filled(info: dict[str, An
     part = told(filled=4.0, remaining=6.0, info={key: {"10": "7"}.get(text, text) for key, text in info.items()})
     assert (part["cumulative_quantity"], part["leaves_quantity"]) == ("7", "3")
     assert not {"text"} & (update.keys() | part.keys())
+
+
+def test_trades_of_poloniexs_stream_are_what_was_traded_and_not_the_total_of_their_order() -> None:
+    """ccxt adds up these totals: https://api-docs.poloniex.com/spot/websocket/private-channels#orders"""
+    adapter, inventory = adapted()
+    made = {"eventType": "place", "tradeQty": "0", "tradeTime": 0, "createTime": CREATED_MS}
+    told_trades, paid = [], [{"cost": 0.1, "currency": "USDT"}]
+    for number, (quantity, total) in enumerate([("4", 4.0), ("6", 10.0)]):
+        info = made | {"eventType": "trade", "tradeQty": quantity, "tradeTime": CREATED_MS + number + 1}
+        told_trades.append(trade(id=f"t{number}", order="o1", amount=total, info=info, fee=paid[0], fees=paid))
+    adapter.trades(told_trades)
+    adapter.orders(order(id="o1", status="closed", filled=14.0, remaining=-4.0, trades=told_trades, info=made))
+    assert inventory.position("venue", "A1", "BTC/USDT").quantity == 10
+    (state,) = inventory.orders()
+    assert (state.status.name, state.executed, state.leaves) == ("FILLED", Decimal(10), Decimal(0))
+    fill = filled(amount=10.0, info=told_trades[1]["info"])
+    assert (fill["last_quantity"], fill["exchange_ns"]) == ("6", (CREATED_MS + 2) * 1_000_000)
+    without = {"cost": 0.2, "currency": None}
+    assert "contradiction" not in told(fee=without, fees=[*paid, *paid])["text"]
 
 
 def test_an_order_of_hitbtc_that_expired_was_not_rejected() -> None:
