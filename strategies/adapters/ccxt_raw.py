@@ -188,9 +188,14 @@ class Raw:
 
     @property
     def is_state(self) -> bool:
-        """Whether a trade is none: ccxt takes all reports for trades that come in one message with one."""
+        """Whether a trade is none.
+
+        ccxt takes all reports of Kraken's for trades that come in one message with one, and of Alpaca's stream the
+        order with all that was filled: https://docs.alpaca.markets/docs/websocket-streaming
+        """
         kind = self._info.get("exec_type")
-        return isinstance(kind, str) and kind in STATES
+        is_of_alpaca = "filled_avg_price" in self._info and "filled_qty" in self._info
+        return is_of_alpaca or (isinstance(kind, str) and kind in STATES)
 
     @property
     def is_match(self) -> bool:

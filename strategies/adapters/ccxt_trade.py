@@ -59,17 +59,18 @@ def _time(message: Message, raw: Raw) -> Any:
 
 
 def _read_state(message: Message, raw: Raw) -> list[Update | Refused]:
-    """A report of Kraken's stream that came together with trades and is none."""
+    """A report that is none of a trade: of Kraken's stream, if it came together with one, and of Alpaca's, any."""
     symbol = message.text("symbol")
     message.put(
         symbol=symbol,
         exec_type="order_status",
         order_id=message.text("order"),
         exchange_ns=message.time("timestamp") or message.time("datetime"),
-        cumulative_quantity=message.number_of("cum_qty", raw.get("cum_qty")),
+        cumulative_quantity=message.number_of("cum_qty", raw.get("cum_qty", "filled_qty")),
+        average_price=message.number_of("avg_price", raw.get("filled_avg_price")),
         quantity_unit=unit_of(symbol, raw),
     )
-    message.put_word("order_status", raw.get("order_status"))
+    message.put_word("order_status", raw.get("order_status", "status"))
     put_side(message, message.text("side"))
     return [message.finished()]
 

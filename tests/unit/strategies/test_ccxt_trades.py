@@ -189,6 +189,20 @@ def test_what_comes_with_a_trade_of_krakens_stream_and_is_none_is_no_fill(symbol
     assert not adapter.refused
 
 
+def test_a_trade_of_alpacas_stream_is_the_order_with_all_that_was_filled() -> None:
+    """https://docs.alpaca.markets/docs/websocket-streaming"""
+    adapter, inventory = adapted()
+    for quantity, status in (("4", "partially_filled"), ("10", "filled")):
+        info = {"id": "o1", "qty": "10", "filled_qty": quantity, "filled_avg_price": "100", "status": status}
+        adapter.trades(trade(id=None, order="o1", amount=float(quantity), info=info))
+    (state,) = inventory.orders()
+    assert (state.executed, state.awaited, state.status.name) == (Decimal(10), Decimal(10), "FILLED")
+    assert inventory.position("venue", "A1", "BTC/USDT").quantity == 0  # fetch_my_trades tells the fills
+    for number, traded in enumerate((4.0, 6.0)):
+        adapter.trades(trade(id=f"t{number}", order="o1", amount=traded))
+    assert inventory.position("venue", "A1", "BTC/USDT").quantity == 10
+
+
 def test_a_trade_that_tells_neither_amount_nor_order_is_refused() -> None:
     adapter, _ = adapted()
     adapter.trades([trade(amount=None, order=None), 7])
