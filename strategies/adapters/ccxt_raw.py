@@ -221,6 +221,16 @@ class Raw:
         return "tradeQty" in self._info and "tradeTime" in self._info
 
     @property
+    def last(self) -> tuple[Any, Any]:
+        """Quantity and price of a fill, where ccxt may take those of its order: of the streams of BingX and Poloniex.
+
+        https://bingx-api.github.io/docs/#/en-us/spot/account-websocket-data/order%20update%20data.html
+        """
+        if self.is_of_poloniex:
+            return self.get("tradeQty"), self.get("tradePrice")
+        return (self.get("l"), self.get("L")) if self._info.get("x") == "TRADE" else (None, None)
+
+    @property
     def is_filled(self) -> bool:
         """Whether the exchange calls the order filled. BingX does, and may say of it that nothing was executed."""
         return str(self.get("status", "orderStatus", "state", "X")).lower() == "filled"

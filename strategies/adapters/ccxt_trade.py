@@ -76,9 +76,12 @@ def _read_state(message: Message, raw: Raw) -> list[Update | Refused]:
 
 
 def _read_fill(message: Message, raw: Raw) -> None:
-    amount, side, order_id = message.number("amount"), message.text("side"), message.text("order")
-    if amount is None or raw.is_of_poloniex:
-        amount = message.number_of("amount", raw.get("tradeQty", *SIZES))
+    side, order_id = message.text("side"), message.text("order")
+    amount, price = (message.number_of(key, each) for key, each in zip(("amount", "price"), raw.last, strict=True))
+    amount = message.number("amount") if amount is None else amount
+    price = message.number("price") if price is None else price
+    if amount is None:
+        amount = message.number_of("amount", raw.get(*SIZES))
     if amount is None and order_id is None:
         raise RecordError("a trade has no amount and no order", "without one nobody can tell what was traded")
     if amount is not None and amount < 0:
@@ -90,7 +93,7 @@ def _read_fill(message: Message, raw: Raw) -> None:
         exec_type="fill",
         order_id=order_id,
         client_order_id=message.text("clientOrderId"),
-        last_price=message.number("price"),
+        last_price=price,
         last_quantity=amount,
         realized_pnl=message.number_of("realized_pnl", raw.get(*PROFITS)),
         quantity_unit=unit_of(message.text("symbol"), raw, amount),

@@ -189,6 +189,12 @@ def test_what_comes_with_a_trade_of_krakens_stream_and_is_none_is_no_fill(symbol
     assert not adapter.refused
 
 
+def test_a_trade_of_bingxs_stream_is_the_fill_and_not_its_order() -> None:
+    info = {"x": "TRADE", "X": "PARTIALLY_FILLED", "q": 10, "p": 62.29, "l": 0.0802, "L": 62.308, "t": 38259147}
+    update = filled(amount=10.0, price=62.29, info=info)
+    assert (update["last_quantity"], update["last_price"]) == ("0.0802", "62.308")
+
+
 def test_a_trade_of_alpacas_stream_is_the_order_with_all_that_was_filled() -> None:
     """https://docs.alpaca.markets/docs/websocket-streaming"""
     adapter, inventory = adapted()
