@@ -106,6 +106,8 @@ def read_quantities(message: Message, raw: Raw, traded: Sequence[Decimal] = ()) 
         traded: what the trades that came with it traded.
     """
     amount, filled, remaining = (_size(message.number(key)) for key in SIZES)
+    if not raw.tells_ordered:
+        amount = remaining = None
     if filled is None:
         filled = message.number_of("filled", raw.get("cum_qty"))  # Kraken's stream, of which ccxt leaves it out
     is_added_up = bool(traded) and raw.is_of_poloniex

@@ -204,11 +204,15 @@ class Raw:
 
     @property
     def total(self) -> Any:
-        """What was filled in all, where ccxt takes the last fill for it: of the streams of Bitget and Backpack.
+        """What was filled in all, where ccxt takes the last fill for it, or what it is worth.
+
+        So it is of the streams of Bitget and Backpack, and of Poloniex's.
 
         https://www.bitget.com/api-doc/contract/websocket/private/Order-Channel,
         https://docs.backpack.exchange/#tag/Streams/Private/Order-update
         """
+        if self.is_of_poloniex:
+            return self.get("filledQuantity")
         is_backpack = str(self._info.get("e")).startswith(("order", "trigger"))
         return self.get("accBaseVolume", *(("z",) if is_backpack else ()))
 
@@ -239,6 +243,11 @@ class Raw:
     def is_whole(self) -> bool:
         """Whether the stream of Kraken's futures says that all was filled; ccxt may know no fill then."""
         return self._info.get("reason") == "full_fill"
+
+    @property
+    def tells_ordered(self) -> bool:
+        """Whether what was ordered is told; of Kraken's reports without it ccxt takes what was filled for it."""
+        return "order_qty" in self._info or "cum_qty" not in self._info
 
     @property
     def tells_rest(self) -> bool:

@@ -134,6 +134,12 @@ def test_trades_of_poloniexs_stream_are_what_was_traded_and_not_the_total_of_the
     assert "contradiction" not in told(fee=without, fees=[*paid, *paid])["text"]
 
 
+def test_what_an_order_of_poloniexs_stream_was_filled_for_is_not_what_was_filled() -> None:
+    made = {"eventType": "canceled", "tradeQty": "0", "tradeTime": 0, "filledQuantity": "4", "filledAmount": "400"}
+    update = told(status="canceled", filled=400.0, remaining=None, info=made)
+    assert (update["cumulative_quantity"], update.get("text")) == ("4", None)
+
+
 def test_an_order_of_hitbtc_that_expired_was_not_rejected() -> None:
     """https://api.hitbtc.com/#order-model"""
     assert told(status="failed", filled=4.0, remaining=6.0, info={"status": "expired"})["order_status"] == "expired"
@@ -210,6 +216,15 @@ def test_an_order_of_krakens_stream_tells_its_symbol_once() -> None:
     assert (state.key.symbol, state.status.name, state.open) == ("BTC/USDT", "CANCELED", Decimal(0))
     adapter.orders(order(id="o2", symbol=None))
     assert len(adapter.refused) == 1
+
+
+def test_a_report_of_krakens_stream_that_does_not_tell_what_was_ordered_leaves_it() -> None:
+    adapter, inventory = adapted()
+    adapter.orders(order(id="o1", info={"order_qty": 10, "exec_type": "new"}))
+    info = {"exec_type": "canceled", "order_status": "canceled", "cum_qty": 4}
+    adapter.orders(order(id="o1", status="canceled", amount=4.0, filled=None, remaining=None, info=info))
+    (state,) = inventory.orders()
+    assert (state.status.name, state.quantity, state.executed) == ("CANCELED", Decimal(10), Decimal(4))
 
 
 def test_what_krakens_stream_says_was_filled_is_in_the_raw_message() -> None:
