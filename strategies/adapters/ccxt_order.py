@@ -105,7 +105,7 @@ def _time(message: Message) -> Any:
 
 def _statuses(message: Message, raw: Raw, quantities: Quantities) -> tuple[str | None, str | None]:
     """The status that is told, in our word, and the one that the order has."""
-    told = "filled" if raw.is_whole and quantities.is_all else message.get("status")
+    told = "filled" if raw.is_whole and quantities.is_all else "open" if raw.is_live else message.get("status")
     if told is None:
         status = "filled" if quantities.is_all else None
         message.put(order_status=status)

@@ -116,8 +116,9 @@ def read_quantities(message: Message, raw: Raw, traded: Sequence[Decimal] = ()) 
         filled, remaining = total, None if amount is None else EXACT.subtract(amount, total)
     if remaining and amount is not None and filled is not None and filled > amount:
         remaining = None  # less than nothing is no quantity
-    if remaining and filled is not None and amount == filled and raw.tells_rest:
-        amount = EXACT.add(filled, remaining)  # ccxt takes what was filled for the amount
+    if filled is not None and amount == filled and raw.tells_rest and message.get("status") != "closed":
+        # ccxt takes what was filled for the amount; what is canceled may be left no more
+        amount = EXACT.add(filled, remaining) if remaining else None
     average = message.number("average")
     if not average or not raw.tells(average):
         average = None

@@ -235,6 +235,14 @@ class Raw:
         return (self.get("l"), self.get("L")) if self._info.get("x") == "TRADE" else (None, None)
 
     @property
+    def is_live(self) -> bool:
+        """Whether Gemini's stream says that an order works; ccxt takes a fill of a part for the end of it.
+
+        https://docs.gemini.com/websocket-api/#filled
+        """
+        return self._info.get("is_live") is True and self._info.get("type") == "fill"
+
+    @property
     def is_filled(self) -> bool:
         """Whether the exchange calls the order filled. BingX does, and may say of it that nothing was executed."""
         return str(self.get("status", "orderStatus", "state", "X")).lower() == "filled"

@@ -140,6 +140,22 @@ def test_what_an_order_of_poloniexs_stream_was_filled_for_is_not_what_was_filled
     assert (update["cumulative_quantity"], update.get("text")) == ("4", None)
 
 
+@pytest.mark.parametrize(("is_live", "status"), [(True, "partially_filled"), (False, "filled")])
+def test_an_order_of_gemini_goes_on_after_a_fill_of_a_part(is_live: bool, status: str) -> None:
+    done = 4.0 if is_live else 10.0
+    info = {"type": "fill", "is_live": is_live, "executed_amount": str(done), "remaining_amount": str(10 - done)}
+    update = told(status="closed", filled=done, remaining=10.0 - done, info=info)
+    assert (update["order_status"], update.get("text")) == (status, None)
+
+
+def test_a_canceled_order_of_coinbases_stream_does_not_tell_what_was_ordered() -> None:
+    info = {"cumulative_quantity": "4", "leaves_quantity": "0"}
+    update = told(status="canceled", amount=4.0, filled=4.0, remaining=0.0, info=info)
+    assert not {"quantity", "text"} & update.keys()
+    assert (update["order_status"], update["cumulative_quantity"]) == ("canceled", "4")
+    assert told(status="closed", amount=4.0, filled=4.0, remaining=0.0, info=info)["quantity"] == "4"
+
+
 def test_an_order_of_hitbtc_that_expired_was_not_rejected() -> None:
     """https://api.hitbtc.com/#order-model"""
     assert told(status="failed", filled=4.0, remaining=6.0, info={"status": "expired"})["order_status"] == "expired"
