@@ -105,7 +105,7 @@ def _time(message: Message) -> Any:
 
 def _statuses(message: Message, raw: Raw, quantities: Quantities) -> tuple[str | None, str | None]:
     """The status that is told, in our word, and the one that the order has."""
-    told = "filled" if raw.is_whole and quantities.is_all else "open" if raw.is_live else message.get("status")
+    told = _told(message, raw, quantities)
     if told is None:
         status = "filled" if quantities.is_all else None
         message.put(order_status=status)
@@ -123,6 +123,15 @@ def _statuses(message: Message, raw: Raw, quantities: Quantities) -> tuple[str |
     status = "canceled" if is_canceled else told
     message.put(order_status=status)
     return told, status
+
+
+def _told(message: Message, raw: Raw, quantities: Quantities) -> Any:
+    """The status as ccxt tells it, or the exchange where it knows better."""
+    if raw.is_whole and quantities.is_all:
+        return "filled"
+    if raw.is_cut and not quantities.is_all:
+        return "canceled"
+    return "open" if raw.is_live else message.get("status")
 
 
 def _status_word(told: str, raw: Raw, quantities: Quantities) -> str:

@@ -243,6 +243,18 @@ class Raw:
         return self._info.get("is_live") is True and self._info.get("type") == "fill"
 
     @property
+    def is_cut(self) -> bool:
+        """Whether the exchange says that a part was filled and the rest canceled; ccxt calls that closed, or even open.
+
+        Bybit's word of https://bybit-exchange.github.io/docs/v5/enum#orderstatus, Poloniex's of
+        https://api-docs.poloniex.com/spot/websocket/private-channels#orders (Coinone's is of one that works on), and 5
+        of MEXC's stream https://www.mexc.com/api-docs/spot-v3/websocket-user-data-streams.
+        """
+        word = str(self.get("orderStatus", "status", "state"))
+        its = {"PartiallyFilledCanceled": "cumExecQty", "PARTIALLY_CANCELED": "accountType", "5": "cumulativeQuantity"}
+        return its.get(word, "") in self._info
+
+    @property
     def is_filled(self) -> bool:
         """Whether the exchange calls the order filled. BingX does, and may say of it that nothing was executed."""
         return str(self.get("status", "orderStatus", "state", "X")).lower() == "filled"

@@ -156,6 +156,19 @@ def test_a_canceled_order_of_coinbases_stream_does_not_tell_what_was_ordered() -
     assert told(status="closed", amount=4.0, filled=4.0, remaining=0.0, info=info)["quantity"] == "4"
 
 
+@pytest.mark.parametrize(
+    ("status", "info"),
+    [
+        ("closed", {"orderStatus": "PartiallyFilledCanceled", "cumExecQty": "4"}),  # Bybit
+        ("open", {"state": "PARTIALLY_CANCELED", "accountType": "SPOT"}),  # Poloniex
+        ("closed", {"status": 5, "cumulativeQuantity": "4"}),  # MEXC
+    ],
+)
+def test_an_order_of_which_the_rest_was_canceled_is_canceled(status: str, info: dict[str, Any]) -> None:
+    update = told(status=status, filled=4.0, remaining=6.0, info=info)
+    assert (update["order_status"], update["leaves_quantity"], update.get("text")) == ("canceled", "0", None)
+
+
 def test_an_order_of_hitbtc_that_expired_was_not_rejected() -> None:
     """https://api.hitbtc.com/#order-model"""
     assert told(status="failed", filled=4.0, remaining=6.0, info={"status": "expired"})["order_status"] == "expired"
