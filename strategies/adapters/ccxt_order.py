@@ -83,6 +83,7 @@ def read_order(order: Any) -> list[Update | Refused]:
     if all(each is None or each in NO_ID for each in ids.values()):
         raise RecordError("an order has no id and no clientOrderId", "without one nobody can tell which order it is")
     message.put(symbol=message.text("symbol"), **ids, position_side=raw.position_side, exchange_ns=_time(message))
+    message.put(exec_type="cancel_rejected" if raw.is_cancel_rejected else None)
     put_side(message, raw.side or message.get("side"))
     trades = list(_trades(order, message))
     traded = [each for each in map(quantity_of, trades) if each is not None]
@@ -126,18 +127,29 @@ def _statuses(message: Message, raw: Raw, quantities: Quantities) -> tuple[str |
 
 
 def _told(message: Message, raw: Raw, quantities: Quantities) -> Any:
-    """The status as ccxt tells it, or the exchange where it knows better."""
+    """The status as ccxt tells it, or the exchange where it knows better.
+
+    It is refused only if nothing was filled: what is left of an order may be, too.
+    """
+    told, word = message.get("status"), raw.word
+    if raw.is_cancel_rejected:
+        return None
     if raw.is_whole and quantities.is_all:
         return "filled"
     if raw.is_cut and not quantities.is_all:
         return "canceled"
-    return "open" if raw.is_live else message.get("status")
+    if raw.is_live or word == "partial_fill":  # WEEX
+        return "open"
+    if word == "expired" and told in ("canceled", "failed", "rejected"):
+        return "expired"  # of the latter two HitBTC and Derive
+    is_rest = bool(quantities.filled) and not quantities.is_all and raw.tells(quantities.filled)
+    if told == "rejected" and (word.startswith("cancel") or is_rest):  # Lighter
+        return "canceled"
+    return told
 
 
 def _status_word(told: str, raw: Raw, quantities: Quantities) -> str:
     """A word that is looked up; some say how an order ended (Gate's `finish_as`, Bitfinex's `POSTONLY CANCELED`)."""
-    if told == "failed" and raw.get("status") == "expired":
-        return "expired"  # HitBTC
     word = "rejected" if raw.is_invalid else STATUSES.get(told.lower(), told)
     if look_up("order_status", word) or not (told == raw.get("finish_as") or _CANCELED.search(told)):
         return word

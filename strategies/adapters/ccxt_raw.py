@@ -243,6 +243,16 @@ class Raw:
         return self._info.get("is_live") is True and self._info.get("type") == "fill"
 
     @property
+    def word(self) -> str:
+        """The exchange's word for the status of an order, in small letters."""
+        return str(self.get("orderStatus", "order_status", "status", "state", "X") or "").lower()
+
+    @property
+    def is_cancel_rejected(self) -> bool:
+        """Whether Gemini's stream says that a cancel was refused; ccxt says so of the order."""
+        return self._info.get("type") == "cancel_rejected"
+
+    @property
     def is_cut(self) -> bool:
         """Whether the exchange says that a part was filled and the rest canceled; ccxt calls that closed, or even open.
 
@@ -250,14 +260,14 @@ class Raw:
         https://api-docs.poloniex.com/spot/websocket/private-channels#orders (Coinone's is of one that works on), and 5
         of MEXC's stream https://www.mexc.com/api-docs/spot-v3/websocket-user-data-streams.
         """
-        word = str(self.get("orderStatus", "status", "state"))
-        its = {"PartiallyFilledCanceled": "cumExecQty", "PARTIALLY_CANCELED": "accountType", "5": "cumulativeQuantity"}
-        return its.get(word, "") in self._info
+        if self.word == "partially_canceled":
+            return "accountType" in self._info or "quantity_executed" in self._info  # Poloniex, Foxbit
+        return self.word == "partiallyfilledcanceled" or (self.word == "5" and "cumulativeQuantity" in self._info)
 
     @property
     def is_filled(self) -> bool:
         """Whether the exchange calls the order filled. BingX does, and may say of it that nothing was executed."""
-        return str(self.get("status", "orderStatus", "state", "X")).lower() == "filled"
+        return self.word == "filled"
 
     @property
     def is_whole(self) -> bool:

@@ -159,7 +159,10 @@ def test_a_canceled_order_of_coinbases_stream_does_not_tell_what_was_ordered() -
 @pytest.mark.parametrize(
     ("status", "info"),
     [
-        ("closed", {"orderStatus": "PartiallyFilledCanceled", "cumExecQty": "4"}),  # Bybit
+        ("closed", {"orderStatus": "PartiallyFilledCanceled"}),  # Bybit
+        ("open", {"state": "PARTIALLY_CANCELED", "quantity_executed": "4"}),  # Foxbit
+        ("rejected", {"status": "canceled-margin-not-allowed"}),  # Lighter
+        ("rejected", {"status": "FILLED_REJECTED"}),  # One Trading
         ("open", {"state": "PARTIALLY_CANCELED", "accountType": "SPOT"}),  # Poloniex
         ("closed", {"status": 5, "cumulativeQuantity": "4"}),  # MEXC
     ],
@@ -169,10 +172,31 @@ def test_an_order_of_which_the_rest_was_canceled_is_canceled(status: str, info: 
     assert (update["order_status"], update["leaves_quantity"], update.get("text")) == ("canceled", "0", None)
 
 
-def test_an_order_of_hitbtc_that_expired_was_not_rejected() -> None:
-    """https://api.hitbtc.com/#order-model"""
-    assert told(status="failed", filled=4.0, remaining=6.0, info={"status": "expired"})["order_status"] == "expired"
+@pytest.mark.parametrize(
+    ("status", "info"),
+    [
+        ("failed", {"status": "expired"}),  # HitBTC: https://api.hitbtc.com/#order-model
+        ("rejected", {"order_status": "expired"}),  # Derive: https://docs.derive.xyz/reference/private-get_order
+        ("canceled", {"status": "Expired"}),  # Backpack
+    ],
+)
+def test_an_order_that_expired_was_neither_rejected_nor_canceled(status: str, info: dict[str, Any]) -> None:
+    assert told(status=status, filled=4.0, remaining=6.0, info=info)["order_status"] == "expired"
     assert told(status="failed", info={"status": "failed"})["order_status"] == "rejected"
+
+
+def test_an_order_of_weex_of_which_a_part_was_filled_goes_on() -> None:
+    update = told(status="closed", filled=4.0, remaining=6.0, info={"status": "partial_fill"})
+    assert (update["order_status"], update["leaves_quantity"]) == ("partially_filled", "6")
+
+
+def test_a_cancel_that_gemini_refuses_leaves_the_order() -> None:
+    """https://docs.gemini.com/websocket-api/#cancel-rejected"""
+    adapter, inventory = adapted()
+    adapter.orders(order(id="o1"))
+    adapter.orders(order(id="o1", status="rejected", info={"type": "cancel_rejected", "reason": "OrderNotFound"}))
+    (state,) = inventory.orders()
+    assert (state.status.name, state.open) == ("NEW", Decimal(10))
 
 
 @pytest.mark.parametrize(("filled", "status"), [(0.0, "NEW"), (4.0, "PARTIALLY_FILLED")])
