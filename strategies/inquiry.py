@@ -1,10 +1,12 @@
 """One reconciliation: questions go out, answers come in, and what follows from them is applied."""
 
+import json
 import time
 from collections.abc import Collection, Generator, Iterator
 from datetime import timedelta
 from decimal import Decimal
 from functools import partial
+from hashlib import blake2b
 from typing import Any, Final
 
 from ringbuf.errors import RecordError
@@ -70,10 +72,12 @@ class Inquiry:
         """Those of the orders that the venue does not list, asked twice; all if it cannot be told."""
         absent = started
         for _ in range(2):
+            open_before = {_name(each) for each in self._open_pages()}
             answer = yield Question("open_orders", self._queries.open_orders)
             if not self._apply(answer):
                 self._has_list = False
                 return absent
+            self._open_again(answer, open_before)
             listed = {name for each in answer for name in _names(each)}
             absent = [each for each in absent if not {_name(each), _without_id(each)} & listed]
             if not absent:
@@ -177,10 +181,33 @@ class Inquiry:
             if report.is_trade:
                 fill = ledger.known_fill(report)
                 return fill is not None and (fill.told.commission is not None or report.commissions[0] is None)
-            order = ledger.order_of(report.instrument, report.order_id, report.client_order_id)
-            if order is None or order.state is None or report.is_change:
-                return False
-            return _says_the_same(report, order, order.state)
+            order = self._order_of(report)
+            if report.is_change:
+                return ledger.knows_change(report, order)
+            return order is not None and order.state is not None and _says_the_same(report, order, order.state)
+
+    def _open_again(self, listed: list[Update], open_before: set[tuple[str, str]]) -> None:
+        """Let orders work again that the venue lists and that were over here, as after a list that was behind.
+
+        Not those that ended later, by the venue's time, than what the list tells.
+
+        Args:
+            open_before: the orders that were open here when the venue was asked: one that ended meanwhile is over.
+        """
+        for each in listed:
+            update = self._default() | _told(each) | {"origin": "lookback", "exec_type": "restated"}
+            report = Report(update)
+            with self._pages.inventory.lock:
+                order = self._order_of(report)
+                before = None if order is None else order.state
+                is_news = order is not None and not order.has_heard(report)
+            if before is None or not before.is_over or report.says_over or _name(before) in open_before:
+                continue
+            if is_news:
+                self._take(update)
+            after = self._pages.page(*before.key[:3], order_id=before.order_id, client_order_id=before.client_order_id)
+            if after is not None and after.is_over:
+                self._doubt([after], "the venue lists it, and here it is over")
 
     # Concluding
 
@@ -232,11 +259,17 @@ class Inquiry:
             "side": page.side,
             "text": "not listed by the venue, asked twice",
         }
-        if order is not None and is_inferable(order, page):
-            update["cumulative_quantity"] = page.executed
+        if order is not None:
+            update["report_id"] = _id_of_end(order)
+            if not (order.carried or order.restated):
+                update["cumulative_quantity"] = page.executed
         self._pages.apply(update)
         self._found.updates.append(update)
-        self._found.ended.append(update)
+        after = self._pages.page(*page.key[:3], order_id=page.order_id)
+        if after is None or after.is_over:
+            self._found.ended.append(update)
+        else:
+            self._doubt([after], "it is not listed, and what is known of it says that it works")
 
     def _why_in_doubt(
         self, page: OrderState, before: OrderState, answer: Any, differing: set[str], heard_ns: int
@@ -293,6 +326,11 @@ class Inquiry:
     def _instrument(self, key: str | Instrument) -> Instrument:
         return key if isinstance(key, Instrument) else Instrument(self._exchange, self._account, key)
 
+    def _order_of(self, report: Report) -> Order | None:
+        """The order that a report is about, with the lock held."""
+        ledger = self._pages.inventory.ledger
+        return ledger.order_of(report.instrument, report.order_id, report.client_order_id)
+
     def _order(self, page: OrderState) -> Order | None:
         """The order of a page, with the lock held."""
         instrument = Instrument(*page.key[:3])
@@ -321,6 +359,15 @@ def _names(update: Update) -> Iterator[tuple[str, str]]:
         yield symbol, f"client:{client_order_id}"
     else:
         yield symbol, f"any:{client_order_id}"
+
+
+def _id_of_end(order: Order) -> str:
+    """Of our word that it is over: the same for who concludes it once more, and another one if it worked since then.
+
+    Else the second word would be a copy of the first one, and tell nothing.
+    """
+    content = [*order.instrument[:3], order.key, order.reports]
+    return f"absent-{blake2b(json.dumps(content).encode(), digest_size=16).hexdigest()}"
 
 
 def _says_the_same(report: Report, order: Order, page: OrderState) -> bool:

@@ -84,6 +84,13 @@ class Book:
         same = (each for each in trade.fills.get(order, ()) if each.quantity == report.last_quantity)
         return next((each for each in same if each.price == report.last_price), None)
 
+    def knows_change(self, report: Report, order: Order | None) -> bool:
+        """Whether a cancel or correction of a trade was there before, and what it tells of its order, too."""
+        trade = self._trades.get(report.ref_id or report.trade_id)
+        if trade is None or not trade.has_heard(report, order):
+            return False
+        return not report.names_order if order is None else order.has_heard(report)
+
     def pay(self, report: Report) -> Payment:
         """Take a report of a payment of funding."""
         self._arrivals += 1

@@ -92,6 +92,14 @@ class Corrections:
             self._tell(CorrectedCommissions(new, order, report))
         return is_news
 
+    def has_heard(self, report: Report, order: Order | None) -> bool:
+        """Whether a correction that names this order was there before, with the same commissions if it tells any."""
+        told = _correction(report)
+        if report.commissions == (None, None):
+            return self._first(told) is not told
+        its = CorrectedCommissions(told, order, report)
+        return any(each.is_copy_of(its) for each in self._commissions)
+
     def absorb(self, other: "Corrections") -> None:
         """Take what was known under another id of the same trade."""
         self.named |= other.named

@@ -86,6 +86,11 @@ class Ledger:
         book = self._books.get(report.instrument)
         return None if book is None else book.known_fill(report)
 
+    def knows_change(self, report: Report, order: Order | None) -> bool:
+        """Whether a cancel or correction of a trade, of this order, was there before."""
+        book = self._books.get(report.instrument)
+        return book is not None and book.knows_change(report, order)
+
     def apply(self, report: Report) -> Instrument:
         """Take one report, and forget some of what is too old.
 

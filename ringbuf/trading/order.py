@@ -17,7 +17,7 @@ from ringbuf.trading.number import ZERO
 from ringbuf.trading.order_state import OrderState
 from ringbuf.trading.rank import Leaves, Moment, Rank, Told, Word, later, later_final, latest, stronger
 from ringbuf.trading.report import Instrument, Report
-from ringbuf.trading.states import ENDS, REOPENING, REQUESTS, Force
+from ringbuf.trading.states import ENDS, REQUESTS, Force
 
 PENDING: Final = frozenset({OrderStatus.PENDING_CANCEL, OrderStatus.PENDING_REPLACE})
 ITS_REQUEST: Final = REQUESTS | {ExecType.CANCELED, ExecType.CANCEL_REJECTED}
@@ -158,6 +158,15 @@ class Order:
         self._seen.add(report.mark)
         return len(self._seen) == known
 
+    def has_heard(self, report: Report) -> bool:
+        """Whether the same report was there before; it is not taken."""
+        return report.mark in self._seen
+
+    @property
+    def reports(self) -> int:
+        """How many reports of it came, without copies."""
+        return len(self._seen)
+
     def date(self, report: Report) -> None:
         """Give a report of it its venue time; one that tells none has the latest seen of the order."""
         report.venue_ns = venue_ns = report.exchange_ns or self._venue_ns
@@ -223,7 +232,7 @@ class Order:
                 self._restate(report, rank)
             # Filled, and not said how much: as much as was ordered.
             self._total = later(self._total, rank, report.quantity if total is None else total)
-        if report.leaves is not None and not report.says_over and not _is_misprinted(report):
+        if report.leaves is not None and not report.says_over and not report.is_misprinted:
             self._leaves = later(self._leaves, rank, Leaves(report.leaves, total))
         if exec_type in REQUESTS:
             return rank
@@ -321,7 +330,7 @@ class Order:
                 self._settled = later(self._settled, rank, status)
         if report.is_request:
             return  # it opens nothing that is over
-        force = _force(report)
+        force = report.force
         strength = report.venue_ns, self._changes, rank.total, force, report.arrival
         word = Word(strength, status, is_over=report.says_over)
         self._word = stronger(self._word, word)
@@ -384,15 +393,3 @@ class Order:
 
     def _is_reopened(self, word: Word) -> bool:
         return bool(self.changed) and word.status is _FILLED and self._removed_since(word.moment) > 0
-
-
-def _force(report: Report) -> Force:
-    if not report.says_over:
-        return Force.FINAL if report.exec_type in REOPENING else Force.WEAK
-    is_short = report.total is not None and report.quantity is not None and report.total < report.quantity
-    return Force.STRONG if is_short and report.status is _FILLED else ENDS[report.status].force
-
-
-def _is_misprinted(report: Report) -> bool:
-    """Whether nothing is left of an order that works and has not executed everything: some say so before a trigger."""
-    return report.leaves == 0 and report.quantity is not None and (report.total or ZERO) < report.quantity

@@ -11,7 +11,7 @@ from ringbuf.errors import RecordError
 from ringbuf.record.enumerations import ExecType, OrderStatus, Origin, PositionSide, QuantityUnit, TradeType
 from ringbuf.trading.number import EXACT, KEPT, ZERO, is_countable
 from ringbuf.trading.reading import Reading, RowReading
-from ringbuf.trading.states import ENDS, NO_ID, REQUESTS, STATUS_OF, End
+from ringbuf.trading.states import ENDS, NO_ID, REOPENING, REQUESTS, STATUS_OF, End, Force
 
 CHANGES: Final = frozenset({ExecType.TRADE_CANCEL, ExecType.TRADE_CORRECT})
 TRADES: Final = frozenset({ExecType.FILL, ExecType.CALCULATED})
@@ -21,6 +21,7 @@ Shared: TypeAlias = Any
 
 _new: Final = tuple.__new__
 _BOTH: Final = PositionSide.BOTH  # an attribute of an enumeration is slow to ask for
+_FILLED: Final = OrderStatus.FILLED
 _QUOTE: Final = QuantityUnit.QUOTE
 _NEVER_WAS: Final = (OrderStatus.REJECTED, OrderStatus.DENIED)
 _LIVE: Final = (Origin.LIVE, None)
@@ -129,6 +130,19 @@ class Report:
     def is_own_end(self) -> bool:
         """Whether it may be our own word that the order is no more, as after a time-out."""
         return not self.order_id and self.status in _NEVER_WAS
+
+    @property
+    def force(self) -> Force:
+        """How strongly it says that its order is over, or that it works."""
+        if not self.says_over:
+            return Force.FINAL if self.exec_type in REOPENING else Force.WEAK
+        is_short = self.total is not None and self.quantity is not None and self.total < self.quantity
+        return Force.STRONG if is_short and self.status is _FILLED else ENDS[self.status].force
+
+    @property
+    def is_misprinted(self) -> bool:
+        """Whether nothing is left of a working order that has not executed everything: some say so before a trigger."""
+        return self.leaves == 0 and self.quantity is not None and (self.total or ZERO) < self.quantity
 
     @property
     def rank(self) -> Shared:

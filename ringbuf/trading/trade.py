@@ -255,6 +255,12 @@ class Trade:
         self._canceled = min(self._canceled or moment, moment)
         return is_news
 
+    def has_heard(self, report: Report, order: Order | None) -> bool:
+        """Whether a cancel or a correction that names this order was there before."""
+        if report.exec_type is ExecType.TRADE_CANCEL:
+            return self.is_canceled
+        return self._corrections is not None and self._corrections.has_heard(report, order)
+
     def absorb(self, other: "Trade") -> None:
         """Take what was known under another id of the same trade; a fill of both may be the same one."""
         self._is_vague |= other._is_vague or bool(self.fills and other.fills)

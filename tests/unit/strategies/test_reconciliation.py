@@ -186,6 +186,57 @@ def test_an_order_is_found_in_the_list_by_either_id() -> None:
     assert page_of(pages).client_order_id == "c1"
 
 
+def test_an_order_that_works_again_and_is_gone_again_is_over_again() -> None:
+    pages = opened(NEW | {"exchange_ns": 1_790_000_000_000_000_000})
+    assert [each["order_status"] for each in asked(pages).ended] == ["canceled"]
+    pages.apply(WHOSE | NEW | {"exec_type": "replaced", "exchange_ns": 1_790_000_000_000_000_001})  # it came late
+    assert page_of(pages).open == 5
+    found = asked(pages)
+    assert (len(found.ended), page_of(pages).is_over, page_of(pages).open) == (1, True, 0)
+    assert asked(pages).updates == []
+
+
+def test_an_order_of_which_a_trade_was_taken_back_is_over_when_it_is_not_listed() -> None:
+    bust = ORDER | {"exec_type": "trade_cancel", "trade_id": "t1", "order_status": "new", "cumulative_quantity": 0}
+    pages = opened(NEW, fill(1, 5), state(5, "filled"), bust, fill(2, 5))
+    assert not page_of(pages).is_over
+    assert len(asked(pages).ended) == 1
+    assert page_of(pages).is_over
+    assert asked(pages).updates == []
+
+
+def test_an_order_that_is_listed_after_all_works_again() -> None:
+    pages = opened(NEW)
+    assert len(asked(pages).ended) == 1  # the list was behind
+    found = asked(pages, open_orders=[NEW])
+    assert ([each["exec_type"] for each in found.updates], found.is_sure) == (["new", "restated"], True)
+    assert page_of(pages).open == 5
+    assert asked(pages, open_orders=[NEW]).updates == []
+
+
+def test_an_order_that_a_list_tells_of_and_that_ended_later_is_in_doubt() -> None:
+    new = NEW | {"exchange_ns": 1_790_000_000_000_000_000}
+    pages = opened(new, state(0, "canceled", exchange_ns=1_790_000_000_000_000_001))
+    for _ in range(2):
+        found = asked(pages, open_orders=[new])
+        assert [each.why for each in found.doubts] == ["the venue lists it, and here it is over"]
+        assert page_of(pages).is_over
+    assert asked(pages).is_sure
+
+
+@pytest.mark.parametrize("told", [{}, {"commission": "0.2", "commission_currency": "USD"}])
+def test_a_change_of_a_trade_that_was_there_before_is_no_news(told: dict[str, str]) -> None:
+    pages = opened(NEW, fill(1), fill(2))
+    about = ORDER | {"order_status": "partially_filled"}
+    bust = about | {"exec_type": "trade_cancel", "trade_id": "t1", "cumulative_quantity": 1}
+    correction = about | {"exec_type": "trade_correct", "trade_id": "t2", "last_quantity": "0.5"}
+    trades = [fill(1), fill(2), bust, correction | told]
+    for number in (2, 0):
+        found = asked(pages, open_orders=[state("0.5")], trades=trades)
+        assert len([each for each in found.updates if "trade_id" in each]) == number
+        assert position(pages).quantity == Decimal("0.5")
+
+
 def test_a_position_that_differs_speaks_against_every_conclusion() -> None:
     pages = opened(NEW)
     found = asked(pages, positions={"BTC": 2})
