@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from ringbuf.record.enumerations import ExecType
+from ringbuf.trading.number import ZERO
 from ringbuf.trading.order import NO_NAMES, Order
 from ringbuf.trading.report import Instrument, Report
 from ringbuf.trading.states import REQUESTS
@@ -182,6 +183,8 @@ class Directory:
         if report.exec_type not in ABOUT_ITSELF:
             if not order.replaces:
                 self._succeed(found, report)
+            if report.orig_client_order_id == order.replaces and report.exec_type is ExecType.REPLACED:
+                order.carried = order.carried or report.total or ZERO
         elif report.orig_client_order_id not in order.names:
             self._name(found, report.orig_client_order_id)
         return found
@@ -212,8 +215,6 @@ class Directory:
             return  # replaced in place: it is the same order
         _stand_alone(order)
         order.replaces = report.orig_client_order_id
-        if report.exec_type is ExecType.REPLACED and report.total is not None:
-            order.carried = report.total
         if former is None:
             client.successors[order] = report
             requested = client.current()[1]

@@ -28,7 +28,7 @@ _LONGEST: Final = 64
 def settle(order: Order) -> Sequence[Fill]:
     """Let the inferred fills of an order count for what its other fills do not account for; gives the inferred ones."""
     inferred: list[Fill] = []
-    reached = ZERO
+    reached = order.carried  # its totals go on from there
     for each in order.fills:
         if isinstance(each, Fill) and each.reach is not None:
             inferred.append(each)

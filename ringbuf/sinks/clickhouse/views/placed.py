@@ -28,7 +28,10 @@ def placed(table: str) -> str:
       the fill as the venue corrected it
     """
     of_order = f"PARTITION BY {INSTRUMENT}, order_key"
-    accounted = f"ifNull(traded_quantity, {ZERO}) * toUInt8(is_first_fill AND reach IS NULL)"
+    accounted = (
+        f"ifNull(traded_quantity, {ZERO}) * toUInt8(is_first_fill AND reach IS NULL)"
+        f" + ifNull(total, {ZERO}) * toUInt8(role = 'carried')"
+    )
     return f"""
 SELECT
     * EXCEPT (reach, most, accounted, reached),
@@ -187,12 +190,12 @@ SELECT
             own_named IS NOT NULL, concat('id:', assumeNotNull(own_named)),
             {unnamed}
         ), 'report')],
-        is_first_link, arrayConcat(
+        is_link, arrayConcat(
             if(
-                former IS NULL AND following IS NULL, [],
+                NOT is_first_link OR (former IS NULL AND following IS NULL), [],
                 [(concat('id:', ifNull(former, assumeNotNull(following))), 'replaced')]
             ),
-            if(exec_type = 'replaced' AND total IS NOT NULL, [(concat('id:', oid), 'carried')], [])
+            if(tells_carried AND is_first_to_tell, [(concat('id:', oid), 'carried')], [])
         ),
         []
     ) AS keys,
@@ -203,6 +206,10 @@ FROM (
         *,
         {is_link} AS is_link,
         is_link AND row_number() OVER (PARTITION BY {INSTRUMENT}, oid, is_link ORDER BY arrival) = 1 AS is_first_link,
+        is_link AND exec_type = 'replaced' AND ifNull(total > {ZERO}, 0)
+            AND name_told = argMinIf(name_told, arrival, is_link) OVER (PARTITION BY {INSTRUMENT}, oid)
+            AS tells_carried,
+        row_number() OVER (PARTITION BY {INSTRUMENT}, oid, tells_carried ORDER BY arrival) = 1 AS is_first_to_tell,
         any(if(is_first_naming, oid, NULL)) OVER {of_request} AS own_named,
         any(if(is_first_naming, arrival, NULL)) OVER {of_request} AS own_named_at
     FROM (
