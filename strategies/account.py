@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from decimal import Decimal
 from fractions import Fraction
-from typing import Final, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from ringbuf.errors import ConfigurationError
 from ringbuf.strategies.bound_recorder import Number
@@ -27,7 +27,7 @@ from ringbuf.trading.delta import Delta
 from ringbuf.trading.held_quantity import Held, HeldQuantity, exact_decimal
 from ringbuf.trading.number import NOTHING, quantity_of
 from ringbuf.trading.position import Position
-from ringbuf.trading.report import Instrument, position_side_of
+from ringbuf.trading.report import Instrument, instrument_named
 
 __all__ = [
     "Account",
@@ -81,12 +81,12 @@ class Snapshot(NamedTuple):
     Attributes:
         asked_ns: what `Account.asking` gave before the venue was asked.
         balances: by currency; None if they were not asked for.
-        positions: by symbol and position side, likewise.
+        positions: by symbol, or symbol and position side; likewise.
     """
 
     asked_ns: int
     balances: Mapping[str, Number] | None = None
-    positions: Mapping[tuple[str, str], Number] | None = None
+    positions: Mapping[Any, Number] | None = None
     exchange_ns: int = 0
 
 
@@ -145,7 +145,7 @@ class Account:
     ) -> None:
         self.refused = self.asked = 0
         self._inventory = pages.inventory
-        self._names = exchange, account
+        self._names = instrument_named(exchange, account, "")[:2]
         self._ask = ask
         self._timeout_ns = timeout // timedelta(microseconds=1) * 1_000
         self._clock = clock
@@ -168,7 +168,7 @@ class Account:
         """What is held in a position now."""
         with self._lock:
             self._follow_all()
-            return _read(self._of((symbol, position_side_of(position_side))))
+            return _read(self._of(_key_of(symbol, position_side)))
 
     def balance(self, currency: str) -> Held:
         """What is held of a currency now."""
@@ -268,8 +268,9 @@ class Account:
             case BalanceUpdate():
                 return self._of(event.currency).tell(_exactly(event.quantity), event.exchange_ns, now_ns)
             case PositionUpdate():
-                key = event.symbol, position_side_of(event.position_side)
-                return self._of(key).tell(_exactly(event.quantity), event.exchange_ns, now_ns)
+                return self._of(_key_of(event.symbol, event.position_side)).tell(
+                    _exactly(event.quantity), event.exchange_ns, now_ns
+                )
             case Transfer():
                 return self._transfer(event, now_ns)
             case Snapshot():
@@ -292,8 +293,8 @@ class Account:
             told[True] = {currency: _exactly(quantity) for currency, quantity in answer.balances.items()}
         if answer.positions is not None:
             told[False] = {
-                (symbol, position_side_of(side)): _exactly(quantity)
-                for (symbol, side), quantity in answer.positions.items()
+                _key_of(*((key, "") if isinstance(key, str) else key)): _exactly(quantity)
+                for key, quantity in answer.positions.items()
             }
         is_news = False
         for is_wallet, quantities in told.items():
@@ -355,6 +356,11 @@ class Account:
             if abs(held.external - self._reported.get(key, NOTHING)) > self._rounding:
                 LOGGER.warning(text, key, self._names, float(held.external))
             self._reported[key] = held.external
+
+
+def _key_of(symbol: str, position_side: str) -> tuple[str, str]:
+    named = instrument_named("", "", symbol, position_side)
+    return named.symbol, named.position_side
 
 
 def _exactly(number: Number) -> Fraction:

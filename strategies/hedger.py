@@ -163,7 +163,8 @@ class Hedger:
             return []
         side = Side.BUY if quantity > 0 else Side.SELL
         ids = self._client_order_id(hedge), maker.client_order_id or maker.order_id
-        order = HedgeOrder(hedge, *hedge.instrument[:3], side, hedge.order_type, quantity.copy_abs(), *ids, known)
+        names = hedge.exchange, hedge.account, hedge.symbol
+        order = HedgeOrder(hedge, *names, side, hedge.order_type, quantity.copy_abs(), *ids, known)
         update = self._update(order, ExecType.PENDING_NEW, OrderStatus.PENDING_NEW)
         update |= {"arrival_price": price, "hedge_ratio": hedge.ratio_of(maker.side), "market_ns": market_ns}
         if self._pages.apply(update) is None:

@@ -19,7 +19,7 @@ from ringbuf.trading.inferred_fill import inferred_fill, is_inferable
 from ringbuf.trading.number import ZERO, Exactly, quantity_of
 from ringbuf.trading.order import Order
 from ringbuf.trading.order_state import OrderState
-from ringbuf.trading.report import Instrument, Report
+from ringbuf.trading.report import Instrument, Report, instrument_named
 
 _TRIES: Final = 3
 """So often positions are asked for, while ours change meanwhile."""
@@ -38,7 +38,8 @@ class Inquiry:
         self._pages = pages
         self._queries = queries
         self._exchange, self._account, self._strategy = names
-        self._symbols = None if symbols is None else frozenset(symbols)
+        self._whose = instrument_named(self._exchange, self._account, "")
+        self._symbols = None if symbols is None else {instrument_named("", "", each).symbol for each in symbols}
         self._found = Reconciliation()
         self._told: dict[tuple[str, str], Update] = {}  # what was answered last about an order, by symbol and order id
         self._refusals = 0
@@ -78,7 +79,7 @@ class Inquiry:
                 self._has_list = False
                 return absent
             self._open_again(answer, open_before)
-            listed = {name for each in answer for name in _names(each)}
+            listed = {name for each in answer for name in _names(Report(self._default() | _told(each)))}
             absent = [each for each in absent if not {_name(each), _without_id(each)} & listed]
             if not absent:
                 break
@@ -113,7 +114,7 @@ class Inquiry:
                 break
         try:
             theirs = {self._instrument(key): quantity_of(value) for key, value in answer.items()}
-        except RecordError as error:
+        except (RecordError, TypeError, ValueError) as error:  # the last two of a key that is none
             return self._without_positions(Failure("positions", str(error)))
         for key in sorted(before.keys() | theirs.keys()):
             ours, venue = before.get(key, ZERO), theirs.get(key, ZERO)
@@ -314,7 +315,7 @@ class Inquiry:
 
     def _is_asked(self, key: Instrument) -> bool:
         is_in_scope = self._symbols is None or key.symbol in self._symbols
-        return is_in_scope and (key.exchange, key.account) == (self._exchange, self._account)
+        return is_in_scope and key[:2] == self._whose[:2]
 
     def _open_pages(self) -> list[OrderState]:
         return [each for each in self._pages.open_pages() if self._is_asked(each.key)]
@@ -323,8 +324,11 @@ class Inquiry:
         known = self._pages.inventory.positions()
         return {key: each.quantity for key, each in known.items() if self._is_asked(key)}
 
-    def _instrument(self, key: str | Instrument) -> Instrument:
-        return key if isinstance(key, Instrument) else Instrument(self._exchange, self._account, key)
+    def _instrument(self, key: str | tuple[str, str] | Instrument) -> Instrument:
+        if isinstance(key, Instrument):
+            return instrument_named(*key)
+        symbol, side = (key, "") if isinstance(key, str) else key
+        return instrument_named(self._exchange, self._account, symbol, side)
 
     def _order_of(self, report: Report) -> Order | None:
         """The order that a report is about, with the lock held."""
@@ -349,16 +353,14 @@ def _without_id(page: OrderState) -> tuple[str, str]:
     return page.key.symbol, f"any:{page.client_order_id}"
 
 
-def _names(update: Update) -> Iterator[tuple[str, str]]:
+def _names(listed: Report) -> Iterator[tuple[str, str]]:
     """What an order in a list can be found by, if it is known with or without the venue's id."""
-    symbol, order_id, client_order_id = (
-        str(update.get(name) or "") for name in ("symbol", "order_id", "client_order_id")
-    )
-    if order_id:
-        yield symbol, order_id
-        yield symbol, f"client:{client_order_id}"
+    symbol = listed.instrument.symbol
+    if listed.order_id:
+        yield symbol, listed.order_id
+        yield symbol, f"client:{listed.client_order_id}"
     else:
-        yield symbol, f"any:{client_order_id}"
+        yield symbol, f"any:{listed.client_order_id}"
 
 
 def _id_of_end(order: Order) -> str:

@@ -31,7 +31,7 @@ from ringbuf.trading.number import ZERO, Exactly
 from ringbuf.trading.order_state import OrderState
 from ringbuf.trading.position import NOTHING, Holding, Position, Sums
 from ringbuf.trading.profit import FLAT, Profit
-from ringbuf.trading.report import Instrument, Report
+from ringbuf.trading.report import Instrument, Report, instrument_named
 
 __all__ = [
     "Contract",
@@ -85,7 +85,7 @@ class Inventory:
         hedges: HedgeOf | None = None,
     ) -> None:
         self.lock = threading.Lock()
-        self._contracts = None if instruments is None else dict(instruments)
+        self._contracts = None if instruments is None else _as_reports_name(instruments)
         length_ns = None if lookback is None else lookback // timedelta(microseconds=1) * 1_000
         self._hedges = None if hedges is None else HedgeBook(_never_raising(hedges))
         self.ledger = Ledger(length_ns, self._contracts, self._hedges)
@@ -114,7 +114,7 @@ class Inventory:
             position_side: `long` or `short` where the venue keeps both of a symbol (hedge mode), else empty.
             position_id: where the venue keeps several positions on one side, else empty.
         """
-        return self._position(Instrument(exchange, account, symbol, position_side, position_id))
+        return self._position(instrument_named(exchange, account, symbol, position_side, position_id))
 
     def positions(self) -> dict[Instrument, Position]:
         """All positions now."""
@@ -148,7 +148,7 @@ class Inventory:
         Raises:
             ConfigurationError: the inventory has no instruments.
         """
-        return self._profit(Instrument(exchange, account, symbol, position_side, position_id))
+        return self._profit(instrument_named(exchange, account, symbol, position_side, position_id))
 
     def profits(self) -> dict[Instrument, Profit]:
         """What all positions earned.
@@ -233,6 +233,14 @@ def read_instruments(path: str | os.PathLike[str]) -> dict[tuple[str, str], Cont
             return read_contracts(lines, str(path))
     except OSError as error:
         raise ConfigurationError(f"{path}: {error.strerror}", "name a file of CSV that can be read") from error
+
+
+def _as_reports_name(instruments: Contracts) -> dict[tuple[str, str], Contract]:
+    found = {}
+    for (exchange, symbol), contract in instruments.items():
+        named = instrument_named(exchange, "", symbol)
+        found[named.exchange, named.symbol] = contract
+    return found
 
 
 def _never_raising(hedge_of: HedgeOf) -> HedgeOf:

@@ -20,7 +20,8 @@ from ringbuf.strategies.update_recorder import UpdateRecorder
 from ringbuf.trading.delta import Delta, Update, deltas_of
 from ringbuf.trading.number import Exactly
 from ringbuf.trading.order_state import OrderState
-from ringbuf.trading.report import Instrument, Report
+from ringbuf.trading.reading import Reading
+from ringbuf.trading.report import Report, instrument_named
 
 __all__ = ["Delta", "Handler", "OrderPages", "OrderState", "Update"]
 
@@ -109,7 +110,10 @@ class OrderPages:
                 it, the last one.
         """
         with self.inventory.lock:
-            order = self.inventory.ledger.order_of(Instrument(exchange, account, symbol), order_id, client_order_id)
+            ids = Reading({"order_id": order_id, "client_order_id": client_order_id})
+            order = self.inventory.ledger.order_of(
+                instrument_named(exchange, account, symbol), ids.text("order_id"), ids.text("client_order_id")
+            )
             return None if order is None else order.state
 
     def open_pages(self) -> list[OrderState]:

@@ -9,7 +9,7 @@ from ringbuf.errors import ConfigurationError
 from ringbuf.record.enumerations import OrderType, Side
 from ringbuf.trading.number import EXACT, NOTHING, ZERO, is_countable
 from ringbuf.trading.order_state import OrderState
-from ringbuf.trading.report import Instrument
+from ringbuf.trading.report import Instrument, instrument_named
 
 SIGNS: Final = {Side.BUY: 1, Side.SELL: -1, Side.UNKNOWN: 0}
 OTHER: Final = {Side.BUY: Side.SELL, Side.SELL: Side.BUY, Side.UNKNOWN: Side.UNKNOWN}
@@ -60,8 +60,8 @@ class Hedge:
 
     @property
     def instrument(self) -> Instrument:
-        """The hedge instrument."""
-        return Instrument(self.exchange, self.account, self.symbol)
+        """The hedge instrument, by its names as reports have them."""
+        return instrument_named(self.exchange, self.account, self.symbol)
 
     def ratio_of(self, maker: Side) -> Decimal | Fraction:
         """The ratio for a maker order of a side: below zero if it is hedged on its own side."""

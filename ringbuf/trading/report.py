@@ -232,6 +232,20 @@ class Report:
         return f"order_id {self.order_id!r}, client_order_id {self.client_order_id!r}, trade_id {self.trade_id!r}"
 
 
+@lru_cache(KEPT)
+def instrument_named(
+    exchange: str, account: str, symbol: str, position_side: str = "", position_id: str = ""
+) -> Instrument:
+    """The instrument or position of these names, as reports have it: a text too long for a record is shortened.
+
+    Raises:
+        RecordError: the position side is no word for one.
+    """
+    names = Reading({"exchange": exchange, "account": account, "symbol": symbol, "position_id": position_id})
+    key = Instrument(names.text("exchange"), names.text("account"), names.text("symbol"))
+    return key.position(position_side_of(position_side), names.text("position_id"))
+
+
 def position_side_of(word: str) -> str:
     """The position side of an `Instrument`: `long`, `short` or empty, from any word that a record takes for it.
 
