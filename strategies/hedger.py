@@ -167,10 +167,11 @@ class Hedger:
         order = HedgeOrder(hedge, *names, side, hedge.order_type, quantity.copy_abs(), *ids, known)
         update = self._update(order, ExecType.PENDING_NEW, OrderStatus.PENDING_NEW)
         update |= {"arrival_price": price, "hedge_ratio": hedge.ratio_of(maker.side), "market_ns": market_ns}
-        if self._pages.apply(update) is None:
+        delta = self._pages.apply(update)
+        if delta is None or delta.remaining != order.quantity:
             raise ConfigurationError(
-                f"{_shown(order)} was not sent: its request changed nothing, so nobody would know that it works",
-                "let client_order_id give ids that were never used",
+                f"{_shown(order)} was not sent: its request does not count as working, so it would be sent again",
+                "let client_order_id give ids that were never used, and keep quantities below 1e21",
             )
         return [order]
 

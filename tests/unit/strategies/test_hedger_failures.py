@@ -9,7 +9,7 @@ import pytest
 from ringbuf.strategies.hedger import Hedge, HedgeOrder, Hedger
 from ringbuf.strategies.inventory import Inventory, OrderState
 from ringbuf.strategies.orders import Delta, OrderPages
-from tests.unit.strategies.hedge_desk import MAKER, hedge
+from tests.unit.strategies.hedge_desk import MAKER, Desk, hedge
 
 ONE = {**MAKER, "exec_type": "fill", "side": "buy", "order_id": "m", "trade_id": "t1", "last_quantity": "2"}
 OTHER = {**ONE, "symbol": "N", "order_id": "n"}
@@ -48,7 +48,14 @@ def test_an_order_whose_request_no_page_takes_is_not_sent(caplog: pytest.LogCapt
     pages.apply({**ONE, "trade_id": "t2"})
     (balance,) = hedger.balances().values()
     assert (orders, float(balance.balance)) == ([], -4)
-    assert "its request changed nothing" in caplog.text
+    assert "its request does not count as working" in caplog.text
+
+
+def test_an_order_that_is_too_large_to_be_counted_is_not_sent(caplog: pytest.LogCaptureFixture) -> None:
+    desk = Desk(lambda order: hedge(ratio="9e20"))
+    desk.maker_fill("m", "buy", "t1", "2")
+    assert (desk.sent, float(desk.balance("H").balance)) == ([], -1.8e21)
+    assert "its request does not count as working" in caplog.text
 
 
 def test_a_price_is_not_taken_from_the_fill_of_another_instrument() -> None:
