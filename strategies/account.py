@@ -20,8 +20,11 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from ringbuf.errors import ConfigurationError
-from ringbuf.strategies.bound_recorder import Number
+from ringbuf.errors import ConfigurationError, RecordError
+from ringbuf.record.timestamp import time_ns
+from ringbuf.record.value import shown
+from ringbuf.strategies.arguments import check_function, check_kind, nanoseconds
+from ringbuf.strategies.bound_recorder import Number, Time
 from ringbuf.strategies.orders import OrderPages
 from ringbuf.trading.delta import Delta
 from ringbuf.trading.held_quantity import Held, HeldQuantity, exact_decimal
@@ -49,12 +52,12 @@ TRANSFERS: Final = 10_000
 class BalanceUpdate(NamedTuple):
     """What the venue tells of one currency's wallet; `exchange_ns` is 0 if it tells no time.
 
-    Quantities are numbers or their text, as the venue sends them; also those of the other events.
+    Quantities are numbers or their text, as the venue sends them, and times what records take; also in other events.
     """
 
     currency: str
     quantity: Number
-    exchange_ns: int = 0
+    exchange_ns: Time = 0
 
 
 class PositionUpdate(NamedTuple):
@@ -62,17 +65,17 @@ class PositionUpdate(NamedTuple):
 
     symbol: str
     quantity: Number
-    exchange_ns: int = 0
+    exchange_ns: Time = 0
     position_side: str = ""
 
 
 class Transfer(NamedTuple):
-    """A deposit, or with a minus a withdrawal. One that is told again with its id counts once."""
+    """A deposit, or with a minus a withdrawal. One of a currency that is told again with its id counts once."""
 
     currency: str
     amount: Number
     transfer_id: str
-    exchange_ns: int = 0
+    exchange_ns: Time = 0
 
 
 class Snapshot(NamedTuple):
@@ -87,7 +90,7 @@ class Snapshot(NamedTuple):
     asked_ns: int
     balances: Mapping[str, Number] | None = None
     positions: Mapping[Any, Number] | None = None
-    exchange_ns: int = 0
+    exchange_ns: Time = 0
 
 
 Event: TypeAlias = BalanceUpdate | PositionUpdate | Transfer | Snapshot
@@ -127,6 +130,10 @@ class Account:
         clock: ns, never going back; that of a backtest goes by its events.
         rounding: by so much a wallet's move may differ from what explains it, where the venue rounds.
 
+    Raises:
+        ConfigurationError: an argument is none of these.
+        RecordError: rounding is no number.
+
     Attributes:
         refused: events that were older than what was told.
         asked: how often `ask` was called.
@@ -141,21 +148,28 @@ class Account:
         ask: Callable[[str], object] | None = None,
         timeout: timedelta = TIMEOUT,
         clock: Callable[[], int] = time.monotonic_ns,
-        rounding: Decimal = Decimal(0),
+        rounding: Number = 0,
     ) -> None:
+        check_kind("pages", pages, OrderPages)
+        if not (exchange and account):
+            raise ConfigurationError(f"exchange and account are {(exchange, account)}", "say whose account it is")
+        check_function("ask", ask, is_optional=True)
+        check_function("clock", clock)
         self.refused = self.asked = 0
         self._inventory = pages.inventory
         self._names = instrument_named(exchange, account, "")[:2]
         self._ask = ask
-        self._timeout_ns = timeout // timedelta(microseconds=1) * 1_000
+        self._timeout_ns = nanoseconds("timeout", timeout)
         self._clock = clock
-        self._rounding = Fraction(rounding)
+        self._rounding = _exactly(rounding)
+        if self._rounding < 0:
+            raise ConfigurationError(f"rounding is {rounding!r}", "give a number from 0 on")
         self._lock = threading.RLock()
         self._held: dict[_Key, HeldQuantity] = {}
-        self._answers: dict[bool, Snapshot] = {}  # the last ones, by whether they are of balances
+        self._answers: dict[bool, tuple[int, int]] = {}  # venue time and `asked_ns` of the last, by whether of balances
         self._seen: dict[Instrument, Position] = {}
         self._records: dict[Instrument, dict[_Key, Fraction]] = {}  # what each position has changed, as it was seen
-        self._transfers: OrderedDict[str, None] = OrderedDict()
+        self._transfers: OrderedDict[tuple[str, str], None] = OrderedDict()  # by currency and id
         self._transferred: dict[str, Fraction] = {}
         self._streams: dict[str, int] = {}
         self._cut: set[str] = set()  # streams whose numbers may begin anew
@@ -180,7 +194,8 @@ class Account:
         """Take what the venue tells; False if it is refused, because it is a copy or older than what was told.
 
         Raises:
-            RecordError: a quantity is no number, or a position side no word for one. Then nothing has changed.
+            RecordError: it is no event, a quantity is no number, a time is none, a position side no word for one, or a
+                transfer has no id. Then nothing has changed.
         """
         with self._lock:
             self._follow_all()  # what we know ourselves was heard before
@@ -263,31 +278,32 @@ class Account:
     # Events
 
     def _take(self, event: Event) -> bool:
-        now_ns = self._clock()
+        _check(event)
+        now_ns, venue_ns = self._clock(), time_ns(event._asdict(), "exchange_ns")
         match event:
             case BalanceUpdate():
-                return self._of(event.currency).tell(_exactly(event.quantity), event.exchange_ns, now_ns)
+                return self._of(event.currency).tell(_exactly(event.quantity), venue_ns, now_ns)
             case PositionUpdate():
-                return self._of(_key_of(event.symbol, event.position_side)).tell(
-                    _exactly(event.quantity), event.exchange_ns, now_ns
-                )
+                key = _key_of(event.symbol, event.position_side)
+                return self._of(key).tell(_exactly(event.quantity), venue_ns, now_ns)
             case Transfer():
-                return self._transfer(event, now_ns)
+                return self._transfer(event, venue_ns, now_ns)
             case Snapshot():
-                return self._replace(event)
+                return self._replace(event, venue_ns)
 
-    def _transfer(self, event: Transfer, now_ns: int) -> bool:
-        if event.transfer_id in self._transfers:
+    def _transfer(self, event: Transfer, venue_ns: int, now_ns: int) -> bool:
+        identity = event.currency, event.transfer_id
+        if identity in self._transfers:
             return False
         amount = _exactly(event.amount)
-        self._transfers[event.transfer_id] = None
+        self._transfers[identity] = None
         if len(self._transfers) > TRANSFERS:
             self._transfers.popitem(last=False)
         self._transferred[event.currency] = self._transferred.get(event.currency, NOTHING) + amount
-        self._of(event.currency).change(amount, event.exchange_ns, now_ns)
+        self._of(event.currency).change(amount, venue_ns, now_ns)
         return True
 
-    def _replace(self, answer: Snapshot) -> bool:
+    def _replace(self, answer: Snapshot, venue_ns: int) -> bool:
         told: dict[bool, dict[_Key, Fraction]] = {}
         if answer.balances is not None:
             told[True] = {currency: _exactly(quantity) for currency, quantity in answer.balances.items()}
@@ -301,8 +317,8 @@ class Account:
             known = {key for key in self._held if isinstance(key, str) == is_wallet}
             for key in known | quantities.keys():
                 quantity = quantities.get(key, NOTHING)
-                is_news |= self._of(key).resynchronise(quantity, answer.exchange_ns, answer.asked_ns)
-            self._answers[is_wallet] = answer
+                is_news |= self._of(key).resynchronise(quantity, venue_ns, answer.asked_ns)
+            self._answers[is_wallet] = venue_ns, answer.asked_ns
         return is_news
 
     def _doubt(self, why: str) -> None:
@@ -317,7 +333,7 @@ class Account:
             held = self._held[key] = HeldQuantity(self._rounding if isinstance(key, str) else NOTHING)
             answer = self._answers.get(isinstance(key, str))
             if answer is not None:
-                held.resynchronise(NOTHING, answer.exchange_ns, answer.asked_ns)
+                held.resynchronise(NOTHING, *answer)
         return held
 
     # Our own records
@@ -361,6 +377,15 @@ class Account:
 def _key_of(symbol: str, position_side: str) -> tuple[str, str]:
     named = instrument_named("", "", symbol, position_side)
     return named.symbol, named.position_side
+
+
+def _check(event: object) -> None:
+    if not isinstance(event, Event):
+        raise RecordError(f"{shown(event)} is no event", "give a BalanceUpdate, PositionUpdate, Transfer or Snapshot")
+    if isinstance(event, Transfer) and not event.transfer_id:
+        raise RecordError(f"{shown(event)} has no id", "give the venue's, so that it counts once")
+    if isinstance(event, Snapshot) and not isinstance(event.asked_ns, int):
+        raise RecordError(f"{shown(event.asked_ns)} is no time of a question", "give what asking() gave before it")
 
 
 def _exactly(number: Number) -> Fraction:

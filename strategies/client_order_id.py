@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from ringbuf.errors import ConfigurationError
+from ringbuf.strategies.arguments import check_kind
 from ringbuf.strategies.id_format import Core, IdFormat
 from ringbuf.strategies.process_numbers import ProcessNumbers
 from ringbuf.strategies.venues import id_format
@@ -62,6 +63,8 @@ class ClientOrderIds:
 
     def __init__(self, venue: str | IdFormat, strategy: str, *, host: int, directory: str | os.PathLike[str]) -> None:
         self.format = venue if isinstance(venue, IdFormat) else id_format(venue)
+        check_kind("strategy", strategy, str)
+        check_kind("host", host, int)
         _check(strategy, host, self.format)
         self._host = host
         self._strategy = strategy

@@ -23,6 +23,7 @@ from ringbuf.errors import ConfigurationError
 from ringbuf.record.enumerations import ExecType, OrderStatus, OrderType, Side
 from ringbuf.record.number import exact_number
 from ringbuf.record.timestamp import time_ns
+from ringbuf.strategies.arguments import check_function, check_kind
 from ringbuf.strategies.handlers import running_loop
 from ringbuf.strategies.orders import OrderPages
 from ringbuf.strategies.update_recorder import unrecorded
@@ -86,7 +87,7 @@ class Hedger:
             on.
 
     Raises:
-        ConfigurationError: the inventory of the pages has no hedges.
+        ConfigurationError: the inventory of the pages has no hedges, or an argument is none of these.
     """
 
     def __init__(
@@ -98,6 +99,11 @@ class Hedger:
         client_order_id: Callable[[Hedge], str],
         price: Callable[[Hedge], Decimal | None] | None = None,
     ) -> None:
+        check_kind("pages", pages, OrderPages)
+        for name, given in (("send", send), ("client_order_id", client_order_id)):
+            check_function(name, given)
+        check_function("price", price, is_optional=True)
+        check_kind("strategy", strategy, str)
         self.sent = self.failed = self.broken = 0
         self._pages = pages
         self._send = send

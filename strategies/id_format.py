@@ -8,6 +8,7 @@ from hashlib import blake2b
 from typing import Final, NamedTuple
 
 from ringbuf.errors import ConfigurationError
+from ringbuf.strategies.arguments import check_kind
 
 DIGITS: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
 """Taken where a venue allows them: small letters only, since some venues change or ignore the case."""
@@ -98,7 +99,7 @@ class IdFormat:
         source: the address of the venue's document that says so.
 
     Raises:
-        ConfigurationError: it has not room for 32 bits.
+        ConfigurationError: it has not room for 32 bits, or a value is of another kind.
     """
 
     kind: Kind = Kind.TEXT
@@ -109,6 +110,8 @@ class IdFormat:
     source: str = ""
 
     def __post_init__(self) -> None:
+        for name, kind in (("kind", Kind), ("length", int), ("alphabet", str), ("prefix", str), ("limit", int)):
+            check_kind(f"{name} of client order ids", getattr(self, name), kind)
         if self.kind is Kind.TEXT and (len(set(self.alphabet)) < 2 or len(set(self.alphabet)) != len(self.alphabet)):
             raise ConfigurationError(
                 f"{self.alphabet!r} is no alphabet of client order ids", "give two or more different characters"

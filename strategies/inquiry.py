@@ -9,7 +9,7 @@ from functools import partial
 from hashlib import blake2b
 from typing import Any, Final
 
-from ringbuf.errors import RecordError
+from ringbuf.errors import ConfigurationError, RecordError
 from ringbuf.record.enumerations import OrderStatus
 from ringbuf.strategies.orders import OrderPages
 from ringbuf.strategies.reconciliation_report import Difference, Doubt, Reconciliation
@@ -38,6 +38,10 @@ class Inquiry:
         self._pages = pages
         self._queries = queries
         self._exchange, self._account, self._strategy = names
+        if not (self._exchange and self._account):
+            raise ConfigurationError(f"exchange and account are {names[:2]}", "say whose orders the answers tell")
+        if isinstance(symbols, str):
+            raise ConfigurationError(f"symbols is the text {symbols!r}", "give a list of symbols, or None for all")
         self._whose = instrument_named(self._exchange, self._account, "")
         self._symbols = None if symbols is None else {instrument_named("", "", each).symbol for each in symbols}
         self._found = Reconciliation()

@@ -22,8 +22,9 @@ import numpy as np
 
 from ringbuf.errors import ConfigurationError
 from ringbuf.record.enumerations import ContractKind
+from ringbuf.strategies.arguments import check_function, check_kind, nanoseconds
 from ringbuf.trading.contract import UNKNOWN, Contract
-from ringbuf.trading.contract_table import Contracts, read_contracts
+from ringbuf.trading.contract_table import KEY, Contracts, read_contracts
 from ringbuf.trading.hedge import Hedge, HedgeBalance
 from ringbuf.trading.hedge_book import HedgeBook, HedgeOf, HedgeState
 from ringbuf.trading.ledger import Ledger
@@ -72,6 +73,9 @@ class Inventory:
             If it raises, the order is not hedged until it answers. It is asked with the lock held, so it must not ask
             inventory or pages itself. A hedge order is one with a `link_id`; it is not hedged itself.
 
+    Raises:
+        ConfigurationError: an argument is none of these.
+
     Attributes:
         ledger: the one state of orders and positions, which order pages share.
         lock: held by whoever uses it.
@@ -86,7 +90,8 @@ class Inventory:
     ) -> None:
         self.lock = threading.Lock()
         self._contracts = None if instruments is None else _as_reports_name(instruments)
-        length_ns = None if lookback is None else lookback // timedelta(microseconds=1) * 1_000
+        length_ns = None if lookback is None else nanoseconds("lookback", lookback)
+        check_function("hedges", hedges, is_optional=True)
         self._hedges = None if hedges is None else HedgeBook(_never_raising(hedges))
         self.ledger = Ledger(length_ns, self._contracts, self._hedges)
 
@@ -235,10 +240,14 @@ def read_instruments(path: str | os.PathLike[str]) -> dict[tuple[str, str], Cont
         raise ConfigurationError(f"{path}: {error.strerror}", "name a file of CSV that can be read") from error
 
 
-def _as_reports_name(instruments: Contracts) -> dict[tuple[str, str], Contract]:
+def _as_reports_name(instruments: Mapping[Any, Contract]) -> dict[tuple[str, str], Contract]:
     found = {}
-    for (exchange, symbol), contract in instruments.items():
-        named = instrument_named(exchange, "", symbol)
+    check_kind("instruments", instruments, Mapping)
+    for key, contract in instruments.items():
+        check_kind(f"the contract of {key}", contract, Contract)
+        if not (isinstance(key, tuple) and len(key) == len(KEY)):
+            raise ConfigurationError(f"an instrument is {key!r}", "name each by exchange and symbol")
+        named = instrument_named(key[0], "", key[1])
         found[named.exchange, named.symbol] = contract
     return found
 

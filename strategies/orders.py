@@ -13,6 +13,7 @@ from collections import deque
 from typing import Final, TypeVar
 
 from ringbuf.errors import RecordError
+from ringbuf.strategies.arguments import check_function, check_kind
 from ringbuf.strategies.handlers import Function, Handler, handler_of
 from ringbuf.strategies.inventory import Inventory
 from ringbuf.strategies.recorder import Recorder
@@ -40,6 +41,9 @@ class OrderPages:
         recorder: records each update; without one nothing is recorded.
         inventory: of which the orders are; by default one of its own.
 
+    Raises:
+        ConfigurationError: one of them is something else.
+
     Attributes:
         inventory: positions, commissions and profit from the same updates.
         handlers: those that are told of deltas, the slow ones last.
@@ -47,7 +51,10 @@ class OrderPages:
     """
 
     def __init__(self, recorder: Recorder | None = None, inventory: Inventory | None = None) -> None:
-        self.inventory = inventory or Inventory()
+        if recorder is not None:
+            check_kind("recorder", recorder, Recorder)
+        self.inventory = Inventory() if inventory is None else inventory
+        check_kind("inventory", self.inventory, Inventory)
         self.handlers: list[Handler] = []
         self.refused = 0
         self._recorder = None if recorder is None else UpdateRecorder(recorder)
@@ -61,7 +68,12 @@ class OrderPages:
         return 0 if self._recorder is None else self._recorder.failed
 
     def on_delta(self, function: F) -> F:
-        """Let a function or coroutine function be told of each delta; returns it, so this may decorate it."""
+        """Let a function or coroutine function be told of each delta; returns it, so this may decorate it.
+
+        Raises:
+            ConfigurationError: it cannot be called.
+        """
+        check_function("a handler", function)
         handler = handler_of(function)
         with self.inventory.lock:  # whoever tells may be putting slow ones last
             self.handlers = [*self.handlers, handler]

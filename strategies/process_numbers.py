@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from ringbuf.errors import ConfigurationError
+from ringbuf.strategies.arguments import check_kind
 
 NUMBERS: Final = 1 << 24
 """Process numbers are below this."""
@@ -31,6 +32,7 @@ class ProcessNumbers:
     """
 
     def __init__(self, directory: str | os.PathLike[str], host: int) -> None:
+        check_kind("directory", os.fspath(directory) if isinstance(directory, os.PathLike) else directory, str)
         self.path = Path(directory) / f"process-numbers-{host}.csv"
         self._known: tuple[tuple[int, ...], dict[int, str]] = ((), {})
 

@@ -55,7 +55,7 @@ def reconcile(
         symbols: those that the answers are about; None if they are about all of the account.
 
     Raises:
-        ConfigurationError: a function is a coroutine function.
+        ConfigurationError: a function is a coroutine function, exchange or account is empty, or symbols is one text.
     """
     steps = Inquiry(pages, queries, (exchange, account, strategy), symbols).steps()
     try:

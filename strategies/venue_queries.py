@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
+from ringbuf.strategies.arguments import check_function
 from ringbuf.trading.order_state import OrderState
 
 Update: TypeAlias = Mapping[str, Any]
@@ -37,12 +38,20 @@ class VenueQueries:
         order: the state of one order, with its fills if the venue tells them; or `NO_SUCH_ORDER`.
         positions: the signed quantity of every position, by symbol, or by `Instrument` where there are several of one
             symbol; numbers or their text. What is not there is zero.
+
+    Raises:
+        ConfigurationError: one cannot be called.
     """
 
     open_orders: Callable[[], Updates | Awaitable[Updates]]
     trades: Callable[[], Updates | Awaitable[Updates]] | None = None
     order: Callable[[OrderState], OneOrder | Awaitable[OneOrder]] | None = None
     positions: Callable[[], Positions | Awaitable[Positions]] | None = None
+
+    def __post_init__(self) -> None:
+        check_function("open_orders", self.open_orders)
+        for name in ("trades", "order", "positions"):
+            check_function(name, getattr(self, name), is_optional=True)
 
 
 class Answer(list[Update]):

@@ -10,6 +10,7 @@ from difflib import get_close_matches
 from typing import Final, NamedTuple
 
 from ringbuf.errors import ConfigurationError
+from ringbuf.strategies.arguments import check_kind
 from ringbuf.strategies.id_format import ALPHANUMERIC, IdFormat, Kind
 
 _DASHED: Final = f"{ALPHANUMERIC}-_"
@@ -93,8 +94,9 @@ def id_format(venue: str) -> IdFormat:
     """What a venue takes as a client order id.
 
     Raises:
-        ConfigurationError: it is not in the table.
+        ConfigurationError: it is not in the table, or no text.
     """
+    check_kind("venue", venue, str)
     name = _spelled(venue)
     if name not in ID_FORMATS:
         near = get_close_matches(name, ID_FORMATS, 1)

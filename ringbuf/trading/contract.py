@@ -6,7 +6,7 @@ from typing import Final
 
 from ringbuf.errors import ConfigurationError
 from ringbuf.record.enumerations import ContractKind
-from ringbuf.trading.number import is_countable
+from ringbuf.trading.number import is_exact
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +22,8 @@ class Contract:
         value_step: to which the venue rounds the value of one contract, in the settle currency; None if it does not.
 
     Raises:
-        ConfigurationError: a number is not above zero or has too many digits, or a quanto contract does not tell its
-            settle currency.
+        ConfigurationError: the kind is no `ContractKind`, a number is no Decimal above zero or has too many digits, a
+            currency is no text, or a quanto contract does not tell its settle currency.
     """
 
     kind: ContractKind = ContractKind.SPOT
@@ -36,10 +36,20 @@ class Contract:
     value_step: Decimal | None = None
 
     def __post_init__(self) -> None:
+        kind: object = self.kind
+        if not isinstance(kind, ContractKind):
+            members = ", ".join(f"ContractKind.{each.name}" for each in ContractKind)
+            raise ConfigurationError(f"the kind of a contract is {kind!r}", f"give one of {members}")
         for name in ("multiplier", "tick", "step", "value_step"):
             number = getattr(self, name)
-            if number is not None and not (number > 0 and is_countable(number)):
-                raise ConfigurationError(f"{name} is {number}", "give a number above 0, of 38 decimals at most")
+            is_absent = number is None and name != "multiplier"
+            if not is_absent and not (is_exact(number) and number > 0):
+                raise ConfigurationError(
+                    f"{name} is {number}", "give a number above 0, of 38 decimals at most, as a Decimal"
+                )
+        for name in ("base", "quote", "settle"):
+            if not isinstance(getattr(self, name), str):
+                raise ConfigurationError(f"{name} is {getattr(self, name)!r}", "give the currency as text")
         if self.kind is ContractKind.QUANTO and not self.settle:
             raise ConfigurationError("a quanto contract has no settle currency", "say in which currency it is paid")
         if not self.settle:

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 from ringbuf.errors import ConfigurationError
 from ringbuf.record.enumerations import OrderType, Side
-from ringbuf.trading.number import EXACT, NOTHING, ZERO, is_countable
+from ringbuf.trading.number import EXACT, NOTHING, ZERO, is_exact
 from ringbuf.trading.order_state import OrderState
 from ringbuf.trading.report import Instrument, instrument_named
 
@@ -29,8 +29,8 @@ class Hedge:
         order_type: of hedge orders.
 
     Raises:
-        ConfigurationError: a name is empty, a number is none, the step is not above zero, a minimum is below zero, or
-            the ratio is zero.
+        ConfigurationError: a name is empty, a number is none, the step is not above zero, a minimum is below zero, the
+            ratio is zero, or side or type is no member of its enumeration: a word would hedge the wrong way.
     """
 
     exchange: str
@@ -44,12 +44,16 @@ class Hedge:
     order_type: OrderType = OrderType.MARKET
 
     def __post_init__(self) -> None:
-        if not (self.exchange and self.account and self.symbol):
-            raise ConfigurationError(f"a hedge in {self.instrument[:3]} names no instrument", "name what is empty")
+        names: tuple[object, ...] = self.exchange, self.account, self.symbol
+        if not all(isinstance(each, str) and each for each in names):
+            raise ConfigurationError(f"a hedge in {names} names no instrument", "give texts, and name what is empty")
+        for name, kind in (("side", Side), ("order_type", OrderType)):
+            if not isinstance(getattr(self, name), kind):
+                members = ", ".join(f"{kind.__name__}.{each.name}" for each in kind)
+                raise ConfigurationError(f"{name} of a hedge is {getattr(self, name)!r}", f"give one of {members}")
         for name in ("step", "ratio", "minimum_quantity", "minimum_notional"):
             number = getattr(self, name)
-            is_number = isinstance(number, Decimal) and is_countable(number)
-            if not is_number and not (name == "ratio" and isinstance(number, Fraction)):
+            if not is_exact(number) and not (name == "ratio" and isinstance(number, Fraction)):
                 raise ConfigurationError(f"{name} of a hedge is {number!r}", "give a Decimal of 38 decimals at most")
         if self.step <= 0 or self.minimum_quantity < 0 or self.minimum_notional < 0 or self.ratio == 0:
             raise ConfigurationError(

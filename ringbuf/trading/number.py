@@ -79,6 +79,11 @@ def is_countable(number: Decimal) -> bool:
     return True
 
 
+def is_exact(number: object) -> bool:
+    """Whether it is a Decimal that is summed."""
+    return isinstance(number, Decimal) and number.is_finite() and is_countable(number)
+
+
 @lru_cache(KEPT)
 def quote_of(price: Decimal, quantity: Decimal) -> Decimal | None:
     """Price x quantity, if it is summed."""
