@@ -173,6 +173,7 @@ class Account:
         self._transferred: dict[str, Fraction] = {}
         self._streams: dict[str, int] = {}
         self._cut: set[str] = set()  # streams whose numbers may begin anew
+        self._doubted = "", 0  # why all was stale last, and since when
         self._asked_ns: int | None = None
         self._reported: dict[str, Fraction] = {}
         self._follow_all()
@@ -292,8 +293,7 @@ class Account:
                 return self._replace(event, venue_ns)
 
     def _transfer(self, event: Transfer, venue_ns: int, now_ns: int) -> bool:
-        identity = event.currency, event.transfer_id
-        if identity in self._transfers:
+        if (identity := (event.currency, event.transfer_id)) in self._transfers:
             return False
         amount = _exactly(event.amount)
         self._transfers[identity] = None
@@ -322,9 +322,9 @@ class Account:
         return is_news
 
     def _doubt(self, why: str) -> None:
-        self._answers.clear()
+        self._doubted = why, self._clock()
         for each in self._held.values():
-            each.doubt(why, self._clock())
+            each.doubt(*self._doubted)
 
     def _of(self, key: _Key) -> HeldQuantity:
         """What is held of a key; one that the last snapshot lacked was 0 then."""
@@ -334,6 +334,8 @@ class Account:
             answer = self._answers.get(isinstance(key, str))
             if answer is not None:
                 held.resynchronise(NOTHING, *answer)
+                if self._doubted[1] > answer[1]:
+                    held.doubt(*self._doubted)
         return held
 
     # Our own records

@@ -73,6 +73,9 @@ class HeldQuantity:
         self._rounding = rounding
         self._unexplained_ns = 0
         self._heard_ns = self._moved_ns = 0
+        self._until_ns = 0  # what was told has no change after this venue time; 0 if that is not known
+        self._answered, self._answered_ns = NOTHING, 0  # `external` at the last answer, and its venue time
+        self._began_ns = 0  # the venue time of what was told first, until there is another answer
         self._pending: list[Change] = []
 
     @property
@@ -96,6 +99,8 @@ class HeldQuantity:
         self.own += amount
         self._heard_ns = now_ns
         if self.told is not None:
+            if self._is_answered(amount, venue_ns):
+                self.doubt("a change may be in the venue's answer already, which came before it", now_ns)
             self._pending.append(Change(amount, venue_ns, now_ns))
             self._pending.sort(key=lambda each: each.venue_ns)
             if len(self._pending) > MOST_PENDING:
@@ -113,7 +118,7 @@ class HeldQuantity:
                 self.doubt("nothing was told before our first fill", now_ns)
             return True
         move, is_ordered = quantity - self.told, venue_ns > self.told_ns
-        self.told, self.told_ns = quantity, max(venue_ns, self.told_ns)
+        self._take(quantity, venue_ns)
         if move:
             self._moved_ns = now_ns
         if move and not self._settle(move):
@@ -135,6 +140,7 @@ class HeldQuantity:
         if venue_ns <= self.told_ns and self._moved_ns > asked_ns:
             self.doubt("it moved while the venue was asked", self._moved_ns)
             return False  # nobody can tell which of the two is older
+        was_stale = bool(self.stale or self.unexplained)
         if self.stale_ns <= asked_ns:
             self.stale = ""
         if self.told is None:
@@ -142,13 +148,18 @@ class HeldQuantity:
             if self._heard_ns > asked_ns:
                 self.doubt("nothing was told before our first fill", self._heard_ns)
             return True
-        known = sum((each.amount for each in self._pending if each.heard_ns <= asked_ns), NOTHING)
+        known = [each for each in self._pending if each.heard_ns <= asked_ns]
         self._pending = [each for each in self._pending if each.heard_ns > asked_ns]
-        move = quantity - self.told - known + self.unexplained  # a change since then may explain that one, too
-        self.told, self.told_ns = quantity, max(venue_ns, self.told_ns)
-        if self._pending and move and not self._settle(move):
+        explained = sum((each.amount for each in known), NOTHING)
+        move = quantity - self.told - explained + self.unexplained  # a change since then may explain that one, too
+        self._take(quantity, venue_ns)
+        self.told_ns = max(self.told_ns, *(each.venue_ns for each in known), 0)  # it is later than what it has in it
+        is_settled = bool(move) and self._settle(move)
+        is_unclear = (move and not is_settled) or (was_stale and any(map(self._may_have, self._pending)))
+        if self._pending and is_unclear:
             self.doubt("it moved while the venue was asked", max(each.heard_ns for each in self._pending))
-        self.unexplained = NOTHING
+        self.unexplained, self._began_ns = NOTHING, 0
+        self._answered, self._answered_ns = self.external, venue_ns
         return True
 
     def doubt(self, why: str, now_ns: int) -> None:
@@ -167,9 +178,23 @@ class HeldQuantity:
             return NOTHING
         return self.told - self.opening - self.own + sum((each.amount for each in self._pending), NOTHING)
 
+    def _is_answered(self, amount: Fraction, venue_ns: int) -> bool:
+        """Whether the venue's answer may have had a change in it that we hear of only now."""
+        if venue_ns and venue_ns <= self._began_ns:
+            return True
+        is_alike = abs(self._answered) > self._rounding and (amount > 0) is (self._answered > 0)
+        return is_alike and not (self._answered_ns and venue_ns > self._answered_ns)
+
+    def _may_have(self, change: Change) -> bool:
+        """Whether what was told may have a change in it: what was told is not from before it."""
+        return not self._until_ns or change.venue_ns <= self._until_ns
+
     def _begin(self, quantity: Fraction, venue_ns: int) -> None:
-        self.told, self.told_ns = quantity, venue_ns
-        self.opening = quantity - self.own
+        self._take(quantity, venue_ns)
+        self.opening, self._began_ns = quantity - self.own, venue_ns
+
+    def _take(self, quantity: Fraction, venue_ns: int) -> None:
+        self.told, self.told_ns, self._until_ns = quantity, max(venue_ns, self.told_ns), venue_ns
 
     def _match(self) -> None:
         """Settle the changes that explain all that is unexplained."""
@@ -180,8 +205,8 @@ class HeldQuantity:
         """Settle the first changes that come to a move, of those that can be in it; whether there are such."""
         total = NOTHING
         for place, each in enumerate(self._pending, 1):
-            if self.told_ns and each.venue_ns > self.told_ns:
-                break  # what was told is from before it, and the later ones are behind it
+            if not self._may_have(each):
+                break  # and the later ones are behind it
             total += each.amount
             if abs(total - move) <= self._rounding:
                 del self._pending[:place]

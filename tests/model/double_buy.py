@@ -2,8 +2,8 @@
 
     python -m tests.model.double_buy --runs 100000 --seed 1
 
-The venue fills orders in parts, cancels them, and sometimes closes a part of the position from outside. It tells orders
-in one stream and positions in another. How it does differs from run to run, see `Habits`.
+The venue fills orders in parts, cancels them, liquidates, and sometimes closes a part of the position from outside. It
+tells orders in one stream and positions in another. How it does differs from run to run, see `Habits`.
 """
 
 import argparse
@@ -35,6 +35,7 @@ class Habits:
         numbered: whether they have.
         timed: whether positions have times.
         late: how long after a change the position is told, and stamped.
+        apart: whether what was traded is asked for some steps before the position.
         coarse: how many of our steps are one tick of its clock, so that several changes have one time.
     """
 
@@ -42,6 +43,7 @@ class Habits:
     numbered: bool
     timed: bool
     late: int
+    apart: bool
     coarse: int
     drops: float
     repeats: float
@@ -52,8 +54,8 @@ class Habits:
         totals = draw.random() < 0.7
         return cls(
             totals=totals, numbered=not totals or draw.random() < 0.3, timed=draw.random() < 0.8,
-            late=draw.choice((0, 0, 3)), coarse=draw.choice((1, 4)), drops=draw.choice((0.0, 0.1, 0.4)),
-            repeats=draw.choice((0.0, 0.2)), delay=draw.choice((0, 3, 12)),
+            late=draw.choice((0, 0, 3)), apart=draw.random() < 0.5, coarse=draw.choice((1, 4)),
+            drops=draw.choice((0.0, 0.1, 0.4)), repeats=draw.choice((0.0, 0.2)), delay=draw.choice((0, 3, 12)),
         )  # fmt: skip
 
 
@@ -138,22 +140,30 @@ class Run:
 
     def _ask(self, why: str) -> None:
         """The venue's answer is of a later moment, and comes later still, if at all."""
+        if self.habits.apart:
+            self._apply_all(self._told())
         asked_ns = self.account.asking() if hasattr(self, "account") else 0
 
         def answer() -> None:
-            position, trades = Decimal(self.venue.position), [dict(each) for each in self.venue.trades]
-            states = [self._state(name) for name in self.venue.orders]
+            position, told = Decimal(self.venue.position), [] if self.habits.apart else self._told()
             at = self._time() if self.habits.timed else 0
 
             def arrive() -> None:
-                for each in (*trades, *states):
-                    self.pages.apply(each | {"origin": "lookback"})
+                self._apply_all(told)
                 self.account.apply(Snapshot(asked_ns, positions={("X", ""): position}, exchange_ns=at))
 
             if self._is_quiet or self.draw.random() >= self.habits.drops:
                 self._post(arrive, self.draw.randrange(3))
 
         self._post(answer, self.draw.randrange(3))
+
+    def _told(self) -> list[dict[str, Any]]:
+        """All that the venue tells of trades and orders when it is asked."""
+        return [*map(dict, self.venue.trades), *(self._state(name) for name in self.venue.orders)]
+
+    def _apply_all(self, told: list[dict[str, Any]]) -> None:
+        for each in told:
+            self.pages.apply(each | {"origin": "lookback"})
 
     # The venue
 
@@ -171,20 +181,31 @@ class Run:
             order["filled"] += quantity
             order["works"] = order["filled"] < order["quantity"]
             self.venue.position += quantity
-            status = "partially_filled" if order["works"] else "filled"
-            fill = {"exec_type": "fill", "last_quantity": Decimal(quantity), "trade_id": f"t{len(self.venue.trades)}"}
-            self.venue.trades.append(self._tell_order(name, order_status=status, **fill))
-            self._tell_position()
+            self._tell_trade(name, quantity)
+        elif not self._is_quiet and self.venue.position and self.draw.random() < 0.1:
+            quantity = self.draw.randint(1, self.venue.position)
+            name = f"l{len(self.venue.orders)}"
+            self.venue.orders[name] = {"quantity": quantity, "filled": quantity, "works": False, "side": "sell"}
+            self.venue.position -= quantity
+            self._tell_trade(name, quantity)
         elif not self._is_quiet and self.venue.position and self.draw.random() < 0.03:
             self.venue.position -= self.draw.randint(1, self.venue.position)
             self._tell_position()
+
+    def _tell_trade(self, name: str, quantity: int) -> None:
+        status = "partially_filled" if self.venue.orders[name]["works"] else "filled"
+        fill = {"exec_type": "fill", "last_quantity": Decimal(quantity), "trade_id": f"t{len(self.venue.trades)}"}
+        self.venue.trades.append(self._tell_order(name, order_status=status, **fill))
+        self._tell_position()
 
     def _time(self) -> int:
         return BEGIN_NS + self.now // self.habits.coarse * self.habits.coarse
 
     def _state(self, name: str, **fields: Any) -> dict[str, Any]:
         order = self.venue.orders[name]
-        ids = {"client_order_id": name, "order_id": f"o-{name}", "side": "buy", "exchange_ns": self._time()}
+        ids = {"client_order_id": name, "order_id": f"o-{name}", "exchange_ns": self._time()} | {
+            "side": order.get("side", "buy")
+        }
         over = "filled" if order["filled"] == order["quantity"] else "canceled"
         works = "partially_filled" if order["filled"] else "new"
         total = {"cumulative_quantity": Decimal(order["filled"])}

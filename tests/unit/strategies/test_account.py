@@ -132,9 +132,9 @@ def test_what_is_no_number_is_refused_and_nothing_has_changed() -> None:
 def test_of_a_venue_that_tells_no_positions_any_more_memory_is_bounded() -> None:
     desk = begun()
     for number in range(MOST_PENDING + 50):
-        desk.fill("1", at=number)
+        desk.fill("1", at=number + 1)
     assert desk.held() == (MOST_PENDING + 50, MOST_PENDING + 50, True)
-    desk.told("51", at=50)
+    desk.told("51", at=51)
     assert desk.account.position("S").pending == MOST_PENDING - 1
 
 

@@ -1,0 +1,112 @@
+"""What the venue's answer has in it that we hear of only afterwards, and what is older than the answer."""
+
+from decimal import Decimal
+
+import pytest
+
+from ringbuf.strategies.account import Account, BalanceUpdate, Held, PositionUpdate, Snapshot
+from ringbuf.strategies.inventory import Contract, ContractKind, Inventory
+from ringbuf.strategies.orders import OrderPages
+
+AT = 1_790_000_000_000_000_000
+NAMES = {"exchange": "x", "account": "A", "symbol": "S"}
+
+
+class Desk:
+    """An account of which 10 are held, as the venue answered first; times are ns since then."""
+
+    def __init__(self, *, began_at: int = 0) -> None:
+        self.now = 0
+        contract = Contract(ContractKind.LINEAR, base="S", quote="USD")
+        self.pages = OrderPages(inventory=Inventory(instruments={("x", "S"): contract}))
+        self.account = Account(self.pages, "x", "A", clock=lambda: self.now)
+        self.answer(10, at=began_at)
+
+    @property
+    def held(self) -> Held:
+        return self.account.position("S")
+
+    def fill(self, trade_id: str, side: str, quantity: int, *, at: int | None = None) -> None:
+        self.now += 1
+        time = {} if at is None else {"exchange_ns": AT + at}
+        told = {"exec_type": "fill", "order_id": trade_id, "trade_id": trade_id, "side": side, "last_price": 1}
+        fee = {"commission": "0.5", "commission_currency": "BNB"}
+        self.pages.apply(NAMES | told | fee | time | {"last_quantity": quantity})
+
+    def told(self, quantity: int, *, at: int) -> bool:
+        self.now += 1
+        return self.account.apply(PositionUpdate("S", quantity, AT + at))
+
+    def answer(self, quantity: int, *, at: int | None = None, asked: int | None = None) -> None:
+        self.now += 1
+        asked_ns = self.account.asking() if asked is None else asked
+        venue_ns = 0 if at is None else AT + at
+        self.account.apply(Snapshot(asked_ns, balances={"USD": 100}, positions={"S": quantity}, exchange_ns=venue_ns))
+
+
+@pytest.mark.parametrize("at", [4, None])
+def test_a_sale_that_the_answer_has_in_it_is_not_taken_for_one_that_comes_on_top(at: int | None) -> None:
+    desk = Desk()
+    desk.answer(7, at=at)  # sold, and not heard of yet
+    assert (desk.held.highest, desk.held.stale) == (Decimal(7), "")
+    desk.fill("t1", "sell", 3, at=3)
+    assert "answer already" in desk.held.stale  # to buy 3 more now would be too many
+    desk.answer(7, at=at)
+    assert (desk.held.highest, desk.held.pending, desk.held.stale) == (Decimal(7), Decimal(0), "")
+
+
+def test_a_sale_that_is_later_than_the_answer_comes_on_top() -> None:
+    desk = Desk()
+    desk.answer(7, at=4)
+    desk.fill("t1", "sell", 3, at=5)
+    assert (desk.held.highest, desk.held.stale) == (Decimal(4), "")
+
+
+def test_a_fill_that_is_not_later_than_what_was_told_first_may_be_in_it() -> None:
+    desk = Desk(began_at=2)
+    desk.fill("t1", "sell", 1, at=2)
+    assert "answer already" in desk.held.stale
+    later = Desk(began_at=2)
+    later.fill("t1", "sell", 1, at=3)
+    assert (later.held.highest, later.held.stale) == (Decimal(9), "")
+
+
+def test_what_was_heard_while_a_stale_account_was_asked_leaves_it_stale() -> None:
+    desk = Desk()
+    desk.account.gap("cut")
+    asked = desk.account.asking()
+    desk.fill("t1", "sell", 1, at=3)
+    desk.answer(10, at=3, asked=asked)  # whether that has the sale in it, nobody can tell
+    assert desk.held.stale == "it moved while the venue was asked"
+    desk.answer(9, at=4)
+    assert (desk.held.highest, desk.held.stale) == (Decimal(9), "")
+
+
+def test_an_answer_without_a_time_is_later_than_the_fills_that_are_in_it() -> None:
+    desk = Desk()
+    desk.fill("t1", "buy", 2, at=5)
+    desk.answer(12)
+    assert not desk.told(11, at=4)
+    assert (desk.held.told, desk.held.stale) == (Decimal(12), "")
+    assert desk.told(13, at=6)
+
+
+def test_what_an_answer_without_a_time_moved_may_be_explained_by_a_later_fill() -> None:
+    desk = Desk()
+    desk.told(11, at=1)
+    desk.fill("t1", "buy", 1, at=1)
+    asked = desk.account.asking()
+    desk.fill("t2", "buy", 3, at=2)
+    desk.answer(14, asked=asked)
+    assert (desk.held.told, desk.held.pending, desk.held.stale) == (Decimal(14), Decimal(0), "")
+
+
+def test_a_currency_that_is_heard_of_first_after_a_gap_was_zero_when_the_venue_was_asked() -> None:
+    desk = Desk()
+    desk.account.gap("cut")
+    desk.account.apply(BalanceUpdate("BNB", "-0.5", AT + 2))
+    assert desk.account.balance("BNB").stale
+    desk.fill("t1", "buy", 1, at=2)
+    identity = desk.account.identity("BNB")
+    assert identity is not None
+    assert (identity.opening, identity.records, identity.unexplained) == (Decimal(0), Decimal("-0.5"), Decimal(0))
