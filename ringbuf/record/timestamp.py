@@ -33,8 +33,10 @@ PRESENT: Final = (946_684_800, 4_102_444_800)
 UNCLEAR: Final = (PRESENT[0], PRESENT[1] * 1_000_000)
 """From the smallest number that may be s to the end of those that may be us: an int in it needs a closer look."""
 
+LIMITS: Final = (-(1 << 63), (1 << 63) - 1)
+"""The first and the last ns from the epoch that a record can have, in 1677 and 2262."""
+
 _FACTORS: Final = (SECOND, 1_000_000, 1_000)
-_LIMITS: Final = (-(1 << 63), (1 << 63) - 1)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _LONGEST: Final = 30
@@ -59,7 +61,7 @@ def read_time(value: object, *, simulated: bool = False) -> tuple[int, Flag]:
         RecordError: it is no time, or further from the epoch than 292 years.
     """
     found = attempt(None, _read, value, simulated)
-    if found is None or not _LIMITS[0] <= found[0] <= _LIMITS[1]:
+    if found is None or not LIMITS[0] <= found[0] <= LIMITS[1]:
         raise RecordError(f"{shown(value)} is no time that can be stored", "give a datetime, or ns since the epoch")
     return found
 

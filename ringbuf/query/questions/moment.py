@@ -6,12 +6,13 @@ from decimal import Decimal
 from typing import Final
 
 from ringbuf.errors import ConfigurationError, RecordError
-from ringbuf.record.timestamp import PRESENT, SECOND, read_time
+from ringbuf.record.timestamp import LIMITS, PRESENT, SECOND, read_time
 
 _AGO: Final = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,9})?)(s|m|h|d|w)")
 _UNITS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 _WHOLE: Final = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:[T ]([0-9]{2}:[0-9]{2}))?(Z|[+-][0-9]{2}:?[0-9]{2})?")
 _NUMBER: Final = re.compile(r"[+-]?[0-9.]+")
+_KNOWN: Final = "from 1678 to 2261"
 
 
 def read_moment(text: str, now_ns: int) -> int:
@@ -24,11 +25,11 @@ def read_moment(text: str, now_ns: int) -> int:
         now_ns: what a duration is counted back from.
 
     Raises:
-        ConfigurationError: it is neither.
+        ConfigurationError: it is neither, or so long ago that no record can have that time.
     """
     stripped = text.strip()
     if found := _AGO.fullmatch(stripped):
-        return now_ns - int(Decimal(found[1]) * _UNITS[found[2]] * SECOND)
+        return check_moment(now_ns - int(Decimal(found[1]) * _UNITS[found[2]] * SECOND), repr(text))
     whole = _WHOLE.fullmatch(stripped)
     try:
         moment, _ = read_time(f"{whole[1]}T{whole[2] or '00:00'}:00{whole[3] or ''}" if whole else stripped)
@@ -40,9 +41,24 @@ def read_moment(text: str, now_ns: int) -> int:
         or (_NUMBER.fullmatch(stripped) and not PRESENT[0] * SECOND <= moment < PRESENT[1] * SECOND)
     ):
         raise ConfigurationError(
-            f"{text!r} is no time and no duration", "say how long ago, as 90s, 15m, 1h or 2d, or a time in ISO 8601"
+            f"{text!r} is no time and no duration",
+            f"say how long ago, as 90s, 15m, 1h or 2d, or a time in ISO 8601 {_KNOWN}",
         )
     return moment
+
+
+def check_moment(moment_ns: int, called: str) -> int:
+    """The moment, if the database knows such times: it would read another one as a wrong time, without a word.
+
+    Args:
+        called: what a message calls it.
+
+    Raises:
+        ConfigurationError: it is further from the epoch than 292 years.
+    """
+    if not LIMITS[0] <= moment_ns <= LIMITS[1]:
+        raise ConfigurationError(f"{called} is a time that no record can have", f"give one {_KNOWN}")
+    return moment_ns
 
 
 def moment_text(moment_ns: int) -> str:

@@ -5,7 +5,7 @@ from typing import Final
 from ringbuf.errors import ConfigurationError
 from ringbuf.query.database import Database
 from ringbuf.query.questions.answer import Answer
-from ringbuf.query.questions.moment import moment_text
+from ringbuf.query.questions.moment import check_moment, moment_text
 from ringbuf.query.questions.selection import Selection, where
 from ringbuf.sinks.clickhouse.views.parameterised import POSITIONS_AT
 from ringbuf.sinks.clickhouse.views.positions import KEY, POSITIONS
@@ -25,7 +25,7 @@ def positions(database: Database, selection: Selection | None = None, at_ns: int
         the columns of the view `positions`, or of `positions_at`, which has no open quantities.
 
     Raises:
-        ConfigurationError: the selection has a period.
+        ConfigurationError: the selection has a period, or no record can have that time.
     """
     selection = selection or Selection()
     if selection.since_ns is not None or selection.until_ns is not None:
@@ -33,5 +33,6 @@ def positions(database: Database, selection: Selection | None = None, at_ns: int
     if at_ns is None:
         view, types = "positions", POSITIONS
     else:
-        view, types = f"positions_at(at = '{moment_text(at_ns)}')", POSITIONS_AT
+        at = moment_text(check_moment(at_ns, f"at_ns {at_ns}"))
+        view, types = f"positions_at(at = '{at}')", POSITIONS_AT
     return Answer(database, types, f"{view} AS answer{where(selection.named())}", _ORDER)

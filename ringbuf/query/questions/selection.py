@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ringbuf.errors import ConfigurationError
-from ringbuf.query.questions.moment import moment_text
+from ringbuf.query.questions.moment import check_moment, moment_text
 from ringbuf.sinks.clickhouse.table import literal
 from ringbuf.sinks.clickhouse.views.expression import listed
 from ringbuf.sinks.clickhouse.views.time import before, from_on
@@ -26,7 +26,8 @@ class Selection:
         until_ns: before when; None: without an end.
 
     Raises:
-        ConfigurationError: the period has no beginning before its end, or a pattern cannot be written in UTF-8.
+        ConfigurationError: the period has no beginning before its end, or a pattern cannot be written in UTF-8, or no
+            record can have a time of it.
     """
 
     exchange: Sequence[str] = ()
@@ -38,6 +39,9 @@ class Selection:
 
     def __post_init__(self) -> None:
         """Check it."""
+        for name in ("since_ns", "until_ns"):
+            if (given := getattr(self, name)) is not None:
+                check_moment(given, f"{name} {given}")
         if self.since_ns is not None and self.until_ns is not None and self.since_ns >= self.until_ns:
             raise ConfigurationError(
                 f"the period from {moment_text(self.since_ns)} to {moment_text(self.until_ns)} is empty",

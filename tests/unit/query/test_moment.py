@@ -74,6 +74,13 @@ def test_what_is_neither_is_an_error_that_shows_it(text: str) -> None:
     assert "90s" in raised.value.hint
 
 
+@pytest.mark.parametrize("text", ["999999999999w", "30000w", "18500w", "130000d"])
+def test_what_is_longer_ago_than_any_record_can_be_is_an_error_that_says_so(text: str) -> None:
+    """As 64 bits, 30,000 weeks ago would be in the year 2036, and `--since` would leave out everything."""
+    with pytest.raises(ConfigurationError, match=rf"'{text}' is a time that no record can have; give one from 1678"):
+        read_moment(text, NOW_NS)
+
+
 @pytest.mark.parametrize("moment_ns", [0, 1, -1, NOW_NS, 2**63 - 1, -(2**63) + 1])
 def test_a_moment_is_written_with_every_nanosecond(moment_ns: int) -> None:
     text = moment_text(moment_ns)

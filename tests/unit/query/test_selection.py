@@ -32,6 +32,14 @@ def test_a_period_that_is_empty_is_refused() -> None:
         Selection(since_ns=5, until_ns=5)
 
 
+@pytest.mark.parametrize("since_ns", [2**63, -(2**63) - 1, 10**30])
+def test_a_moment_that_no_record_can_have_is_refused(since_ns: int) -> None:
+    with pytest.raises(ConfigurationError, match=f"since_ns {since_ns} is a time that no record can have"):
+        Selection(since_ns=since_ns)
+    with pytest.raises(ConfigurationError, match=f"until_ns {since_ns} is a time that no record can have"):
+        Selection(until_ns=since_ns)
+
+
 def test_what_is_no_text_is_refused() -> None:
     with pytest.raises(ConfigurationError, match=r"account 'A\\udcff' cannot be asked for; write it in UTF-8"):
         Selection(account=["A\udcff"])
