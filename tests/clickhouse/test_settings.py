@@ -46,6 +46,9 @@ WRONG = {
 }
 """Profiles under which it does not: a setting, the value it is fixed at, and what it must be."""
 
+CUT = {"max_rows_to_group_by": "1", "group_by_overflow_mode": "any"}
+"""Sums of what comes first, as if it were all."""
+
 MESSAGE = "setting async_insert is 1 for this user, who may not change it"
 
 UNREADABLE = ("quoted", "tuples")
@@ -83,6 +86,13 @@ class ServerWithProfiles(ClickHouseServer):
         profile("bounded", {"max_insert_block_size": "5000"}, "<max>50000</max>"),
         profile("constant", {"async_insert": "1"}, "<const/>"),
         profile("cached", {"use_query_cache": "1"}),
+        profile("limited", {"limit": "1"}, ""),
+        profile("shifted", {"offset": "1"}, ""),
+        profile("cut", CUT, ""),
+        profile("short", {"date_time_64_output_format_cut_trailing_zeros_align_to_groups_of_thousands": "1"}, ""),
+        profile("always_limited", {"limit": "1"}),
+        profile("always_cut", CUT),
+        profile("cut_and_reading", {"readonly": "1", **CUT}, ""),
         profile("reading", {"readonly": "1"}, ""),
         profile("settings_only", {"readonly": "2"}, ""),
     )
@@ -186,6 +196,46 @@ def test_a_cache_of_answers_that_may_not_be_left_out_is_named_at_once(opened: Da
     with pytest.raises(SinkUnavailable, match="Setting use_query_cache should not be changed") as raised:
         opened.prepare()
     check_line(raised.value, "owner")
+
+
+@pytest.mark.parametrize("opened", ["short"], indirect=True)
+def test_times_have_all_their_digits_whatever_a_profile_cuts(opened: Database) -> None:
+    opened.prepare()
+    assert opened.query_json("SELECT toDateTime64(1, 9, 'UTC') AS at") == b'{"at":"1970-01-01 00:00:01.000000000"}\n'
+
+
+@pytest.mark.parametrize("opened", ["limited", "shifted"], indirect=True)
+def test_a_limit_of_a_profile_leaves_out_no_row(opened: Database) -> None:
+    opened.set_up()
+    opened.insert(fills(3))
+    opened.close_sums()
+    assert opened.query_json("SELECT trade_id FROM fills ORDER BY trade_id").count(b"\n") == 3
+    assert opened.missing(Range(1, 0, 2), Range(1, 2, 5)) == [Range(1, 3, 4)]
+    assert json.loads(opened.query_json("SELECT fills FROM positions")) == {"fills": 3}
+
+
+@pytest.mark.parametrize("opened", ["cut"], indirect=True)
+def test_an_answer_that_a_limit_would_cut_is_an_error(opened: Database) -> None:
+    opened.set_up()
+    with pytest.raises(SinkUnavailable, match="TOO_MANY_ROWS"):
+        opened.query_json("SELECT number, count() FROM numbers(100) GROUP BY number")
+    with pytest.raises(SinkUnavailable, match="TOO_MANY_ROWS"):
+        opened.insert(fills(3))
+
+
+@pytest.mark.parametrize(
+    ("opened", "setting", "needed"),
+    [
+        ("always_limited", "limit", "0"),
+        ("always_cut", "group_by_overflow_mode", "throw"),
+        ("cut_and_reading", "group_by_overflow_mode", "throw"),
+    ],
+    indirect=["opened"],
+)
+def test_a_setting_by_which_answers_are_cut_is_named_at_once(opened: Database, setting: str, needed: str) -> None:
+    with pytest.raises(SinkUnavailable) as raised:
+        opened.query_json("SELECT 1")
+    check_line(raised.value, setting, f"have the server's owner set it to {needed} in the user's profile")
 
 
 @pytest.mark.parametrize("opened", ["bounded"], indirect=True)

@@ -1,11 +1,13 @@
 """What a database, or the way to it, says that went wrong, as an error of ours: one line, and no password in it."""
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Final
 
 from urllib3.exceptions import HTTPError, MaxRetryError
 
 from ringbuf.errors import SinkError, SinkRefused, SinkUnavailable
+from ringbuf.sinks.clickhouse import settings
 from ringbuf.sinks.clickhouse.engine import PASSWORD_VARIABLE, USER_VARIABLE
 
 REFUSALS: Final = {
@@ -31,6 +33,7 @@ Not 33, CANNOT_READ_ALL_DATA: what is sent is whole records, so if some are cut,
 
 _CREDENTIALS = f"check user and password ({USER_VARIABLE}, {PASSWORD_VARIABLE})"
 _REFUSED = "if a constraint or a view refuses them wrongly, mend it, then run ringbuf resend"
+_OWNER = "have the server's owner set it {} in the user's profile, or lift its constraint"
 _VIEW = "if it is a view of ringbuf, a writer of this release creates it"
 _HINTS = {
     46: _VIEW,
@@ -38,12 +41,13 @@ _HINTS = {
     81: "a writer creates it",
     193: _CREDENTIALS,
     194: _CREDENTIALS,
-    452: "have the server's owner set it so in the user's profile, or lift its constraint",
+    452: _OWNER.format("so"),
     497: "grant the user what is missing",
     516: _CREDENTIALS,
 }
 MAY_NOT_SET: Final = (164, 452)
 """Codes of settings that this user may not change."""
+_FIXED: Final = re.compile(r"Setting (\w+) should not be changed|Cannot modify '(\w+)' setting")
 _MAX_MESSAGE = 300
 
 
@@ -67,6 +71,8 @@ def translated(
     what = f"{doing}: " + (f"code {code} {name}: {said}" if code else said)
     if code in refusals:
         return SinkRefused(what, _REFUSED)
+    if (fixed := _FIXED.search(said)) and (needed := settings.NOW.get(fixed[1] or fixed[2])) is not None:
+        return SinkUnavailable(what, _OWNER.format(f"to {needed}"))
     return SinkUnavailable(what, _HINTS.get(code or 0, ""))
 
 

@@ -79,8 +79,20 @@ DROPPING: Final[Needs] = {
 _AT_ONE_MOMENT: Final[Needs] = {"enable_shared_storage_snapshot_in_query": Need(1, is_optional=True)}
 """A statement that reads a table twice reads it as of one moment: buckets may be closed meanwhile."""
 
+WHOLE: Final[Needs] = {
+    "limit": Need(0),
+    "offset": Need(0),
+    **{
+        f"{limited}_overflow_mode{each}": Need("throw")
+        for limited in ("distinct", "group_by", "join", "read", "result", "set", "sort", "timeout", "transfer")
+        for each in (("", "_leaf") if limited in ("read", "timeout") else ("",))
+    },
+}
+"""A statement has all its rows or is an error; a limit may otherwise end it in the midst, without a word."""
+
 ASKING: Final[Needs] = {
     **_AT_ONE_MOMENT,
+    **WHOLE,
     "use_query_cache": Need(0),
     "empty_result_for_aggregation_by_empty_set": Need(0),
 }
@@ -88,9 +100,11 @@ ASKING: Final[Needs] = {
 
 READING: Final[Needs] = {
     **_AT_ONE_MOMENT,
+    **WHOLE,
     "readonly": Need(2, others=("1",)),
     "local_filesystem_read_method": Need("pread", is_optional=True),
     "optimize_and_compare_chain": Need(0, is_optional=True),
+    "date_time_64_output_format_cut_trailing_zeros_align_to_groups_of_thousands": Need(0),
     "date_time_output_format": Need("simple"),
     "output_format_decimal_trailing_zeros": Need(0),
     "output_format_float_precision": Need(0),
@@ -115,6 +129,7 @@ PLANNING: Final[Needs] = {"optimize_and_compare_chain": Need(0, is_optional=True
 
 DERIVING: Final[Needs] = {
     **_AT_ONE_MOMENT,
+    **WHOLE,
     "aggregate_functions_null_for_empty": Need(0),
     "allow_experimental_analyzer": Need(1, is_optional=True),
     "max_query_size": Need(16_000_000, floor=16_000_000),
@@ -154,8 +169,8 @@ def at_shard(number: int) -> Needs:
     return {"insert_shard_id": Need(number)}
 
 
-NOW: Final = {"use_query_cache": 0}
-"""The question below sets it unseen, for with the cache it would fail; to set what is so already is always allowed."""
+NOW: Final = {"use_query_cache": 0, **{name: need.value for name, need in WHOLE.items()}}
+"""The question below sets them unseen, else it may fail or be cut; to set what is so already is always allowed."""
 _ALL: Final = (
     OF_ROWS, ONE_BLOCK, AT_ONCE, DEFINING, DROPPING, ASKING, READING, PLANNING, DERIVING, ON_CLUSTER, at_shard(1),
 )  # fmt: skip
