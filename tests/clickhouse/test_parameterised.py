@@ -7,8 +7,9 @@ import pytest
 from clickhouse_connect.driver.exceptions import DatabaseError
 
 from ringbuf.errors import TableMismatch
+from ringbuf.query.questions.moment import moment_text
 from ringbuf.sinks.clickhouse.views.parameterised import PARAMETERISED
-from tests.clickhouse.databases import ON_SERVER, Database
+from tests.clickhouse.databases import ON_SERVER, Database, executions
 from tests.clickhouse.test_acknowledged import NEW, REQUEST
 from tests.clickhouse.test_views import FILL, ORDER, record
 
@@ -47,6 +48,38 @@ def test_a_moment_may_be_written_in_any_way(views: Database, moment: str) -> Non
         assert ask(views, "fills", f"fees(since = '{moment}', until = '')", settings) == [(1,)]
         assert ask(views, "fills", f"fees(since = '', until = '{moment}')", settings) == [(1,)]
         assert ask(views, "fills", f"positions_at(at = '{moment}')", settings) == [(2,)]
+
+
+FAR_DAYS = {
+    -(2**63): "1677-09-21",
+    -(10**18): "1938-04-24",
+    -1: "1969-12-31",
+    5_700_000_000 * 10**9: "2150-08-17",
+    2**63 - 1: "2262-04-11",
+}
+
+
+@ON_SERVER
+def test_fills_of_any_time_have_their_own_day(views: Database) -> None:
+    record(views, *({**FILL, "trade_id": str(at_ns), "exchange_ns": at_ns, "commission": 1.0} for at_ns in FAR_DAYS))
+    expected = [(day, 1) for day in FAR_DAYS.values()]
+    for _ in range(2):
+        for view in ("fees", "volumes"):
+            assert ask(views, "toString(day), fills", f"{view}({EVER})", "ORDER BY 1") == expected
+        assert ask(views, "sum(fills)", f"candles(seconds = 1, {EVER})") == [(5,)]
+        for number, at_ns in [*enumerate(FAR_DAYS)][1:]:
+            assert ask(views, "fills", f"positions_at(at = '{moment_text(at_ns)}')") == [(number + 1,)]
+        views.close_sums()
+
+
+@ON_SERVER
+@pytest.mark.parametrize("at_ns", [-(2**63), 2**63 - 1])
+def test_a_fill_at_the_end_of_times_is_one_however_it_is_derived(views: Database, at_ns: int) -> None:
+    views.insert(executions([{**FILL, "exchange_ns": at_ns}], session=10_001), few=0)
+    views.insert(executions([{**FILL, "exchange_ns": at_ns, "origin": "lookback"}], session=10_002))
+    record(views, {**FILL, "exchange_ns": at_ns, "exec_type": "trade_correct", "last_quantity": 0.5})
+    assert views.rows(f"SELECT traded_quantity, copies FROM {views.name()}.fills") == [(Decimal("0.5"), 2)]
+    assert ask(views, "quantity, fills", "positions") == [(Decimal("0.5"), 1)]
 
 
 @pytest.mark.parametrize("moment", ["yesterday", "5", "01/02/2026", "12:00", "2026-13-01", "2026"])

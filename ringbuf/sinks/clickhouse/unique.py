@@ -33,8 +33,8 @@ ORDER_COLUMNS: Final = {
 FILL_COLUMNS: Final = {**FILLS, "order_key": "String", "minute": "Int64"}
 MINUTE_NS: Final = 60 * NS
 _TIME: Final = f"toUnixTimestamp64Nano({time_of()})"
-MINUTE: Final = f"intDiv({_TIME} - positiveModulo({_TIME}, {MINUTE_NS}), {MINUTE_NS})"
-"""The minute since the epoch in which a fill counts."""
+MINUTE: Final = f"intDiv({_TIME}, {MINUTE_NS}) - ({_TIME} % toInt64({MINUTE_NS}) < 0)"
+"""The minute since the epoch in which a fill counts. It may begin before the first time that 64 bits have."""
 VERSION: Final = {"version": "UInt64", "is_removed": "UInt8"}
 REPLACING: Final = "ReplacingMergeTree(version, is_removed)"
 RECORD: Final = {"session": "UInt64", "seq": "UInt64"}

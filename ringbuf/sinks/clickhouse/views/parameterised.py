@@ -10,6 +10,7 @@ not; where it is empty, there is no such limit.
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
+from ringbuf.record.timestamp import LIMITS
 from ringbuf.sinks.clickhouse import unique
 from ringbuf.sinks.clickhouse.sums import DAY, Period, summed
 from ringbuf.sinks.clickhouse.table import quoted
@@ -26,9 +27,8 @@ _MOMENT: Final = "^([0-9]{4}-[0-9]{2}-[0-9]{2}([T ].*)?|[0-9]{10,19})$"
 """Texts that the server reads in one way only: ISO 8601, and numbers that can only be s, ms, us or ns."""
 _NAMES: Final = "exchange, account, symbol, strategy"
 _PERIOD: Final = ("since", "until")
-_FOREVER: Final = 9 * 10**18
-"""More ns since the epoch than any time has, or fewer with a minus."""
-_DAY: Final = "toDate(toDateTime64(begin, 0, 'UTC'), 'UTC')"
+_FIRST_NS, _LAST_NS = LIMITS
+_DAY: Final = "toDate32(toDateTime64(begin, 0, 'UTC'), 'UTC')"  # a Date is of 1970 to 2149
 POSITIONS_AT: Final = {name: type_ for name, type_ in POSITIONS.items() if not name.startswith(("open_", "awaited_"))}
 """The columns of `positions_at`, with their types."""
 
@@ -179,7 +179,7 @@ GROUP BY exchange, account, strategy"""
 def hedges_of_period(database: str) -> str:
     """What maker orders executed that were first captured in the period, and what was hedged for them."""
     since = _limited("since", lambda moment: f"first_captured_ns >= {moment}")
-    minute = f"minute >= intDiv({_ns('since', -_FOREVER)}, {MINUTE_NS}) - 60"  # the venues' clocks may be late
+    minute = f"minute >= intDiv({_ns('since', _FIRST_NS)}, {MINUTE_NS}) - 60"  # the venues' clocks may be late
     return hedges(database, _in_period_of("first_captured_ns"), since, minute)
 
 
@@ -194,7 +194,7 @@ def _in_period_of(column: str) -> str:
 
 
 def _of_period(database: str) -> str:
-    return summed(database, Period(_ns("since", -_FOREVER), f"{_ns('until', _FOREVER)} - 1"), longest=DAY)
+    return summed(database, Period(_ns("since", _FIRST_NS), _ns("until", _LAST_NS, " - 1")), longest=DAY)
 
 
 def _in_period() -> str:
@@ -206,9 +206,9 @@ def _limited(parameter: str, condition: Callable[[str], str]) -> str:
     return f"({{{parameter}:String}} = '' OR {condition(_moment(parameter))})"
 
 
-def _ns(parameter: str, otherwise: int | None = None) -> str:
-    """A parameter as ns since the epoch; something else if it is empty."""
-    ns = f"toUnixTimestamp64Nano({_moment(parameter)})"
+def _ns(parameter: str, otherwise: int | None = None, less: str = "") -> str:
+    """A parameter as ns since the epoch, or something less; something else if it is empty."""
+    ns = f"toUnixTimestamp64Nano({_moment(parameter)}){less}"
     return ns if otherwise is None else f"if({{{parameter}:String}} = '', toInt64({otherwise}), {ns})"
 
 
@@ -222,7 +222,7 @@ def _fills(database: str) -> str:
     """Fills of the minutes of the period."""
     first, last = (
         f"intDiv({_ns(name, otherwise)}, {MINUTE_NS})"
-        for name, otherwise in (("since", -_FOREVER), ("until", _FOREVER))
+        for name, otherwise in (("since", _FIRST_NS), ("until", _LAST_NS))
     )
     return f"({unique.fills(database, f'{first} - 1', f'{last} + 1')})"
 
