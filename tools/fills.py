@@ -33,6 +33,7 @@ def _note(row: Row) -> str:
     return ", ".join(note for note, is_so in notes.items() if is_so) or ABSENT
 
 
+_MOST: Final = (1 << 63) - 1
 _TABLE: Final = {
     "TIME": Cell(moment_of),
     "EXCHANGE": text("exchange"),
@@ -51,7 +52,7 @@ _TABLE: Final = {
 
 
 @click.command()
-@click.option("--last", type=click.IntRange(min=0), metavar="N", help="Only the N latest of them.")
+@click.option("--last", type=click.IntRange(0, _MOST), metavar="N", help="Only the N latest of them.")
 @question(has_period=True)
 def fills(database: Database, selection: Selection, last: int | None) -> Told:
     """Show fills: each once, as the venue corrected it, in the order of time.

@@ -1,11 +1,27 @@
 """Options that several subcommands have."""
 
+import math
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
 
 from ringbuf.query.database import ANSWER_SECONDS
+
+MOST_SECONDS: Final = 1_000_000
+"""Of a time limit, which the system reads as 64 bits of ns."""
+
+
+class Amount(click.FloatRange):
+    """A number in a range; NaN, which no comparison keeps out, is none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """As click's, without NaN."""
+        number = float(super().convert(value, param, ctx))
+        if math.isnan(number):
+            self.fail(f"{value!r} is no number", param, ctx)
+        return number
+
 
 data_dir_option: Final = click.option(
     "--data-dir",
@@ -16,7 +32,7 @@ data_dir_option: Final = click.option(
 )
 timeout_option: Final = click.option(
     "--timeout",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Amount(0, MOST_SECONDS, min_open=True),
     default=ANSWER_SECONDS,
     show_default=True,
     metavar="SECONDS",

@@ -1,26 +1,14 @@
 """`ringbuf writer`: store what the rings hold."""
 
 import logging
-import math
 import os
 from pathlib import Path
-from typing import Any
 
 import click
 
 from ringbuf.errors import JournalLost
 from ringbuf.ring import registry
-
-
-class Amount(click.FloatRange):
-    """A number in a range; NaN, which no comparison keeps out, is none."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """As click's, without NaN."""
-        number = float(super().convert(value, param, ctx))
-        if math.isnan(number):
-            self.fail(f"{value!r} is no number", param, ctx)
-        return number
+from ringbuf.tools.options import Amount
 
 
 def seconds_or_never(ctx: click.Context, param: click.Parameter, value: str) -> float | None:
