@@ -60,10 +60,11 @@ FAR_DAYS = {
 
 
 @ON_SERVER
-def test_fills_of_any_time_have_their_own_day(views: Database) -> None:
+def test_fills_of_any_time_have_their_own_day_and_no_limit_leaves_one_out(views: Database) -> None:
     record(views, *({**FILL, "trade_id": str(at_ns), "exchange_ns": at_ns, "commission": 1.0} for at_ns in FAR_DAYS))
     expected = [(day, 1) for day in FAR_DAYS.values()]
     for _ in range(2):
+        assert ask(views, "fills", "positions_at(at = '')") == [(5,)]
         for view in ("fees", "volumes"):
             assert ask(views, "toString(day), fills", f"{view}({EVER})", "ORDER BY 1") == expected
         assert ask(views, "sum(fills)", f"candles(seconds = 1, {EVER})") == [(5,)]

@@ -38,7 +38,7 @@ def positions_at(database: str) -> str:
     key = ", ".join(KEY)
     return f"""
 SELECT {key}, {quantity()} AS quantity, {added(name for name in POSITIONS_AT if name in SUM_COLUMNS)}
-FROM ({summed(database, Period(last=_ns("at")))}
+FROM ({summed(database, Period(last=_ns("at", _LAST_NS)))}
 ) AS part
 GROUP BY {key}"""
 
