@@ -2,7 +2,6 @@
 
 import csv
 import functools
-import io
 import json
 import time
 from collections.abc import Callable, Mapping
@@ -137,10 +136,17 @@ def _print_csv(answer: Rows) -> None:
         click.echo(_csv(values), nl=False)
 
 
+class _Lines(list[str]):
+    """Lines of CSV that end with a newline alone; the writer has to end them with both, to quote either in a text."""
+
+    def write(self, line: str) -> None:
+        self.append(line.removesuffix("\r\n") + "\n")
+
+
 def _csv(rows: list[list[str]]) -> str:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
-    return text.getvalue()
+    lines = _Lines()
+    csv.writer(lines).writerows(rows)
+    return "".join(lines)
 
 
 def _value(value: Any, column: Column) -> str:

@@ -78,6 +78,16 @@ def test_a_table_a_csv_and_json_show_the_same_rows(ready: Database) -> None:
     assert (by_csv[0]["simulated"], by_json[0]["simulated"]) == ("false", False)
 
 
+def test_csv_keeps_every_end_of_a_line_that_a_text_has(ready: Database) -> None:
+    """Who reads CSV takes a bare carriage return for the end of a row, as Python's own reader does."""
+    texts = ["a\rb", "\r", "a\r\n", "\n", "a\n\rb\r\n", ' "', "ü\u2028"]
+    record(ready, *({**FILL, "trade_id": str(number), "text": text} for number, text in enumerate(texts)))
+    printed = subprocess.run([RINGBUF, "fills", "--csv"], stdout=subprocess.PIPE, check=True).stdout.decode()
+    found = {row["trade_id"]: row["text"] for row in csv.DictReader(io.StringIO(printed, newline=""))}
+    assert [found[str(number)] for number in range(len(texts))] == texts
+    assert printed.endswith("\n") and not printed.endswith("\r\n")
+
+
 def test_each_question_has_its_options_and_its_table(ready: Database) -> None:
     paid = {"commission": 0.25, "commission_currency": "USDT", "last_quantity": 0.5}
     record(ready, *({**FILL, **paid, "trade_id": f"t-{place}", "exchange_ns": BEGIN_NS + place} for place in range(4)))
