@@ -79,7 +79,7 @@ ARRAY JOIN arrayDistinct(arrayConcat(mapKeys(paying), mapKeys(ignoring))) AS cur
 
 def profit_of_period(database: str) -> str:
     """What positions earned on each day that has some of the period."""
-    return profit_by_day(database, _ns("since", -_FOREVER), f"({_ns('until', _FOREVER)} - 1)")
+    return profit_by_day(database, _ns("since", _FIRST_NS), _ns("until", _LAST_NS, " - 1"))
 
 
 def candles(database: str) -> str:

@@ -34,13 +34,13 @@ def profit_by_day(database: str, first_ns: str, last_ns: str) -> str:
     Args:
         first_ns, last_ns: expressions of ns since the epoch: a moment of the first day, and one of the last.
     """
-    first, last = (f"({each} - positiveModulo({each}, {_DAY_NS}))" for each in (first_ns, last_ns))
-    day_before = f"(intDiv({first}, {_DAY_NS}) - 1)"
+    first, last = (f"(intDiv({each}, {_DAY_NS}) - ({each} % {_DAY_NS} < 0))" for each in (first_ns, last_ns))
+    day_before = f"({first} - 1)"
     by_key = f"OVER (PARTITION BY {_KEY} ORDER BY number ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)"
     before = f"lagInFrame(whole, 1, CAST(0, 'Nullable({QUOTE})')) {by_key}"
     return f"""
 SELECT
-    toDate(toDateTime64(number * {DAY}, 0, 'UTC'), 'UTC') AS day, {_KEY}, currency, held AS quantity,
+    toDate32(toDateTime64(number * {DAY}, 0, 'UTC'), 'UTC') AS day, {_KEY}, currency, held AS quantity,
     whole - before AS realised, commissions, fills, unpriced
 FROM (
     SELECT *, {before} AS before, sum(bought_quantity - sold_quantity) {by_key} AS held
@@ -61,10 +61,11 @@ WHERE number > {day_before} AND fills > 0"""
 
 
 def _fills_of_days(database: str, first: str, last: str, day_before: str) -> str:
-    """Sums of fills by day, and those of all days before."""
+    """Sums of fills by day, and those of all days before the first one; days are those since the epoch."""
     none = ", ".join(f"{value} AS {name}" for name, value in _NO_TOTALS.items())
     columns = f"{_KEY}, {', '.join(_SUMMED)}, {none}"
-    earlier, period = Period(last=f"({first} - 1)"), Period(first, f"({last} + {_DAY_NS - 1})")
+    begin, end = f"toInt128({first}) * {_DAY_NS}", f"toInt128({last} + 1) * {_DAY_NS}"
+    earlier, period = Period(last=f"({begin} - 1)"), Period(f"({begin})", f"({end} - 1)")
     day = f"intDiv(begin - positiveModulo(begin, {DAY}), {DAY})"
     return f"""
                 SELECT {day_before} AS number, {columns} FROM ({summed(database, earlier)}
@@ -78,7 +79,7 @@ def _totals_of_days(database: str, first: str, last: str, day_before: str) -> st
     """Totals at the ends of days, and the last ones of the days before."""
     none = ", ".join(f"{value} AS {name}" for name, value in _NO_FILLS.items())
     of_days = f"{profit_states.table(database)} AS its FINAL WHERE span = {DAY}"
-    since, until = f"intDiv({first}, {NS})", f"intDiv({last}, {NS})"
+    since, until = f"toInt64({first}) * {DAY}", f"toInt64({last}) * {DAY}"
     latest = "argMax((its.checksum, realised, its.currency), begin)"
     return f"""
                 SELECT {day_before} AS number, {_KEY}, {none}, latest.1 AS kept, latest.2 AS earned,
