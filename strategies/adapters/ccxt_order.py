@@ -35,9 +35,10 @@ STATUSES: Final = {
     "scheduledcancel": "canceled",  # Hyperliquid
 }
 """Words of ccxt, and of exchanges that it passes on; the others are looked up among those of venues."""
+MARKETS: Final = ("spot", "swap")
 WORKS: Final = ("open", "_update")
 """Gate's contracts say `finish_as` `_update` of an order that goes on, and ccxt passes it on:
-https://www.gate.com/docs/developers/futures/ws/en/#orders-notification"""
+https://www.gate.com/docs/developers/futures/ws/en/"""
 ORDER_TYPES: Final = {
     "post_only": ("limit", "post_only"),
     "fok": ("limit", "fok"),
@@ -158,6 +159,10 @@ def _status_word(told: str, raw: Raw, quantities: Quantities) -> str:
 
 def _put_type(message: Message, raw: Raw, quantities: Quantities) -> None:
     kind, price = message.get("type"), message.number("price")
+    if kind in MARKETS and raw.get("tp", "orderType"):
+        kind = str(raw.get("tp", "orderType")).lower()  # XT: ccxt gives the market's type
+    if raw.limit is not None:
+        price = message.number_of("price", raw.limit)
     kind, stays = ORDER_TYPES.get(kind, (kind, None)) if isinstance(kind, str) else (kind, None)
     trigger = _above_zero(message, "triggerPrice", "stopPrice")
     conditional = raw.conditional_type

@@ -106,6 +106,8 @@ def read_quantities(message: Message, raw: Raw, traded: Sequence[Decimal] = ()) 
         traded: what the trades that came with it traded.
     """
     amount, filled, remaining = (_size(message.number(key)) for key in SIZES)
+    ordered = message.number_of("amount", raw.ordered)
+    amount = ordered or amount
     if not raw.tells_ordered:
         amount = remaining = None
     if filled is None:
@@ -120,7 +122,7 @@ def read_quantities(message: Message, raw: Raw, traded: Sequence[Decimal] = ()) 
         # ccxt takes what was filled for the amount; what is canceled may be left no more
         amount = EXACT.add(filled, remaining) if remaining else None
     average = message.number("average")
-    if not average or not raw.tells(average):
+    if not average or not raw.tells(average) or (filled == 0 and raw.limit is not None):
         average = None
     unit = unit_of(message.text("symbol"), raw, amount, filled, remaining)
     if filled == 0 and raw.get("status") == "filled" and isinstance(raw.get("order"), Mapping):

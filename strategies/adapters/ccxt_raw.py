@@ -27,7 +27,7 @@ OFFSETS: Final = {
 }
 """Which position an order of HTX's contracts is for: `offset` is `both` if there is one of each symbol.
 
-https://huobiapi.github.io/docs/usdt_swap/v1/en/#isolated-place-an-order"""
+https://huobiapi.github.io/docs/usdt_swap/v1/en/"""
 ORDER_TYPES: Final = ("stopOrderType", "ordertype", "orderType", "ordType", "origType", "order_type", "type")
 CONDITIONAL: Final = {
     "stop": "stop",
@@ -220,7 +220,7 @@ class Raw:
     def is_of_poloniex(self) -> bool:
         """Whether it is of Poloniex's stream, of whose trades ccxt takes the order's total and its time.
 
-        https://api-docs.poloniex.com/spot/websocket/private-channels#orders
+        https://api-docs.poloniex.com/spot/websocket/private-channels
         """
         return "tradeQty" in self._info and "tradeTime" in self._info
 
@@ -228,7 +228,7 @@ class Raw:
     def last(self) -> tuple[Any, Any]:
         """Quantity and price of a fill, where ccxt may take those of its order: of the streams of BingX and Poloniex.
 
-        https://bingx-api.github.io/docs/#/en-us/spot/account-websocket-data/order%20update%20data.html
+        https://bingx-api.github.io/docs/
         """
         if self.is_of_poloniex:
             return self.get("tradeQty"), self.get("tradePrice")
@@ -238,7 +238,7 @@ class Raw:
     def is_live(self) -> bool:
         """Whether Gemini's stream says that an order works; ccxt takes a fill of a part for the end of it.
 
-        https://docs.gemini.com/websocket-api/#filled
+        https://docs.gemini.com/websocket-api/
         """
         return self._info.get("is_live") is True and self._info.get("type") == "fill"
 
@@ -257,7 +257,7 @@ class Raw:
         """Whether the exchange says that a part was filled and the rest canceled; ccxt calls that closed, or even open.
 
         Bybit's word of https://bybit-exchange.github.io/docs/v5/enum#orderstatus, Poloniex's of
-        https://api-docs.poloniex.com/spot/websocket/private-channels#orders (Coinone's is of one that works on), and 5
+        https://api-docs.poloniex.com/spot/websocket/private-channels (Coinone's is of one that works on), and 5
         of MEXC's stream https://www.mexc.com/api-docs/spot-v3/websocket-user-data-streams.
         """
         if self.word == "partially_canceled":
@@ -278,6 +278,23 @@ class Raw:
     def tells_ordered(self) -> bool:
         """Whether what was ordered is told; of Kraken's reports without it ccxt takes what was filled for it."""
         return "order_qty" in self._info or "cum_qty" not in self._info
+
+    @property
+    def ordered(self) -> Any:
+        """What was ordered, of LBank's stream, of which ccxt takes the last fill for it.
+
+        https://www.lbank.com/docs/index.html
+        """
+        update = self._info.get("orderUpdate")
+        return update.get("orderAmt") if isinstance(update, Mapping) else None
+
+    @property
+    def limit(self) -> Any:
+        """The limit of an order of Toobit's stream, of which ccxt takes the price of the last fill for it.
+
+        https://toobit-docs.github.io/apidocs/spot/v1/en/; others that report so tell the same.
+        """
+        return self.get("p") if self._info.get("e") == "executionReport" else None
 
     @property
     def tells_rest(self) -> bool:

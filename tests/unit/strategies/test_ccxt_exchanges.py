@@ -95,7 +95,7 @@ def test_what_is_paid_to_bitget_is_paid_of_either_account() -> None:
 def test_an_order_that_the_exchange_calls_filled_was_not_canceled_since_it_tells_no_quantity(
     word: str, status: str
 ) -> None:
-    """BingX: https://bingx-api.github.io/docs/#/en-us/cswap/trade-api.html"""
+    """BingX: https://bingx-api.github.io/docs/"""
     update = told(status="closed", filled=0.0, remaining=10.0, info={"status": word, "executedQty": "0.00"})
     assert (update["order_status"], update["text"]) == (status, "contradiction: closed, filled 0 of 10")
 
@@ -116,7 +116,7 @@ def test_the_last_fill_of_an_order_is_not_all_that_was_filled(info: dict[str, An
 
 
 def test_trades_of_poloniexs_stream_are_what_was_traded_and_not_the_total_of_their_order() -> None:
-    """ccxt adds up these totals: https://api-docs.poloniex.com/spot/websocket/private-channels#orders"""
+    """ccxt adds up these totals: https://api-docs.poloniex.com/spot/websocket/private-channels"""
     adapter, inventory = adapted()
     made = {"eventType": "place", "tradeQty": "0", "tradeTime": 0, "createTime": CREATED_MS}
     told_trades, paid = [], [{"cost": 0.1, "currency": "USDT"}]
@@ -175,7 +175,7 @@ def test_an_order_of_which_the_rest_was_canceled_is_canceled(status: str, info: 
 @pytest.mark.parametrize(
     ("status", "info"),
     [
-        ("failed", {"status": "expired"}),  # HitBTC: https://api.hitbtc.com/#order-model
+        ("failed", {"status": "expired"}),  # HitBTC: https://api.hitbtc.com/
         ("rejected", {"order_status": "expired"}),  # Derive: https://docs.derive.xyz/reference/private-get_order
         ("canceled", {"status": "Expired"}),  # Backpack
     ],
@@ -185,13 +185,33 @@ def test_an_order_that_expired_was_neither_rejected_nor_canceled(status: str, in
     assert told(status="failed", info={"status": "failed"})["order_status"] == "rejected"
 
 
+def test_what_was_ordered_at_lbank_is_not_its_last_fill() -> None:
+    info = {"orderUpdate": {"amount": "3", "orderAmt": "10", "accAmt": "7", "remainAmt": "3", "orderPrice": "100"}}
+    update = told(amount=3.0, filled=7.0, remaining=3.0, info=info)
+    assert (update["quantity"], update["leaves_quantity"], update.get("text")) == ("10", "3", None)
+
+
+def test_an_order_of_xt_has_the_type_of_an_order_and_not_that_of_its_market() -> None:
+    """https://doc.xt.com/"""
+    update = told(type="spot", info={"tp": "LIMIT", "oq": "10", "eq": "0"})
+    assert (update["order_type"], update.get("text")) == ("limit", None)
+
+
+def test_the_limit_of_an_order_of_toobit_is_not_the_price_of_its_last_fill() -> None:
+    info = {"e": "executionReport", "p": "100", "L": "99", "z": "4", "q": "10"}
+    assert told(price=99.0, filled=4.0, remaining=6.0, info=info)["price"] == "100"
+    assert told(price=None, average=100.0, info=info | {"L": "0", "z": "0"}).keys() & {"price", "average_price"} == {
+        "price"
+    }
+
+
 def test_an_order_of_weex_of_which_a_part_was_filled_goes_on() -> None:
     update = told(status="closed", filled=4.0, remaining=6.0, info={"status": "partial_fill"})
     assert (update["order_status"], update["leaves_quantity"]) == ("partially_filled", "6")
 
 
 def test_a_cancel_that_gemini_refuses_leaves_the_order() -> None:
-    """https://docs.gemini.com/websocket-api/#cancel-rejected"""
+    """https://docs.gemini.com/websocket-api/"""
     adapter, inventory = adapted()
     adapter.orders(order(id="o1"))
     adapter.orders(order(id="o1", status="rejected", info={"type": "cancel_rejected", "reason": "OrderNotFound"}))
