@@ -35,7 +35,8 @@ class Flagged(NamedTuple):
 
     Attributes:
         message: place of its message, from 0.
-        what: the flags that its record has, and what its text says could not be read or contradicts itself.
+        what: the flags that its record has, with what is missing of a fill, and what its text says could not be read or
+            contradicts itself.
         update: without the fields that are bound.
     """
 
@@ -162,19 +163,21 @@ class _Rules:
     def apply(self, update: Update) -> None:
         self.inventory.apply(update)
         self.updates += 1
-        what = [*(str(flag.name).lower() for flag in _flags(update)), *_notes(update)]
+        what = [*_flags(update), *_notes(update)]
         if what:
             told = {name: value for name, value in update.items() if name not in ("exchange", "account", "strategy")}
             self.flagged.append(Flagged(self.place, "; ".join(what), told))
 
 
-def _flags(update: Update) -> Flag:
-    """The flags of its record, as `BoundRecorder.order` sets them."""
+def _flags(update: Update) -> list[str]:
+    """The flags of its record, as `BoundRecorder.order` sets them, and what is missing of a fill."""
     stored, flags = salvage(update)
-    numbers = (stored.get(each, math.nan) for each in ("last_price", "last_quantity"))
-    if stored.get("exec_type") == ExecType.FILL and not (stored.get("side") and all(map(math.isfinite, numbers))):
-        flags |= Flag.REQUIRED_MISSING
-    return flags
+    missing = [] if stored.get("side") else ["side"]
+    missing += [each for each in ("last_price", "last_quantity") if not math.isfinite(stored.get(each, math.nan))]
+    words = [str(flag.name).lower() for flag in flags]
+    if stored.get("exec_type") == ExecType.FILL and missing:
+        words.append(f"{str(Flag.REQUIRED_MISSING.name).lower()}: {', '.join(missing)}")
+    return words
 
 
 def _notes(update: Update) -> list[str]:

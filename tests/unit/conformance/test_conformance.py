@@ -174,7 +174,7 @@ def test_what_cannot_be_kept_and_what_does_not_say_all_is_listed_with_its_place(
     assert [(place, each.kind) for place, each in found.played.refused] == [(1, "give order_id or client_order_id")]
     assert [(each.message, each.what) for each in found.played.flagged] == [
         (2, "unreadable: side up"),
-        (3, "required_missing"),
+        (3, "required_missing: side, last_price, last_quantity"),
     ]
     assert found.played.updates == 3
     assert not found.is_kept
