@@ -24,6 +24,7 @@ from ringbuf.record.enumerations import ExecType, OrderStatus, OrderType, Side
 from ringbuf.record.number import exact_number
 from ringbuf.record.timestamp import time_ns
 from ringbuf.strategies.arguments import check_function, check_kind
+from ringbuf.strategies.bound_recorder import Number
 from ringbuf.strategies.handlers import running_loop
 from ringbuf.strategies.orders import OrderPages
 from ringbuf.strategies.update_recorder import unrecorded
@@ -76,9 +77,9 @@ class Hedger:
             that it was not sent, apply an update with the `exec_type` `denied`.
         strategy: recorded with each hedge order.
         client_order_id: gives each hedge order an id that is never used again.
-        price: the price of a hedge instrument now, None if it is not known. Without it the price of the maker's last
-            fill stands for it. It decides on the minimum notional, and is recorded as `arrival_price`. If this or
-            `client_order_id` raises, what is due there is carried.
+        price: the price of a hedge instrument now, a number or its text; None if it is not known. Without it the price
+            of the maker's last fill stands for it. It decides on the minimum notional, and is recorded as
+            `arrival_price`. If this or `client_order_id` raises, what is due there is carried.
 
     Attributes:
         sent: orders that were given to `send`.
@@ -97,7 +98,7 @@ class Hedger:
         *,
         strategy: str,
         client_order_id: Callable[[Hedge], str],
-        price: Callable[[Hedge], Decimal | None] | None = None,
+        price: Callable[[Hedge], Number] | None = None,
     ) -> None:
         check_kind("pages", pages, OrderPages)
         for name, given in (("send", send), ("client_order_id", client_order_id)):
@@ -161,7 +162,7 @@ class Hedger:
         hedge, maker = state.hedge, state.maker
         price = None
         if self._price is not None:
-            price = self._price(hedge)
+            price = exact_number({"arrival_price": self._price(hedge)}, "arrival_price")
             state = self._pages.inventory.hedge_state(state.key)  # it may have applied an update
         known = self._fill_prices.get(state.key) if price is None else price
         quantity = hedge.order_quantity(state.balance.balance, known)

@@ -58,6 +58,19 @@ def test_an_order_that_is_too_large_to_be_counted_is_not_sent(caplog: pytest.Log
     assert "its request does not count as working" in caplog.text
 
 
+@pytest.mark.parametrize("told", [Decimal("60.5"), 60.5, "60.5"])
+def test_a_price_is_any_number_that_a_record_takes(told: Any) -> None:
+    pages, orders = (
+        OrderPages(inventory=Inventory(hedges=lambda order: hedge(minimum_notional="100"))),
+        list[HedgeOrder](),
+    )
+    hedger = Hedger(pages, orders.append, strategy="s", client_order_id=lambda _: "h", price=lambda _: told)
+    pages.apply(ONE)
+    assert [(each.quantity, each.price) for each in orders] == [(Decimal(2), Decimal("60.5"))]
+    assert [each.failed for each in pages.handlers] == [0]
+    assert hedger.sent == 1
+
+
 def test_a_price_is_not_taken_from_the_fill_of_another_instrument() -> None:
     pages, orders = OrderPages(inventory=Inventory(hedges=hedged_apart)), list[HedgeOrder]()
 
