@@ -35,6 +35,7 @@ from typing import Final, NamedTuple, TypeAlias
 
 from ringbuf.errors import RecordError
 from ringbuf.record.enumerations import ContractKind
+from ringbuf.record.number import exact_number
 from ringbuf.trading.contract import Contract
 from ringbuf.trading.number import EXACT, NOTHING, ZERO, is_countable, quote_of
 
@@ -188,15 +189,15 @@ class Profit:
         before = self.opening.venue_cash + self.opening.venue_cost
         return self.state.venue_cash + self.state.venue_cost - before
 
-    def unrealised(self, mark: Decimal) -> Fraction:
-        """What closing all that is held at a price would earn, in `currency`.
+    def unrealised(self, mark: Decimal | float | str) -> Fraction:
+        """What closing all that is held at a price would earn, in `currency`; the price is a number or its text.
 
         Raises:
-            RecordError: nothing has a value at this price.
+            RecordError: it is no number, or nothing has a value at this price.
         """
         if not self.state.quantity:
             return NOTHING
-        value = value_of(self.contract.kind, self.state.quantity, mark)
+        value = value_of(self.contract.kind, self.state.quantity, exact_number({"last_price": mark}, "last_price"))
         if value is None:
             kind = self.contract.kind.name.lower()
             raise RecordError(f"a mark of {mark} gives {kind} contracts no value", "give a usual price")

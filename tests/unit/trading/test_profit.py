@@ -121,6 +121,15 @@ def test_funding_counts_once_moves_nothing_and_stands_apart() -> None:
     assert profit(untold, untold).funding == {"USD": 1}
 
 
+@pytest.mark.parametrize("mark", [Decimal("100.25"), 100.25, "100.25"])
+def test_a_mark_is_a_number_or_its_text(mark: Decimal | float | str) -> None:
+    held = profit(fill("buy", "2", "100", 1))
+    assert held.unrealised(mark) == Fraction(1, 2)
+    for none in ("much", float("nan")):
+        with pytest.raises(RecordError):
+            held.unrealised(none)
+
+
 def test_an_instrument_that_nobody_specified_counts_as_spot_and_is_listed() -> None:
     inventory = Inventory(instruments={("sim", "ETH"): Contract()})
     inventory.apply(fill("buy", "2", "100", 1))
