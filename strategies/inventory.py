@@ -24,7 +24,7 @@ from ringbuf.errors import ConfigurationError
 from ringbuf.record.enumerations import ContractKind
 from ringbuf.strategies.arguments import check_function, check_kind, nanoseconds
 from ringbuf.trading.contract import UNKNOWN, Contract
-from ringbuf.trading.contract_table import KEY, Contracts, read_contracts
+from ringbuf.trading.contract_table import KEY, Contracts, read_contracts, stored_key
 from ringbuf.trading.hedge import Hedge, HedgeBalance
 from ringbuf.trading.hedge_book import HedgeBook, HedgeOf, HedgeState
 from ringbuf.trading.ledger import Ledger
@@ -128,7 +128,7 @@ class Inventory:
     def changed_ns(self, key: Instrument) -> int:
         """The venue time of the record that changed a position last, ns since the epoch; 0 if that told none."""
         with self.lock:
-            holding = self.ledger.holdings.get(key)
+            holding = self.ledger.holdings.get(instrument_named(*key))
             return 0 if holding is None else holding.changed_ns
 
     def sums(self) -> dict[Instrument, Sums]:
@@ -247,8 +247,7 @@ def _as_reports_name(instruments: Mapping[Any, Contract]) -> dict[tuple[str, str
         check_kind(f"the contract of {key}", contract, Contract)
         if not (isinstance(key, tuple) and len(key) == len(KEY)):
             raise ConfigurationError(f"an instrument is {key!r}", "name each by exchange and symbol")
-        named = instrument_named(key[0], "", key[1])
-        found[named.exchange, named.symbol] = contract
+        found[stored_key(key)] = contract
     return found
 
 

@@ -9,7 +9,7 @@ from ringbuf.record.instrument import INSTRUMENTS
 from ringbuf.record.value import encode
 from ringbuf.ring.producer import FULL, Producer
 from ringbuf.trading.contract import Contract
-from ringbuf.trading.contract_table import NUMBERS, Contracts
+from ringbuf.trading.contract_table import NUMBERS, Contracts, stored_key
 
 RING: Final = "instruments"
 _LOOK_SECONDS: Final = 0.01
@@ -45,7 +45,7 @@ def record_contracts(contracts: Contracts, namespace: str | None = None, timeout
 
 
 def _fields(key: tuple[str, str], contract: Contract) -> dict[str, object]:
-    exchange, symbol = key
+    exchange, symbol = stored_key(key)
     texts = {"exchange": exchange, "symbol": symbol}
     texts |= {name: getattr(contract, name) for name in ("base", "quote", "settle")}
     numbers = {name: _number(key, name, getattr(contract, name)) for name in NUMBERS}

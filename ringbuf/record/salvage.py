@@ -55,6 +55,12 @@ def text(value: object, width: int) -> Kept:
     return attempt((b"", Flag.TEXT_INVALID), _text, value, width)
 
 
+def stored_text(name: str, given: str) -> str:
+    """A text as a record has it in a field: one that is too long there is shortened."""
+    stored: bytes = text(given, BY_NAME[name].width)[0]
+    return stored.decode()
+
+
 def _kept(field: Field, value: object, whole: dict[str, str], simulated: bool) -> Kept:
     match field.kind:
         case Kind.TEXT:

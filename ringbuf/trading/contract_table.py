@@ -14,6 +14,7 @@ from typing import Final, TypeAlias
 from ringbuf.errors import ConfigurationError, RecordError
 from ringbuf.record.enumerations import ContractKind
 from ringbuf.record.number import read_number
+from ringbuf.record.salvage import stored_text
 from ringbuf.trading.contract import Contract
 from ringbuf.trading.number import EXACT
 
@@ -31,7 +32,7 @@ def read_contracts(lines: Iterable[str], where: str) -> dict[tuple[str, str], Co
     """The contracts of a table.
 
     Args:
-        lines: of CSV; an open text file will do.
+        lines: of CSV; an open text file will do. Names that are too long for a record are shortened as it does.
         where: what they are, for messages.
 
     Raises:
@@ -52,6 +53,12 @@ def read_contracts(lines: Iterable[str], where: str) -> dict[tuple[str, str], Co
     except (csv.Error, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{where}, line {reader.line_num}: {error}", "give CSV in UTF-8") from error
     return found
+
+
+def stored_key(instrument: tuple[str, str]) -> tuple[str, str]:
+    """Exchange and symbol as records have them."""
+    exchange, symbol = instrument
+    return stored_text("exchange", exchange), stored_text("symbol", symbol)
 
 
 def contract_of(row: Mapping[str, str]) -> Contract:
@@ -113,7 +120,7 @@ def _row(titles: list[str], cells: list[str], at: str) -> tuple[tuple[str, str],
         if not row[name]:
             raise ConfigurationError(f"{at}: {name} is empty", "say which instrument it is")
     try:
-        return (row["exchange"], row["symbol"]), contract_of(row)
+        return stored_key((row["exchange"], row["symbol"])), contract_of(row)
     except ConfigurationError as error:
         raise ConfigurationError(f"{at}: {error.what}", error.hint) from None
 

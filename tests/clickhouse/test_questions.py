@@ -15,9 +15,13 @@ from ringbuf.query.questions.fees import fees
 from ringbuf.query.questions.fills import fills
 from ringbuf.query.questions.orders import orders
 from ringbuf.query.questions.positions import positions
+from ringbuf.query.questions.profit import profit
 from ringbuf.query.questions.selection import Selection
+from ringbuf.record.enumerations import ContractKind
+from ringbuf.record.salvage import stored_text
 from ringbuf.sinks.clickhouse.views.orders import ORDERS
 from ringbuf.sinks.clickhouse.views.positions import FILLS, POSITIONS
+from ringbuf.trading.contract import Contract
 from tests.clickhouse.databases import ON_SERVER, Database
 from tests.clickhouse.test_views import FILL, ORDER, record
 
@@ -122,6 +126,21 @@ def test_names_are_found_whole_and_by_pattern(views: Database, asked: Asked) -> 
     assert found("100%") == found("1?0%") == {"100%"}
     assert found("ETH*", "B") == {"ETH-1", "B"}
     assert found("nothing", r"\*") == set()
+
+
+@ON_SERVER
+def test_a_name_that_is_too_long_for_a_record_is_found_as_it_was_given(views: Database, asked: Asked) -> None:
+    long = {name: f"{name}-" + "7" * 77 for name in ("exchange", "account", "symbol", "strategy", "order_id")}
+    stored = {name: stored_text(name, text) for name, text in long.items()}
+    record(views, {**FILL, **stored}, FILL)
+    order_id = long.pop("order_id")
+    patterns: dict[str, Any] = {name: [text] for name, text in long.items()}
+    assert names(fills(asked, Selection(**patterns)), "symbol") == [stored["symbol"]]
+    assert names(orders(asked, any_id=order_id), "symbol") == [stored["symbol"]]
+    contract = Contract(ContractKind.LINEAR, Decimal(10), quote="USD")
+    contracts, marks = {(long["exchange"], long["symbol"]): contract}, {long["symbol"]: Decimal("60001.5")}
+    (earned,) = profit(asked, Selection(symbol=[long["symbol"]]), contracts=contracts, marks=marks)
+    assert (earned["currency"], earned["is_specified"], earned["unrealised"]) == ("USD", True, 1)
 
 
 @ON_SERVER

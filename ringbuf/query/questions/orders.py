@@ -3,6 +3,7 @@
 from ringbuf.query.database import Database
 from ringbuf.query.questions.answer import Answer
 from ringbuf.query.questions.selection import Selection, check_text, where
+from ringbuf.record.salvage import stored_text
 from ringbuf.sinks.clickhouse import open_orders
 from ringbuf.sinks.clickhouse.table import literal
 from ringbuf.sinks.clickhouse.unique import stored_orders, under_id
@@ -30,8 +31,9 @@ def orders(
     conditions, keyed = [*selection.others("answer.")], [*selection.of_instrument()]
     if any_id is not None:
         check_text("id", any_id)
-        keyed.append(under_id(database.name, any_id))
-        conditions.append(f"(order_id = {literal(any_id)} OR client_order_id = {literal(any_id)})")
+        ids = {name: stored_text(name, any_id) for name in ("order_id", "client_order_id")}
+        keyed.append(under_id(database.name, ids.values()))
+        conditions.append(f"({' OR '.join(f'{name} = {literal(stored)}' for name, stored in ids.items())})")
     order = "answer.first_captured_ns, answer.session, answer.seq"
     if is_open:
         rows = open_orders.latest_orders(database.name, ORDERS, keyed)

@@ -14,7 +14,8 @@ from ringbuf.query.questions.column import Column, Row
 from ringbuf.query.questions.course import PositionKey
 from ringbuf.query.questions.earned import Earned, profits
 from ringbuf.query.questions.selection import Selection
-from ringbuf.trading.contract_table import Contracts
+from ringbuf.record.salvage import stored_text
+from ringbuf.trading.contract_table import Contracts, stored_key
 from ringbuf.trading.profit import decimal_of
 
 COLUMNS: Final = {
@@ -112,8 +113,10 @@ def profit(
         ConfigurationError: what was recorded of an instrument cannot be a contract.
         SinkError: the database cannot be asked.
     """
-    known = recorded_contracts(database) if contracts is None else contracts
-    return ProfitAnswer(profits(database, known, selection, by_day=by_day), known, marks or {}, by_day=by_day)
+    told = recorded_contracts(database) if contracts is None else contracts
+    known = {stored_key(each): contract for each, contract in told.items()}
+    kept = {stored_text("symbol", symbol): price for symbol, price in (marks or {}).items()}
+    return ProfitAnswer(profits(database, known, selection, by_day=by_day), known, kept, by_day=by_day)
 
 
 def _text(number: Fraction) -> str:

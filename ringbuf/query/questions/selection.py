@@ -6,6 +6,7 @@ from typing import Final
 
 from ringbuf.errors import ConfigurationError
 from ringbuf.query.questions.moment import check_moment, moment_text
+from ringbuf.record.salvage import stored_text
 from ringbuf.sinks.clickhouse.table import literal
 from ringbuf.sinks.clickhouse.views.expression import listed
 from ringbuf.sinks.clickhouse.views.time import before, from_on
@@ -103,7 +104,7 @@ def moment(moment_ns: int) -> str:
 
 
 def _matches(name: str, patterns: Sequence[str]) -> str:
-    whole = [pattern for pattern in patterns if _WILD.isdisjoint(pattern)]
+    whole = [stored_text(name, pattern) for pattern in patterns if _WILD.isdisjoint(pattern)]
     wild = [pattern for pattern in patterns if not _WILD.isdisjoint(pattern)]
     conditions = [f"{name} IN ({listed(whole)})"] if whole else []
     conditions += [f"{name} LIKE {literal(pattern.translate(_LIKE))}" for pattern in wild]
