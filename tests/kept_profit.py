@@ -80,11 +80,13 @@ def compare_days(database: Database, contracts: Contracts | None = None, since: 
 
 
 def compare_through(client: Client, database: str) -> int:
-    """The same, asked through a client."""
+    """Both, asked through a client."""
     settings = {"output_format_json_quote_64bit_integers": 0}
 
     def ask(statement: str) -> list[bytes]:
         client.database = database
         return [client.raw_query(statement, fmt="JSONEachRow", settings=settings)]
 
-    return compare(Database(database, ask), Selection())
+    asked = Database(database, ask)
+    compare_days(asked)
+    return compare(asked, Selection())

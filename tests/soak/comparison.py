@@ -8,6 +8,7 @@ from clickhouse_connect.driver.client import Client
 from ringbuf.sinks.clickhouse.views.definitions import RECKONED
 from ringbuf.sinks.clickhouse.views.orders import ORDERS
 from ringbuf.sinks.clickhouse.views.positions import FILLS
+from tests.kept_profit import compare_through
 from tests.recorded import COMPARED
 from tests.soak.truth import Truth, digest
 
@@ -84,6 +85,10 @@ def differing_views(client: Client, database: str) -> list[str]:
     stored = f"SELECT strategy, {kept} FROM {named['positions']} GROUP BY strategy ORDER BY strategy"
     if client.query(reckoned).result_rows != client.query(stored).result_rows:
         found.append("positions")
+    try:
+        compare_through(client, database)
+    except AssertionError as error:
+        found.append(f"profit_by_day, or profit: {error}")
     return found
 
 
