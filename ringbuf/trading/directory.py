@@ -196,16 +196,25 @@ class Directory:
         if name == order.replaces:
             client.successors.pop(order, None)
             found.kept_places = (*found.kept_places, *order.keep_place())
-        if order in client.orders:
-            return
+        if order not in client.orders:
+            self._list(found, client)
+        is_of_request = name in client.aliases  # then who is named so is no order of before that request
+        for successor, told in list(client.successors.items()):
+            if is_of_request and told.orig_client_order_id != name:
+                continue
+            del client.successors[successor]
+            if successor is not order:
+                found.replaced = (*found.replaced, (order, successor, told))
+
+    @staticmethod
+    def _list(found: Found, client: ClientId) -> None:
+        """The order of a report is named under a client id for the first time."""
+        order = found.order
         before, unnamed = client.last(), client.add(order)
         if unnamed is not None:
             found.absorbed = (*found.absorbed, (order, unnamed))
         elif before is not None and order.former is None and client.requests < client.named:
             _precede(before, order)
-        pending, client.successors = client.successors, {}
-        replaced = ((order, successor, told) for successor, told in pending.items() if successor is not order)
-        found.replaced = (*found.replaced, *replaced)
 
     def _succeed(self, found: Found, report: Report) -> None:
         """The order of a report has the place of the one that its client id named before."""

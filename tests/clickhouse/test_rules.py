@@ -16,6 +16,7 @@ from tests.clickhouse.databases import ON_SERVER, Database, executions
 from tests.clickhouse.test_views import FILL, fills, positions, record
 from tests.model.corrections import random_corrections
 from tests.model.inferred import random_orders
+from tests.model.request_chains import random_chain
 from tests.model.venue import random_venue
 from tests.unit.trading.histories import BEGIN_NS, Fields, histories
 
@@ -125,6 +126,11 @@ def test_in_any_order_of_arrival_with_any_copies_strategy_and_views_agree(views:
 def test_whatever_a_venue_does_and_however_it_tells_it_strategy_and_views_agree(views: Database) -> None:
     seeds = [f"views {number}" for number in range(200)]
     compare(views, [[*map(given, random_venue(seed).arrivals())] for seed in seeds], seeds)
+
+
+def test_chains_of_requests_to_replace_end_the_same_in_the_strategy_and_in_the_views(views: Database) -> None:
+    seeds = [f"chain {number}" for number in range(300)]
+    compare(views, [random_chain(seed) for seed in seeds], seeds)
 
 
 @ON_SERVER

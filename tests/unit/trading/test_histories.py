@@ -38,6 +38,7 @@ DEPENDS_ON_ARRIVAL = {
     "cid_reused_by_request": "our two requests have no venue time, so which was the first is told by arrival alone",
     "label_second_request_out": "likewise",
     "canceled_total_first_fill_later": "the late fill was before the cancel, and its place here says after it",
+    "replaced_twice_and_the_first_was_never_named": "our requests are told before the venue's answers to them",
     "D_H1b": "what a split of the stock adds is seen by comparing with what was told before it",
     "D_H1b_no_done_for_day": "likewise",
 }

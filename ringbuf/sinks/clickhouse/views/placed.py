@@ -155,6 +155,10 @@ FROM (
 
 _OTHER: Final = "nullIf(arrayFilter(each -> each != oid, groupArrayLastIf(2)(oid, is_first_naming) OVER {})[1], '')"
 """Of the two orders that were named last the one that is not the report's own."""
+_NEXT: Final = (
+    "arraySort(each -> each.1, arrayFilter(each -> each.2 != oid, groupArrayLastIf(2)((arrival, oid), {}) OVER {}))[1]"
+)
+"""Arrival and id of the order, not the report's own, that is named next."""
 _NAMING: Final = (
     *INSTRUMENT.split(", "), "session", "seq", "arrival", "oid", "client_order_id", "orig_client_order_id", "exec_type",
     "is_new_request", "is_copy", "total",
@@ -218,22 +222,32 @@ FROM (
             greatest(ifNull(sum(is_new_request AND NOT is_copy AND purpose = 'report') OVER named, 0), 1) AS number,
             ifNull(sum(is_first_naming) OVER named, 0) AS named_before,
             anyLast(if(is_first_naming, oid, NULL)) OVER named AS last_named,
-            anyLast(if(is_first_naming, oid, NULL)) OVER backwards AS next_named,
+            {_NEXT.format("is_first_own_naming", "backwards")} AS next_named,
+            {_NEXT.format("is_first_told", "told")} AS next_told,
             if(last_named = oid, {_OTHER.format("named")}, last_named) AS former,
-            if(next_named = oid, {_OTHER.format("backwards")}, next_named) AS following
+            next_told.2 = '' OR (next_named.2 != '' AND next_named.1 < next_told.1) AS is_named_first,
+            nullIf(if(is_named_first, next_named.2, next_told.2), '') AS following
         FROM (
             SELECT
                 *,
                 is_naming AND row_number() OVER (
                     PARTITION BY {INSTRUMENT}, name, oid, is_naming ORDER BY arrival
                 ) = 1 AS is_first_naming,
+                is_naming AND name_told = name AS is_own_naming,
+                is_own_naming AND row_number() OVER (
+                    PARTITION BY {INSTRUMENT}, name, oid, is_own_naming ORDER BY arrival
+                ) = 1 AS is_first_own_naming,
+                is_naming AND row_number() OVER (
+                    PARTITION BY {INSTRUMENT}, name_told, oid, is_naming ORDER BY arrival
+                ) = 1 AS is_first_told,
                 max(is_naming) OVER (PARTITION BY {INSTRUMENT}, name_told, oid) AS is_named_so,
                 min(arrival) OVER (PARTITION BY {INSTRUMENT}, oid) AS first_arrival
             FROM ({_named(table)})
         )
         WINDOW
             named AS (PARTITION BY {INSTRUMENT}, name ORDER BY arrival ASC, purpose DESC {SO_FAR}),
-            backwards AS (PARTITION BY {INSTRUMENT}, name ORDER BY arrival DESC, purpose ASC {SO_FAR})
+            backwards AS (PARTITION BY {INSTRUMENT}, name ORDER BY arrival DESC, purpose ASC {SO_FAR}),
+            told AS (PARTITION BY {INSTRUMENT}, name_told ORDER BY arrival DESC, purpose ASC {SO_FAR})
     )
 )"""
 
