@@ -182,6 +182,7 @@ def _keyed(table: str) -> str:
         " NOT is_named_so)"
     )
     unnamed = "concat('client:', toString(number), ':', name)"
+    is_first_to_tell = f"row_number() OVER (PARTITION BY {INSTRUMENT}, oid, tells_carried ORDER BY arrival) = 1"
     of_request = f"(PARTITION BY {INSTRUMENT}, name, if(is_first_naming, named_before, number))"
     return f"""
 SELECT
@@ -199,7 +200,7 @@ SELECT
                 NOT is_first_link OR (former IS NULL AND following IS NULL), [],
                 [(concat('id:', ifNull(former, assumeNotNull(following))), 'replaced')]
             ),
-            if(tells_carried AND is_first_to_tell, [(concat('id:', oid), 'carried')], [])
+            if(tells_carried AND {is_first_to_tell}, [(concat('id:', oid), 'carried')], [])
         ),
         []
     ) AS keys,
@@ -213,7 +214,6 @@ FROM (
         is_link AND exec_type = 'replaced' AND ifNull(total > {ZERO}, 0)
             AND name_told = argMinIf(name_told, arrival, is_link) OVER (PARTITION BY {INSTRUMENT}, oid)
             AS tells_carried,
-        row_number() OVER (PARTITION BY {INSTRUMENT}, oid, tells_carried ORDER BY arrival) = 1 AS is_first_to_tell,
         any(if(is_first_naming, oid, NULL)) OVER {of_request} AS own_named,
         any(if(is_first_naming, arrival, NULL)) OVER {of_request} AS own_named_at
     FROM (
