@@ -266,8 +266,8 @@ class Inquiry:
         }
         if order is not None:
             update["report_id"] = _id_of_end(order)
-            if not (order.carried or order.restated):
-                update["cumulative_quantity"] = page.executed
+            with Exactly():
+                update["cumulative_quantity"] = page.executed + order.carried + order.restated
         self._pages.apply(update)
         self._found.updates.append(update)
         after = self._pages.page(*page.key[:3], order_id=page.order_id)

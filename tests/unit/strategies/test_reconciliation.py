@@ -205,6 +205,16 @@ def test_an_order_of_which_a_trade_was_taken_back_is_over_when_it_is_not_listed(
     assert asked(pages).updates == []
 
 
+def test_an_order_whose_totals_go_on_from_another_one_is_over_when_it_is_not_listed() -> None:
+    replaced = NEW | {"exec_type": "replaced", "orig_client_order_id": "c0", "cumulative_quantity": 2}
+    pages = opened(replaced, fill(1, 3))
+    assert not page_of(pages).is_over
+    assert len(asked(pages).ended) == 1
+    assert page_of(pages).is_over
+    assert page_of(pages).executed == position(pages).quantity == 3
+    assert asked(pages).updates == []
+
+
 def test_an_order_that_is_listed_after_all_works_again() -> None:
     pages = opened(NEW)
     assert len(asked(pages).ended) == 1  # the list was behind
