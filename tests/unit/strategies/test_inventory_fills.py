@@ -9,7 +9,7 @@ from ringbuf import EXECUTION, Consumer, Origin, Side
 from ringbuf.errors import RecordError
 from ringbuf.record.value import blank
 from ringbuf.strategies import Recorder
-from ringbuf.strategies.inventory import Contract, ContractKind, Instrument, Inventory, Position
+from ringbuf.strategies.inventory import Instrument, Inventory, Position
 from tests.unit.strategies.inventories import INSTRUMENT, applied, cancel, correct, fill, order, position
 
 
@@ -154,20 +154,6 @@ def test_a_fill_without_a_side_has_that_of_its_order_and_is_counted_as_ignored_u
 
 def test_a_fill_of_no_order_counts() -> None:
     assert position(applied(fill())) == Position(Decimal(1))
-
-
-def test_a_position_is_found_by_a_name_that_is_too_long_for_a_record() -> None:
-    """Symbols of prediction markets have 77 digits. A strategy that is told 0 buys again."""
-    long = INSTRUMENT | {"symbol": "7" * 77}
-    contracts = {(long["exchange"], long["symbol"]): Contract(ContractKind.LINEAR, Decimal(10), quote="USD")}
-    inventory = Inventory(instruments=contracts)
-    for side, price in (("buy", 1.0), ("sell", 3.0)):
-        inventory.apply(fill(2.0, order_id=side, side=side, last_price=price) | long)
-        assert inventory.position(**long).quantity == (2 if side == "buy" else 0)
-    profit = inventory.profit(**long)
-    assert profit.realised == 40
-    assert profit.currency == "USD"
-    assert inventory.unknown_instruments() == set()
 
 
 def test_positions_are_found_by_their_instrument_and_in_hedge_mode_by_its_side() -> None:
