@@ -84,7 +84,7 @@ def writer_status(data_dir: Path) -> dict[str, Any]:
     """
     path = DataDirectory(data_dir).status
     found = status.read(path)
-    if found is None or not {"kind", "url", "database"} <= dict(found.get("sink") or {}).keys():
+    if found is None or status.sink_of(found) is None:
         raise ConfigurationError(
             f"{data_dir} is no data directory of a writer: it has no intact {path.name}",
             f"run `ringbuf writer --data-dir {data_dir}` once",

@@ -42,3 +42,12 @@ def read(path: Path) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     return found if isinstance(found, dict) else None
+
+
+def sink_of(found: dict[str, Any]) -> dict[str, Any] | None:
+    """What a status says of the database; None if somebody has altered it so that it names none."""
+    told = found.get("sink")
+    if not isinstance(told, dict) or not all(isinstance(told.get(name), str) for name in ("kind", "database")):
+        return None
+    has_url = isinstance(told.get("url"), str) or (told["kind"] != "server" and told.get("url", "") is None)
+    return told if has_url else None

@@ -36,7 +36,7 @@ def main(data_dir: Path) -> None:
 
 
 def _send(directory: DataDirectory) -> Outcome:
-    found = (status.read(directory.status) or {}).get("sink")
+    found = status.sink_of(status.read(directory.status) or {})
     if found is None:
         raise ConfigurationError(
             f"{directory} is no data directory of a writer: it has no intact {directory.status.name}",
