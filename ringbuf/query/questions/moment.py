@@ -12,6 +12,8 @@ _AGO: Final = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,9})?)(s|m|h|d|w)")
 _UNITS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 _WHOLE: Final = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:[T ]([0-9]{2}:[0-9]{2}))?(Z|[+-][0-9]{2}:?[0-9]{2})?")
 _NUMBER: Final = re.compile(r"[+-]?[0-9.]+")
+_FIRST_NS: Final = -(-LIMITS[0] // SECOND) * SECOND
+"""The database reads the seconds of a text first, and has no room for those before."""
 _KNOWN: Final = "from 1678 to 2261"
 
 
@@ -56,7 +58,7 @@ def check_moment(moment_ns: int, called: str) -> int:
     Raises:
         ConfigurationError: it is further from the epoch than 292 years.
     """
-    if not LIMITS[0] <= moment_ns <= LIMITS[1]:
+    if not _FIRST_NS <= moment_ns <= LIMITS[1]:
         raise ConfigurationError(f"{called} is a time that no record can have", f"give one {_KNOWN}")
     return moment_ns
 
