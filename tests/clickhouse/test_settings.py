@@ -89,6 +89,7 @@ class ServerWithProfiles(ClickHouseServer):
         profile("limited", {"limit": "1"}, ""),
         profile("shifted", {"offset": "1"}, ""),
         profile("cut", CUT, ""),
+        profile("slashes", {"output_format_json_escape_forward_slashes": "1"}, ""),
         profile("short", {"date_time_64_output_format_cut_trailing_zeros_align_to_groups_of_thousands": "1"}, ""),
         profile("always_limited", {"limit": "1"}),
         profile("always_cut", CUT),
@@ -196,6 +197,12 @@ def test_a_cache_of_answers_that_may_not_be_left_out_is_named_at_once(opened: Da
     with pytest.raises(SinkUnavailable, match="Setting use_query_cache should not be changed") as raised:
         opened.prepare()
     check_line(raised.value, "owner")
+
+
+@pytest.mark.parametrize("opened", ["slashes"], indirect=True)
+def test_a_symbol_with_a_slash_is_found_in_json_by_grep(opened: Database) -> None:
+    opened.prepare()
+    assert opened.query_json("SELECT 'BTC/USDT' AS symbol") == b'{"symbol":"BTC/USDT"}\n'
 
 
 @pytest.mark.parametrize("opened", ["short"], indirect=True)

@@ -109,6 +109,7 @@ READING: Final[Needs] = {
     "output_format_decimal_trailing_zeros": Need(0),
     "output_format_float_precision": Need(0),
     "output_format_json_array_of_rows": Need(0, is_optional=True),
+    "output_format_json_escape_forward_slashes": Need(0, is_optional=True),
     "output_format_json_map_as_array_of_tuples": Need(0),
     "output_format_json_named_tuples_as_objects": Need(1),
     "output_format_json_quote_64bit_floats": Need(0),
