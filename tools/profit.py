@@ -1,5 +1,6 @@
 """`ringbuf profit`: what did positions earn?"""
 
+from collections import Counter
 from decimal import Decimal, localcontext
 from typing import Any, Final, TextIO
 
@@ -101,6 +102,9 @@ def profit(
     the venue gave none, by the time at which it was captured. An instrument that is not known counts as spot: see
     `ringbuf instruments`.
     """
+    twice = [symbol for symbol, count in Counter(symbol for symbol, _ in marks).items() if count > 1]
+    if twice:
+        raise click.UsageError(f"--mark gives {twice[0]!r} two prices", click.get_current_context())
     contracts = None if file is None else read_contracts(file, str(file.name))
     answer = ask_profit(database, selection, contracts=contracts, marks=dict(marks), by_day=by_day)
     hidden = {title for title, is_shown in (("DAY", by_day), ("UNREALISED", bool(marks))) if not is_shown}

@@ -85,6 +85,7 @@ def test_the_answer_in_python_takes_the_recorded_instruments_and_goes_on_by_day(
     [
         (["--mark", "BTCUSD"], "'BTCUSD' is no mark; give SYMBOL=PRICE, as BTCUSD=64000.5"),
         (["--mark", "BTCUSD=high"], "'BTCUSD=high' is no mark"),
+        (["--mark", "A=1", "--mark", "B=2", "--mark", "A=3"], "--mark gives 'A' two prices"),
         (["--csv", "--json"], "--csv and --json exclude each other"),
         (["--instruments", "/nothing"], "No such file or directory"),
     ],
