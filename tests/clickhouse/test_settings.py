@@ -89,6 +89,7 @@ class ServerWithProfiles(ClickHouseServer):
         profile("limited", {"limit": "1"}, ""),
         profile("shifted", {"offset": "1"}, ""),
         profile("cut", CUT, ""),
+        profile("points", {"output_format_always_write_decimal_point_in_float_and_decimal": "1"}, ""),
         profile("slashes", {"output_format_json_escape_forward_slashes": "1"}, ""),
         profile("short", {"date_time_64_output_format_cut_trailing_zeros_align_to_groups_of_thousands": "1"}, ""),
         profile("always_limited", {"limit": "1"}),
@@ -197,6 +198,13 @@ def test_a_cache_of_answers_that_may_not_be_left_out_is_named_at_once(opened: Da
     with pytest.raises(SinkUnavailable, match="Setting use_query_cache should not be changed") as raised:
         opened.prepare()
     check_line(raised.value, "owner")
+
+
+@pytest.mark.parametrize("opened", ["points"], indirect=True)
+def test_whole_numbers_have_no_point_whatever_a_profile_writes(opened: Database) -> None:
+    opened.prepare()
+    sql = "SELECT toString(toDecimal64(10, 4)) AS text, toDecimal64(10, 4) AS number, toString([1.]) AS floats"
+    assert opened.query_json(sql) == b'{"text":"10","number":10,"floats":"[1]"}\n'
 
 
 @pytest.mark.parametrize("opened", ["slashes"], indirect=True)

@@ -106,6 +106,7 @@ READING: Final[Needs] = {
     "optimize_and_compare_chain": Need(0, is_optional=True),
     "date_time_64_output_format_cut_trailing_zeros_align_to_groups_of_thousands": Need(0),
     "date_time_output_format": Need("simple"),
+    "output_format_always_write_decimal_point_in_float_and_decimal": Need(0),
     "output_format_decimal_trailing_zeros": Need(0),
     "output_format_float_precision": Need(0),
     "output_format_json_array_of_rows": Need(0, is_optional=True),
