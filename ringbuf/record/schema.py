@@ -27,7 +27,8 @@ TIME_SUFFIX: Final = "_ns"
 RESERVED: Final = frozenset(
     {
         *("fills", "orders", "positions", "funding_payments", "sessions"),
-        *("positions_at", "fees", "candles", "maker_share", "fill_ratio", "latency", "volumes", "hedges"),
+        *("positions_at", "volumes", "fees", "profit_by_day", "candles"),
+        *("maker_share", "fill_ratio", "latency", "hedges"),
         *("unique_fills", "unique_orders", "known_ids", "derived", "fill_sums", "buckets"),
         *("open_orders", "funding_records", "profit_states"),
         *("dropped", "late_records", "late_reports"),
