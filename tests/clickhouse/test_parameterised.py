@@ -65,7 +65,7 @@ def test_fills_of_any_time_have_their_own_day_and_no_limit_leaves_one_out(views:
     expected = [(day, 1) for day in FAR_DAYS.values()]
     for _ in range(2):
         assert ask(views, "fills", "positions_at(at = '')") == [(5,)]
-        for view in ("fees", "volumes"):
+        for view in ("fees", "volumes", "profit_by_day"):
             assert ask(views, "toString(day), fills", f"{view}({EVER})", "ORDER BY 1") == expected
         assert ask(views, "sum(fills)", f"candles(seconds = 1, {EVER})") == [(5,)]
         for number, at_ns in [*enumerate(FAR_DAYS)][1:]:

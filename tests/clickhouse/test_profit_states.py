@@ -3,6 +3,7 @@
 import random
 import time
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -25,6 +26,7 @@ from tests.model.venue import random_venue
 from tests.unit.trading.histories import histories
 
 DAY = 86_400 * 10**9
+FIRST_DAY = datetime.fromtimestamp(MOMENT // 10**9, UTC).date()
 INVERSE = Contract(ContractKind.INVERSE, base="B", quote="Q")
 
 
@@ -212,7 +214,41 @@ def test_a_fill_of_the_future_and_one_of_before_the_epoch_count(views: Database)
     for _ in range(2):
         views.fold()
         check(views, is_all=False)
+        for since in ("", "1969-12-27", "1969-12-28", "1970-01-01"):
+            assert compare_days(asked(views), since=since) == 1  # that of the future
         insert(views, [fill(9, MOMENT + 1)], 9)
+
+
+def daily() -> list[dict[str, Any]]:
+    """A fill a day, that buys and sells in turn, at a price that rises."""
+    sides = ("buy", "sell") * 2
+    return [fill(day, MOMENT + day * DAY, side=side, last_price=10.0 + day) for day, side in enumerate(sides)]
+
+
+@ON_SERVER
+@pytest.mark.parametrize("ignored_day", [0, 1])
+def test_a_day_of_fills_that_cannot_be_summed_leaves_what_the_next_one_earned_known(
+    views: Database, ignored_day: int
+) -> None:
+    fills = daily()
+    fills[ignored_day]["last_quantity"] = 1e21
+    insert(views, fills, 0)
+    views.close_sums()
+    views.fold()
+    for since in ("", *(str(FIRST_DAY + timedelta(day)) for day in range(4))):
+        assert not compare_days(asked(views), since=since)
+
+
+@ON_SERVER
+def test_a_day_of_which_all_fills_were_taken_back_leaves_what_the_next_one_earned_known(views: Database) -> None:
+    insert(views, daily(), 0)
+    views.close_sums()
+    views.fold()
+    for day in (1, 0):
+        insert(views, [daily()[day] | {"exec_type": "trade_cancel", "exchange_ns": MOMENT + 9 * DAY}], 10 + day)
+        compare_days(asked(views))
+        views.fold()
+        assert not compare_days(asked(views))
 
 
 @ON_SERVER

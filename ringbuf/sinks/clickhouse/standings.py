@@ -34,7 +34,7 @@ from ringbuf.sinks.clickhouse.sums import DAY, MINUTE, Period
 from ringbuf.sinks.clickhouse.table import literal, quoted
 from ringbuf.sinks.clickhouse.unique import MINUTE_NS
 from ringbuf.sinks.clickhouse.views.positions import KEY
-from ringbuf.sinks.clickhouse.views.time import NS
+from ringbuf.sinks.clickhouse.views.time import NS, since_epoch
 from ringbuf.trading.totals import UNTRADED, Totals
 
 Ask: TypeAlias = Callable[[str], Iterable[Sequence[Any]]]
@@ -168,7 +168,7 @@ def checksums_of_days(
     """
     period = Period(str(first * DAY * NS if since_ns is None else since_ns), str(until * DAY * NS - 1))
     base = _base(ask, database, "", period, DAY)
-    columns = f"{_KEY}, toString(intDiv(second - positiveModulo(second, {DAY}), {DAY})) AS its_day"
+    columns = f"{_KEY}, toString({since_epoch(DAY, 'second')}) AS its_day"
     fills = f"{COUNTS} AND minute IN ({base.minutes}) AND {period.has(TIME, TIME)} AND {where}"
     statement = f"""
 SELECT {columns}, toString(sum(checksum)) AS found

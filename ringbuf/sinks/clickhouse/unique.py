@@ -21,7 +21,7 @@ from ringbuf.sinks.clickhouse.views.columns import of_execution
 from ringbuf.sinks.clickhouse.views.expression import INSTRUMENT
 from ringbuf.sinks.clickhouse.views.orders import ORDERS
 from ringbuf.sinks.clickhouse.views.positions import FILLS
-from ringbuf.sinks.clickhouse.views.time import NS, time_of
+from ringbuf.sinks.clickhouse.views.time import NS, since_epoch, time_of
 
 ORDER_COLUMNS: Final = {
     **ORDERS,
@@ -33,8 +33,8 @@ ORDER_COLUMNS: Final = {
 FILL_COLUMNS: Final = {**FILLS, "order_key": "String", "minute": "Int64"}
 MINUTE_NS: Final = 60 * NS
 _TIME: Final = f"toUnixTimestamp64Nano({time_of()})"
-MINUTE: Final = f"intDiv({_TIME}, {MINUTE_NS}) - ({_TIME} % toInt64({MINUTE_NS}) < 0)"
-"""The minute since the epoch in which a fill counts. It may begin before the first time that 64 bits have."""
+MINUTE: Final = since_epoch(MINUTE_NS, _TIME)
+"""The minute since the epoch in which a fill counts."""
 VERSION: Final = {"version": "UInt64", "is_removed": "UInt8"}
 REPLACING: Final = "ReplacingMergeTree(version, is_removed)"
 RECORD: Final = {"session": "UInt64", "seq": "UInt64"}

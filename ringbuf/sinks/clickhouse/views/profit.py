@@ -6,7 +6,7 @@ from ringbuf.sinks.clickhouse import profit_states
 from ringbuf.sinks.clickhouse.sums import DAY, Period, summed
 from ringbuf.sinks.clickhouse.views.columns import EXACT, QUOTE
 from ringbuf.sinks.clickhouse.views.positions import KEY, added
-from ringbuf.sinks.clickhouse.views.time import NS
+from ringbuf.sinks.clickhouse.views.time import NS, since_epoch
 
 _DAY_NS: Final = DAY * NS
 _KEY: Final = ", ".join(KEY)
@@ -28,13 +28,14 @@ def profit_by_day(database: str, first_ns: str, last_ns: str) -> str:
     - commissions: paid that day, by currency
     - fills, unpriced: how many there are, and how many of them have no price that counts
 
-    Totals count if they are of the fills that there are, and so does the difference of two such. What was earned before
-    the first day is a row of the day before it.
+    Totals count if they are of the fills that there are, and so does the difference of two such. A day without fills
+    that count has no totals and changes none, so it is left out first. What was earned before the first day is a row of
+    the day before it.
 
     Args:
         first_ns, last_ns: expressions of ns since the epoch: a moment of the first day, and one of the last.
     """
-    first, last = (f"(intDiv({each}, {_DAY_NS}) - ({each} % {_DAY_NS} < 0))" for each in (first_ns, last_ns))
+    first, last = (f"({since_epoch(_DAY_NS, each)})" for each in (first_ns, last_ns))
     day_before = f"({first} - 1)"
     by_key = f"OVER (PARTITION BY {_KEY} ORDER BY number ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)"
     before = f"lagInFrame(whole, 1, CAST(0, 'Nullable({QUOTE})')) {by_key}"
@@ -55,9 +56,10 @@ FROM (
             ) AS part
             GROUP BY number, {_KEY}
         )
+        WHERE fills > 0
     )
 )
-WHERE number > {day_before} AND fills > 0"""
+WHERE number > {day_before}"""
 
 
 def _fills_of_days(database: str, first: str, last: str, day_before: str) -> str:
@@ -66,12 +68,11 @@ def _fills_of_days(database: str, first: str, last: str, day_before: str) -> str
     columns = f"{_KEY}, {', '.join(_SUMMED)}, {none}"
     begin, end = f"toInt128({first}) * {_DAY_NS}", f"toInt128({last} + 1) * {_DAY_NS}"
     earlier, period = Period(last=f"({begin} - 1)"), Period(f"({begin})", f"({end} - 1)")
-    day = f"intDiv(begin - positiveModulo(begin, {DAY}), {DAY})"
     return f"""
                 SELECT {day_before} AS number, {columns} FROM ({summed(database, earlier)}
                 )
                 UNION ALL
-                SELECT {day} AS number, {columns} FROM ({summed(database, period, DAY)}
+                SELECT {since_epoch(DAY, "begin")} AS number, {columns} FROM ({summed(database, period, DAY)}
                 )"""
 
 

@@ -23,3 +23,15 @@ def before(moment: str, source: str = "") -> str:
     """That it counts before a moment."""
     told, captured = f"{source}exchange_ns", f"{source}captured_ns"
     return f"(({told} < {moment} AND {told} != {NO_TIME}) OR ({told} = {NO_TIME} AND {captured} < {moment}))"
+
+
+def since_epoch(length: int, time: str) -> str:
+    """The number of the minute, day or the like in which a time is, counted from the epoch; below zero before it.
+
+    The time is not rounded down first: that may be before all times that 64 bits have. And the length is signed: with
+    an unsigned one the server takes a time before the epoch for the large number of the same bits.
+
+    Args:
+        length: in the unit of the time.
+    """
+    return f"intDiv({time}, {length}) - ({time} % toInt64({length}) < 0)"
