@@ -22,7 +22,7 @@ from ringbuf.record.words import look_up
 from ringbuf.strategies.adapters.adapter import Refused, Update
 from ringbuf.strategies.adapters.ccxt_fee import fees_of, fees_text
 from ringbuf.strategies.adapters.ccxt_quantities import EQUAL, Quantities, read_quantities
-from ringbuf.strategies.adapters.ccxt_raw import TRIGGERS, Raw
+from ringbuf.strategies.adapters.ccxt_raw_order import TRIGGERS, RawOrder
 from ringbuf.strategies.adapters.ccxt_trade import put_side, quantity_of, read_trade
 from ringbuf.strategies.adapters.message import CONTRADICTION, Message
 from ringbuf.trading.states import NO_ID
@@ -79,7 +79,7 @@ def read_order(order: Any) -> list[Update | Refused]:
     """
     if not isinstance(order, Mapping):
         raise RecordError(f"{shown(order)} is no order", "give what ccxt returned")
-    message, raw = Message(order), Raw(order.get("info"))
+    message, raw = Message(order), RawOrder(order.get("info"))
     ids = {"order_id": message.text("id"), "client_order_id": message.text("clientOrderId")}
     if all(each is None or each in NO_ID for each in ids.values()):
         raise RecordError("an order has no id and no clientOrderId", "without one nobody can tell which order it is")
@@ -105,7 +105,7 @@ def _time(message: Message) -> Any:
     return max(told) if told else message.time("datetime")
 
 
-def _statuses(message: Message, raw: Raw, quantities: Quantities) -> tuple[str | None, str | None]:
+def _statuses(message: Message, raw: RawOrder, quantities: Quantities) -> tuple[str | None, str | None]:
     """The status that is told, in our word, and the one that the order has."""
     told = _told(message, raw, quantities)
     if told is None:
@@ -127,7 +127,7 @@ def _statuses(message: Message, raw: Raw, quantities: Quantities) -> tuple[str |
     return told, status
 
 
-def _told(message: Message, raw: Raw, quantities: Quantities) -> Any:
+def _told(message: Message, raw: RawOrder, quantities: Quantities) -> Any:
     """The status as ccxt tells it, or the exchange where it knows better.
 
     It is refused only if nothing was filled: what is left of an order may be, too.
@@ -149,7 +149,7 @@ def _told(message: Message, raw: Raw, quantities: Quantities) -> Any:
     return told
 
 
-def _status_word(told: str, raw: Raw, quantities: Quantities) -> str:
+def _status_word(told: str, raw: RawOrder, quantities: Quantities) -> str:
     """A word that is looked up; some say how an order ended (Gate's `finish_as`, Bitfinex's `POSTONLY CANCELED`)."""
     word = "rejected" if raw.is_invalid else STATUSES.get(told.lower(), told)
     if look_up("order_status", word) or not (told == raw.get("finish_as") or _CANCELED.search(told)):
@@ -157,7 +157,7 @@ def _status_word(told: str, raw: Raw, quantities: Quantities) -> str:
     return "filled" if quantities.is_all else "canceled"
 
 
-def _put_type(message: Message, raw: Raw, quantities: Quantities) -> None:
+def _put_type(message: Message, raw: RawOrder, quantities: Quantities) -> None:
     kind, price = message.get("type"), message.number("price")
     if kind in MARKETS and raw.get("tp", "orderType"):
         kind = str(raw.get("tp", "orderType")).lower()  # XT: ccxt gives the market's type

@@ -11,7 +11,7 @@ from decimal import Decimal
 from functools import reduce
 from typing import Any, Final, NamedTuple
 
-from ringbuf.strategies.adapters.ccxt_raw import Raw
+from ringbuf.strategies.adapters.ccxt_raw_order import RawOrder
 from ringbuf.strategies.adapters.ccxt_trade import unit_of
 from ringbuf.strategies.adapters.message import CONTRADICTION, Message, plain
 from ringbuf.trading.number import EXACT, ZERO
@@ -99,7 +99,7 @@ class Quantities(NamedTuple):
         return self.remaining
 
 
-def read_quantities(message: Message, raw: Raw, traded: Sequence[Decimal] = ()) -> Quantities:
+def read_quantities(message: Message, raw: RawOrder, traded: Sequence[Decimal] = ()) -> Quantities:
     """What an order says of its quantities.
 
     Args:
@@ -140,7 +140,7 @@ def read_quantities(message: Message, raw: Raw, traded: Sequence[Decimal] = ()) 
     return found
 
 
-def _of_market_buy(found: Quantities, message: Message, raw: Raw) -> Quantities:
+def _of_market_buy(found: Quantities, message: Message, raw: RawOrder) -> Quantities:
     """Of a buy that may have been told how much to spend."""
     if found.is_all:
         return found

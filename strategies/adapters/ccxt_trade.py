@@ -14,7 +14,8 @@ from ringbuf.record.words import look_up
 from ringbuf.strategies.adapters import bybit
 from ringbuf.strategies.adapters.adapter import Refused, Update
 from ringbuf.strategies.adapters.ccxt_fee import put_fees
-from ringbuf.strategies.adapters.ccxt_raw import PROFITS, SEQUENCES, SIZES, Raw
+from ringbuf.strategies.adapters.ccxt_raw import Raw
+from ringbuf.strategies.adapters.ccxt_raw_trade import PROFITS, SEQUENCES, SIZES, RawTrade
 from ringbuf.strategies.adapters.message import CONTRADICTION, Message, plain
 from ringbuf.trading.number import EXACT
 
@@ -29,7 +30,7 @@ def read_trade(trade: Any) -> list[Update | Refused]:
     """
     if not isinstance(trade, Mapping):
         raise RecordError(f"{shown(trade)} is no trade", "give what ccxt returned")
-    message, raw = Message(trade), Raw(trade.get("info"))
+    message, raw = Message(trade), RawTrade(trade.get("info"))
     if raw.is_state:
         return _read_state(message, raw)
     message.put(
@@ -52,13 +53,13 @@ def read_trade(trade: Any) -> list[Update | Refused]:
     return [message.finished()]
 
 
-def _time(message: Message, raw: Raw) -> Any:
+def _time(message: Message, raw: RawTrade) -> Any:
     if raw.is_of_poloniex:
         return Message({"timestamp": raw.get("tradeTime")}).time("timestamp")
     return message.time("timestamp") or message.time("datetime")
 
 
-def _read_state(message: Message, raw: Raw) -> list[Update | Refused]:
+def _read_state(message: Message, raw: RawTrade) -> list[Update | Refused]:
     """A report that is none of a trade: of Kraken's stream, if it came together with one, and of Alpaca's, any."""
     symbol = message.text("symbol")
     message.put(
@@ -75,7 +76,7 @@ def _read_state(message: Message, raw: Raw) -> list[Update | Refused]:
     return [message.finished()]
 
 
-def _read_fill(message: Message, raw: Raw) -> None:
+def _read_fill(message: Message, raw: RawTrade) -> None:
     side, order_id = message.text("side"), message.text("order")
     amount, price = (message.number_of(key, each) for key, each in zip(("amount", "price"), raw.last, strict=True))
     amount = message.number("amount") if amount is None else amount
