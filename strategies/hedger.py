@@ -31,6 +31,7 @@ from ringbuf.strategies.update_recorder import unrecorded
 from ringbuf.trading.delta import Delta
 from ringbuf.trading.hedge import Hedge, HedgeBalance
 from ringbuf.trading.hedge_book import HedgeState
+from ringbuf.trading.number import is_countable
 from ringbuf.trading.report import Instrument
 
 __all__ = ["Hedge", "HedgeBalance", "HedgeOrder", "Hedger"]
@@ -174,7 +175,7 @@ class Hedger:
         order = HedgeOrder(hedge, *names, side, hedge.order_type, quantity.copy_abs(), *ids, known)
         update = self._update(order, ExecType.PENDING_NEW, OrderStatus.PENDING_NEW)
         update |= {"arrival_price": price, "hedge_ratio": hedge.ratio_of(maker.side), "market_ns": market_ns}
-        delta = self._pages.apply(update)
+        delta = self._pages.apply(update) if is_countable(order.quantity) else None
         if delta is None or delta.remaining != order.quantity:
             raise ConfigurationError(
                 f"{_shown(order)} was not sent: its request does not count as working, so it would be sent again",

@@ -55,6 +55,7 @@ def test_an_order_that_is_too_large_to_be_counted_is_not_sent(caplog: pytest.Log
     desk = Desk(lambda order: hedge(ratio="9e20"))
     desk.maker_fill("m", "buy", "t1", "2")
     assert (desk.sent, float(desk.balance("H").balance)) == ([], -1.8e21)
+    assert [page.key.symbol for page in desk.pages.open_pages()] == [MAKER["symbol"]]
     assert "its request does not count as working" in caplog.text
 
 
