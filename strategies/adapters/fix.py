@@ -270,7 +270,7 @@ def _trade_id(tags: Tags) -> str | None:
 
 def _last_price(tags: Tags) -> str | None:
     """LastPx (31); cTrader tells none. The price of the first fill of an order is the average one."""
-    is_first = decimal(tags.get("14")) == decimal(tags.get("32"))
+    is_first = "32" in tags and decimal(tags.get("14")) == decimal(tags["32"])
     return tags.get("31") or (tags.get("6") if is_first else None)
 
 

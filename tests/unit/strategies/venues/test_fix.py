@@ -143,6 +143,12 @@ def test_ctrader_tells_no_id_and_no_price_of_a_fill_but_its_position() -> None:
     assert "last_price" not in one(rest)  # 1.0675 is the average of both
 
 
+@pytest.mark.parametrize("exec_type", ["F", "G"])
+def test_the_average_price_of_an_order_is_not_that_of_a_trade_of_which_no_quantity_is_told(exec_type: str) -> None:
+    told = {tag: value for tag, value in TRADE.items() if tag not in (14, 31, 32)}
+    assert "last_price" not in one(told | {6: "1.5", 19: "e0", 150: exec_type})
+
+
 def test_a_fill_of_all_is_of_a_filled_order_whatever_it_is_called() -> None:
     assert one(TRADE | {14: "1000000", 151: "0"})["order_status"] == "filled"
     assert one(TRADE | {151: "0"})["order_status"] == "partially_filled"
