@@ -3,6 +3,7 @@
 import random
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -174,13 +175,17 @@ def test_another_contract_has_its_positions_folded_again(views: Database) -> Non
     insert(views, [traded(draw, number, MOMENT + number * MINUTE) for number in range(30)], 0)
     views.fold()
     check(views)
-    its = {("x", "S"): INVERSE, ("x", "T"): Contract(value_step=Decimal("0.5"))}
-    check(views, contracts=its, is_all=False)
-    store(views, its)
-    views.fold()
-    check(views, contracts=its)
-    assert not compare_days(asked(views), its)
-    check(views, is_all=False)
+    rounded = Contract(value_step=Decimal("0.5"))
+    for its in (
+        {("x", "S"): INVERSE, ("x", "T"): rounded},
+        {("x", "S"): replace(INVERSE, multiplier=Decimal("0.01")), ("x", "T"): replace(rounded, settle="U")},
+    ):
+        check(views, contracts=its, is_all=False)
+        store(views, its)
+        views.fold()
+        check(views, contracts=its)
+        assert not compare_days(asked(views), its)
+        check(views, is_all=False)
     views.command(f"DROP TABLE {views.name()}.{INSTRUMENTS.name} SYNC")
 
 

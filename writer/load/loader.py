@@ -55,9 +55,9 @@ LOGGER: Final = logging.getLogger("ringbuf.writer")
 PATIENCE_SECONDS: Final = 2.0
 """How long the others wait for a schema whose records the database does not take."""
 QUERYABLE_SECONDS: Final = 0.55
-"""How long a record waits for the answers that have it, at most: the batch that it missed, a pause, and its own."""
+"""After so long a record is in the answers, if the database is not slow: the batch that it missed, a pause, its own."""
 PAUSE_SHARE: Final = 6.0
-"""How many times as long as a batch took, with what is derived from it, records gather for the next one at most."""
+"""Records gather for so many times as long as the last batch took, with what is derived from it, at most."""
 PAUSE_SECONDS: Final = 0.3
 """A slow database gets no shorter pauses than that."""
 DIVIDING_SECONDS: Final = 10.0
@@ -191,8 +191,7 @@ class Loader:
             self.news.clear()
         elif not self.finishing.is_set() and not self._has_plenty():
             took = time.monotonic() - started
-            pause = min(PAUSE_SHARE * took, max(PAUSE_SECONDS, QUERYABLE_SECONDS - 2 * took))
-            self.finishing.wait(max(self._flush_interval - took, pause))
+            self.finishing.wait(max(self._flush_interval - took, pause_seconds(took)))
 
     def _recover(self) -> None:
         """Settle the batch that was on its way when an earlier run ended, with its own tokens."""
@@ -328,3 +327,11 @@ class Loader:
         """Nothing may be sent whose intent is not durable."""
         self._journal.check_owner()
         self._retry.until_written(partial(self._file.change, changed))
+
+
+def pause_seconds(took: float) -> float:
+    """How long records gather after a batch that took so many seconds, with what is derived from it.
+
+    A larger batch costs hardly more, so it is as long as answers may be behind; but no longer than what it saves.
+    """
+    return min(PAUSE_SHARE * took, max(PAUSE_SECONDS, QUERYABLE_SECONDS - 2 * took))
