@@ -14,17 +14,24 @@ import logging
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
-from ringbuf.errors import ConfigurationError, RecordError
+from ringbuf.errors import ConfigurationError
 from ringbuf.record.timestamp import time_ns
-from ringbuf.record.value import shown
+from ringbuf.strategies.account_event import (
+    BalanceUpdate,
+    Event,
+    PositionUpdate,
+    Snapshot,
+    Transfer,
+    check_event,
+)
 from ringbuf.strategies.arguments import check_function, check_kind, nanoseconds
-from ringbuf.strategies.bound_recorder import Number, Time
+from ringbuf.strategies.bound_recorder import Number
 from ringbuf.strategies.orders import OrderPages
 from ringbuf.trading.delta import Delta
 from ringbuf.trading.held_quantity import Held, HeldQuantity, exact_decimal
@@ -49,51 +56,6 @@ TRANSFERS: Final = 10_000
 """Of so many transfers it is known that they were there."""
 
 
-class BalanceUpdate(NamedTuple):
-    """What the venue tells of one currency's wallet; `exchange_ns` is 0 if it tells no time.
-
-    Quantities are numbers or their text, as the venue sends them, and times what records take; also in other events.
-    """
-
-    currency: str
-    quantity: Number
-    exchange_ns: Time = 0
-
-
-class PositionUpdate(NamedTuple):
-    """What the venue tells of one position, signed; in hedge mode with its `position_side`, as records take it."""
-
-    symbol: str
-    quantity: Number
-    exchange_ns: Time = 0
-    position_side: str = ""
-
-
-class Transfer(NamedTuple):
-    """A deposit, or with a minus a withdrawal. One of a currency that is told again with its id counts once."""
-
-    currency: str
-    amount: Number
-    transfer_id: str
-    exchange_ns: Time = 0
-
-
-class Snapshot(NamedTuple):
-    """The venue's answer to a question: it replaces all that was told of its kind, and what it lacks is 0.
-
-    Attributes:
-        asked_ns: what `Account.asking` gave before the venue was asked.
-        balances: by currency; None if they were not asked for.
-        positions: by symbol, or symbol and position side; likewise.
-    """
-
-    asked_ns: int
-    balances: Mapping[str, Number] | None = None
-    positions: Mapping[Any, Number] | None = None
-    exchange_ns: Time = 0
-
-
-Event: TypeAlias = BalanceUpdate | PositionUpdate | Transfer | Snapshot
 _Key: TypeAlias = str | tuple[str, str]
 
 
@@ -279,7 +241,7 @@ class Account:
     # Events
 
     def _take(self, event: Event) -> bool:
-        _check(event)
+        check_event(event)
         now_ns, venue_ns = self._clock(), time_ns(event._asdict(), "exchange_ns")
         match event:
             case BalanceUpdate():
@@ -379,15 +341,6 @@ class Account:
 def _key_of(symbol: str, position_side: str) -> tuple[str, str]:
     named = instrument_named("", "", symbol, position_side)
     return named.symbol, named.position_side
-
-
-def _check(event: object) -> None:
-    if not isinstance(event, Event):
-        raise RecordError(f"{shown(event)} is no event", "give a BalanceUpdate, PositionUpdate, Transfer or Snapshot")
-    if isinstance(event, Transfer) and not event.transfer_id:
-        raise RecordError(f"{shown(event)} has no id", "give the venue's, so that it counts once")
-    if isinstance(event, Snapshot) and not isinstance(event.asked_ns, int):
-        raise RecordError(f"{shown(event.asked_ns)} is no time of a question", "give what asking() gave before it")
 
 
 def _exactly(number: Number) -> Fraction:

@@ -1,0 +1,69 @@
+"""What a venue tells of an account: a balance, a position, a transfer, or all of it in an answer."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple, TypeAlias
+
+from ringbuf.errors import RecordError
+from ringbuf.record.value import shown
+from ringbuf.strategies.bound_recorder import Number, Time
+
+
+class BalanceUpdate(NamedTuple):
+    """What the venue tells of one currency's wallet; `exchange_ns` is 0 if it tells no time.
+
+    Quantities are numbers or their text, as the venue sends them, and times what records take; also in other events.
+    """
+
+    currency: str
+    quantity: Number
+    exchange_ns: Time = 0
+
+
+class PositionUpdate(NamedTuple):
+    """What the venue tells of one position, signed; in hedge mode with its `position_side`, as records take it."""
+
+    symbol: str
+    quantity: Number
+    exchange_ns: Time = 0
+    position_side: str = ""
+
+
+class Transfer(NamedTuple):
+    """A deposit, or with a minus a withdrawal. One of a currency that is told again with its id counts once."""
+
+    currency: str
+    amount: Number
+    transfer_id: str
+    exchange_ns: Time = 0
+
+
+class Snapshot(NamedTuple):
+    """The venue's answer to a question: it replaces all that was told of its kind, and what it lacks is 0.
+
+    Attributes:
+        asked_ns: what `Account.asking` gave before the venue was asked.
+        balances: by currency; None if they were not asked for.
+        positions: by symbol, or symbol and position side; likewise.
+    """
+
+    asked_ns: int
+    balances: Mapping[str, Number] | None = None
+    positions: Mapping[Any, Number] | None = None
+    exchange_ns: Time = 0
+
+
+Event: TypeAlias = BalanceUpdate | PositionUpdate | Transfer | Snapshot
+
+
+def check_event(event: object) -> None:
+    """Refuse what is no event; its quantities and times are read by who takes it.
+
+    Raises:
+        RecordError: it is none, a transfer has no id, or a snapshot does not say when it was asked for.
+    """
+    if not isinstance(event, Event):
+        raise RecordError(f"{shown(event)} is no event", "give a BalanceUpdate, PositionUpdate, Transfer or Snapshot")
+    if isinstance(event, Transfer) and not event.transfer_id:
+        raise RecordError(f"{shown(event)} has no id", "give the venue's, so that it counts once")
+    if isinstance(event, Snapshot) and not isinstance(event.asked_ns, int):
+        raise RecordError(f"{shown(event.asked_ns)} is no time of a question", "give what asking() gave before it")
