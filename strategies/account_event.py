@@ -59,11 +59,36 @@ def check_event(event: object) -> None:
     """Refuse what is no event; its quantities and times are read by who takes it.
 
     Raises:
-        RecordError: it is none, a transfer has no id, or a snapshot does not say when it was asked for.
+        RecordError: it is none, names no currency or position, a transfer has no id, or a snapshot does not say when it
+            was asked for.
     """
     if not isinstance(event, Event):
         raise RecordError(f"{shown(event)} is no event", "give a BalanceUpdate, PositionUpdate, Transfer or Snapshot")
+    if isinstance(event, BalanceUpdate | Transfer):
+        _check_currency(event.currency)
     if isinstance(event, Transfer) and not event.transfer_id:
         raise RecordError(f"{shown(event)} has no id", "give the venue's, so that it counts once")
-    if isinstance(event, Snapshot) and not isinstance(event.asked_ns, int):
-        raise RecordError(f"{shown(event.asked_ns)} is no time of a question", "give what asking() gave before it")
+    if isinstance(event, Snapshot):
+        _check_snapshot(event)
+
+
+def _check_snapshot(answer: Snapshot) -> None:
+    asked_ns: object = answer.asked_ns
+    if not isinstance(asked_ns, int):
+        raise RecordError(f"{shown(asked_ns)} is no time of a question", "give what asking() gave before it")
+    for name, told in (("balances", answer.balances), ("positions", answer.positions)):
+        if told is not None and not isinstance(told, Mapping):
+            raise RecordError(f"{name} of a snapshot are {shown(told)}", "give a mapping to quantities")
+    for currency in answer.balances or ():
+        _check_currency(currency)
+    for key in answer.positions or ():
+        match key:
+            case str() | (_, _):
+                continue
+            case _:
+                raise RecordError(f"{shown(key)} names no position", "give a symbol, or symbol and position side")
+
+
+def _check_currency(currency: object) -> None:
+    if not isinstance(currency, str):
+        raise RecordError(f"{shown(currency)} is no currency", "give its name as text")

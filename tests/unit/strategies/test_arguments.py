@@ -106,6 +106,12 @@ def test_no_process_number_is_claimed_for_ids_that_cannot_be_made(tmp_path: Path
         PositionUpdate("S", 1, exchange_ns="soon"),
         BalanceUpdate("USDT", 1, exchange_ns=1.5),  # type: ignore[arg-type]
         Snapshot(None, positions={}),  # type: ignore[arg-type]
+        Snapshot(0, positions={5: 1}),
+        Snapshot(0, {"USDT": 1}, {("S", "long", "7"): 1}),
+        Snapshot(0, balances={("USDT", ""): 1}),  # type: ignore[dict-item]
+        Snapshot(0, positions=["S"]),  # type: ignore[arg-type]
+        BalanceUpdate(None, 1),  # type: ignore[arg-type]
+        Transfer(5, 1, "t"),  # type: ignore[arg-type]
     ],
 )
 def test_what_is_no_event_of_an_account_is_refused_and_changes_nothing(event: Any) -> None:
