@@ -22,7 +22,8 @@ SAME = {
     "commission_currency": "USDC",
 }  # fmt: skip
 OTHERWISE = (
-    "join_use_nulls = 1, final = 1, session_timezone = 'America/New_York', aggregate_functions_null_for_empty = 1"
+    "join_use_nulls = 1, final = 1, session_timezone = 'America/New_York', aggregate_functions_null_for_empty = 1,"
+    " prefer_column_name_to_alias = 1"
 )
 OLD_ANALYZER = "allow_experimental_analyzer = 0"
 

@@ -55,8 +55,8 @@ FROM (
                 UNION ALL {_totals_of_days(database, first, last, day_before)}
             ) AS part
             GROUP BY number, {_KEY}
+            HAVING sum(part.fills) > 0
         )
-        WHERE fills > 0
     )
 )
 WHERE number > {day_before}"""
