@@ -115,8 +115,8 @@ def profit(
     """
     told = recorded_contracts(database) if contracts is None else contracts
     known = {stored_key(each): contract for each, contract in told.items()}
-    kept = {stored_text("symbol", symbol): price for symbol, price in (marks or {}).items()}
-    return ProfitAnswer(profits(database, known, selection, by_day=by_day), known, kept, by_day=by_day)
+    prices = {stored_text("symbol", symbol): price for symbol, price in (marks or {}).items()}
+    return ProfitAnswer(profits(database, known, selection, by_day=by_day), known, prices, by_day=by_day)
 
 
 def _text(number: Fraction) -> str:
