@@ -11,12 +11,11 @@ from typing import Final, NamedTuple
 from ringbuf.errors import RecordError
 from ringbuf.record.enumerations import ContractKind
 from ringbuf.trading.contract import Contract
-from ringbuf.trading.number import EXACT, QUOTE_DECIMALS, ZERO
+from ringbuf.trading.number import DIGITS, EXACT, QUOTE_DECIMALS, ZERO
 from ringbuf.trading.profit import FLAT, Profit, State, folded, read_state
 
 _UNITS: Final = 10**QUOTE_DECIMALS
-_MOST_UNITS: Final = 10**76
-"""A decimal of the database has as many digits."""
+_MOST_UNITS: Final = 10**DIGITS
 
 
 class Paid(NamedTuple):

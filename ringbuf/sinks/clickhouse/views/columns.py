@@ -8,13 +8,13 @@ from typing import Final
 
 from ringbuf.record.execution import EXECUTION
 from ringbuf.sinks.clickhouse.table import TIME, column_type, plain
-from ringbuf.trading.number import DECIMALS, QUOTE_DECIMALS
+from ringbuf.trading.number import DECIMALS, DIGITS, QUOTE_DECIMALS
 
 __all__ = ["COUNT", "EXACT", "QUOTE", "TIME", "of_execution"]
 
 COUNT: Final = "UInt64"
-EXACT: Final = f"Decimal(76, {DECIMALS})"
-QUOTE: Final = f"Decimal(76, {QUOTE_DECIMALS})"
+EXACT: Final = f"Decimal({DIGITS}, {DECIMALS})"
+QUOTE: Final = f"Decimal({DIGITS}, {QUOTE_DECIMALS})"
 
 
 def of_execution(names: Iterable[str]) -> dict[str, str]:

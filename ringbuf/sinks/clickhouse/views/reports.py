@@ -20,7 +20,7 @@ from ringbuf.sinks.clickhouse.views.expression import (
     replaced,
     text_of,
 )
-from ringbuf.trading.number import DECIMALS
+from ringbuf.trading.number import DECIMALS, DIGITS
 from ringbuf.trading.report import CHANGES, TRADES
 from ringbuf.trading.states import NO_ID, REQUESTS, STATUS_OF
 
@@ -196,7 +196,7 @@ def _in_order(pairs: str) -> str:
 _NO_NAMES: Final = "CAST(map(), 'Map(String, String)')"
 _MOMENT: Final = "Tuple(Int64, UInt64)"
 _RANK: Final = f"Tuple(UInt8, {_MOMENT})"
-_VALUE: Final = f"Tuple({_RANK}, String, Float64, Nullable(Decimal(76, {DECIMALS})))"
+_VALUE: Final = f"Tuple({_RANK}, String, Float64, Nullable(Decimal({DIGITS}, {DECIMALS})))"
 _MAP: Final = f"Map(String, Tuple(UInt8, {_MOMENT}, Array(UInt64), {_VALUE}, {_VALUE}, Array(Tuple(UInt64, {_RANK}))))"
 
 
