@@ -68,7 +68,7 @@ def make(engine: Engine, client: Client, database: str, flow: OrderFlow) -> None
     with closing(ClickHouseSink(engine, database)) as sink:
         sink.ensure(EXECUTION)
         insert_records(client, database, flow, 0, flow.orders)
-        insert_rows(client, database, flow, 0, flow.orders, sink.unique.version())
+        insert_rows(client, database, flow, 0, flow.orders)
 
 
 def compare(client: Client, stored: str, made: str, table: str, key: tuple[str, ...]) -> int:

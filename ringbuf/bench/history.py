@@ -15,6 +15,7 @@ from ringbuf.bench import order_flow
 from ringbuf.bench.order_flow import ACCOUNTS, GAP_NS, PER_ORDER, STEPS_NS, STRATEGIES, SYMBOLS_EACH, OrderFlow
 from ringbuf.errors import RingbufError
 from ringbuf.record.execution import EXECUTION
+from ringbuf.record.timestamp import SECOND
 from ringbuf.sinks.clickhouse.engine import Engine
 from ringbuf.sinks.clickhouse.sink import ClickHouseSink
 from ringbuf.sinks.clickhouse.sums import Sums
@@ -58,7 +59,7 @@ def make_history(engine: Engine, database: str, flow: OrderFlow) -> Made:
         for first in range(0, flow.orders, AT_ONCE):
             count = min(AT_ONCE, flow.orders - first)
             insert_records(client, database, flow, first, count)
-            insert_rows(client, database, flow, first, count, sink.unique.version())
+            insert_rows(client, database, flow, first, count)
         sink.unique.note_derived(flow.history())
         sum_history(sink.sums)
         folding = Folding(sink.profit)
@@ -83,9 +84,9 @@ def insert_records(client: Client, database: str, flow: OrderFlow, first: int, c
     _insert(client, table_name(EXECUTION, database), _record(flow), source)
 
 
-def insert_rows(client: Client, database: str, flow: OrderFlow, first: int, count: int, version: int) -> None:
-    """Insert what the writer derives from the records of some orders."""
-    of_table = {"is_hard": "false", "version": str(version), "is_removed": "0"}
+def insert_rows(client: Client, database: str, flow: OrderFlow, first: int, count: int) -> None:
+    """Insert what the writer derives from the records of some orders, with the versions of a second later."""
+    of_table = {"is_hard": "false", "version": f"toUInt64(t + {SECOND})", "is_removed": "0"}
     for name, known, steps in (
         ("unique_fills", _fill(flow), _FILL_STEPS),
         ("unique_orders", _order(flow), (_LAST,)),

@@ -14,7 +14,7 @@ from ringbuf.bench.usage import Spent, watched
 from ringbuf.errors import RingbufError
 from ringbuf.launch.clickhouse_server import ClickHouse
 from ringbuf.query.questions.selection import moment
-from ringbuf.sinks.clickhouse.views.expression import EPOCH
+from ringbuf.sinks.clickhouse.unique import MINUTE_NS, stored_fills
 
 PER_SECOND: Final = 10.0
 LOOK_SECONDS: Final = 0.05
@@ -24,7 +24,7 @@ UNWATCHED: Final = f"{PER_SECOND:g} records/s"
 WATCHED: Final = f"{PER_SECOND:g} records/s, a SELECT every {LOOK_SECONDS * 1e3:g} ms"
 NOTE: Final = (
     "CPU of the server and of the writer as a share of a core. Statements: all that the server ran. p50, p99, max: "
-    "from the append of a fill until a SELECT from `fills` has seen it, which looks every "
+    "from the append of a fill until a SELECT has seen it, which asks as `ringbuf fills --since` does, every "
     f"{LOOK_SECONDS * 1e3:g} ms and takes CPU of its own, so the same load runs once with nobody looking. Idle: the "
     "same writer without records, which is what its own watching and the server's housekeeping take."
 )
@@ -79,9 +79,10 @@ class Trickle:
     def _watch_fills(self, since_ns: int, count: int) -> list[int]:
         """Look until so many fills since a time are in the answers; when each was first seen, ns since the epoch."""
         seen: list[int] = []
-        statement = (
-            f"SELECT count() AS found FROM fills WHERE exchange_ns >= {moment(since_ns)} AND exchange_ns != {EPOCH}"
+        rows = stored_fills(
+            self._way.database.name, str(since_ns // MINUTE_NS), conditions=(f"exchange_ns >= {moment(since_ns)}",)
         )
+        statement = f"SELECT count() AS found FROM {rows}"
         deadline = time.monotonic() + count / PER_SECOND + LATE_SECONDS
         while len(seen) < count:
             begin = time.monotonic()

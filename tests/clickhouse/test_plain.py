@@ -34,7 +34,7 @@ def selected(columns: Iterable[str]) -> str:
 def plain(database: Database) -> tuple[dict[Any, Any], dict[Any, Any], set[str]]:
     table = table_name(EXECUTION, database.name())
     records = f"{table} FINAL WHERE true"
-    settings = ", ".join(f"{name} = {need.value}" for name, need in DERIVING.items())
+    settings = ", ".join(f"{name} = {need.value!r}" for name, need in DERIVING.items())
     orders = database.rows(
         f"SELECT account, order_key, is_hard, {selected(ORDERS)} FROM ({plain_orders(records)}) SETTINGS {settings}"
     )

@@ -116,7 +116,10 @@ def test_what_the_tables_ttl_takes_at_once_is_counted_and_not_sent_for_ever(
             ticks.record(5)
         writer.start().wait_running()
         others.record(20)
-        wait_until(lambda: count(data_dir, "ticks") == 60, "the TTL has taken what is old")
+        wait_until(
+            lambda: count(data_dir, "ticks WHERE number = 109") == 1 and count(data_dir, "ticks") == 60,
+            "all are inserted, and the TTL has taken what is old",
+        )
         (data_dir / "ask").touch()
         if is_killed:
             writer.wait_killed()

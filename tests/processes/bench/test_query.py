@@ -87,7 +87,7 @@ def test_a_row_that_is_missing_is_found_out(engine: Server, monkeypatch: pytest.
     whole = history.insert_rows
     monkeypatch.setattr(
         "ringbuf.bench.equality.insert_rows",
-        lambda client, database, flow, first, count, version: whole(client, database, flow, first, count - 1, version),
+        lambda client, database, flow, first, count: whole(client, database, flow, first, count - 1),
     )
     with pytest.raises(RingbufError, match=r"unique_fills differs in count\(\)"):
         check_equality(engine, ("stored", "made"), flow(orders=100))
