@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
 
@@ -131,7 +131,7 @@ class Soak:
         wait_until(all_are_there, "all strategies record")
         return rings
 
-    def _status(self) -> Mapping[str, object]:
+    def _status(self) -> Mapping[str, Any]:
         return status_file.read(DataDirectory(self._data_dir).status) or {}
 
     # The chaos
@@ -182,7 +182,7 @@ class Soak:
         self._recovery.note("end")
         wait_until(lambda: not self._recovery.pending, "the database has everything", CATCH_UP_SECONDS)
         wait_until(lambda: self._status().get("pid") == self._writer.pid, "the writer runs")
-        wait_until(lambda: self._status().get("derivation") == {"behind": 0}, "all is derived", CATCH_UP_SECONDS)
+        wait_until(lambda: self._status().get("derivation", {}).get("behind") == 0, "all is derived", CATCH_UP_SECONDS)
         code = self._writer.end(60)
         if code != 0:
             self._problems.append(f"at SIGTERM the writer ended with {code}")
