@@ -83,7 +83,7 @@ class Inquiry:
                 self._has_list = False
                 return absent
             self._open_again(answer, open_before)
-            listed = {name for each in answer for name in _names(Report(self._default() | _told(each)))}
+            listed = {name for each in answer for name in _names(Report(self._named(each)))}
             absent = [each for each in absent if not {_name(each), _without_id(each)} & listed]
             if not absent:
                 break
@@ -140,12 +140,12 @@ class Inquiry:
             return False
         refused = self._refusals
         for each in answer:
-            self._take(self._default() | _told(each) | {"origin": "lookback"})
+            self._take(self._named(each) | {"origin": "lookback"})
         return self._refusals == refused
 
     def _tells_that_it_works(self, answer: list[Update]) -> bool:
         """Whether the last that tells a state of the order tells that it is not over."""
-        reports = [Report(self._default() | _told(each)) for each in answer]
+        reports = [Report(self._named(each)) for each in answer]
         states = [each for each in reports if each.status is not OrderStatus.UNKNOWN and not each.is_trade]
         return bool(states) and not states[-1].says_over
 
@@ -200,7 +200,7 @@ class Inquiry:
             open_before: the orders that were open here when the venue was asked: one that ended meanwhile is over.
         """
         for each in listed:
-            update = self._default() | _told(each) | {"origin": "lookback", "exec_type": "restated"}
+            update = self._named(each) | {"origin": "lookback", "exec_type": "restated"}
             report = Report(update)
             with self._pages.inventory.lock:
                 order = self._order_of(report)
@@ -317,6 +317,10 @@ class Inquiry:
     def _default(self) -> dict[str, Any]:
         return {"exchange": self._exchange, "account": self._account, "strategy": self._strategy}
 
+    def _named(self, told: Update) -> dict[str, Any]:
+        """What an answer tells of an order or trade, with the names that it leaves out."""
+        return self._default() | {name: value for name, value in told.items() if value is not None}
+
     def _is_asked(self, key: Instrument) -> bool:
         is_in_scope = self._symbols is None or key.symbol in self._symbols
         return is_in_scope and key[:2] == self._whose[:2]
@@ -343,10 +347,6 @@ class Inquiry:
         """The order of a page, with the lock held."""
         instrument = Instrument(*page.key[:3])
         return self._pages.inventory.ledger.order_of(instrument, page.order_id, page.client_order_id)
-
-
-def _told(update: Update) -> dict[str, Any]:
-    return {name: value for name, value in update.items() if value is not None}
 
 
 def _name(page: OrderState) -> tuple[str, str]:

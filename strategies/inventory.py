@@ -23,7 +23,7 @@ import numpy as np
 from ringbuf.errors import ConfigurationError
 from ringbuf.record.enumerations import ContractKind
 from ringbuf.strategies.arguments import check_function, check_kind, nanoseconds
-from ringbuf.trading.contract import UNKNOWN, Contract
+from ringbuf.trading.contract import Contract, contract_at
 from ringbuf.trading.contract_table import KEY, Contracts, read_contracts, stored_key
 from ringbuf.trading.hedge import Hedge, HedgeBalance
 from ringbuf.trading.hedge_book import HedgeBook, HedgeOf, HedgeState
@@ -182,7 +182,7 @@ class Inventory:
     def _profit(self, key: Instrument) -> Profit:
         if self._contracts is None:
             raise ConfigurationError("the inventory has no instruments", "give it some: Inventory(instruments=…)")
-        contract = self._contracts.get((key.exchange, key.symbol), UNKNOWN)
+        contract = contract_at(self._contracts, key)
         while True:  # who applies a record meanwhile does not wait for the whole fold
             with self.lock, Exactly():
                 sequence = self.ledger.sequences.get(key)

@@ -13,7 +13,7 @@ from ringbuf.query.questions.kept import kept
 from ringbuf.query.questions.selection import Selection
 from ringbuf.query.questions.whole_fold import folded
 from ringbuf.sinks.clickhouse.views.positions import KEY
-from ringbuf.trading.contract import UNKNOWN
+from ringbuf.trading.contract import contract_at
 from ringbuf.trading.contract_table import Contracts
 from ringbuf.trading.number import QUOTE_DECIMALS
 from ringbuf.trading.profit import Profit
@@ -56,7 +56,7 @@ def compare_days(database: Database, contracts: Contracts | None = None, since: 
     """
     expected = {}
     for course in folded(database, contracts or {}, Selection(), by_day=True):
-        contract = (contracts or {}).get((course.key.exchange, course.key.symbol), UNKNOWN)
+        contract = contract_at(contracts or {}, course.key)
         befores = [course.opening, *(each for _, each in course.parts[:-1])]
         for before, (day, totals) in zip(befores, course.parts, strict=True):
             if since <= day and (not until or day < until):

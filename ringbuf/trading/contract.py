@@ -1,5 +1,6 @@
 """What is traded: the kind of a contract, its multiplier, its steps and its currencies."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
@@ -59,3 +60,14 @@ class Contract:
 
 UNKNOWN: Final = Contract()
 """What an instrument counts as that nobody specified: spot, in currencies that are not known."""
+
+
+def contract_at(contracts: Mapping[tuple[str, str], Contract], key: Sequence[str]) -> Contract:
+    """The contract of a position.
+
+    Args:
+        contracts: by exchange and symbol.
+        key: the position's; it begins with exchange, account and symbol.
+    """
+    exchange, _, symbol, *_ = key
+    return contracts.get((exchange, symbol), UNKNOWN)

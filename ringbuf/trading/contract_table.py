@@ -32,7 +32,7 @@ def read_contracts(lines: Iterable[str], where: str) -> dict[tuple[str, str], Co
     """The contracts of a table.
 
     Args:
-        lines: of CSV; an open text file will do. Names that are too long for a record are shortened as it does.
+        lines: of CSV; an open text file will do.
         where: what they are, for messages.
 
     Raises:
@@ -120,7 +120,7 @@ def _row(titles: list[str], cells: list[str], at: str) -> tuple[tuple[str, str],
         if not row[name]:
             raise ConfigurationError(f"{at}: {name} is empty", "say which instrument it is")
     try:
-        return stored_key((row["exchange"], row["symbol"])), contract_of(row)
+        return (row["exchange"], row["symbol"]), contract_of(row)
     except ConfigurationError as error:
         raise ConfigurationError(f"{at}: {error.what}", error.hint) from None
 

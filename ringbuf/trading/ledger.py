@@ -11,7 +11,7 @@ from time import time_ns
 
 from ringbuf.errors import RecordError
 from ringbuf.trading.book import Book, Kept
-from ringbuf.trading.contract import UNKNOWN
+from ringbuf.trading.contract import contract_at
 from ringbuf.trading.contract_table import Contracts
 from ringbuf.trading.fill_sequence import FillSequence
 from ringbuf.trading.funding import Payment
@@ -185,7 +185,7 @@ class Ledger:
             if entry is not None and entry.placed is not None:
                 sequence = self.sequences.get(entry.key)
                 if sequence is None:
-                    contract = contracts.get((entry.key.exchange, entry.key.symbol), UNKNOWN)
+                    contract = contract_at(contracts, entry.key)
                     sequence = self.sequences[entry.key] = FillSequence(contract, self._lookback)
                 sequence.count(entry.placed, times)
 

@@ -17,14 +17,14 @@ NOTHING: Final = Fraction(0)
 LEAST: Final = 1e-21
 MOST: Final = 1e21
 """A number that is summed is zero or from `LEAST` to below `MOST`, whatever its sign."""
-DIGITS: Final = 76
-"""A decimal of the database has so many, with its decimals."""
 DECIMALS: Final = 38
 """So many decimals it has at most. The database's sums hold every such number to the last digit."""
 PRODUCT_DECIMALS: Final = ((26, 26), (38, 14), (14, 38))
 """Decimals of price and quantity of which the database has the exact product: one of these pairs, or fewer."""
 QUOTE_DECIMALS: Final = 52
 """Decimals of a sum of products: those of each pair."""
+DIGITS: Final = 76
+"""So many digits a decimal of the database has, with its decimals."""
 MOST_QUOTE: Final = 1e18
 """Products are summed if they are below it, whatever their sign."""
 

@@ -36,6 +36,7 @@ STATUSES: Final = {
 }
 """Words of ccxt, and of exchanges that it passes on; the others are looked up among those of venues."""
 MARKETS: Final = ("spot", "swap")
+"""Types of markets, which ccxt gives as the type of an order of XT."""
 WORKS: Final = ("open", "_update")
 """Gate's contracts say `finish_as` `_update` of an order that goes on, and ccxt passes it on:
 https://www.gate.com/docs/developers/futures/ws/en/"""
@@ -159,8 +160,8 @@ def _status_word(told: str, raw: RawOrder, quantities: Quantities) -> str:
 
 def _put_type(message: Message, raw: RawOrder, quantities: Quantities) -> None:
     kind, price = message.get("type"), message.number("price")
-    if kind in MARKETS and raw.get("tp", "orderType"):
-        kind = str(raw.get("tp", "orderType")).lower()  # XT: ccxt gives the market's type
+    if kind in MARKETS and (own := raw.get("tp", "orderType")):
+        kind = str(own).lower()
     if raw.limit is not None:
         price = message.number_of("price", raw.limit)
     kind, stays = ORDER_TYPES.get(kind, (kind, None)) if isinstance(kind, str) else (kind, None)

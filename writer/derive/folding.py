@@ -17,7 +17,7 @@ from ringbuf.sinks.clickhouse.profit_rows import ProfitRows
 from ringbuf.sinks.clickhouse.profit_states import BUCKETS, LATEST, MODULUS, Fill, Kept, Place, Position, Standing
 from ringbuf.sinks.clickhouse.sums import DAY, MINUTE
 from ringbuf.sinks.clickhouse.unique import MINUTE_NS
-from ringbuf.trading.contract import UNKNOWN, Contract
+from ringbuf.trading.contract import Contract, contract_at
 from ringbuf.trading.contract_table import Contracts
 from ringbuf.trading.totals import terms
 
@@ -65,7 +65,7 @@ class Folding:
         """Fold the fresh fills of positions and keep their totals; returns those that are not whole."""
         changed, buckets, latest = [], [], []
         for each in standings:
-            contract = _contract(each.key, contracts)
+            contract = contract_at(contracts, each.key)
             if not each.is_whole(terms(contract)):
                 changed.append(each.key)
             elif each.fresh:
@@ -89,7 +89,7 @@ class Folding:
             if not left:
                 return
             found = {each.key: each for each in self._rows.at(minute, left)}
-            right = {key for key in left if key not in found or found[key].is_whole(terms(_contract(key, contracts)))}
+            right = {key for key in left if key not in found or found[key].is_whole(terms(contract_at(contracts, key)))}
             self._go_back(right, minute, [found[key] for key in right if key in found], contracts)
             left -= right
         self._go_back(left, FIRST_MINUTE, [], contracts)
@@ -110,7 +110,7 @@ class Folding:
         before = Place(minute * MINUTE_NS - 1, _MOST, _MOST, _MOST, _MOST)
         self._insert(
             [
-                Kept(LATEST, LATEST, each.key, before, each.totals, _contract(each.key, contracts), each.kept)
+                Kept(LATEST, LATEST, each.key, before, each.totals, contract_at(contracts, each.key), each.kept)
                 for each in standings
                 if each.totals.fills
             ]
@@ -143,11 +143,6 @@ def _folded(standing: Standing, contract: Contract) -> list[Kept]:
         for span, begin in [(span, minute * MINUTE // span * span) for span in BUCKETS] + [(LATEST, LATEST)]:
             found[span, begin] = Kept(span, begin, standing.key, fills[-1].place, totals, contract, checksum)
     return [each for place, each in found.items() if place != (LATEST, LATEST)] + [found[LATEST, LATEST]]
-
-
-def _contract(key: Position, contracts: Contracts) -> Contract:
-    """That of the instrument of a position."""
-    return contracts.get((key[0], key[2]), UNKNOWN)
 
 
 def _minute(fill: Fill) -> int:

@@ -19,7 +19,7 @@ from ringbuf.query.questions.whole_fold import BEFORE, folded, part
 from ringbuf.sinks.clickhouse import profit_states
 from ringbuf.sinks.clickhouse.views.positions import KEY
 from ringbuf.sinks.clickhouse.views.trades import COMMISSIONS
-from ringbuf.trading.contract import UNKNOWN
+from ringbuf.trading.contract import contract_at
 from ringbuf.trading.contract_table import Contracts
 from ringbuf.trading.number import EXACT, ZERO
 from ringbuf.trading.profit import Profit
@@ -83,7 +83,7 @@ def _courses(database: Database, contracts: Contracts, selection: Selection, *, 
 def _of_position(course: Course, contracts: Contracts, paid: dict[str, Amounts]) -> Iterator[Earned]:
     """What one position earned, part by part; `paid` is the funding of each part."""
     key, last = course.key, course.opening
-    contract = contracts.get((key.exchange, key.symbol), UNKNOWN)
+    contract = contract_at(contracts, key)
     paid.pop(BEFORE, None)
     for its_part, totals in course.parts:
         for earlier in sorted(each for each in paid if each < its_part):

@@ -41,11 +41,9 @@ def fills(database: Database, selection: Selection | None = None, last: int | No
     )
     if last is not None and first is None and end is None:
         first = latest_minute(database.name, last, [*selection.named()])
-    if last is None:
-        source = unique.stored_fills(database.name, first, end, selection.others("answer."), selection.of_instrument())
-    else:
-        rows = unique.fills(database.name, first, end, selection.others(), selection.of_instrument())
+    source = unique.stored_fills(database.name, first, end, selection.others("answer."), selection.of_instrument())
+    if last is not None:
         latest_first = ", ".join(f"{each} DESC" for each in (time_of(), *PLACE))
-        source = f"({rows} ORDER BY {latest_first} LIMIT {last}) AS answer"
+        source = f"({unique.fills(source)} ORDER BY {latest_first} LIMIT {last}) AS answer"
     order = ", ".join((time_of("answer."), *(f"answer.{name}" for name in PLACE)))
     return Answer(database, FILLS, source, order, _DECIMALS)

@@ -26,7 +26,7 @@ from ringbuf.sinks.clickhouse.standings import (
 from ringbuf.sinks.clickhouse.sums import DAY, MINUTE
 from ringbuf.sinks.clickhouse.unique import MINUTE_NS
 from ringbuf.sinks.clickhouse.views.time import NS
-from ringbuf.trading.contract import UNKNOWN, Contract
+from ringbuf.trading.contract import Contract, contract_at
 from ringbuf.trading.contract_table import Contracts
 from ringbuf.trading.totals import UNTRADED, Totals, terms
 
@@ -219,7 +219,7 @@ class _Asking:
         return [[*row.values()] for row in self._database.rows(statement)]
 
     def _contract(self, key: Position) -> Contract:
-        return self._contracts.get((key[0], key[2]), UNKNOWN)
+        return contract_at(self._contracts, key)
 
 
 def _at(minute: int) -> Way:

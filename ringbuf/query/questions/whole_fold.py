@@ -15,10 +15,10 @@ from ringbuf.query.database import Database, row_of
 from ringbuf.query.questions.course import WHOLE, Course, PositionKey, key_of
 from ringbuf.query.questions.selection import Selection, moment
 from ringbuf.sinks.clickhouse.profit_states import COUNTS, PLACE, TRADED, traded
-from ringbuf.sinks.clickhouse.unique import MINUTE_NS, fills
+from ringbuf.sinks.clickhouse.unique import MINUTE_NS, fills, stored_fills
 from ringbuf.sinks.clickhouse.views.positions import KEY
 from ringbuf.sinks.clickhouse.views.time import from_on, time_of
-from ringbuf.trading.contract import UNKNOWN, Contract
+from ringbuf.trading.contract import Contract, contract_at
 from ringbuf.trading.contract_table import Contracts
 from ringbuf.trading.totals import UNTRADED
 
@@ -47,13 +47,13 @@ def folded(
     statement = f"""
 SELECT
     {", ".join(KEY)}, {part(selection, by_day=by_day)} AS part, {told}
-FROM ({fills(database.name, last=last, keyed=selection.of_instrument())})
+FROM ({fills(stored_fills(database.name, last=last, keyed=selection.of_instrument()))})
 WHERE {" AND ".join(conditions)}
 ORDER BY {_ORDER}, {", ".join(PLACE)}"""
     rows = (row_of(line) for lines in database.batches(statement) for line in lines)
     for values, some in groupby(rows, key=itemgetter(*KEY)):
         key = key_of(values)
-        yield _course(key, contracts.get((key.exchange, key.symbol), UNKNOWN), some)
+        yield _course(key, contract_at(contracts, key), some)
 
 
 def part(selection: Selection, *, by_day: bool) -> str:

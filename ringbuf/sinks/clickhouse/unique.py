@@ -102,15 +102,13 @@ TABLES: Final = {
 """The tables of the layer, by name."""
 
 
-def fills(
-    database: str,
-    first: str | None = None,
-    last: str | None = None,
-    conditions: Iterable[str] = (),
-    keyed: Iterable[str] = (),
-) -> str:
-    """Selects the rows of the view `fills`; arguments as `stored_fills` has them."""
-    return f"\nSELECT {', '.join(FILLS)} FROM {stored_fills(database, first, last, conditions, keyed)}"
+def fills(source: str) -> str:
+    """Selects rows of the view `fills`.
+
+    Args:
+        source: which, as `stored_fills` gives them.
+    """
+    return f"\nSELECT {', '.join(FILLS)} FROM {source}"
 
 
 def stored_fills(
@@ -130,7 +128,7 @@ def stored_fills(
     """
     limits = [f"minute {limit}" for limit in (first and f">= {first}", last and f"<= {last}") if limit]
     where = " AND ".join(("version != 0", *conditions))
-    return f"{quoted(database)}.unique_fills AS answer FINAL{_first((*limits, *keyed))} WHERE {where}"
+    return f"{quoted(database)}.unique_fills AS answer FINAL{_prewhere((*limits, *keyed))} WHERE {where}"
 
 
 def orders(database: str) -> str:
@@ -146,10 +144,10 @@ def stored_orders(database: str, conditions: Iterable[str] = (), keyed: Iterable
         keyed: likewise, on columns of `ORDER_KEY` alone.
     """
     where = " AND ".join(("NOT is_hard", *conditions))
-    return f"{quoted(database)}.unique_orders AS answer FINAL{_first(keyed)} WHERE {where}"
+    return f"{quoted(database)}.unique_orders AS answer FINAL{_prewhere(keyed)} WHERE {where}"
 
 
-def _first(keyed: Iterable[str]) -> str:
+def _prewhere(keyed: Iterable[str]) -> str:
     """Conditions that are true of all rows of a key or of none: of the others FINAL need not read every column."""
     joined = " AND ".join(keyed)
     return f" PREWHERE {joined}" if joined else ""

@@ -98,26 +98,26 @@ def test_no_process_number_is_claimed_for_ids_that_cannot_be_made(tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    "event",
+    ("kind", "given"),
     [
-        5,
-        {"currency": "USDT", "quantity": 1},
-        Transfer("USDT", 1, ""),
-        PositionUpdate("S", 1, exchange_ns="soon"),
-        BalanceUpdate("USDT", 1, exchange_ns=1.5),  # type: ignore[arg-type]
-        Snapshot(None, positions={}),  # type: ignore[arg-type]
-        Snapshot(0, positions={5: 1}),
-        Snapshot(0, {"USDT": 1}, {("S", "long", "7"): 1}),
-        Snapshot(0, balances={("USDT", ""): 1}),  # type: ignore[dict-item]
-        Snapshot(0, positions=["S"]),  # type: ignore[arg-type]
-        BalanceUpdate(None, 1),  # type: ignore[arg-type]
-        Transfer(5, 1, "t"),  # type: ignore[arg-type]
+        (Transfer, {"currency": "USDT", "amount": 1, "transfer_id": ""}),
+        (Transfer, {"currency": 5, "amount": 1, "transfer_id": "t"}),
+        (PositionUpdate, {"symbol": "S", "quantity": 1, "exchange_ns": "soon"}),
+        (BalanceUpdate, {"currency": "USDT", "quantity": 1, "exchange_ns": 1.5}),
+        (BalanceUpdate, {"currency": None, "quantity": 1}),
+        (Snapshot, {"asked_ns": None, "positions": {}}),
+        (Snapshot, {"asked_ns": 0, "positions": {5: 1}}),
+        (Snapshot, {"asked_ns": 0, "positions": ["S"]}),
+        (Snapshot, {"asked_ns": 0, "balances": {"USDT": 1}, "positions": {("S", "long", "7"): 1}}),
+        (Snapshot, {"asked_ns": 0, "balances": {("USDT", ""): 1}}),
+        (dict, {"currency": "USDT", "quantity": 1}),
+        (int, {}),
     ],
 )
-def test_what_is_no_event_of_an_account_is_refused_and_changes_nothing(event: Any) -> None:
+def test_what_is_no_event_of_an_account_is_refused_and_changes_nothing(kind: Made, given: dict[str, Any]) -> None:
     its = account()
     with pytest.raises(RecordError):
-        its.apply(event)
+        its.apply(kind(**given))
     assert (its.refused, its.position("S").told, its.balance("USDT").told) == (0, None, None)
 
 

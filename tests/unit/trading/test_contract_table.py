@@ -6,17 +6,10 @@ from pathlib import Path
 import pytest
 
 from ringbuf.errors import ConfigurationError
-from ringbuf.record.salvage import stored_text
 from ringbuf.strategies.inventory import Contract, ContractKind, read_instruments
 from ringbuf.trading.contract_table import COLUMNS, contract_of, read_contracts, row_of
 
 TITLES = "exchange,symbol,kind,multiplier,settle\n"
-
-
-def test_names_that_are_too_long_for_a_record_are_those_of_the_records() -> None:
-    (key,) = read_contracts([TITLES, f"coinbaseinternational,{'7' * 77},linear,10,USD\n"], "here")
-    assert key == (stored_text("exchange", "coinbaseinternational"), stored_text("symbol", "7" * 77))
-    assert [len(name) for name in key] == [16, 64]
 
 
 def test_columns_stand_in_any_order_and_what_is_empty_or_left_out_is_usual(tmp_path: Path) -> None:

@@ -62,7 +62,7 @@ def _queries(database: str) -> dict[str, _Query]:
     """Of each view the columns, if it is to be created with them, the query, and what a row of it is."""
     table = table_name(EXECUTION, database)
     return {
-        "fills": (FILLS, unique.fills(database), "one row per fill of a venue"),
+        "fills": (FILLS, unique.fills(unique.stored_fills(database)), "one row per fill of a venue"),
         "orders": (ORDERS, unique.orders(database), "one row per order, its state now"),
         RECKONED["fills"]: (FILLS, fills(table), "fills, reckoned anew from all records"),
         RECKONED["orders"]: (ORDERS, orders(table), "orders, reckoned anew from all records"),

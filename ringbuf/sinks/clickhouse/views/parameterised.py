@@ -19,7 +19,7 @@ from ringbuf.sinks.clickhouse.views.expression import NO_TIME, ZERO, number_of, 
 from ringbuf.sinks.clickhouse.views.hedges import hedges
 from ringbuf.sinks.clickhouse.views.positions import KEY, POSITIONS, SUM_COLUMNS, added, quantity
 from ringbuf.sinks.clickhouse.views.profit import profit_by_day
-from ringbuf.sinks.clickhouse.views.time import before, from_on, time_of
+from ringbuf.sinks.clickhouse.views.time import before, day_of, from_on, time_of
 
 PLACE: Final = ("exchange_seq", "captured_ns", "session", "seq")
 """What orders fills of one moment."""
@@ -28,7 +28,7 @@ _MOMENT: Final = "^([0-9]{4}-[0-9]{2}-[0-9]{2}([T ].*)?|[0-9]{10,19})$"
 _NAMES: Final = "exchange, account, symbol, strategy"
 _PERIOD: Final = ("since", "until")
 _FIRST_NS, _LAST_NS = LIMITS
-_DAY: Final = "toDate32(toDateTime64(begin, 0, 'UTC'), 'UTC')"  # a Date is of 1970 to 2149
+_DAY: Final = day_of("begin")
 POSITIONS_AT: Final = {name: type_ for name, type_ in POSITIONS.items() if not name.startswith(("open_", "awaited_"))}
 """The columns of `positions_at`, with their types."""
 
@@ -224,7 +224,7 @@ def _fills(database: str) -> str:
         f"intDiv({_ns(name, otherwise)}, {MINUTE_NS})"
         for name, otherwise in (("since", _FIRST_NS), ("until", _LAST_NS))
     )
-    return f"({unique.fills(database, f'{first} - 1', f'{last} + 1')})"
+    return f"({unique.fills(unique.stored_fills(database, f'{first} - 1', f'{last} + 1'))})"
 
 
 class Parameterised(NamedTuple):

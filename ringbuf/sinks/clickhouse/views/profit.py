@@ -6,7 +6,7 @@ from ringbuf.sinks.clickhouse import profit_states
 from ringbuf.sinks.clickhouse.sums import DAY, Period, summed
 from ringbuf.sinks.clickhouse.views.columns import EXACT, QUOTE
 from ringbuf.sinks.clickhouse.views.positions import KEY, added
-from ringbuf.sinks.clickhouse.views.time import NS, since_epoch
+from ringbuf.sinks.clickhouse.views.time import NS, day_of, since_epoch
 
 _DAY_NS: Final = DAY * NS
 _KEY: Final = ", ".join(KEY)
@@ -35,13 +35,13 @@ def profit_by_day(database: str, first_ns: str, last_ns: str) -> str:
     Args:
         first_ns, last_ns: expressions of ns since the epoch: a moment of the first day, and one of the last.
     """
-    first, last = (f"({since_epoch(_DAY_NS, each)})" for each in (first_ns, last_ns))
+    first, last = (since_epoch(_DAY_NS, each) for each in (first_ns, last_ns))
     day_before = f"({first} - 1)"
     by_key = f"OVER (PARTITION BY {_KEY} ORDER BY number ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)"
     before = f"lagInFrame(whole, 1, CAST(0, 'Nullable({QUOTE})')) {by_key}"
     return f"""
 SELECT
-    toDate32(toDateTime64(number * {DAY}, 0, 'UTC'), 'UTC') AS day, {_KEY}, currency, held AS quantity,
+    {day_of(f"number * {DAY}")} AS day, {_KEY}, currency, held AS quantity,
     whole - before AS realised, commissions, fills, unpriced
 FROM (
     SELECT *, {before} AS before, sum(bought_quantity - sold_quantity) {by_key} AS held

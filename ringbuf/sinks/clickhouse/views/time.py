@@ -34,4 +34,9 @@ def since_epoch(length: int, time: str) -> str:
     Args:
         length: in the unit of the time.
     """
-    return f"intDiv({time}, {length}) - ({time} % toInt64({length}) < 0)"
+    return f"(intDiv({time}, {length}) - ({time} % toInt64({length}) < 0))"
+
+
+def day_of(seconds: str) -> str:
+    """The day (UTC) of seconds since the epoch; a Date32, since a Date is of 1970 to 2149."""
+    return f"toDate32(toDateTime64({seconds}, 0, 'UTC'), 'UTC')"
