@@ -94,7 +94,8 @@ def test_profit_goes_on_from_what_is_kept_at_any_moment_of_any_period(views: Dat
         views.fold()
         for selection in periods(draw, times[: begin + 50], 2):
             check(views, selection)
-        for since, until in (("", ""), ("2026-09-22", ""), ("", "2026-09-24"), ("2026-09-23", "2026-09-25")):
+        second, third, fourth, fifth = (str(FIRST_DAY + timedelta(day)) for day in range(1, 5))
+        for since, until in (("", ""), (second, ""), ("", fourth), (third, fifth)):
             assert not compare_days(asked(views), since=since, until=until)
     views.command(f"ALTER TABLE {views.name()}.unique_fills DELETE WHERE 1 SETTINGS mutations_sync = 2")
     ((course, other), unknown) = kept(asked(views), {}, Selection(), by_day=False)
