@@ -2,7 +2,7 @@
 
 import json
 import struct
-from decimal import Decimal
+from decimal import Context, Decimal
 
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -11,7 +11,8 @@ from ringbuf.launch.clickhouse_server import ClickHouse
 from ringbuf.query.questions.number_text import number_text
 from ringbuf.record.number import kept_text
 from ringbuf.sinks.clickhouse.table import literal
-from ringbuf.sinks.clickhouse.views.expression import number_of, own_text_of
+from ringbuf.sinks.clickhouse.views.columns import EXACT, QUOTE
+from ringbuf.sinks.clickhouse.views.expression import decimal_text, number_of, own_text_of
 
 TEXT = own_text_of("price")
 WANTED = f"if(isNaN(price), NULL, ifNull(toString({number_of('price', TEXT)}), {TEXT}))"
@@ -51,3 +52,35 @@ def test_whatever_a_number_is_its_text_is_the_same(
         )
     for row in map(json.loads, answer.splitlines()):
         assert number_text(row["sent"][1:-1], kept_text(row["exact"], "price")) == row["wanted"], row
+
+
+@st.composite
+def decimals(draw: st.DrawFn) -> int:
+    """A decimal of any size as the database keeps it: without its point."""
+    digits, zeros = draw(st.integers(0, 76)), draw(st.integers(0, 60))
+    number: int = draw(st.integers(0, 10**digits - 1)) * 10**zeros % 10**76
+    return number * draw(st.sampled_from([1, -1]))
+
+
+@settings(max_examples=40)
+@given(st.lists(decimals(), min_size=1, max_size=60))
+@example([0, 1, -1, 10**20, 10**20 - 1, 10**20 + 1, 10**58 - 1, 10**58, 2**127 * 10**20, -(10**76 - 1), 10**76 - 1])
+def test_a_decimal_has_the_same_text_whether_it_fits_into_128_bits_or_not(
+    clickhouse_server: ClickHouse, numbers: list[int]
+) -> None:
+    for type_, places in ((EXACT, 38), (QUOTE, 52)):
+        wanted = [f"{Decimal(number).scaleb(-places, _WIDE):f}" for number in numbers]
+        listed = ", ".join(f"CAST('{number}' AS Nullable({type_}))" for number in wanted)
+        texts = f"[{decimal_text('number')}, {decimal_text('assumeNotNull(number)')}, toString(number)]"
+        with clickhouse_server.client() as client:
+            answer = client.query(f"SELECT {texts} FROM (SELECT arrayJoin([{listed}, NULL]) AS number)").result_rows
+        assert [told for (told,) in answer] == [*([_short(text)] * 3 for text in wanted), [None, "0", None]]
+
+
+_WIDE = Context(prec=80)
+
+
+def _short(text: str) -> str:
+    """As the database writes it: without zeros at the end."""
+    number = text.rstrip("0").rstrip(".") if "." in text else text
+    return "0" if number in ("", "-0") else number

@@ -15,6 +15,7 @@ from typing import Any, Final
 from ringbuf.query.questions.number_text import FLOAT
 from ringbuf.sinks.clickhouse.table import plain
 from ringbuf.sinks.clickhouse.views.columns import COUNT, EXACT, QUOTE, TIME
+from ringbuf.sinks.clickhouse.views.expression import decimal_text
 
 Row = dict[str, Any]
 
@@ -53,8 +54,8 @@ def written(name: str, type_: str) -> str:
     if column is Column.TIME:
         return f"toUnixTimestamp64Nano({source})"
     if column is Column.NUMBERS:
-        return f"mapApply((key, number) -> (key, toString(number)), {source})"
-    return f"toString({source})" if column is Column.NUMBER else source
+        return f"mapApply((key, number) -> (key, {decimal_text('number')}), {source})"
+    return decimal_text(source) if column is Column.NUMBER else source
 
 
 def read(value: Any, column: Column) -> Any:

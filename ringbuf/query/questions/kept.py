@@ -159,6 +159,8 @@ class _Asking:
 
     def totals(self, standing: Standing) -> Totals:
         """The totals with the fresh fills."""
+        if not standing.fresh:
+            return standing.totals
         return standing.totals.after(self._contract(standing.key), (each.traded for each in standing.fresh))
 
     def ends_of_fresh(self, standing: Standing, last: int) -> dict[str, Totals]:

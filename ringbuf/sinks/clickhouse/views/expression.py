@@ -16,6 +16,7 @@ SO_FAR: Final = "ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW"
 ROUNDING: Final = 1e-15
 """How far the database's reading of a decimal text may be from the nearest f64, as a part of it."""
 ZERO: Final = f"toDecimal256(0, {DECIMALS})"
+_NARROW: Final = "Decimal(38, 18)"
 
 
 def text_of(name: str, source: str = "") -> str:
@@ -35,6 +36,15 @@ def number_of(name: str, text: str) -> str:
     size = f"abs({name})"
     countable = f"({name} = 0 OR ({size} >= {LEAST} AND {size} < {MOST})) AND {decimals_of(text)} <= {DECIMALS}"
     return f"if({countable}, toDecimal256OrNull({text}, {DECIMALS}), NULL)"
+
+
+def decimal_text(number: str) -> str:
+    """The exact text of a decimal of 256 bits; NULL if it is.
+
+    What fits into 128 bits is written as such: the server needs 0.1 us for that, and 4 us for all 256.
+    """
+    narrow = f"accurateCastOrNull({number}, '{_NARROW}')"  # cuts what it has no place for
+    return f"if({narrow} = {number}, assumeNotNull(toString({narrow})), toString({number}))"
 
 
 def decimals_of(text: str) -> str:
