@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import pytest
 
-from ringbuf.errors import SinkUnavailable
+from ringbuf.errors import SinkUnavailable, TableMismatch
 from ringbuf.journal.step import Step
 from ringbuf.launch.clickhouse_server import ClickHouse
 from ringbuf.launch.waiting import wait_until
@@ -298,3 +298,20 @@ def test_a_cluster_that_is_described_otherwise_is_refused(
     database = Database(Server(cluster_servers.shards[0].url, cluster=cluster), name)
     with pytest.raises(SinkUnavailable, match=said):
         database.prepare()
+
+
+@pytest.mark.parametrize("kept", ["sessions", "executions", "unique_fills"])
+def test_what_one_server_has_under_the_name_of_the_database_is_named_and_left_alone(
+    cluster_servers: ClusterServers, name: str, kept: str
+) -> None:
+    alone = Database(server_of(cluster_servers.shards[0]), name)
+    alone.set_up()
+    alone.insert(executions([fill(0, MOMENT)]))
+    for (each,) in alone.rows(f"SELECT name FROM system.tables WHERE database = '{name}' AND name != '{kept}'"):
+        alone.command(f"DROP TABLE {name}.{each} SYNC")
+    count = f"SELECT count() FROM {name}.{kept}"
+    before = alone.rows(count)
+    spread = Database(cluster_servers.server, name)
+    with pytest.raises(TableMismatch, match=rf"table {name}\.{kept}: engine is \w+, expected Distributed"):
+        spread.set_up()
+    assert alone.rows(count) == before

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from ringbuf.errors import TableMismatch
 from ringbuf.query.questions.earned import profits
 from ringbuf.sinks.clickhouse.layers import TABLES
 from tests.clickhouse.databases import ON_SERVER, Database
@@ -65,6 +66,26 @@ def test_a_table_that_is_altered_is_made_again(views: Database, change: str) -> 
     views.command(f"ALTER TABLE {views.name()}.{change}")
     restarted(views)
     assert answers(views) == before
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("open_orders", "VIEW {} AS SELECT 1 AS number"),
+        ("buckets", "TABLE {} ENGINE = MergeTree ORDER BY number AS SELECT 1 AS number"),
+        ("derived", "TABLE {} ENGINE = ReplacingMergeTree ORDER BY number AS SELECT 1 AS number"),
+    ],
+)
+@ON_SERVER
+def test_what_the_owner_has_under_a_name_of_ours_is_named_and_left_alone(views: Database, name: str, kind: str) -> None:
+    table = f"{views.name()}.{name}"
+    views.command(f"DROP TABLE {table} SYNC")
+    views.command(f"CREATE {kind.format(table)}")
+    with pytest.raises(TableMismatch, match=rf"table {table}: (engine|sorting key) is .* RENAME TABLE {table} TO"):
+        restarted(views)
+    assert views.rows(f"SELECT number FROM {table}") == [(1,)]
+    views.command(f"DROP TABLE {table} SYNC")
+    restarted(views)
 
 
 @ON_SERVER

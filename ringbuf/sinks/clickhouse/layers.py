@@ -14,9 +14,10 @@ from typing import Final
 from ringbuf.errors import TableMismatch
 from ringbuf.sinks.clickhouse import dropped, funding_records, open_orders, profit_states, sums, unique
 from ringbuf.sinks.clickhouse.derived_table import DerivedTable, Statements
+from ringbuf.sinks.clickhouse.layout import DISTRIBUTED
 from ringbuf.sinks.clickhouse.open_orders import OpenOrders
 from ringbuf.sinks.clickhouse.sums import Sums
-from ringbuf.sinks.clickhouse.table import literal, quoted
+from ringbuf.sinks.clickhouse.table import FoundTable, check_engine, literal, quoted
 
 LOGGER: Final = logging.getLogger("ringbuf.writer")
 TABLES: Final = {
@@ -46,8 +47,13 @@ class Layers:
         self._sums = Sums(statements)
 
     def ensure(self) -> None:
-        """Create the tables that are missing or are not as they should be; `make_again` notices those."""
+        """Create the tables that are missing or are not as they should be; `make_again` notices those.
+
+        Raises:
+            TableMismatch: something of such a name is not ours.
+        """
         layout, shards = self._statements.layout, self._statements.shards
+        self._check(layout.local)
         found = self._found(layout.local)
         for name, table in TABLES.items():
             wrong = next((each for each in found.get(name, []) if each != _right(table)), None)
@@ -65,10 +71,25 @@ class Layers:
     def _distribute(self) -> None:
         """Make the tables of a cluster that are not over its shards as they should be."""
         layout, shards = self._statements.layout, self._statements.shards
+        self._check(layout.database, DISTRIBUTED)
         found = self._found(layout.database)
         for name, table in TABLES.items():
             if found.get(name) != [_right(table)] * shards:
                 self._define(layout.distribute(name, table.definition))
+
+    def _check(self, database: str, engine: str = "") -> None:
+        """Make sure that what has the name of a table of ours is one: its columns may be others, its key is not.
+
+        Args:
+            engine: of all of them, where they have no key.
+        """
+        rows = self._ask(
+            f"SELECT name, engine, sorting_key FROM {self._statements.layout.everywhere('system.tables')}"
+            f" WHERE database = {literal(database)} AND name IN ({', '.join(map(literal, TABLES))})"
+        )
+        for name, its_engine, key in rows:
+            expected = (engine, "") if engine else (TABLES[name].engine.partition("(")[0], TABLES[name].key)
+            check_engine(f"{database}.{name}", FoundTable(its_engine, key, {}), *expected)
 
     def _found(self, database: str) -> dict[str, list[list[str]]]:
         """The columns of each table, with their types, at each shard that has it."""

@@ -23,6 +23,8 @@ from ringbuf.sinks.clickhouse.table import check_database, literal, quoted
 
 TOKEN_SECONDS: Final = 30 * 86_400
 """How long replicas remember deduplication tokens: longer than any outage that a journal is to bridge."""
+DISTRIBUTED: Final = "Distributed"
+"""The engine of a table over those of a cluster's shards."""
 _NAME: Final = re.compile(r"[A-Za-z0-9_.-]+")
 _ENGINE: Final = re.compile(r"(\w+)(?:\((.*)\))?")
 NOW: Final = "toInt64(toUnixTimestamp64Nano(now64(9)))"
@@ -150,7 +152,7 @@ class Layout(NamedTuple):
             arguments.append(f"sipHash64({', '.join(map(quoted, definition.shard_by))})")
         return (
             f"CREATE OR REPLACE TABLE {quoted(self.database)}.{quoted(name)}{self.on}"
-            f" AS {quoted(self.local)}.{quoted(name)} ENGINE = Distributed({', '.join(arguments)})"
+            f" AS {quoted(self.local)}.{quoted(name)} ENGINE = {DISTRIBUTED}({', '.join(arguments)})"
         )
 
     def _engine(self, name: str, definition: Definition) -> str:

@@ -6,7 +6,7 @@ from ringbuf.errors import TableMismatch
 from ringbuf.record.schema import Schema
 from ringbuf.sinks.clickhouse import table
 from ringbuf.sinks.clickhouse.definition import Definition
-from ringbuf.sinks.clickhouse.layout import Layout
+from ringbuf.sinks.clickhouse.layout import DISTRIBUTED, Layout
 from ringbuf.sinks.clickhouse.table import FoundTable, literal
 from ringbuf.sinks.clickhouse.views.definitions import MARK, View, create_local_views, create_views
 
@@ -104,10 +104,10 @@ class Tables:
         """On a cluster, make the table over that of the shards as that is; whether it had to be done."""
         if self._layout.cluster is None:
             return False
-        its, shown = (
-            [each.columns for each in self._find(one, name)] for one in (self._layout.local, self._layout.database)
-        )
-        if is_other := its != shown:
+        itself, over = (self._find(each, name) for each in (self._layout.local, self._layout.database))
+        for each in over:  # CREATE OR REPLACE would take records away: of a database on one server, as it was before
+            table.check_engine(f"{self._layout.database}.{name}", each, DISTRIBUTED, "")
+        if is_other := [each.columns for each in itself] != [each.columns for each in over]:
             self._define(self._layout.distribute(name, definition), f"creating table {name} over its shards")
         return is_other
 
