@@ -26,6 +26,7 @@ from ringbuf.record.seqs import Range, SeqSet
 from ringbuf.state import quarantine
 from ringbuf.state.checked_json import decode_state, encode_state
 from ringbuf.state.data_directory import DataDirectory
+from ringbuf.state.destination import is_same
 
 VERSION: Final = 1
 DAY_NS: Final = 86_400 * 10**9
@@ -225,7 +226,7 @@ class VerifiedFile:
             report(error)
             directory.verified.rename(directory.damaged_verified(found_ns))
             found = None
-        is_ours = found is not None and found.destination == destination
+        is_ours = found is not None and is_same(found.destination, destination)
         return cls(directory.verified, found if found is not None and is_ours else Verified(destination))
 
     def change(self, changed: Callable[[Verified], Verified]) -> None:
@@ -252,7 +253,7 @@ class VerifiedFile:
             found = load(self._path)
         except JournalError:
             return  # damaged since, or out of reach: what is in memory is written over it
-        if found is not None and found.destination == self.current.destination:
+        if found is not None and is_same(found.destination, self.current.destination):
             self.current = found
 
 

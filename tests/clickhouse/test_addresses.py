@@ -86,7 +86,7 @@ def test_messages_name_the_path(behind_a_path: str) -> None:
 def test_an_address_of_ipv6_has_its_brackets_in_messages_and_wherever_it_is_kept() -> None:
     server = Server("http://me@[::1]:9/path")
     assert server.url == "http://me@[::1]:9/path"
-    assert ClickHouseSink(Server("http://[::1]:9/path"), "d").destination == "database d, http://[::1]:9/path"
+    assert ClickHouseSink(server, "d").destination == "database d, http://[::1]:9/path"
     assert Server(str(server.url)).where == server.where
     with pytest.raises(SinkUnavailable) as raised:
         ClickHouseSink(server, "d").prepare()

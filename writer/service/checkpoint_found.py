@@ -7,6 +7,7 @@ from ringbuf.journal.reader import JournalReader
 from ringbuf.state import checkpoint as state_file
 from ringbuf.state.checkpoint import Checkpoint
 from ringbuf.state.data_directory import DataDirectory
+from ringbuf.state.destination import is_same
 from ringbuf.writer.problems import Problems
 
 
@@ -31,14 +32,9 @@ def load_checkpoint(
         segments = reader.segments()
         found = Checkpoint(destination, segments[0].base if segments else 0)
         state_file.save(directory.checkpoint, found)
-    if _unbracketed(found.destination) != _unbracketed(destination):
+    if not is_same(found.destination, destination):
         raise ConfigurationError(
             f"data directory {directory} loads into {found.destination}, not into {destination}",
             "give this writer another --data-dir, or the database it had",
         )
     return found
-
-
-def _unbracketed(destination: str) -> str:
-    """Without the brackets around an address of IPv6, which release 0.1.0 left out."""
-    return destination.replace("[", "").replace("]", "")

@@ -96,8 +96,8 @@ class ClickHouseSink:
         """What a checkpoint is for: the database, wherever an embedded one is moved to and whoever the user is."""
         if self._layout.cluster is not None:
             return f"database {self.database}, cluster {self._layout.cluster.name}"
-        _, _, server = (self._engine.url or "embedded").rpartition("@")
-        return f"database {self.database}, {server}"
+        scheme, slashes, server = (self._engine.url or "embedded").rpartition("://")
+        return f"database {self.database}, {scheme}{slashes}{server.rpartition('@')[2]}"
 
     def close(self) -> None:
         """Close the connection; the next call opens another."""
