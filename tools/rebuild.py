@@ -1,5 +1,6 @@
 """`ringbuf rebuild`: have the writer derive all orders, fills and sums again."""
 
+import math
 import sys
 import time
 from collections.abc import Iterator
@@ -42,14 +43,17 @@ def rebuild(data_dir: Path, no_wait: bool) -> None:
 
 
 def _wait(directory: DataDirectory) -> None:
-    """Show how far the writer is until it has done it.
+    """Show how far the writer is until it has done it, and what keeps it from going on.
 
     Raises:
         ConfigurationError: the writer has ended before.
     """
-    most = 0
+    most, told = 0, None
     with click.progressbar(length=1, label="deriving", file=sys.stderr, show_eta=True) as bar:
-        for behind in _left(directory):
+        for behind, error in _left(directory):
+            if error not in (None, told):
+                click.echo(f"\nthe writer cannot go on: {error}", err=True)
+                told = error
             if behind > most:
                 most = behind
                 bar.length = most
@@ -57,20 +61,28 @@ def _wait(directory: DataDirectory) -> None:
             bar.update(0)
 
 
-def _left(directory: DataDirectory) -> Iterator[int]:
-    """How many records are left, again and again, until there are none."""
-    while directory.rebuild.exists():
-        _check(directory)
-        time.sleep(_LOOK_SECONDS)
-    taken_ns = time.time_ns()
+def _left(directory: DataDirectory) -> Iterator[tuple[int, str | None]]:
+    """How many records are left, and what the writer fails with, again and again, until there are none."""
+    taken_ns = math.inf
     while True:
-        found = status.read(directory.status) or {}
-        if found.get("updated_ns", 0) > taken_ns:
-            yield (behind := found["derivation"]["behind"])
-            if not behind:
+        if taken_ns == math.inf and not directory.rebuild.exists():
+            taken_ns = time.time_ns()
+        if (told := _told(directory)) is not None:
+            updated_ns, behind, error = told
+            yield behind if updated_ns > taken_ns else 0, error
+            if updated_ns > taken_ns and not behind:
                 return
         _check(directory)
         time.sleep(_LOOK_SECONDS)
+
+
+def _told(directory: DataDirectory) -> tuple[int, int, str | None] | None:
+    """When the status was written, how many records are left, and what fails; None if it does not tell that."""
+    found = status.read(directory.status) or {}
+    try:
+        return int(found["updated_ns"]), int(found["derivation"]["behind"]), found["sink"]["error"]
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 def _check(directory: DataDirectory) -> None:

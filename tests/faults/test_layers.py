@@ -1,7 +1,9 @@
 """A writer that runs makes what is lost of orders, fills and sums again, by itself or when it is asked to."""
 
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from subprocess import PIPE
 
 import pytest
 from click.testing import CliRunner, Result
@@ -10,6 +12,7 @@ from clickhouse_connect.driver.exceptions import DatabaseError
 
 from ringbuf.launch.waiting import wait_until
 from ringbuf.tools.cli import main
+from tests.command import RINGBUF
 from tests.recorded import Recorded, check_derived
 from tests.writer_process import WriterProcess
 
@@ -77,6 +80,20 @@ def test_without_a_writer_rebuild_is_done_by_the_next_one(
     assert (asked.exit_code, "the next one does it when it starts" in asked.output) == (0, True)
     writer.start().wait_running()
     wait_fills(COUNT)
+
+
+def test_rebuild_says_what_keeps_the_writer_from_going_on_and_ends_when_that_is_mended(
+    ring: Recorded, client: Client, database: str, data_dir: Path
+) -> None:
+    client.command(f"DROP TABLE {database}.buckets SYNC")
+    client.command(f"CREATE VIEW {database}.buckets AS SELECT 1 AS mine")
+    command = [RINGBUF, "rebuild", "--data-dir", str(data_dir)]
+    with subprocess.Popen(command, stdout=PIPE, stderr=PIPE, text=True) as asked:
+        assert asked.stderr is not None
+        assert any("the writer cannot go on" in line and "engine is View" in line for line in asked.stderr)
+        client.command(f"DROP VIEW {database}.buckets SYNC")
+        output, _ = asked.communicate(timeout=60)
+    assert (asked.returncode, "all orders, fills and sums are derived again" in output) == (0, True)
 
 
 def test_rebuild_of_a_directory_that_never_had_a_writer_says_so(tmp_path: Path) -> None:
