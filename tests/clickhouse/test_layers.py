@@ -10,7 +10,7 @@ from ringbuf.query.questions.earned import profits
 from ringbuf.sinks.clickhouse.layers import TABLES
 from tests.clickhouse.databases import ON_SERVER, Database
 from tests.clickhouse.test_profit import asked
-from tests.clickhouse.test_sums import MINUTE, MOMENT, fill, insert, rows
+from tests.clickhouse.test_sums import MINUTE, MOMENT, check, fill, insert, rows
 
 OPEN = {"exec_type": "new", "order_status": "new", "quantity": 3.0, "last_quantity": 0.0, "trade_id": ""}
 
@@ -105,3 +105,19 @@ def test_a_record_that_comes_into_a_gap_is_derived_by_the_next_writer(views: Dat
     insert(views, [fill(number, MOMENT) for number in (5, 6)], 5)
     insert(views, [fill(number, MOMENT) for number in (2, 3, 4)], 2)
     assert rows(views, f"{views.name()}.positions", "fills") == [(7,)]
+
+
+@ON_SERVER
+def test_an_order_that_the_owner_removed_with_its_records_is_open_no_more_when_all_is_derived_again(
+    views: Database,
+) -> None:
+    """As OPERATING says that it is done."""
+    name = views.name()
+    insert(views, [fill(0, MOMENT), fill(1, MOMENT, order_status="partially_filled", quantity=3.0)], 0)
+    views.close_sums()
+    assert rows(views, f"{name}.positions", "quantity, open_buy") == [(2, 2)]
+    for table in ("executions", "unique_orders", "unique_fills"):
+        views.command(f"DELETE FROM {name}.{table} WHERE order_id = 'o1'")
+    views.rebuild()
+    assert rows(views, f"{name}.positions", "quantity, open_buy") == [(1, 0)]
+    check(views)

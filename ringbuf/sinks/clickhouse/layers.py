@@ -18,6 +18,7 @@ from ringbuf.sinks.clickhouse.layout import DISTRIBUTED
 from ringbuf.sinks.clickhouse.open_orders import OpenOrders
 from ringbuf.sinks.clickhouse.sums import Sums
 from ringbuf.sinks.clickhouse.table import FoundTable, check_engine, literal, quoted
+from ringbuf.sinks.clickhouse.unique_rows import UniqueRows
 
 LOGGER: Final = logging.getLogger("ringbuf.writer")
 TABLES: Final = {
@@ -134,6 +135,9 @@ class Layers:
             self._define(f"TRUNCATE TABLE {self._itself(name)}")
             self._sign(name)
         self._sums.reopen()
+        version = UniqueRows(self._statements).version()
+        self.open_orders.copy(version, whole=True)  # of orders whose rows somebody removed nothing else tells
+        self.open_orders.complete(version)
 
     def make_again(self) -> list[str]:
         """Have made again what was in tables that are lost.
