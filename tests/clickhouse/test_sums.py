@@ -4,6 +4,8 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
+import pytest
+
 from ringbuf.sinks.clickhouse.open_orders import is_open, latest_orders
 from ringbuf.sinks.clickhouse.views.definitions import RECKONED
 from ringbuf.sinks.clickhouse.views.expression import INSTRUMENT
@@ -198,3 +200,22 @@ def test_while_the_servers_clock_is_behind_what_it_was_what_comes_counts_all_the
     views.close_sums()
     check(views)
     assert rows(views, f"{name}.positions", "fills") == [(2,)]
+
+
+@pytest.mark.parametrize("emptied", ["fill_sums", "buckets"])
+@ON_SERVER
+def test_while_the_servers_clock_is_behind_what_it_was_sums_that_were_lost_are_made_again(
+    views: Database, emptied: str
+) -> None:
+    views.insert(executions([fill(1, MOMENT)], session=1))
+    views.close_sums()
+    ahead = "version + 3600000000000"
+    for table in ("fill_sums", "buckets"):
+        later = f"SELECT * REPLACE ({ahead} AS version) FROM {views.name()}.{table} WHERE version != 0"
+        views.command(f"INSERT INTO {views.name()}.{table} {later}")
+    views.empty(emptied)
+    for number, at_ns in ((2, MOMENT + MINUTE), (3, MOMENT)):
+        views.insert(executions([fill(number, at_ns)], session=1, first_seq=number))
+        check(views)
+        views.close_sums()
+        check(views)

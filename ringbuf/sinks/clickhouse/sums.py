@@ -220,9 +220,7 @@ class Sums:
     def mark(self, minutes: Iterable[int]) -> None:
         """Mark all buckets of some minutes, counted from the epoch, as open; after fills of theirs were inserted."""
         if rows := sorted({(span, minute * MINUTE // span * span) for minute in minutes for span in SPANS}):
-            after_all = f"(SELECT toInt64(max(version)) + 1 FROM {_table(self._database, 'buckets')})"  # clocks go back
-            version = f"greatest({self._now}, {after_all})"
-            self._run_at_each(_note(self._database, rows, is_closed=False, version=version))
+            self._run_at_each(_note(self._database, rows, is_closed=False, version=self._after("buckets")))
 
     def due(self) -> Over | None:
         """Some buckets of one span that are over, and of which every part is closed; None if there are none."""
@@ -248,14 +246,20 @@ class Sums:
         )
         return Over(span, [int(begin) for _, begin in found], int(found[0][0])) if found else None
 
+    def _after(self, *tables: str) -> str:
+        """A version greater than every one in some tables, as an expression: clocks go back."""
+        found = (f"(SELECT toInt64(max(version)) + 1 FROM {_table(self._database, each)})" for each in tables)
+        return f"greatest({self._now}, {', '.join(found)})"
+
     def reopen(self) -> None:
-        """Mark all buckets as open, those of fills of which no bucket is known too."""
+        """Mark all buckets as open, those of fills of which no bucket is known too; sums that are left go."""
         whole = f"transform(span, {[*_WHOLE_SPAN]}, {[*_WHOLE_SPAN.values()]}, 0)"
         self._run_at_each(
             f"INSERT INTO {_table(self._database, 'buckets')}"
             " (span, begin, whole_span, whole_begin, is_closed, version)"
             f" SELECT DISTINCT span, second - positiveModulo(second, span) AS begin, {whole} AS whole_span,"
-            f" if(whole_span = 0, 0, second - positiveModulo(second, greatest(whole_span, 1))), false, {self._now}"
+            " if(whole_span = 0, 0, second - positiveModulo(second, greatest(whole_span, 1))), false,"
+            f" {self._after(*TABLES)}"
             f" FROM (SELECT DISTINCT minute * {MINUTE} AS second FROM {_table(self._database, 'unique_fills')} FINAL"
             " WHERE version != 0 UNION DISTINCT"
             f" SELECT begin FROM {_table(self._database, 'buckets')} WHERE span = {MINUTE})"
