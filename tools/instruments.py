@@ -25,7 +25,7 @@ _NUMBERS: Final = ("MULTIPLIER", "TICK", "STEP", "VALUE STEP")
 @click.option(
     "--data-dir",
     envvar="RINGBUF_DATA_DIR",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    type=click.Path(path_type=Path),  # it need not exist: `load` does without, and the environment gives it to all
     help="Directory of the writer whose database is asked; else RINGBUF_DATA_DIR.",
 )
 @timeout_option

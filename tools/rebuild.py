@@ -10,7 +10,6 @@ from typing import Final
 import click
 
 from ringbuf.errors import ConfigurationError
-from ringbuf.query.database import writer_status
 from ringbuf.state import status
 from ringbuf.state.data_directory import DataDirectory
 from ringbuf.state.lock_file import holder
@@ -30,7 +29,7 @@ def rebuild(data_dir: Path, no_wait: bool) -> None:
     stops the waiting only.
     """
     directory = DataDirectory(data_dir)
-    writer_status(data_dir)
+    status.of_writer(directory)
     directory.rebuild.touch()
     if holder(directory.writer_lock) is None:
         click.echo(f"no writer runs on {data_dir}: the next one does it when it starts")

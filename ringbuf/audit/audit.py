@@ -7,9 +7,11 @@ from typing import Any, Final
 
 from ringbuf.audit.places import look_at_late
 from ringbuf.audit.reconciliation import Account, Reconciliation, reconcile
-from ringbuf.query.database import ANSWER_SECONDS, open_database, writer_status
+from ringbuf.query.database import ANSWER_SECONDS, open_database
 from ringbuf.record.seqs import SeqSet
 from ringbuf.ring import registry
+from ringbuf.state import status
+from ringbuf.state.data_directory import DataDirectory
 
 COUNTS: Final = (
     "recorded",
@@ -81,7 +83,7 @@ def audit(data_dir: Path, timeout: float = ANSWER_SECONDS) -> Audit:
         JournalError: the journal cannot be read at all.
         SinkError: the database cannot be asked; the message says who hangs.
     """
-    namespace = registry.resolve_namespace(writer_status(data_dir).get("namespace"))
+    namespace = registry.resolve_namespace(status.of_writer(DataDirectory(data_dir)).get("namespace"))
     with open_database(data_dir, timeout) as database:
         return Audit(
             namespace, data_dir, database.name, reconcile(data_dir, namespace, database), look_at_late(database)

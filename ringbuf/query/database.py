@@ -7,7 +7,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from ringbuf.errors import ConfigurationError, SinkError
+from ringbuf.errors import SinkError
 from ringbuf.query.way_in import WayIn
 from ringbuf.state import query_client, status
 from ringbuf.state.data_directory import DataDirectory
@@ -76,22 +76,6 @@ class Database:
         return {row["name"] for row in rows}
 
 
-def writer_status(data_dir: Path) -> dict[str, Any]:
-    """What the last writer of a data directory said about itself.
-
-    Raises:
-        ConfigurationError: no writer ever ran on it.
-    """
-    path = DataDirectory(data_dir).status
-    found = status.read(path)
-    if found is None or status.sink_of(found) is None:
-        raise ConfigurationError(
-            f"{data_dir} is no data directory of a writer: it has no intact {path.name}",
-            f"run `ringbuf writer --data-dir {data_dir}` once",
-        )
-    return found
-
-
 def ask_writer(data_dir: Path, statement: str) -> bytes:
     """The rows of a statement as JSONEachRow, from the writer of a data directory and nobody else.
 
@@ -123,9 +107,11 @@ def open_database(data_dir: Path, timeout: float = ANSWER_SECONDS) -> Iterator[D
         ConfigurationError: no writer ever ran on the directory.
 
         And whoever asks the database:
+        ConfigurationError: nobody has the embedded database open, and this user cannot write in the directory.
         SinkUnavailable: who has the database hangs, or does not answer in time; the message says who.
         SinkError: the database refuses the statement.
     """
-    sink = writer_status(data_dir)["sink"]
-    with closing(WayIn(DataDirectory(data_dir), sink, timeout)) as way_in:
+    directory = DataDirectory(data_dir)
+    sink = status.of_writer(directory)["sink"]
+    with closing(WayIn(directory, sink, timeout)) as way_in:
         yield Database(sink["database"], way_in.ask)

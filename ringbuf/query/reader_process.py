@@ -4,6 +4,7 @@ It answers on the socket of the data directory until whoever started it is gone 
 writer comes.
 """
 
+import json
 import os
 import sys
 from collections.abc import Iterator
@@ -13,20 +14,24 @@ from pathlib import Path
 from clickhouse_connect.driver.client import Client
 
 from ringbuf.errors import RingbufError
-from ringbuf.query.database import writer_status
 from ringbuf.sinks.clickhouse.engine import Engine, engine_of
 from ringbuf.sinks.clickhouse.sink import ClickHouseSink
+from ringbuf.state import status
 from ringbuf.state.data_directory import DataDirectory
-from ringbuf.state.database_lock import hold_until_a_writer_comes
+from ringbuf.state.database_lock import TOLD_WHY, hold_until_a_writer_comes
 from ringbuf.state.query_server import QueryServer
 
 
 def main(data_dir: Path) -> None:
     """Serve, then end the process."""
     directory = DataDirectory(data_dir)
-    is_left = hold_until_a_writer_comes(directory)
-    sink = writer_status(data_dir)["sink"]
-    engine = engine_of(sink, directory.embedded)
+    try:
+        is_left = hold_until_a_writer_comes(directory)
+        sink = status.of_writer(directory)["sink"]
+        engine = engine_of(sink, directory.embedded)
+    except RingbufError as error:
+        print(json.dumps(error.described()))
+        sys.exit(TOLD_WHY)
 
     def answer(statement: str, timeout: float) -> Iterator[bytes]:
         with closing(ClickHouseSink(engine, sink["database"])) as opened:

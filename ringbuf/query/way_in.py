@@ -5,7 +5,9 @@ a time can open, is opened by a *reader process*. It serves all who come meanwhi
 when a writer comes. A statement that was not answered by then is asked again the other way.
 """
 
+import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -14,11 +16,11 @@ from collections.abc import Iterator
 from contextlib import closing
 from typing import Any, Final
 
-from ringbuf.errors import SinkUnavailable
+from ringbuf.errors import RingbufError, SinkUnavailable
 from ringbuf.query.holder import find_holder
 from ringbuf.state import query_client
 from ringbuf.state.data_directory import DataDirectory
-from ringbuf.state.database_lock import GAVE_WAY, LOOK_SECONDS
+from ringbuf.state.database_lock import GAVE_WAY, LOOK_SECONDS, TOLD_WHY
 from ringbuf.state.lock_file import holder
 
 READER_MODULE: Final = "ringbuf.query.reader_process"
@@ -47,6 +49,7 @@ class WayIn:
         Raises:
             SinkUnavailable: who has the database hangs, ended in the midst of its answer, or has no answer in time.
             SinkError: what the database says.
+            ConfigurationError: nobody has the embedded database open, and this user cannot open it.
         """
         deadline = time.monotonic() + self._timeout
         died = 0
@@ -84,7 +87,7 @@ class WayIn:
         except query_client.Busy as error:
             raise find_holder(self._directory).busy(self._timeout) from error
 
-    def _see_to_reader(self) -> SinkUnavailable | None:
+    def _see_to_reader(self) -> RingbufError | None:
         """Have a reader process if nobody has the database; returns what the last one died of, if it did."""
         if holder(self._directory.writer_lock) is not None:
             self._leave_reader()
@@ -144,15 +147,17 @@ class ReaderProcess:
         """Whether it has ended, however."""
         return self._process.poll() is not None
 
-    def failure(self) -> SinkUnavailable | None:
+    def failure(self) -> RingbufError | None:
         """What it died of, None if it gave way to somebody."""
         code = self._process.returncode
         if code == GAVE_WAY:
             return None
         lines = os.pread(self._said, 1 << 20, 0).decode(errors="replace").strip().splitlines()
+        if code == TOLD_WHY:
+            return RingbufError.from_described(json.loads(lines[-1]))
         return SinkUnavailable(
             f"the process that opened the database ended with code {code}" + (f": {lines[-1]}" if lines else ""),
-            "-9 may be for want of memory: ask for less at a time",
+            "it may be for want of memory: ask for less at a time" if code == -signal.SIGKILL else "ask again",
         )
 
     def leave(self) -> None:

@@ -17,6 +17,8 @@ Whoever needs one of these asks here. A file that is replaced as a whole is writ
 from dataclasses import dataclass
 from pathlib import Path
 
+from ringbuf.errors import ConfigurationError
+
 
 @dataclass(frozen=True)
 class DataDirectory:
@@ -81,6 +83,12 @@ class DataDirectory:
     def damaged_verified(self, found_ns: int) -> Path:
         """What a file of `ringbuf.state.verified` that cannot be read is renamed to; `found_ns` as above."""
         return self.path / f"verified.damaged-{found_ns}"
+
+    def unusable(self, error: OSError) -> ConfigurationError:
+        """The error of who cannot write in it."""
+        return ConfigurationError(
+            f"data directory {self} cannot be used: {error.strerror}", "give a directory that this user can write"
+        )
 
     def __str__(self) -> str:
         return str(self.path)

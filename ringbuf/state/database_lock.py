@@ -28,6 +28,8 @@ KILL_SECONDS: Final = 1.0
 """How long a process has to give way by itself."""
 GAVE_WAY: Final = 75
 """Exit code of a process that has given way, or that did not get the lock."""
+TOLD_WHY: Final = 78
+"""Exit code of a process that could not begin: the last line that it printed is the error, as `described` gives it."""
 
 
 def take_for_writer(directory: DataDirectory, is_wanted: Callable[[], bool]) -> LockFile | None:
@@ -76,8 +78,15 @@ def hold_until_a_writer_comes(directory: DataDirectory) -> threading.Event:
 
     Returns:
         An event: whoever started this process has closed its end of our stdin, or is gone.
+
+    Raises:
+        ConfigurationError: this user cannot write in the directory.
     """
-    if LockFile.take(directory.database_lock) is None:
+    try:
+        lock = LockFile.take(directory.database_lock)
+    except OSError as error:
+        raise directory.unusable(error) from error
+    if lock is None:
         os._exit(GAVE_WAY)
     is_left = threading.Event()
 

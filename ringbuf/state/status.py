@@ -4,7 +4,9 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
+from ringbuf.errors import ConfigurationError
 from ringbuf.journal.files import DISK, Files
+from ringbuf.state.data_directory import DataDirectory
 
 INTERVAL_SECONDS: Final = 0.5
 REFRESH_NS: Final = 900_000_000
@@ -44,10 +46,22 @@ def read(path: Path) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
-def sink_of(found: dict[str, Any]) -> dict[str, Any] | None:
-    """What a status says of the database; None if somebody has altered it so that it names none."""
-    told = found.get("sink")
+def of_writer(directory: DataDirectory) -> dict[str, Any]:
+    """What the last writer of a data directory said about itself; `sink` says which database it has.
+
+    Raises:
+        ConfigurationError: no writer ever ran on it, or somebody has altered its status so that it names no database.
+    """
+    found = read(directory.status)
+    if found is None or not _is_sink(found.get("sink")):
+        raise ConfigurationError(
+            f"{directory} is no data directory of a writer: it has no intact {directory.status.name}",
+            f"run `ringbuf writer --data-dir {directory}` once",
+        )
+    return found
+
+
+def _is_sink(told: object) -> bool:
     if not isinstance(told, dict) or not all(isinstance(told.get(name), str) for name in ("kind", "database")):
-        return None
-    has_url = isinstance(told.get("url"), str) or (told["kind"] != "server" and told.get("url", "") is None)
-    return told if has_url else None
+        return False
+    return isinstance(told.get("url"), str) or (told["kind"] != "server" and told.get("url", "") is None)

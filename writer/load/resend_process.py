@@ -11,7 +11,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
-from ringbuf.errors import ConfigurationError, RingbufError
+from ringbuf.errors import RingbufError
 from ringbuf.sinks.clickhouse.engine import engine_of
 from ringbuf.sinks.clickhouse.sink import ClickHouseSink
 from ringbuf.state import status
@@ -23,11 +23,8 @@ from ringbuf.writer.load.resend_request import Outcome
 
 def main(data_dir: Path) -> None:
     """Do it and print what became of it, then end the process."""
-    directory = DataDirectory(data_dir)
-    is_left = hold_until_a_writer_comes(directory)
-    threading.Thread(target=lambda: is_left.wait() and os._exit(1), daemon=True).start()
     try:
-        answer: dict[str, Any] = _send(directory).described()
+        answer: dict[str, Any] = _send(DataDirectory(data_dir)).described()
     except RingbufError as error:
         answer = error.described()
     with suppress(BrokenPipeError):
@@ -36,12 +33,9 @@ def main(data_dir: Path) -> None:
 
 
 def _send(directory: DataDirectory) -> Outcome:
-    found = status.sink_of(status.read(directory.status) or {})
-    if found is None:
-        raise ConfigurationError(
-            f"{directory} is no data directory of a writer: it has no intact {directory.status.name}",
-            f"run `ringbuf writer --data-dir {directory}` once",
-        )
+    found = status.of_writer(directory)["sink"]  # first of all: else a lock would be left in any other directory
+    is_left = hold_until_a_writer_comes(directory)
+    threading.Thread(target=lambda: is_left.wait() and os._exit(1), daemon=True).start()
     engine = engine_of(found, directory.embedded)
     with closing(ClickHouseSink(engine, found["database"])) as sink:
         return resend(directory, sink)

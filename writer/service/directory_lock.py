@@ -1,6 +1,6 @@
 """One writer has a data directory: it takes its lock first."""
 
-from ringbuf.errors import ConfigurationError, JournalInUse
+from ringbuf.errors import JournalInUse
 from ringbuf.state.data_directory import DataDirectory
 from ringbuf.state.lock_file import LockFile, holder
 
@@ -16,10 +16,7 @@ def take(directory: DataDirectory) -> LockFile:
         directory.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = LockFile.take(directory.writer_lock)
     except OSError as error:
-        raise ConfigurationError(
-            f"data directory {directory} cannot be used: {error.strerror}",
-            "give a directory that this user can write",
-        ) from error
+        raise directory.unusable(error) from error
     if lock is None:
         pid = holder(directory.writer_lock) or "unknown"
         raise JournalInUse(

@@ -14,6 +14,7 @@ import pytest
 from ringbuf import Consumer, Producer, Schema
 from ringbuf.launch.waiting import wait_until
 from ringbuf.ring.registry import ring_names
+from ringbuf.state.data_directory import DataDirectory
 from tests.command import RINGBUF, ringbuf
 
 SIGNALS = Schema.define("signals", [("captured_ns", "i8"), ("value", "u8")])
@@ -241,3 +242,36 @@ def test_text_that_the_terminal_cannot_encode_is_escaped(monkeypatch: pytest.Mon
         shown = ringbuf("tail", "mm")
     assert shown.stdout == "#0  symbol=\\u5e01\\u5b89\\u4eba\\u751fUSDT\n"
     assert (shown.stderr, shown.returncode) == ("", 0)
+
+
+@pytest.mark.parametrize(
+    "arguments", [("sql", "SELECT 1"), ("fills",), ("audit",), ("resend",)], ids=lambda each: each[0]
+)
+def test_a_data_directory_in_which_nobody_can_write_is_an_error_of_one_line_that_says_so(
+    arguments: tuple[str, ...], tmp_path: Path
+) -> None:
+    directory = DataDirectory(tmp_path)
+    directory.status.write_text(json.dumps({"sink": {"kind": "embedded", "url": None, "database": "d"}}))
+    directory.database_lock.mkdir()  # not even root can open it to write
+    refused = ringbuf(*arguments, "--data-dir", str(tmp_path))
+    assert (refused.returncode, refused.stdout) == (2, "")
+    why = f"data directory {tmp_path} cannot be used: Is a directory; give a directory that this user can write"
+    assert refused.stderr == f"ringbuf: {why}\n"
+
+
+def test_a_command_leaves_nothing_in_a_directory_that_is_no_data_directory(tmp_path: Path) -> None:
+    for arguments in (("fills",), ("audit",), ("rebuild",), ("resend",), ("instruments",)):
+        refused = ringbuf(*arguments, "--data-dir", str(tmp_path))
+        assert (refused.returncode, "is no data directory of a writer" in refused.stderr) == (2, True)
+    assert not list(tmp_path.iterdir())
+
+
+def test_instruments_are_loaded_without_a_data_directory_whatever_the_environment_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "instruments.csv"
+    file.write_text("exchange,symbol,kind\nbinance,BTC/USDT,spot\n")
+    monkeypatch.setenv("RINGBUF_DATA_DIR", str(tmp_path / "not made yet"))
+    loaded = ringbuf("instruments", "load", str(file), "--json")
+    assert (loaded.returncode, json.loads(loaded.stdout or "{}").get("recorded"), loaded.stderr) == (0, 1, "")
+    assert "not made yet is no data directory of a writer" in ringbuf("instruments").stderr

@@ -1,6 +1,5 @@
 """Asking the writer of a data directory."""
 
-import json
 import socket
 import threading
 from collections.abc import Iterable, Iterator
@@ -9,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from ringbuf.errors import ConfigurationError, SinkUnavailable
+from ringbuf.errors import SinkUnavailable
 from ringbuf.launch.waiting import wait_until
-from ringbuf.query.database import ask_writer, writer_status
+from ringbuf.query.database import ask_writer
 from ringbuf.state import query_client
 from ringbuf.state.data_directory import DataDirectory
 from ringbuf.state.query_server import QueryServer
@@ -25,29 +24,6 @@ def test_a_statement_is_answered_with_its_rows(tmp_path: Path) -> None:
         assert ask_writer(tmp_path, "žluť") == '{"asked":"žluť"}\n'.encode() * 100_000
     finally:
         server.close()
-
-
-@pytest.mark.parametrize(
-    "sink",
-    [
-        5,
-        "server",
-        [["kind", "server"]],
-        {},
-        {"kind": "server", "url": None, "database": "d"},
-        {"kind": "server", "url": 5, "database": "d"},
-        {"kind": "embedded", "database": "d"},
-        {"kind": "embedded", "url": None, "database": None},
-        {"kind": None, "url": None, "database": "d"},
-    ],
-)
-def test_a_status_that_somebody_altered_is_said_to_be_none(tmp_path: Path, sink: object) -> None:
-    path = DataDirectory(tmp_path).status
-    path.write_text(json.dumps({"sink": {"kind": "embedded", "url": None, "database": "d"}}))
-    writer_status(tmp_path)
-    path.write_text(json.dumps({"sink": sink}))
-    with pytest.raises(ConfigurationError, match=r"it has no intact status\.json"):
-        writer_status(tmp_path)
 
 
 def test_what_the_database_refuses_is_an_error_with_its_words(tmp_path: Path) -> None:

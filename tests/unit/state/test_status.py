@@ -1,5 +1,6 @@
 """What a writer says about itself: the file in its directory, and the latencies in it."""
 
+import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,11 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ringbuf.errors import ConfigurationError
 from ringbuf.journal.files import Files
 from ringbuf.record.execution import EXECUTION
 from ringbuf.record.schema import Schema
 from ringbuf.record.seqs import Range
 from ringbuf.state import status as status_file
+from ringbuf.state.data_directory import DataDirectory
 from ringbuf.state.status import REFRESH_NS, StatusFile
 from ringbuf.writer.load.batch import Insert, Piece
 from ringbuf.writer.load.latency import WINDOW, Latency
@@ -61,6 +64,29 @@ def test_a_status_that_the_disk_takes_in_part_leaves_the_old_one_and_is_written_
     assert status_file.read(tmp_path / "status.json") == status(NOW_NS)
     file.show(status(NOW_NS + 2, captured=1))
     assert status_file.read(tmp_path / "status.json") == status(NOW_NS + 2, captured=1)
+
+
+@pytest.mark.parametrize(
+    "sink",
+    [
+        5,
+        "server",
+        [["kind", "server"]],
+        {},
+        {"kind": "server", "url": None, "database": "d"},
+        {"kind": "server", "url": 5, "database": "d"},
+        {"kind": "embedded", "database": "d"},
+        {"kind": "embedded", "url": None, "database": None},
+        {"kind": None, "url": None, "database": "d"},
+    ],
+)
+def test_a_status_that_somebody_altered_is_said_to_be_none(tmp_path: Path, sink: object) -> None:
+    directory = DataDirectory(tmp_path)
+    directory.status.write_text(json.dumps({"sink": {"kind": "embedded", "url": None, "database": "d"}}))
+    status_file.of_writer(directory)
+    directory.status.write_text(json.dumps({"sink": sink}))
+    with pytest.raises(ConfigurationError, match=r"it has no intact status\.json"):
+        status_file.of_writer(directory)
 
 
 # Latencies
