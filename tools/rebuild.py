@@ -5,17 +5,30 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import click
 
 from ringbuf.errors import ConfigurationError
+from ringbuf.query.holder import find_holder
 from ringbuf.state import status
 from ringbuf.state.data_directory import DataDirectory
 from ringbuf.state.lock_file import holder
+from ringbuf.state.query_client import SILENT_SECONDS
 from ringbuf.tools.options import data_dir_option
 
 _LOOK_SECONDS: Final = 0.2
+
+
+class _Told(NamedTuple):
+    """What a writer's status says: when, in ns since the epoch; how many records are left; and what fails."""
+
+    updated_ns: int
+    behind: int
+    error: str | None
+
+
+_NOTHING_TOLD: Final = _Told(0, 0, None)
 
 
 @click.command()
@@ -46,6 +59,7 @@ def _wait(directory: DataDirectory) -> None:
 
     Raises:
         ConfigurationError: the writer has ended before.
+        SinkUnavailable: it hangs.
     """
     most, told = 0, None
     with click.progressbar(length=1, label="deriving", file=sys.stderr, show_eta=True) as bar:
@@ -63,27 +77,38 @@ def _wait(directory: DataDirectory) -> None:
 def _left(directory: DataDirectory) -> Iterator[tuple[int, str | None]]:
     """How many records are left, and what the writer fails with, again and again, until there are none."""
     taken_ns = math.inf
-    while True:
+    for told in _statuses(directory):
         if taken_ns == math.inf and not directory.rebuild.exists():
             taken_ns = time.time_ns()
-        if (told := _told(directory)) is not None:
-            updated_ns, behind, error = told
-            yield behind if updated_ns > taken_ns else 0, error
-            if updated_ns > taken_ns and not behind:
-                return
-        _check(directory)
+        is_of_rebuild = told.updated_ns > taken_ns
+        yield told.behind if is_of_rebuild else 0, told.error
+        if is_of_rebuild and not told.behind:
+            return
+
+
+def _statuses(directory: DataDirectory) -> Iterator[_Told]:
+    """What the writer says about itself, again and again.
+
+    Raises:
+        ConfigurationError: it has ended.
+        SinkUnavailable: it says nothing any more.
+    """
+    said, heard = _NOTHING_TOLD, time.monotonic()
+    while True:
+        told = _told(directory)
+        if told.updated_ns != said.updated_ns:
+            said, heard = told, time.monotonic()
+        yield said
+        if holder(directory.writer_lock) is None:
+            raise ConfigurationError(f"the writer of {directory} has ended", "the next one goes on with it; start one")
+        if time.monotonic() > heard + SILENT_SECONDS:
+            raise find_holder(directory).silent(SILENT_SECONDS)
         time.sleep(_LOOK_SECONDS)
 
 
-def _told(directory: DataDirectory) -> tuple[int, int, str | None] | None:
-    """When the status was written, how many records are left, and what fails; None if it does not tell that."""
+def _told(directory: DataDirectory) -> _Told:
     found = status.read(directory.status) or {}
     try:
-        return int(found["updated_ns"]), int(found["derivation"]["behind"]), found["sink"]["error"]
+        return _Told(int(found["updated_ns"]), int(found["derivation"]["behind"]), found["sink"]["error"])
     except (KeyError, TypeError, ValueError):
-        return None
-
-
-def _check(directory: DataDirectory) -> None:
-    if holder(directory.writer_lock) is None:
-        raise ConfigurationError(f"the writer of {directory} has ended", "the next one goes on with it; start one")
+        return _NOTHING_TOLD
