@@ -66,7 +66,7 @@ def _execution(schema: Schema, row: Row) -> str:
         [
             time_text(row["captured_ns"]),
             f"#{row['seq']}",
-            f"{row['exec_type']:<8}",
+            f"{row['exec_type']:<11}",
             f"{row['order_status']:<16}",
             f"{row['side']:<4}",
             f"{amount:<16}",

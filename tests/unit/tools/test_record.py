@@ -99,6 +99,14 @@ def test_a_fill_shows_its_own_quantity_and_price() -> None:
     ]
 
 
+def test_what_a_strategy_requests_and_what_the_venue_answers_stand_in_the_same_columns() -> None:
+    kinds = (ExecType.PENDING_NEW, ExecType.NEW, ExecType.FILL, ExecType.CANCELED)
+    lines = [
+        line(EXECUTION, row) for kind in kinds for row in rows(EXECUTION, execution(exec_type=kind, side=Side.BUY))
+    ]
+    assert len({each.index("  buy  ") for each in lines}) == 1
+
+
 def test_an_order_shows_filled_of_ordered_quantity_at_its_price_and_what_is_wrong_with_it() -> None:
     record = execution(
         exec_type=ExecType.REJECTED,
