@@ -15,6 +15,8 @@ MOST_SECONDS: Final = 1_000_000
 class Amount(click.FloatRange):
     """A number in a range; NaN, which no comparison keeps out, is none."""
 
+    name = "number"
+
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """As click's, without NaN."""
         number = float(super().convert(value, param, ctx))

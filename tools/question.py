@@ -21,6 +21,8 @@ from ringbuf.tools.options import data_dir_option, timeout_option
 from ringbuf.tools.output import ABSENT, LongTable, first_rows, json_option, time_text
 
 Command = Callable[..., Any]
+_PATTERNS: Final = {"exchange": "binance*", "account": "desk-*", "symbol": "BTC*", "strategy": "mm-*"}
+"""For each name one that matches several."""
 
 
 class Cell(NamedTuple):
@@ -115,7 +117,7 @@ def question(*, has_period: bool) -> Callable[[Callable[..., Told]], Command]:
 
 
 def _name_option(name: str) -> Callable[[Command], Command]:
-    about = f"Only this {name}, or those that match a pattern, as 'BTC*'. Can be given more than once."
+    about = f"Only this {name}, or those that match a pattern, as '{_PATTERNS[name]}'. Can be given more than once."
     return click.option(f"--{name}", multiple=True, metavar="PATTERN", help=about)
 
 

@@ -54,7 +54,7 @@ def seconds_or_never(ctx: click.Context, param: click.Parameter, value: str) -> 
     default=50.0,
     show_default=True,
     type=Amount(1, 600_000),
-    help="Milliseconds between two inserts at low rates, at least; up to 350 if inserts take long.",
+    help="Milliseconds between two inserts at low rates, at least; more where inserts take long.",
 )
 @click.option(
     "--segment-mb",

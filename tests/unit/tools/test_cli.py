@@ -108,6 +108,7 @@ def test_the_version_is_that_of_the_distribution_and_names_the_implementation() 
         (["audit"], "--data-dir"),
         (["sql", "SELECT 1", "--data-dir", "/nowhere/at/all"], "/nowhere/at/all"),
         (["writer", "--data-dir", "x", "--retain-gb", "nan"], "'nan' is no number"),
+        (["writer", "--data-dir", "x", "--sync-ms", "soon"], "'--sync-ms': 'soon' is not a valid number"),
         (["writer", "--data-dir", "x", "--stop-timeout", "inf"], "'--stop-timeout': inf is not in the range"),
         (["writer", "--data-dir", "x", "--sync-ms", "1e13"], "'--sync-ms': 10000000000000.0 is not in the range"),
         (["show", "../etc/passwd"], "ringbuf: ring name '../etc/passwd' cannot be used; "),
