@@ -265,16 +265,21 @@ def test_fees_are_summed_exactly_by_what_is_asked_for(views: Database, asked: As
     second = {"other_commission": 0.5, "other_commission_currency": "BNB"}
     rows += [{**FILL, **second, "trade_id": "second", "strategy": "a", "exchange_ns": BEGIN_NS - 10**9}]
     rows += [{**FILL, "trade_id": "odd", "strategy": "a", "commission": 1e300, "commission_currency": "X"}]
+    not_counted = {"strategy": "a", "last_quantity": 1e21, "commission": 0.5, "commission_currency": "Y"}
+    rows += [
+        {**FILL, **not_counted, "trade_id": f"huge-{number}", "commission": paid}
+        for number, paid in enumerate((0.5, 0.0))
+    ]
     record(views, *rows, {**FILL, "origin": "simulated", "commission": 9.0})
     record(views, *({**row, "origin": "lookback"} for row in rows[:50]))
     wanted: dict[Any, Decimal] = defaultdict(Decimal)
     for row in rows[:100]:
         wanted[row["strategy"], row["commission_currency"]] += Decimal(repr(row["commission"]))
-    wanted |= {("a", "BNB"): Decimal("0.5"), ("a", "X"): Decimal(0)}
+    wanted |= {("a", "BNB"): Decimal("0.5"), ("a", "X"): Decimal(0), ("a", "Y"): Decimal(0)}
     found = list(fees(asked, by=["strategy"]))
     assert {(row["strategy"], row["currency"]): row["amount"] for row in found} == wanted
     assert sum(row["fills"] for row in found) == 101
-    assert {row["currency"]: row["ignored"] for row in found if row["ignored"]} == {"X": 1}
+    assert {row["currency"]: row["ignored"] for row in found if row["ignored"]} == {"X": 1, "Y": 1}
     days = [(row["day"], row["currency"]) for row in fees(asked) if row["currency"] == "BNB"]
     assert days == [("2026-07-01", "BNB")]
     assert next(iter(fees(asked, by=["day", "symbol"]))).keys() == {

@@ -24,8 +24,8 @@ def fees(database: Database, selection: Selection | None = None, by: Sequence[st
         by: what else they are summed up by, names of `BY`; days are those of UTC.
 
     Returns:
-        the columns of `by`, currency, amount, fills (how many have such a commission) and ignored (of how many it
-        cannot be summed).
+        the columns of `by`, currency, amount, fills (how many have such a commission) and ignored (how many have one
+        that is not summed: it cannot be, or the fill is not counted).
 
     Raises:
         ConfigurationError: `by` has something else.

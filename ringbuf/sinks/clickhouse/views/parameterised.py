@@ -59,7 +59,7 @@ def fees(database: str) -> str:
 
     - amount: exact; a rebate is negative
     - fills: how many fills have such a commission
-    - ignored: of how many it cannot be summed
+    - ignored: of how many it is not summed, since it cannot be or the fill is not counted
     """
     key = "day, exchange, account, symbol, strategy"
     return f"""

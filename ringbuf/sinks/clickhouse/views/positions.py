@@ -26,7 +26,8 @@ SUM_COLUMNS: Final = {
     "checksum": COUNT,
 }
 """Columns of sums over fills, with their types. By currency: commissions, how many fills have one that is summed, and
-how many have one that cannot be. The checksum is another one for any other fills, see `checksum_of_fill`."""
+how many have one that is not: it cannot be, or the fill is not counted. The checksum is another one for any other
+fills, see `checksum_of_fill`."""
 NOTHING: Final = {
     name: {EXACT: ZERO, QUOTE: _QUOTE_ZERO, COUNT: "toUInt64(0)", TIME: EPOCH}.get(type_, f"CAST(map(), '{type_}')")
     for name, type_ in SUM_COLUMNS.items()
@@ -116,8 +117,9 @@ def sums_of_fills() -> dict[str, str]:
         )
         for side, name in zip(_SIDES, ("bought", "sold"), strict=True)
     }
-    paid = [(f"{name}_currency", f"{name}_paid", f"counted AND {name}_paid IS NOT NULL") for name in COMMISSIONS]
-    ignored = [(f"{name}_currency", f"counted AND {is_ignored(name)}") for name in COMMISSIONS]
+    is_summed = {name: f"counted AND {name}_paid IS NOT NULL" for name in COMMISSIONS}
+    paid = [(f"{name}_currency", f"{name}_paid", when) for name, when in is_summed.items()]
+    ignored = [(f"{name}_currency", f"NOT ({when}) AND {_is_told(name)}") for name, when in is_summed.items()]
 
     def by_currency(*sums: tuple[str, str, str]) -> str:
         return f"mapAdd({', '.join(f'sumMapIf(map({key}, {value}), {when})' for key, value, when in sums)})"
@@ -162,9 +164,9 @@ def _added(name: str) -> str:
     return f"{'max' if name.startswith('last_') else 'sum'}OrDefault(part.{name})"
 
 
-def is_ignored(commission: str) -> str:
-    """Whether a commission of a fill was told and cannot be summed."""
-    return f"{commission}_paid IS NULL AND {commission} != 0 AND NOT isNaN({commission})"
+def _is_told(commission: str) -> str:
+    """Whether a fill tells a commission, and not nothing."""
+    return f"{commission} != 0 AND NOT isNaN({commission})"
 
 
 _COUNTED: Final = "side IN ('buy', 'sell') AND ifNull(traded_quantity > 0, 0)"
