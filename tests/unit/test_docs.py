@@ -72,7 +72,7 @@ def test_the_code_about_strategies_runs_and_prints_what_it_says(
     text = (ROOT / "docs" / "STRATEGIES.md").read_text()
     section = text.split(f"\n## {heading}\n")[1].split("\n## ")[0]
     for code in re.findall(r"```python\n(.*?)```", section, re.DOTALL):
-        names: dict[str, Any] = {"DIRECTORY": tmp_path}
+        names: dict[str, Any] = {}
         exec(code, names)
         if "recorder" in names:
             names["recorder"].close()
