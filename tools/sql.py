@@ -1,14 +1,18 @@
 """`ringbuf sql STATEMENT`: ask the database."""
 
 import json
+import re
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
+from ringbuf.errors import SinkError
 from ringbuf.query.database import Database, open_database, row_of
 from ringbuf.tools.options import data_dir_option, timeout_option
 from ringbuf.tools.output import ABSENT, LongTable, first_rows, json_option
+
+_FORMAT: Final = re.compile(r"\bFORMAT\s+\w+\s*;?\s*$", re.IGNORECASE)
 
 
 class Number(str):
@@ -31,11 +35,16 @@ def sql(statement: str, data_dir: Path, timeout: float, as_json: bool) -> None:
     """
     if not statement.strip():
         raise click.UsageError("the statement is empty", click.get_current_context())
-    with open_database(data_dir, timeout) as database:
-        if as_json:
-            _print_json(database, statement)
-        else:
-            print_rows(database, statement)
+    try:
+        with open_database(data_dir, timeout) as database:
+            if as_json:
+                _print_json(database, statement)
+            else:
+                print_rows(database, statement)
+    except SinkError as error:
+        if "SYNTAX_ERROR" not in error.what or not _FORMAT.search(statement):
+            raise
+        raise type(error)(error.what, "leave FORMAT out: the answer is a table, or JSON with --json") from error
 
 
 def _print_json(database: Database, statement: str) -> None:

@@ -64,6 +64,14 @@ def test_a_table_of_many_rows_keeps_its_columns_and_shows_each_row_once(asked: P
         assert row == f"{number:>6}  t{number % 7}", "a later cell is as wide as there is room"
 
 
+def test_a_statement_that_names_a_format_is_told_that_it_cannot(asked: Path) -> None:
+    for statement in ("SELECT 1 AS x FORMAT CSV", "SELECT 1 AS x\nformat Pretty;"):
+        refused = ringbuf("sql", statement, "--data-dir", str(asked))
+        assert (refused.returncode, refused.stdout, refused.stderr.count("\n")) == (1, "", 1)
+        assert refused.stderr.endswith("; leave FORMAT out: the answer is a table, or JSON with --json\n")
+    assert ringbuf("sql", "SELECT 1 AS x;", "--data-dir", str(asked), "--json").stdout == '{"x":1}\n'
+
+
 def test_a_later_cell_that_is_wider_is_shown_whole(asked: Path) -> None:
     statement = "SELECT number AS n, if(number = 5000, 'wide and wider', '') AS text, number AS m FROM numbers(5001)"
     *_, before, last = ringbuf("sql", statement, "--data-dir", str(asked)).stdout.splitlines()
