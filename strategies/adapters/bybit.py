@@ -17,7 +17,9 @@ from typing import Any, Final
 
 from ringbuf.strategies.adapters import value
 from ringbuf.strategies.adapters.adapter import Update
+from ringbuf.strategies.adapters.message import plain
 from ringbuf.strategies.adapters.stream import StreamAdapter
+from ringbuf.trading.number import EXACT, ZERO
 
 SPOT: Final = "_spot"
 STATUSES: Final = {
@@ -168,12 +170,16 @@ def execution(row: Mapping[str, Any], exchange: str = "bybit") -> Update:
     Of a fee the venue's sign is ours: positive is paid. What settles a session moves money and no position.
     """
     kind = value.text(row.get("execType")) or "Trade"
-    update = _names(row, exchange) | value.told(
-        trade_id=value.text(row.get("execId")),
-        commission=row.get("execFee"),
-        commission_currency=value.text(row.get("feeCurrency")) or _fee_currency(row),
-        exchange_ns=value.time_ns(row.get("execTime")),
-        exchange_seq=row.get("seq"),
+    charges, text = _charges(row)
+    update = (
+        _names(row, exchange)
+        | charges
+        | value.told(
+            trade_id=value.text(row.get("execId")),
+            exchange_ns=value.time_ns(row.get("execTime")),
+            exchange_seq=row.get("seq"),
+            text=text,
+        )
     )
     if kind == "Funding":
         return value.finished(update | {"exec_type": "funding", "trade_type": "funding"})
@@ -226,6 +232,28 @@ def _why(row: Mapping[str, Any], reason: str | None, status: str | None) -> str 
         return reason
     canceled = value.text(row.get("cancelType"))
     return canceled if status == "canceled" and canceled not in (None, "UNKNOWN", "CancelByUser") else None
+
+
+def _charges(row: Mapping[str, Any]) -> tuple[Update, str | None]:
+    """The fee with the taxes beside it (`extraFees`), summed by currency; a third currency stands in the text."""
+    currency, taxes = value.text(row.get("feeCurrency")) or _fee_currency(row), row.get("extraFees")
+    if not taxes or not isinstance(taxes, list):
+        return value.told(commission=row.get("execFee"), commission_currency=currency), None
+    paid = {currency: value.decimal(row.get("execFee")) or ZERO}
+    for each in taxes:
+        amount = value.decimal(each.get("fee")) if isinstance(each, Mapping) else None
+        if amount is not None:
+            currency = value.text(each.get("feeCoin"))
+            paid[currency] = EXACT.add(paid.get(currency, ZERO), amount)
+    sums = [(plain(amount), currency) for currency, amount in paid.items()]
+    (fee, currency), (other, other_currency) = (*sums, (None, None))[:2]
+    told = value.told(
+        commission=fee,
+        commission_currency=currency,
+        other_commission=other,
+        other_commission_currency=other_currency,
+    )
+    return told, "; ".join(f"fee {amount} {of or ''}".rstrip() for amount, of in sums[2:]) or None
 
 
 def _fee_currency(row: Mapping[str, Any]) -> str | None:
