@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from ringbuf.strategies.adapters import value
-from ringbuf.strategies.adapters.adapter import Update
+from ringbuf.strategies.adapters.adapter import Refused, Update
 from ringbuf.strategies.adapters.message import plain
 from ringbuf.strategies.adapters.stream import StreamAdapter
 from ringbuf.trading.number import EXACT
@@ -65,13 +65,15 @@ SUB_TYPES: Final = {
     **dict.fromkeys(map(str, range(100, 108)), "liquidation"),
     **dict.fromkeys(("112", "113"), "delivery"),
     **dict.fromkeys(map(str, range(125, 129)), "adl"),
+    **dict.fromkeys(map(str, (*range(204, 210), *range(324, 330))), "block"),  # of two parties, or from another account
+    **dict.fromkeys(map(str, range(270, 276)), "combo_leg"),
 }
 """`subType` of a transaction. Usual ones are below 100."""
 LIQUIDITY: Final = {"M": "maker", "T": "taker"}
 IN_BASE: Final = frozenset({"SPOT", "MARGIN"})
 
 
-def updates(message: object) -> list[Update]:
+def updates(message: object) -> list[Update | Refused]:
     """What a message says, or an answer with a list of orders or transactions: that is a look-back.
 
     What is answered to a request that is refused names no instrument: give the symbol with it. Of answers that do not
@@ -90,13 +92,13 @@ def updates(message: object) -> list[Update]:
     if about is None and "code" in found:
         return _listed(value.rows(found.get("data"), "data"))
     channel = about.get("channel") if isinstance(about, Mapping) else None
-    read = {"orders": order, "fills": fill}.get(value.text(channel) or "")
+    read = {"orders": order, "fills": _told_fast}.get(value.text(channel) or "")
     return [] if read is None else [read(each) for each in value.rows(found.get("data"), "data")]
 
 
-def _listed(given: list[Mapping[str, Any]]) -> list[Update]:
+def _listed(given: list[Mapping[str, Any]]) -> list[Update | Refused]:
     """The rows of an answer, from the oldest on: the latest comes first in it."""
-    found = []
+    found: list[Update | Refused] = []
     for row in reversed(given):
         if _is_refused(row):
             found.append(refusal(row, is_new="tag" in row))
@@ -110,7 +112,7 @@ def _listed(given: list[Mapping[str, Any]]) -> list[Update]:
 
 def order(row: Mapping[str, Any]) -> Update:
     """A row of `orders`: the state of an order, with its fill if it is about one, or what became of a request."""
-    is_fill = value.is_positive(row.get("fillSz")) and value.identity(row.get("tradeId")) is not None
+    is_fill = value.is_positive(row.get("fillSz")) and _trade_id(row) is not None
     status = value.word(STATUSES, row.get("state"))
     unit = _unit(row)
     kind = row.get("ordType")
@@ -150,6 +152,17 @@ def refusal(row: Mapping[str, Any], *, is_new: bool) -> Update:
     return value.refusal(_names(row), is_new=is_new, code=row.get("sCode"), why=row.get("sMsg"))
 
 
+def _told_fast(row: Mapping[str, Any]) -> Update | Refused:
+    """A row of `fills`; one that sums up several (`count`) has the id of the last one, and they would count twice.
+
+    Of a client order id that is no number it tells 0.
+    """
+    count = value.decimal(row.get("count"))
+    if count is not None and count > 1:
+        return Refused(row, f"a row of fills sums up {count} of them, which orders tells one by one", "fills summed up")
+    return fill({**row, "clOrdId": value.identity(row.get("clOrdId"))})
+
+
 def fill(row: Mapping[str, Any]) -> Update:
     """A row of `fills`: a fill alone, without its fee; `orders` tells it once more, with it."""
     update = value.told(
@@ -181,7 +194,7 @@ def sub_type(row: Mapping[str, Any]) -> str | None:
 class OkxAdapter(StreamAdapter):
     """Takes messages of OKX's private channels."""
 
-    def updates(self, message: Any) -> list[Update]:
+    def updates(self, message: Any) -> list[Update | Refused]:
         """See `updates` of this module."""
         return updates(message)
 
@@ -192,12 +205,18 @@ def _names(row: Mapping[str, Any]) -> Update:
 
 def _fill(row: Mapping[str, Any]) -> Update:
     return value.told(
-        trade_id=value.identity(row.get("tradeId")),
+        trade_id=_trade_id(row),
         last_price=row.get("fillPx"),
         last_quantity=row.get("fillSz"),
         liquidity=value.word(LIQUIDITY, row.get("execType")),
         exchange_seq=value.sequence(row.get("tradeId")),
     )
+
+
+def _trade_id(row: Mapping[str, Any]) -> str | None:
+    """The id of a fill, which is negative in liquidations and auto-deleveraging."""
+    found = value.text(row.get("tradeId"))
+    return None if found == "0" else found
 
 
 def _is_refused(row: Mapping[str, Any]) -> bool:

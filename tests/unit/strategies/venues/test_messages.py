@@ -153,9 +153,9 @@ def test_an_okx_answer_that_does_not_tell_the_request_tells_new_orders_by_their_
     """https://www.okx.com/docs-v5/en/#order-book-trading-trade-post-place-multiple-orders and post-cancel-order."""
     refused = {"clOrdId": "a1", "ordId": "", "sCode": "51008", "sMsg": "insufficient balance"}
     taken = {"clOrdId": "a2", "ordId": "8", "tag": "", "sCode": "0", "sMsg": ""}
-    (update,) = okx.updates({"code": "2", "msg": "", "data": [taken, refused | {"tag": ""}]})
+    (update,) = READ["okx"]({"code": "2", "msg": "", "data": [taken, refused | {"tag": ""}]})
     assert (update["exec_type"], update["order_status"], update["client_order_id"]) == ("rejected", "rejected", "a1")
-    (update,) = okx.updates({"code": "1", "msg": "", "data": [refused]})
+    (update,) = READ["okx"]({"code": "1", "msg": "", "data": [refused]})
     assert (update["exec_type"], update.get("order_status")) == ("cancel_rejected", None)
 
 
