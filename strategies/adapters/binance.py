@@ -99,7 +99,7 @@ def execution_report(event: Mapping[str, Any]) -> Update:
     if is_money:
         update["quantity"] = event["Q"]
     else:
-        _take_off_prevented(update, event)
+        binance_words.take_off_prevented(update, event.get("A"))
     if update.get("exec_type") == "fill":
         kind = "liquidation" if event.get("x") == "CALCULATED" else "regular"
         update |= value.told(quote_quantity=event.get("Y"), trade_type=kind)
@@ -213,19 +213,12 @@ def _names(event: Mapping[str, Any]) -> Update:
 
 def _fill(event: Mapping[str, Any]) -> Update:
     return value.told(
-        trade_id=value.identity(event.get("t")),
+        trade_id=binance_words.trade_id(event.get("t"), event.get("a")),
         last_price=event.get("L"),
         last_quantity=event.get("l"),
         liquidity=value.liquidity(event.get("m")),
         exchange_seq=value.sequence(event.get("t")),
     )
-
-
-def _take_off_prevented(update: Update, event: Mapping[str, Any]) -> None:
-    """What self-trade prevention took off the order trades no more (`A`)."""
-    prevented, ordered = value.decimal(event.get("A")), value.decimal(event.get("q"))
-    if prevented and ordered is not None and update.get("order_status") != "expired":
-        update["quantity"] = plain(EXACT.subtract(ordered, prevented))
 
 
 def _finished(update: Update, event: Mapping[str, Any]) -> Update:

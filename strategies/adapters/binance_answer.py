@@ -26,7 +26,8 @@ def answered(row: Mapping[str, Any]) -> list[Update]:
         return []
     if "status" in row and "origQty" in row:  # options and stocks call it otherwise
         return [*(_fill_of_order(row, each) for each in value.rows(row.get("fills"), "fills")), order(row)]
-    return [trade(row)] if "id" in row and "qty" in row else []
+    is_trade = "qty" in row and ("id" in row or "allocationId" in row)
+    return [trade(row)] if is_trade else []
 
 
 def order(row: Mapping[str, Any]) -> Update:
@@ -52,15 +53,17 @@ def order(row: Mapping[str, Any]) -> Update:
         exchange_ns=value.time_ns(row.get("updateTime") or row.get("transactTime") or row.get("time")),
         quantity_unit="quote" if is_money else binance_words.quantity_unit(row.get("symbol")),
     )
+    if not is_money:
+        binance_words.take_off_prevented(update, row.get("preventedQuantity"))
     return value.finished(update, order_status=row.get("status"), order_type=row.get("type"), side=row.get("side"))
 
 
 def trade(row: Mapping[str, Any]) -> Update:
-    """A trade of the account."""
+    """A trade of the account, or an allocation: a fill of an order that was routed."""
     is_buyer = row.get("isBuyer")
     update = _names(row) | value.told(
         exec_type="fill",
-        trade_id=value.identity(row.get("id")),
+        trade_id=binance_words.trade_id(row.get("id"), row.get("allocationId")),
         last_price=row.get("price"),
         last_quantity=row.get("qty"),
         quote_quantity=row.get("quoteQty"),
@@ -87,7 +90,7 @@ def _names(row: Mapping[str, Any]) -> Update:
 def _fill_of_order(row: Mapping[str, Any], fill: Mapping[str, Any]) -> Update:
     update = _names(row) | value.told(
         exec_type="fill",
-        trade_id=value.identity(fill.get("tradeId")),
+        trade_id=binance_words.trade_id(fill.get("tradeId"), fill.get("allocId")),
         last_price=fill.get("price"),
         last_quantity=fill.get("qty"),
         commission=fill.get("commission"),

@@ -3,6 +3,11 @@
 import re
 from typing import Final
 
+from ringbuf.strategies.adapters import value
+from ringbuf.strategies.adapters.adapter import Update
+from ringbuf.strategies.adapters.message import plain
+from ringbuf.trading.number import EXACT
+
 STATUSES: Final = {
     "PENDING_NEW": "pending_new",
     "NEW": "new",
@@ -51,3 +56,22 @@ def quantity_unit(symbol: object, unit: object = None) -> str:
     """What quantities of a symbol count: futures that are margined in the coin (`CM`) count contracts."""
     is_coin = unit == "CM" or (isinstance(symbol, str) and _COIN_MARGINED.fullmatch(symbol) is not None)
     return "contracts" if is_coin else "base"
+
+
+def trade_id(trade: object, allocation: object) -> str | None:
+    """The id of a fill; one of an order that was routed to other symbols is an allocation, which is counted apart.
+
+    https://developers.binance.com/docs/binance-spot-api-docs/faqs/sor_faq
+    """
+    allocated = None if value.identity(trade) is not None else value.text(allocation)
+    return value.identity(trade) if allocated is None else f"allocation-{allocated}"
+
+
+def take_off_prevented(update: Update, prevented: object) -> None:
+    """What self-trade prevention took off an order trades no more.
+
+    https://developers.binance.com/docs/binance-spot-api-docs/faqs/stp_faq
+    """
+    taken, ordered = value.decimal(prevented), value.decimal(update.get("quantity"))
+    if taken and ordered is not None and update.get("order_status") != "expired":
+        update["quantity"] = plain(EXACT.subtract(ordered, taken))
