@@ -16,6 +16,7 @@ from difflib import get_close_matches
 from typing import Any, Final
 
 from ringbuf.errors import ConfigurationError, RecordError
+from ringbuf.record.attempt import attempt
 from ringbuf.record.fields import BY_NAME, Field, Given, Kind
 from ringbuf.record.salvage import salvage
 from ringbuf.record.value import shown
@@ -96,7 +97,7 @@ class FieldMapping:
         told: dict[str, Any] = {}
         for name, wanted in self.fields.items():
             value = _found(message, name)
-            if value is not None and value != "":
+            if not _is_missing(value):
                 for each in (wanted,) if isinstance(wanted, str) else wanted:
                     told.setdefault(each, value)
         reading = Message(told)
@@ -176,6 +177,17 @@ def _found(message: Any, name: str) -> Any:
 
 def _value(message: Any, name: str) -> Any:
     return message.get(name) if isinstance(message, Mapping) else getattr(message, name, None)
+
+
+def _is_missing(value: Any) -> bool:
+    """Whether it is None, an empty text, or what numpy and pandas have for no value: NaN, NaT and NA."""
+    if value is None or isinstance(value, str):
+        return not value
+    return attempt(type(value).__name__ == "NAType", _is_not_itself, value)
+
+
+def _is_not_itself(value: Any) -> bool:
+    return bool(value != value)  # of NA that has no truth value
 
 
 def _named(fields: Mapping[str, str | Sequence[str]]) -> set[str]:

@@ -7,6 +7,7 @@ is left out of its field and kept in the update's text, as far as there is room.
 import math
 from collections.abc import Mapping
 from decimal import Decimal
+from numbers import Number
 from typing import Any, Final
 
 from ringbuf.record.attempt import attempt
@@ -87,7 +88,8 @@ class Message:
         value = self.get(key)
         if type(value) is int and _MILLISECONDS[0] <= value < _MILLISECONDS[1] and unit_ns == MILLISECOND:
             return value * unit_ns
-        number = self.number_of(key, value) if not isinstance(value, str) or _is_number(value) else None
+        is_number = _is_number(value) if isinstance(value, str) else isinstance(value, Number)
+        number = self.number_of(key, value) if is_number else None
         if number is not None:
             if unit_ns == MILLISECOND and any(low <= number < high for low, high in _UNITS):
                 return int(number)

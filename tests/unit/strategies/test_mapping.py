@@ -1,9 +1,11 @@
 """Messages of one's own by a mapping."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
+import numpy as np
 import pytest
 
 from ringbuf.errors import ConfigurationError
@@ -169,3 +171,34 @@ def test_a_mapping_that_cannot_work_is_an_error_at_once(arguments: dict[str, Any
     with pytest.raises(ConfigurationError) as raised:
         FieldMapping(**arguments)
     assert message in str(raised.value)
+
+
+@pytest.mark.parametrize("time", [datetime(2024, 1, 1, tzinfo=UTC), np.datetime64("2024-01-01T00:00:00.123")])
+def test_a_time_that_is_no_number_is_kept_and_not_called_unreadable(time: Any) -> None:
+    (update,) = FILLS.read(MESSAGE | {"t": time})
+    assert update == UPDATE | {"exchange_ns": time}
+
+
+def test_a_number_that_is_no_time_is_called_unreadable() -> None:
+    (update,) = FILLS.read(MESSAGE | {"t": 1e300})
+    assert update["text"] == "unreadable: exchange_ns 1e+300"
+
+
+class NAType:
+    """As pandas has it: no comparison with it has a truth value."""
+
+    def __eq__(self, other: object) -> Any:
+        return self
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __bool__(self) -> bool:
+        raise TypeError("boolean value of NA is ambiguous")
+
+
+@pytest.mark.parametrize("nothing", [None, "", float("nan"), Decimal("nan"), np.datetime64("NaT"), NAType()])
+@pytest.mark.parametrize("name", ["oid", "px", "dir", "t", "fee"])
+def test_what_numpy_and_pandas_have_for_no_value_is_absent(name: str, nothing: Any) -> None:
+    (update,) = FILLS.read(MESSAGE | {name: nothing})
+    absent = {"fee.paid", "fee.in"} if name == "fee" else {name}
+    assert update == {each: value for each, value in UPDATE.items() if each not in {FIELDS[key] for key in absent}}
