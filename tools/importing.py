@@ -73,7 +73,7 @@ def importing(
 ) -> None:
     """Record what the messages of FILE tell, as an adapter reads them; `-` is stdin.
 
-    FILE has JSON (one value, or one a line), CSV with names in its first row if it ends in .csv, or lines of text. The
+    FILE has JSON (one value or several), CSV with names in its first row if it ends in .csv, or lines of text. The
     records go into a ring of their own, as look-back records: what was captured live, or imported before, counts once.
     A writer takes them from there; while the ring is full, this waits for one. What cannot be kept is listed.
 

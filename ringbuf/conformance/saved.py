@@ -1,19 +1,23 @@
 """Messages that a user saved: JSON, CSV or lines of text.
 
-JSON is one value, or a value a line. A list in it is as many messages, as in all adapters; its numbers keep their
-digits. Of CSV each row is a message, with the names of the first row; an empty cell tells nothing. Anything else is
-text of which each line is a message, as logs of FIX are.
+JSON is one value, or any number of them, a line each or not. A list in it is as many messages, as in all adapters; its
+numbers keep their digits. Of CSV each row is a message, with the names of the first row; an empty cell tells nothing.
+Anything else is text of which each line is a message, as logs of FIX are.
 """
 
 import csv
 import io
 import itertools
 import json
+import re
 from collections.abc import Iterator
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from ringbuf.errors import ConfigurationError
+
+_DECODER: Final = json.JSONDecoder(parse_float=Decimal)
+_BETWEEN: Final = re.compile(r"[\s,]*")
 
 
 class Saved(NamedTuple):
@@ -39,38 +43,46 @@ def read_messages(text: str, name: str) -> list[Saved]:
     Raises:
         ConfigurationError: there is no message in it, or it is CSV that cannot be read, or has more cells than names.
     """
-    start = text.lstrip()[:1]
-    if name.lower().endswith(".csv"):
-        found = list(_rows(text, name))
-    elif start and start in "[{":
-        found = list(_json(text))
-    else:
-        found = [Saved(number, line) for number, line in _lines(text)]
+    found = list(_rows(text, name) if name.lower().endswith(".csv") else _whole(text))
     if not found:
         raise ConfigurationError(f"{name} has no messages", "save some: JSON, a message a line, or CSV with names")
     return found
 
 
-def _json(text: str) -> Iterator[Saved]:
+def _whole(text: str) -> Iterator[Saved]:
+    """The messages of one value of JSON, or of several."""
     try:
-        whole = _loaded(text)
-    except ValueError:
-        for number, line in _lines(text):
-            for each in _listed(_loaded_line(line)):
-                yield Saved(number, each)
-    else:
-        yield from itertools.starmap(Saved, enumerate(_listed(whole), 1))
+        found = json.loads(text, parse_float=Decimal)
+    except (ValueError, RecursionError):
+        return _values(text)
+    return itertools.starmap(Saved, enumerate(_listed(found), 1))
 
 
-def _loaded(text: str) -> Any:
-    return json.loads(text, parse_float=Decimal)
+def _values(text: str) -> Iterator[Saved]:
+    """Values of JSON one after another; what begins none is a message of text, up to the end of its line."""
+    at, number = 0, 1
+    while True:
+        gap = _BETWEEN.match(text, at)
+        assert gap is not None, "it may be empty"
+        number += text.count("\n", at, gap.end())
+        if gap.end() == len(text):
+            return
+        value, at = _value_at(text, gap.end())
+        for each in _listed(value):
+            yield Saved(number, each)
+        number += text.count("\n", gap.end(), at)
 
 
-def _loaded_line(line: str) -> Any:
-    try:
-        return _loaded(line)
-    except ValueError:
-        return line
+def _value_at(text: str, begin: int) -> tuple[Any, int]:
+    """The value that begins here, else the rest of the line; and where that ends."""
+    if text[begin] in "[{":
+        try:
+            return _DECODER.raw_decode(text, begin)
+        except (ValueError, RecursionError):
+            pass  # as a line that was cut
+    end = text.find("\n", begin)
+    end = len(text) if end < 0 else end
+    return text[begin:end], end
 
 
 def _listed(value: Any) -> list[Any]:
@@ -89,9 +101,3 @@ def _rows(text: str, name: str) -> Iterator[Saved]:
             yield Saved(reader.line_num, {key: value for key, value in row.items() if value})
     except csv.Error as error:
         raise ConfigurationError(f"{name}, line {reader.line_num}: {error}", "look for a quote that is open") from error
-
-
-def _lines(text: str) -> Iterator[tuple[int, str]]:
-    for number, line in enumerate(text.split("\n"), 1):  # `splitlines` would split JSON at U+2028, too
-        if line.strip():
-            yield number, line
