@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Collection, Generator, Iterator
+from collections.abc import Collection, Generator
 from datetime import timedelta
 from decimal import Decimal
 from functools import partial
@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from ringbuf.errors import ConfigurationError, RecordError
 from ringbuf.record.enumerations import OrderStatus
+from ringbuf.strategies.listed import Listed, is_about
 from ringbuf.strategies.orders import OrderPages
 from ringbuf.strategies.reconciliation_report import Difference, Doubt, Reconciliation
 from ringbuf.strategies.venue_queries import NO_SUCH_ORDER, Failure, Question, Update, VenueQueries
@@ -83,8 +84,8 @@ class Inquiry:
                 self._has_list = False
                 return absent
             self._open_again(answer, open_before)
-            listed = {name for each in answer for name in _names(Report(self._named(each)))}
-            absent = [each for each in absent if not {_name(each), _without_id(each)} & listed]
+            listed = Listed(self._reports(answer), self._open_pages())
+            absent = [each for each in absent if not listed.has(each)]
             if not absent:
                 break
         return absent
@@ -97,10 +98,8 @@ class Inquiry:
             return answers
         for page in absent:
             answer = yield Question("order", partial(ask, page))
-            if answer is not NO_SUCH_ORDER and not self._apply(answer):
-                answer = Failure("order", "it cannot be read")
-            elif answer is not NO_SUCH_ORDER and self._tells_that_it_works(answer):
-                self._works.add(page)
+            if answer is not NO_SUCH_ORDER:
+                answer = self._answered(page, answer)
             answers[page] = answer
         return answers
 
@@ -143,11 +142,23 @@ class Inquiry:
             self._take(self._named(each) | {"origin": "lookback"})
         return self._refusals == refused
 
-    def _tells_that_it_works(self, answer: list[Update]) -> bool:
-        """Whether the last that tells a state of the order tells that it is not over."""
-        reports = [Report(self._named(each)) for each in answer]
+    def _answered(self, page: OrderState, answer: Any) -> Any:
+        """Apply what was answered about one order; a `Failure` if it cannot be read, or tells of others alone."""
+        if not self._apply(answer):
+            return Failure("order", "it cannot be read")
+        reports = [each for each in self._reports(answer) if is_about(each, page)]
+        if not reports:
+            self._found.failures.append(Failure("order", f"it tells nothing of the order {page.order_id!r}"))
+            return self._found.failures[-1]
         states = [each for each in reports if each.status is not OrderStatus.UNKNOWN and not each.is_trade]
-        return bool(states) and not states[-1].says_over
+        if states and not states[-1].says_over:
+            self._works.add(page)
+        return answer
+
+    def _reports(self, answer: list[Update]) -> list[Report]:
+        """What an answer that can be read says of the account that is asked for."""
+        reports = [Report(self._named(each)) for each in answer]
+        return [each for each in reports if each.instrument[:2] == self._whose[:2]]
 
     def _take(self, update: dict[str, Any]) -> None:
         try:
@@ -351,20 +362,6 @@ class Inquiry:
 
 def _name(page: OrderState) -> tuple[str, str]:
     return page.key.symbol, page.order_id or f"client:{page.client_order_id}"
-
-
-def _without_id(page: OrderState) -> tuple[str, str]:
-    return page.key.symbol, f"any:{page.client_order_id}"
-
-
-def _names(listed: Report) -> Iterator[tuple[str, str]]:
-    """What an order in a list can be found by, if it is known with or without the venue's id."""
-    symbol = listed.instrument.symbol
-    if listed.order_id:
-        yield symbol, listed.order_id
-        yield symbol, f"client:{listed.client_order_id}"
-    else:
-        yield symbol, f"any:{listed.client_order_id}"
 
 
 def _id_of_end(order: Order) -> str:

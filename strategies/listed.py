@@ -1,0 +1,47 @@
+"""Which orders an answer of a venue is about."""
+
+from collections.abc import Iterable
+
+from ringbuf.trading.order_state import OrderState
+from ringbuf.trading.report import Report
+
+
+class Listed:
+    """The orders of an account that a list names.
+
+    Args:
+        reports: the orders in the list, which were applied.
+        open_now: the orders that are open after that. Under the client order id of one in the list another may still
+            have no name of the venue, where several orders share one.
+    """
+
+    def __init__(self, reports: Iterable[Report], open_now: Iterable[OrderState]) -> None:
+        self._order_ids: set[tuple[str, str]] = set()
+        self._client_ids: set[tuple[str, str]] = set()  # of those that are named by the venue, too
+        self._only_client_ids: set[tuple[str, str]] = set()
+        self._unnamed = {(each.key.symbol, each.client_order_id) for each in open_now if not each.order_id}
+        for each in reports:
+            symbol, client_id = each.instrument.symbol, (each.instrument.symbol, each.client_order_id)
+            if each.order_id:
+                self._order_ids.add((symbol, each.order_id))
+                self._client_ids.add(client_id)
+            else:
+                self._only_client_ids.add(client_id)
+
+    def has(self, page: OrderState) -> bool:
+        """Whether an order is in the list, by the venue's id, or by ours if one of both does not tell that."""
+        symbol, client_id = page.key.symbol, (page.key.symbol, page.client_order_id)
+        if client_id in self._only_client_ids:
+            return True
+        if page.order_id:
+            return (symbol, page.order_id) in self._order_ids
+        return client_id in self._client_ids and client_id not in self._unnamed
+
+
+def is_about(report: Report, page: OrderState) -> bool:
+    """Whether a report tells of an order; by our ids only if one of both does not tell the venue's."""
+    if report.instrument[:3] != page.key[:3]:
+        return False
+    if report.order_id and page.order_id:
+        return report.order_id == page.order_id
+    return page.client_order_id in (report.client_order_id, report.orig_client_order_id)

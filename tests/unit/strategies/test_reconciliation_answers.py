@@ -1,0 +1,75 @@
+"""Answers that tell of other orders than those that were asked for: under a shared label, of another account or id."""
+
+from typing import Any
+
+import pytest
+
+from ringbuf.strategies.orders import OrderPages
+from ringbuf.strategies.reconciliation import Reconciliation, VenueQueries, reconcile
+
+WHOSE = {"exchange": "deribit", "account": "A1", "strategy": "mm"}
+ASKED = {"symbol": "BTC", "client_order_id": "mm", "side": "buy", "quantity": 5}
+REQUEST = ASKED | {"exec_type": "pending_new", "order_status": "pending_new"}
+NEW = ASKED | {"exec_type": "new", "order_status": "new", "cumulative_quantity": 0}
+UNNAMED = "the venue never named it: the request may still be on its way"
+UNANSWERED = "it is not listed, and the query of it was not answered"
+
+
+def opened(*updates: dict[str, Any]) -> OrderPages:
+    pages = OrderPages()
+    for each in updates:
+        pages.apply(WHOSE | each)
+    return pages
+
+
+def asked(pages: OrderPages, listed: list[dict[str, Any]], order: Any = None) -> Reconciliation:
+    one = None if order is None else lambda _: order
+    return reconcile(pages, VenueQueries(open_orders=lambda: listed, trades=list, order=one), **WHOSE)
+
+
+def doubts(found: Reconciliation) -> list[tuple[str, str]]:
+    return [(each.page.order_id, each.why) for each in found.doubts]
+
+
+@pytest.mark.parametrize("named", [0, 1, 2])
+def test_a_request_under_the_label_of_a_listed_order_is_in_doubt(named: int) -> None:
+    """Many orders of Deribit may share a label."""
+    requests = [REQUEST | {"market_ns": number} for number in (1, 2, 3)]
+    orders = [NEW | {"order_id": f"o{number}"} for number in range(named)]
+    pages = opened(*requests, *orders)
+    listed = [NEW | {"order_id": f"o{number}"} for number in range(max(named, 1))]
+    assert doubts(asked(pages, listed)) == [("", UNNAMED)]
+    assert pages.inventory.position("deribit", "A1", "BTC").open_buy == 15
+
+
+def test_all_requests_under_a_label_are_named_by_the_list() -> None:
+    pages = opened(*(REQUEST | {"market_ns": number} for number in (1, 2)))
+    assert asked(pages, [NEW | {"order_id": "o1"}, NEW | {"order_id": "o2"}]).is_sure
+    assert {each.order_id for each in pages.open_pages()} == {"o1", "o2"}
+
+
+def test_an_order_of_another_account_is_not_the_one_that_was_asked_for() -> None:
+    pages = opened(REQUEST)
+    assert doubts(asked(pages, [NEW | {"order_id": "o1", "account": "A2"}])) == [("", UNNAMED)]
+    pages = opened(NEW | {"order_id": "o1"})
+    assert len(asked(pages, [NEW | {"order_id": "o1", "account": "A2"}]).ended) == 1
+
+
+@pytest.mark.parametrize("status", ["new", "canceled"])
+@pytest.mark.parametrize("other", [{"order_id": "o9"}, {"order_id": "o1", "account": "A2"}])
+def test_an_answer_about_another_order_is_none(status: str, other: dict[str, str]) -> None:
+    pages = opened(NEW | {"order_id": "o1"})
+    found = asked(pages, [], order=NEW | {"exec_type": "order_status", "order_status": status} | other)
+    assert doubts(found) == [("o1", UNANSWERED)]
+
+
+@pytest.mark.parametrize(("status", "ends"), [("new", "NEW"), ("canceled", "CANCELED")])
+def test_of_an_answer_about_several_orders_that_one_counts_which_was_asked_for(status: str, ends: str) -> None:
+    pages = opened(NEW | {"order_id": "o1"}, NEW | {"order_id": "o2"})
+    told = [NEW | {"order_id": "o1"}, NEW | {"order_id": "o2"}]
+    told[0] |= {"exec_type": "order_status", "order_status": status}
+    told[1] |= {"exec_type": "order_status", "order_status": "canceled" if status == "new" else "new"}
+    assert asked(pages, [NEW | {"order_id": "o2"}], order=told).is_sure
+    page = pages.page("deribit", "A1", "BTC", order_id="o1")
+    assert page is not None
+    assert page.status.name == ends
