@@ -130,6 +130,8 @@ def order_trade_update(event: Mapping[str, Any]) -> Update:
         quantity_unit=binance_words.quantity_unit(order.get("s"), event.get("fs")),
         text=EXPIRY_REASONS.get(str(order.get("er")), _reason(order.get("er"), {"0"})),
     )
+    if update.get("exec_type") == "new" and binance_words.is_triggered(order.get("o"), order.get("ot")):
+        update |= {"exec_type": "restated", "text": f"triggered: {order['ot']}"}
     if update.get("exec_type") == "fill":
         kind = "liquidation" if order.get("x") == "CALCULATED" and forced is None else forced
         update |= value.told(realized_pnl=order.get("rp"), trade_type=kind or "regular")
@@ -155,7 +157,8 @@ def funding(event: Mapping[str, Any]) -> list[Update]:
     if not isinstance(account, Mapping) or account.get("m") != "FUNDING_FEE":
         return []
     positions, balances = value.rows(account.get("P"), "a.P"), value.rows(account.get("B"), "a.B")
-    symbol = value.text(account.get("S")) or (value.text(positions[0].get("s")) if len(positions) == 1 else None)
+    symbols = {value.text(each.get("s")) for each in positions}  # of hedge mode both positions have the same one
+    symbol = value.text(account.get("S")) or (symbols.pop() if len(symbols) == 1 else None)
     changes = [each for each in balances if value.decimal(each.get("bc"))]
     if symbol is None or len(changes) != 1:
         return []

@@ -75,3 +75,12 @@ def take_off_prevented(update: Update, prevented: object) -> None:
     taken, ordered = value.decimal(prevented), value.decimal(update.get("quantity"))
     if taken and ordered is not None and update.get("order_status") != "expired":
         update["quantity"] = plain(EXACT.subtract(ordered, taken))
+
+
+def is_triggered(order_type: object, original_type: object) -> bool:
+    """Whether an order of futures that is told as new is a conditional one that was triggered.
+
+    It was told as expired in the same ms, and works on under the same id.
+    """
+    original = value.word(FUTURES_ORDER_TYPES, original_type)
+    return original not in (None, "limit", "market") and order_type != original_type

@@ -85,7 +85,7 @@ def read_order(order: Any) -> list[Update | Refused]:
     if all(each is None or each in NO_ID for each in ids.values()):
         raise RecordError("an order has no id and no clientOrderId", "without one nobody can tell which order it is")
     message.put(symbol=message.text("symbol"), **ids, position_side=raw.position_side, exchange_ns=_time(message))
-    message.put(exec_type="cancel_rejected" if raw.is_cancel_rejected else None)
+    message.put(exec_type="cancel_rejected" if raw.is_cancel_rejected else "restated" if raw.is_triggered else None)
     put_side(message, raw.side or message.get("side"))
     trades = list(_trades(order, message))
     traded = [each for each in map(quantity_of, trades) if each is not None]

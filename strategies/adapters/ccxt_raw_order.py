@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Final
 
+from ringbuf.strategies.adapters.binance_words import is_triggered
 from ringbuf.strategies.adapters.ccxt_raw import Raw
 
 ORDER_TYPES: Final = ("stopOrderType", "ordertype", "orderType", "ordType", "origType", "order_type", "type")
@@ -71,6 +72,11 @@ class RawOrder(Raw):
     def is_cancel_rejected(self) -> bool:
         """Whether Gemini's stream says that a cancel was refused; ccxt says so of the order."""
         return self._info.get("type") == "cancel_rejected"
+
+    @property
+    def is_triggered(self) -> bool:
+        """Whether Binance's futures say that a conditional order was triggered, which it had called expired."""
+        return self._info.get("x") == "NEW" and is_triggered(self._info.get("o"), self._info.get("ot"))
 
     @property
     def is_cut(self) -> bool:

@@ -223,3 +223,12 @@ def test_an_id_is_text_or_a_whole_number(given: Any, kept: str | None) -> None:
 def test_a_time_is_in_ns_whatever_its_unit(time: Any, ns: int | None) -> None:
     row = {"instId": "BTC-USDT-SWAP", "ordId": "7", "uTime": time}
     assert okx.order(row).get("exchange_ns") == ns
+
+
+def test_a_payment_of_funding_for_both_positions_of_hedge_mode_is_of_their_symbol() -> None:
+    account = {"m": "FUNDING_FEE", "B": [{"a": "USDT", "wb": "1", "cw": "1", "bc": "-0.5"}]}
+    rows = [{"s": "BTCUSDT", "pa": "1", "ps": "LONG"}, {"s": "BTCUSDT", "pa": "-2", "ps": "SHORT"}]
+    (update,) = binance.updates({"e": "ACCOUNT_UPDATE", "T": 1_570_000_000_000, "a": account | {"P": rows}})
+    assert (update["symbol"], update["commission"], update.get("position_side")) == ("BTCUSDT", "0.5", None)
+    several = account | {"P": [rows[0], {**rows[1], "s": "ETHUSDT"}]}
+    assert binance.updates({"e": "ACCOUNT_UPDATE", "a": several}) == []
