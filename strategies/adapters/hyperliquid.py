@@ -115,7 +115,7 @@ def order(row: Mapping[str, Any]) -> Update:
             quantity=found.get("origSz"),
             cumulative_quantity=None if executed is None else plain(executed),
             position_effect="reduce_only" if value.is_true(found.get("reduceOnly")) else None,
-            exchange_ns=value.time_ns(row.get("statusTimestamp") or found.get("timestamp")),
+            exchange_ns=value.time_ns(row.get("statusTimestamp")),  # `timestamp` is when it was made
             text=said if said.lower() != status and status in ("canceled", "rejected") else None,
         ),
         order_status=said,
