@@ -171,6 +171,8 @@ class Inquiry:
         ):
             self._refuse(update, "nothing tells this fill from others: it would count each time")
             return
+        if self._is_misdated(report):
+            update = {**update, "exchange_ns": None}
         if report.order_id:
             self._told[report.instrument.symbol, report.order_id] = update
         if self._is_known(report):
@@ -201,6 +203,15 @@ class Inquiry:
             if report.is_change:
                 return ledger.knows_change(report, order)
             return order is not None and order.state is not None and _says_the_same(report, order, order.state)
+
+    def _is_misdated(self, report: Report) -> bool:
+        """Whether it tells more than is known, and is dated before that: with the time at which its order was made."""
+        with self._pages.inventory.lock, Exactly():
+            order = self._order_of(report)
+            if order is None or order.state is None or report.is_trade or report.total is None:
+                return False
+            is_more = report.total > order.state.executed + order.carried + order.restated
+            return is_more and 0 < report.exchange_ns < order.venue_ns
 
     def _open_again(self, listed: list[Update], open_before: set[tuple[str, str]]) -> None:
         """Let orders work again that the venue lists and that were over here, as after a list that was behind.

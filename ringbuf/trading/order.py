@@ -56,6 +56,7 @@ class Order:
             not requested itself.
         successors: the orders of which it is the former.
         heard_ns: when something about it was heard last, by the venues' clocks.
+        venue_ns: the latest venue time that a report of it had, ns since the epoch.
         state: what was known of it after the last report that changed it; it counts in its position so.
         absorbed_by: the order that it turned out to be.
         link_id, inherited_link_id: the order that it hedges: as its reports tell, and as its former does.
@@ -65,10 +66,10 @@ class Order:
 
     __slots__ = (
         "_asked", "_changes", "_final", "_given_up", "_leaves", "_named", "_price", "_quantity", "_reached",
-        "_refused", "_replaced", "_seen", "_settled", "_status", "_total", "_venue_ns", "_word", "absorbed_by",
+        "_refused", "_replaced", "_seen", "_settled", "_status", "_total", "_word", "absorbed_by",
         "booked", "carried", "changed", "client_order_id", "fills", "former", "has_inferred", "heard_ns",
         "hedge", "hedged", "inherited_link_id", "instrument", "link_id", "names", "number", "order_id", "position_id",
-        "position_side", "replaces", "requested", "restated", "side", "state", "successors",
+        "position_side", "replaces", "requested", "restated", "side", "state", "successors", "venue_ns",
     )  # fmt: skip
 
     def __init__(self, instrument: Instrument, order_id: str = "", requested: str = "", number: int = 0) -> None:
@@ -89,7 +90,7 @@ class Order:
         self.absorbed_by: Order | None = None
         self.hedge: Hedge | None = None
         self.hedged: HedgeEntry | None = None
-        self._venue_ns = 0  # the latest that a report of it had
+        self.venue_ns = 0
         self._asked = NO_NAMES  # of what never changes, what only reports without its order id told
         self._changes = 0
         self._reached = ZERO
@@ -169,9 +170,9 @@ class Order:
 
     def date(self, report: Report) -> None:
         """Give a report of it its venue time; one that tells none has the latest seen of the order."""
-        report.venue_ns = venue_ns = report.exchange_ns or self._venue_ns
-        if venue_ns > self._venue_ns:
-            self._venue_ns = venue_ns
+        report.venue_ns = venue_ns = report.exchange_ns or self.venue_ns
+        if venue_ns > self.venue_ns:
+            self.venue_ns = venue_ns
 
     def learn(self, report: Report) -> bool:
         """Take what never changes; whether something was learned that tells fills and positions apart."""
@@ -250,7 +251,7 @@ class Order:
 
     def replaced_by(self, successor: "Order", report: Report, *, was_known: bool) -> None:
         """Another order took its place, says this report of that other one; this one may not have been known then."""
-        strength = (report.exchange_ns or (self._venue_ns if was_known else 0), LAST, ZERO, Force.FINAL, report.arrival)
+        strength = (report.exchange_ns or (self.venue_ns if was_known else 0), LAST, ZERO, Force.FINAL, report.arrival)
         self._replaced = Word(strength, OrderStatus.REPLACED, is_over=True)
         self.successors, successor.former = (*self.successors, successor), self
 
@@ -284,7 +285,7 @@ class Order:
         self._word, self._final = stronger(self._word, other._word), later_final(self._final, other._final)
         if self._named is not None:
             self.client_order_id = self._named.value
-        self._venue_ns = max(self._venue_ns, other._venue_ns)
+        self.venue_ns = max(self.venue_ns, other.venue_ns)
         self._changes = max(self._changes, other._changes)
         self._reached = max(self._reached, other._reached)
         self.heard_ns = max(self.heard_ns, other.heard_ns)

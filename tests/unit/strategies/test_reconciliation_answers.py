@@ -1,5 +1,6 @@
 """Answers that tell of other orders than those that were asked for: under a shared label, of another account or id."""
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -73,3 +74,22 @@ def test_of_an_answer_about_several_orders_that_one_counts_which_was_asked_for(s
     page = pages.page("deribit", "A1", "BTC", order_id="o1")
     assert page is not None
     assert page.status.name == ends
+
+
+@pytest.mark.parametrize("asks", ["open_orders", "order"])
+def test_a_total_counts_though_it_is_dated_when_the_order_was_made(asks: str) -> None:
+    """So do the open orders of some exchanges that ccxt returns."""
+    made, filled = 1_790_000_000_000_000_000, 1_790_000_000_000_000_009
+    order = NEW | {"order_id": "o1", "exchange_ns": made}
+    state = order | {"exec_type": "order_status", "order_status": "partially_filled"}
+    fill = order | {"exec_type": "fill", "trade_id": "t1", "last_quantity": 2, "exchange_ns": filled}
+    pages = opened(order, fill, state | {"cumulative_quantity": 2, "exchange_ns": filled})
+    now = state | {"cumulative_quantity": 3, "exchange_ns": made}
+    found = asked(pages, [now]) if asks == "open_orders" else asked(pages, [], order=now)
+    assert [(each["last_quantity"], each.get("exchange_ns")) for each in found.inferred] == [(Decimal(1), None)]
+    page = pages.page("deribit", "A1", "BTC", order_id="o1")
+    assert page is not None
+    assert (page.executed, page.open) == (Decimal(3), Decimal(2))
+    older = state | {"cumulative_quantity": 1, "exchange_ns": made}
+    assert asked(pages, [older]).is_sure  # a list that is behind
+    assert pages.page("deribit", "A1", "BTC", order_id="o1") == page
