@@ -13,7 +13,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, is_dataclass
 from decimal import Decimal
 from difflib import get_close_matches
+from enum import Enum
+from numbers import Number
 from typing import Any, Final
+
+import numpy as np
 
 from ringbuf.errors import ConfigurationError, RecordError
 from ringbuf.record.attempt import attempt
@@ -113,14 +117,21 @@ class FieldMapping:
             case Kind.NUMBER:
                 reading.put(**{name: reading.number(name)})
             case Kind.WORD:
-                words = self.words.get(name, {})
-                reading.put_word(name, next((words[each] for each in _spellings(value) if each in words), value))
+                self._put_word(reading, name, value)
             case Kind.TIME:
                 reading.put(**{name: reading.time(name, self.unit(name))})
             case Kind.TEXT:
                 reading.put(**{name: reading.text(name)})
             case _:
                 reading.put_sequence(name, value)
+
+    def _put_word(self, reading: Message, name: str, value: Any) -> None:
+        words = self.words.get(name, {})
+        found = next((words[each] for each in _spellings(value) if each in words), None)
+        if found is None and words and isinstance(value, Number) and not isinstance(value, Enum):
+            reading.put_aside(name, value)  # by accident it may be the number of a word of ours
+        else:
+            reading.put_word(name, value if found is None else found)
 
 
 class MappingAdapter(Adapter):
@@ -195,12 +206,26 @@ def _named(fields: Mapping[str, str | Sequence[str]]) -> set[str]:
 
 
 def _spellings(value: Any) -> Iterator[Any]:
-    """A value as a key of words: as it is, and as a file of text has it."""
-    if isinstance(value, str | int):
+    """A value as a key of words: as it is, as a file of text has it, and of a member its value and its name."""
+    if isinstance(value, Enum):
         yield value
+        yield from _spellings(value.value)
+        value = value.name
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float | Decimal):
+        value = attempt(value, _without_fraction, value)
     if isinstance(value, str | int | float | Decimal):
-        yield str(value)
-        yield str(value).lower()
+        text = str(value).strip()
+        yield value
+        yield text
+        yield text.lower()
+
+
+def _without_fraction(number: float | Decimal) -> float | Decimal | int:
+    """A whole number as a file of text has it."""
+    whole = int(number)
+    return whole if whole == number else number
 
 
 def _put_side(reading: Message) -> None:

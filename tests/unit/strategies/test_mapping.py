@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
+from enum import Enum, IntEnum
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -202,3 +203,42 @@ def test_what_numpy_and_pandas_have_for_no_value_is_absent(name: str, nothing: A
     (update,) = FILLS.read(MESSAGE | {name: nothing})
     absent = {"fee.paid", "fee.in"} if name == "fee" else {name}
     assert update == {each: value for each, value in UPDATE.items() if each not in {FIELDS[key] for key in absent}}
+
+
+class Bid(Enum):
+    B = "bid"
+    A = "ask"
+
+
+class Way(IntEnum):
+    IN = 0
+    OUT = 1
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (
+            {0: "buy", 1: "sell"},
+            [1, np.int64(1), np.int8(1), 1.0, np.float64(1), Decimal("1.0"), True, np.True_, Way.OUT],
+        ),
+        ({"0": "buy", "1": "sell"}, [1, np.int64(1), 1.0, np.float32(1), Decimal("1.0"), "1", " 1 ", Way.OUT]),
+        ({True: "buy", False: "sell"}, [False, np.False_, 0]),
+        ({"bid": "buy", "ask": "sell"}, ["ask", "ASK", "Ask ", np.str_("ask"), Bid.A]),
+        ({"B": "buy", "A": "sell"}, [Bid.A]),
+        ({Bid.B: "buy", Bid.A: "sell"}, [Bid.A]),
+        ({Way.IN: "buy", Way.OUT: "sell"}, [Way.OUT, 1, np.int64(1)]),
+    ],
+)
+def test_words_are_found_for_what_says_them(words: dict[Any, str], told: list[Any]) -> None:
+    mapping = FieldMapping({"oid": "order_id", "dir": "side"}, words={"side": words})
+    assert [mapping.read({"oid": 7, "dir": each})[0].get("side") for each in told] == ["sell"] * len(told)
+
+
+@pytest.mark.parametrize("number", [1, 2, np.int64(1), 1.0, np.float64(2)])
+def test_a_number_that_has_no_word_is_not_the_one_of_our_enumeration(number: Any) -> None:
+    mapping = FieldMapping({"oid": "order_id", "dir": "side"}, words={"side": {-1: "sell", 0: "buy"}})
+    (update,) = mapping.read({"oid": 7, "dir": number})
+    assert "side" not in update
+    assert update["text"].startswith("unreadable: side")
+    assert FieldMapping({"oid": "order_id", "dir": "side"}).read({"oid": 7, "dir": 1})[0]["side"] == 1
