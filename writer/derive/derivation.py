@@ -205,7 +205,7 @@ class Derivation:
     def _begins_again(self, sink: ClickHouseSink, rows: UniqueRows) -> bool:
         """Whether all is to be derived again: it is asked for, or tables were emptied. Closes buckets now and then."""
         if self._request.exists():
-            LOGGER.info("all orders, fills and sums are made again")
+            LOGGER.info("making all orders, fills and sums again")
             sink.layers.forget()
             self._find_left(sink)
             self._request.unlink(missing_ok=True)
