@@ -61,6 +61,9 @@ def make_history(engine: Engine, database: str, flow: OrderFlow) -> Made:
             insert_records(client, database, flow, first, count)
             insert_rows(client, database, flow, first, count)
         sink.unique.note_derived(flow.history())
+        version = sink.unique.version()
+        sink.layers.open_orders.copy(version, whole=True)
+        sink.layers.open_orders.complete(version)
         sum_history(sink.sums)
         folding = Folding(sink.profit)
         while folding.fold():
