@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from ringbuf.errors import ConfigurationError, RecordError
 from ringbuf.record.enumerations import OrderStatus
-from ringbuf.strategies.listed import Listed, is_about
+from ringbuf.strategies.listed import Listed, is_about, says_the_same
 from ringbuf.strategies.orders import OrderPages
 from ringbuf.strategies.reconciliation_report import Difference, Doubt, Reconciliation
 from ringbuf.strategies.venue_queries import NO_SUCH_ORDER, Failure, Question, Update, VenueQueries
@@ -49,6 +49,7 @@ class Inquiry:
         self._told: dict[tuple[str, str], Update] = {}  # what was answered last about an order, by symbol and order id
         self._refusals = 0
         self._works: set[OrderState] = set()
+        self._doubted: set[tuple[str, str]] = set()
         self._has_list = self._has_positions = True
         self._has_trades = queries.trades is not None
 
@@ -202,7 +203,7 @@ class Inquiry:
             order = self._order_of(report)
             if report.is_change:
                 return ledger.knows_change(report, order)
-            return order is not None and order.state is not None and _says_the_same(report, order, order.state)
+            return order is not None and order.state is not None and says_the_same(report, order, order.state)
 
     def _is_misdated(self, report: Report) -> bool:
         """Whether it tells more than is known, and is dated before that: with the time at which its order was made."""
@@ -331,8 +332,10 @@ class Inquiry:
         return time.time_ns() - heard_ns > forgets // timedelta(microseconds=1) * 1_000
 
     def _doubt(self, pages: list[OrderState], why: str) -> None:
-        known = {_name(each.page) for each in self._found.doubts}
-        self._found.doubts += [Doubt(each, why) for each in pages if _name(each) not in known]
+        for each in pages:
+            if _name(each) not in self._doubted:
+                self._doubted.add(_name(each))
+                self._found.doubts.append(Doubt(each, why))
 
     # Names
 
@@ -382,18 +385,3 @@ def _id_of_end(order: Order) -> str:
     """
     content = [*order.instrument[:3], order.key, order.reports]
     return f"absent-{blake2b(json.dumps(content).encode(), digest_size=16).hexdigest()}"
-
-
-def _says_the_same(report: Report, order: Order, page: OrderState) -> bool:
-    """Whether a report of an order's state says what its page says."""
-    total = None if report.total is None else report.total - order.carried - order.restated
-    return (
-        report.status in (page.status, OrderStatus.UNKNOWN)
-        and report.says_over == page.is_over
-        and total in (None, page.executed)
-        and report.leaves in (None, page.leaves)
-        and report.quantity in (None, page.quantity)
-        and report.price in (None, page.price)
-        and report.order_id in ("", page.order_id)
-        and (not report.client_order_id or report.client_order_id in (page.client_order_id, *order.names))
-    )

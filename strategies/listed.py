@@ -1,7 +1,9 @@
-"""Which orders an answer of a venue is about."""
+"""Which orders an answer of a venue is about, and whether it has news of one."""
 
 from collections.abc import Iterable
 
+from ringbuf.record.enumerations import OrderStatus
+from ringbuf.trading.order import Order
 from ringbuf.trading.order_state import OrderState
 from ringbuf.trading.report import Report
 
@@ -45,3 +47,18 @@ def is_about(report: Report, page: OrderState) -> bool:
     if report.order_id and page.order_id:
         return report.order_id == page.order_id
     return page.client_order_id in (report.client_order_id, report.orig_client_order_id)
+
+
+def says_the_same(report: Report, order: Order, page: OrderState) -> bool:
+    """Whether a report of an order's state says what its page says."""
+    total = None if report.total is None else report.total - order.carried - order.restated
+    return (
+        report.status in (page.status, OrderStatus.UNKNOWN)
+        and report.says_over == page.is_over
+        and total in (None, page.executed)
+        and report.leaves in (None, page.leaves)
+        and report.quantity in (None, page.quantity)
+        and report.price in (None, page.price)
+        and report.order_id in ("", page.order_id)
+        and (not report.client_order_id or report.client_order_id in (page.client_order_id, *order.names))
+    )
