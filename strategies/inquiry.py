@@ -1,17 +1,15 @@
 """One reconciliation: questions go out, answers come in, and what follows from them is applied."""
 
-import json
 import time
 from collections.abc import Collection, Generator
 from datetime import timedelta
 from decimal import Decimal
 from functools import partial
-from hashlib import blake2b
 from typing import Any, Final
 
 from ringbuf.errors import ConfigurationError, RecordError
 from ringbuf.record.enumerations import OrderStatus
-from ringbuf.strategies.listed import Listed, is_about, says_the_same
+from ringbuf.strategies.listed import Listed, is_about, is_latest, says_the_same, word_id
 from ringbuf.strategies.orders import OrderPages
 from ringbuf.strategies.reconciliation_report import Difference, Doubt, Reconciliation
 from ringbuf.strategies.venue_queries import NO_SUCH_ORDER, Failure, Question, Update, VenueQueries
@@ -180,7 +178,7 @@ class Inquiry:
             self._found.known += 1
             return
         refused = self._pages.refused
-        self._pages.apply(update)
+        self._pages.apply(self._as_news(update, report))
         if self._pages.refused > refused:
             self._refuse(update, "it is older than the look-back")
         else:
@@ -203,7 +201,18 @@ class Inquiry:
             order = self._order_of(report)
             if report.is_change:
                 return ledger.knows_change(report, order)
-            return order is not None and order.state is not None and says_the_same(report, order, order.state)
+            if order is None or order.state is None:
+                return False
+            is_old = order.has_heard(report) and not is_latest(report, order, order.state)
+            return is_old or says_the_same(report, order, order.state)
+
+    def _as_news(self, update: Update, report: Report) -> dict[str, Any]:
+        """What says of an order once more what was said before something else; it would be a copy, and tell nothing."""
+        with self._pages.inventory.lock:
+            order = self._order_of(report)
+            if order is None or report.is_trade or report.is_change or not order.has_heard(report):
+                return dict(update)
+            return {**update, "report_id": word_id("listed", order)}
 
     def _is_misdated(self, report: Report) -> bool:
         """Whether it tells more than is known, and is dated before that: with the time at which its order was made."""
@@ -288,7 +297,7 @@ class Inquiry:
             "text": "not listed by the venue, asked twice",
         }
         if order is not None:
-            update["report_id"] = _id_of_end(order)
+            update["report_id"] = word_id("absent", order)
             with Exactly():
                 update["cumulative_quantity"] = page.executed + order.carried + order.restated
         self._pages.apply(update)
@@ -332,10 +341,14 @@ class Inquiry:
         return time.time_ns() - heard_ns > forgets // timedelta(microseconds=1) * 1_000
 
     def _doubt(self, pages: list[OrderState], why: str) -> None:
-        for each in pages:
-            if _name(each) not in self._doubted:
-                self._doubted.add(_name(each))
-                self._found.doubts.append(Doubt(each, why))
+        for page in pages:
+            name = _name(page)
+            if name in self._doubted:
+                continue
+            self._doubted.add(name)
+            # The venue named none of those under one client order id.
+            same = [page] if page.order_id else [each for each in self._open_pages() if _name(each) == name]
+            self._found.doubts += [Doubt(each, why) for each in same or [page]]
 
     # Names
 
@@ -376,12 +389,3 @@ class Inquiry:
 
 def _name(page: OrderState) -> tuple[str, str]:
     return page.key.symbol, page.order_id or f"client:{page.client_order_id}"
-
-
-def _id_of_end(order: Order) -> str:
-    """Of our word that it is over: the same for who concludes it once more, and another one if it worked since then.
-
-    Else the second word would be a copy of the first one, and tell nothing.
-    """
-    content = [*order.instrument[:3], order.key, order.reports]
-    return f"absent-{blake2b(json.dumps(content).encode(), digest_size=16).hexdigest()}"

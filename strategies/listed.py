@@ -1,6 +1,8 @@
 """Which orders an answer of a venue is about, and whether it has news of one."""
 
+import json
 from collections.abc import Iterable
+from hashlib import blake2b
 
 from ringbuf.record.enumerations import OrderStatus
 from ringbuf.trading.order import Order
@@ -62,3 +64,18 @@ def says_the_same(report: Report, order: Order, page: OrderState) -> bool:
         and report.order_id in ("", page.order_id)
         and (not report.client_order_id or report.client_order_id in (page.client_order_id, *order.names))
     )
+
+
+def is_latest(report: Report, order: Order, page: OrderState) -> bool:
+    """Whether nothing that is known of an order is later, so that a report may say how it is now."""
+    is_dated = not report.exchange_ns or report.exchange_ns >= order.venue_ns
+    return is_dated and (report.total is None or report.total >= page.executed + order.carried + order.restated)
+
+
+def word_id(kind: str, order: Order) -> str:
+    """The id of a word about an order: the same for who says it once more, and another one if more was said since then.
+
+    Else the second word would be a copy of the first one, and tell nothing.
+    """
+    content = [*order.instrument[:3], order.key, order.reports]
+    return f"{kind}-{blake2b(json.dumps(content).encode(), digest_size=16).hexdigest()}"

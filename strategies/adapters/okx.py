@@ -104,15 +104,14 @@ def _listed(given: list[Mapping[str, Any]]) -> list[Update | Refused]:
             found.append(refusal(row, is_new="tag" in row))
             continue
         # Instruments and algo orders have a state, too, and trades of the market and bills a tradeId.
-        read = order if "accFillSz" in row else transaction if "fillSz" in row else None
-        if read is not None:
-            found.append(read(row) | {"origin": "lookback"})
+        told = past_order(row) if "accFillSz" in row else [transaction(row)] if "fillSz" in row else []
+        found += [each | {"origin": "lookback"} for each in told]
     return found
 
 
 def order(row: Mapping[str, Any]) -> Update:
     """A row of `orders`: the state of an order, with its fill if it is about one, or what became of a request."""
-    is_fill = value.is_positive(row.get("fillSz")) and _trade_id(row) is not None
+    is_fill = _is_fill(row)
     status = value.word(STATUSES, row.get("state"))
     unit = _unit(row)
     kind = row.get("ordType")
@@ -133,14 +132,17 @@ def order(row: Mapping[str, Any]) -> Update:
         text=_why(row),
     )
     if is_fill:
-        commission, currency = _fee(row)
-        update |= _fill(row) | value.told(
-            commission=commission,
-            commission_currency=currency,
-            realized_pnl=row.get("fillPnl"),
-            trade_type=value.word(TRADE_TYPES, row.get("category")) or "regular",
-        )
+        update |= _fill(row) | _paid(row)
     return value.finished(update, order_status=row.get("state"), order_type=kind, side=row.get("side"))
+
+
+def past_order(row: Mapping[str, Any]) -> list[Update]:
+    """An order in an answer: its last fill, as far as it is told, which may be older than its state; and that."""
+    state = order({**row, "tradeId": ""})
+    if not _is_fill(row):
+        return [state]
+    more = value.told(position_side=value.word(POSITION_SIDES, row.get("posSide")))
+    return [value.finished(fill({**row, "ts": row.get("fillTime") or row.get("uTime")}) | _paid(row) | more), state]
 
 
 def refusal(row: Mapping[str, Any], *, is_new: bool) -> Update:
@@ -211,6 +213,21 @@ def _fill(row: Mapping[str, Any]) -> Update:
         liquidity=value.word(LIQUIDITY, row.get("execType")),
         exchange_seq=value.sequence(row.get("tradeId")),
     )
+
+
+def _paid(row: Mapping[str, Any]) -> Update:
+    """What an order tells of its fill beside price and quantity."""
+    commission, currency = _fee(row)
+    return value.told(
+        commission=commission,
+        commission_currency=currency,
+        realized_pnl=row.get("fillPnl"),
+        trade_type=value.word(TRADE_TYPES, row.get("category")) or "regular",
+    )
+
+
+def _is_fill(row: Mapping[str, Any]) -> bool:
+    return value.is_positive(row.get("fillSz")) and _trade_id(row) is not None
 
 
 def _trade_id(row: Mapping[str, Any]) -> str | None:

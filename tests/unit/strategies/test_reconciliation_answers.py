@@ -39,7 +39,7 @@ def test_a_request_under_the_label_of_a_listed_order_is_in_doubt(named: int) -> 
     orders = [NEW | {"order_id": f"o{number}"} for number in range(named)]
     pages = opened(*requests, *orders)
     listed = [NEW | {"order_id": f"o{number}"} for number in range(max(named, 1))]
-    assert doubts(asked(pages, listed)) == [("", UNNAMED)]
+    assert doubts(asked(pages, listed)) == [("", UNNAMED)] * (3 - max(named, 1))
     assert pages.inventory.position("deribit", "A1", "BTC").open_buy == 15
 
 
@@ -93,3 +93,26 @@ def test_a_total_counts_though_it_is_dated_when_the_order_was_made(asks: str) ->
     older = state | {"cumulative_quantity": 1, "exchange_ns": made}
     assert asked(pages, [older]).is_sure  # a list that is behind
     assert pages.page("deribit", "A1", "BTC", order_id="o1") == page
+
+
+@pytest.mark.parametrize("time", [{}, {"exchange_ns": 1_790_000_000_000_000_000}])
+def test_what_a_list_says_again_counts_again(time: dict[str, int]) -> None:
+    pages = opened(NEW | time | {"order_id": "o1"})
+    now = NEW | time | {"order_id": "o1", "exec_type": "order_status", "quantity": 7}
+    assert asked(pages, [now]).is_sure
+    pages.apply(WHOSE | now | {"quantity": 3})  # and then it was 7 once more, which got lost
+    for updates in (1, 0):
+        found = asked(pages, [now])
+        assert found.is_sure
+        assert len(found.updates) == updates
+        assert pages.inventory.position("deribit", "A1", "BTC").open_buy == 7
+
+
+def test_a_list_that_is_behind_is_no_news_each_time() -> None:
+    begun = 1_790_000_000_000_000_000
+    pages = opened(NEW | {"order_id": "o1", "exchange_ns": begun})
+    behind = NEW | {"order_id": "o1", "exec_type": "order_status", "exchange_ns": begun + 1, "quantity": 7}
+    asked(pages, [behind])
+    pages.apply(WHOSE | behind | {"quantity": 3, "exchange_ns": begun + 2})
+    assert asked(pages, [behind]).updates == []
+    assert pages.inventory.position("deribit", "A1", "BTC").open_buy == 3
