@@ -79,7 +79,7 @@ class Inquiry:
         for _ in range(2):
             open_before = {_name(each) for each in self._open_pages()}
             answer = yield Question("open_orders", self._queries.open_orders)
-            if not self._apply(answer):
+            if not self._apply(answer, are_states=True):
                 self._has_list = False
                 return absent
             self._open_again(answer, open_before)
@@ -131,19 +131,23 @@ class Inquiry:
 
     # Applying
 
-    def _apply(self, answer: Any) -> bool:
-        """Apply the news of an answer; whether it was answered, and all of it can be read."""
+    def _apply(self, answer: Any, *, are_states: bool = False) -> bool:
+        """Apply the news of an answer; whether it was answered, and all of it can be read.
+
+        Args:
+            are_states: whether what it tells of orders is how they are now, also where it tells a fill with that.
+        """
         if isinstance(answer, Failure):
             self._found.failures.append(answer)
             return False
         refused = self._refusals
         for each in answer:
-            self._take(self._named(each) | {"origin": "lookback"})
+            self._take(self._named(each) | {"origin": "lookback"}, is_state=are_states)
         return self._refusals == refused
 
     def _answered(self, page: OrderState, answer: Any) -> Any:
         """Apply what was answered about one order; a `Failure` if it cannot be read, or tells of others alone."""
-        if not self._apply(answer):
+        if not self._apply(answer, are_states=True):
             return Failure("order", "it cannot be read")
         reports = [each for each in self._reports(answer) if is_about(each, page)]
         if not reports:
@@ -159,7 +163,7 @@ class Inquiry:
         reports = [Report(self._named(each)) for each in answer]
         return [each for each in reports if each.instrument[:2] == self._whose[:2]]
 
-    def _take(self, update: dict[str, Any]) -> None:
+    def _take(self, update: dict[str, Any], *, is_state: bool = True) -> None:
         try:
             report = Report(update)
         except RecordError as error:
@@ -174,7 +178,7 @@ class Inquiry:
             update = {**update, "exchange_ns": None}
         if report.order_id:
             self._told[report.instrument.symbol, report.order_id] = update
-        if self._is_known(report):
+        if self._is_known(report, is_state=is_state):
             self._found.known += 1
             return
         refused = self._pages.refused
@@ -189,18 +193,21 @@ class Inquiry:
         if (update, why) not in self._found.refused:
             self._found.refused.append((update, why))
 
-    def _is_known(self, report: Report) -> bool:
+    def _is_known(self, report: Report, *, is_state: bool) -> bool:
         """Whether a report tells nothing that the ledger does not have."""
         ledger = self._pages.inventory.ledger
         with self._pages.inventory.lock, Exactly():
             if report.is_funding:
                 return ledger.knows(report)
-            if report.is_trade:
-                fill = ledger.known_fill(report)
-                return fill is not None and (fill.told.commission is not None or report.commissions[0] is None)
             order = self._order_of(report)
             if report.is_change:
                 return ledger.knows_change(report, order)
+            if report.is_trade:
+                fill = ledger.known_fill(report)
+                if fill is None or (fill.told.commission is None and report.commissions[0] is not None):
+                    return False
+                if not is_state or report.status is OrderStatus.UNKNOWN:
+                    return True
             if order is None or order.state is None:
                 return False
             is_old = order.has_heard(report) and not is_latest(report, order, order.state)

@@ -116,3 +116,18 @@ def test_a_list_that_is_behind_is_no_news_each_time() -> None:
     pages.apply(WHOSE | behind | {"quantity": 3, "exchange_ns": begun + 2})
     assert asked(pages, [behind]).updates == []
     assert pages.inventory.position("deribit", "A1", "BTC").open_buy == 3
+
+
+def test_an_order_that_is_told_with_a_known_fill_may_have_another_state() -> None:
+    fill = NEW | {"exec_type": "fill", "order_id": "o1", "trade_id": "t1", "last_quantity": 2, "cumulative_quantity": 2}
+    fill |= {"order_status": "partially_filled", "exchange_ns": 1_790_000_000_000_000_000}
+    later = fill | {"exchange_ns": 1_790_000_000_000_000_005}
+    pages = opened(fill)
+    for updates in (1, 0):
+        assert len(asked(pages, [later | {"quantity": 3}]).updates) == updates
+        assert pages.inventory.position("deribit", "A1", "BTC").open_buy == 1
+    found = asked(pages, [], order=later | {"order_status": "canceled"})
+    assert (found.is_sure, found.ended, len(found.updates)) == (True, [], 1)
+    assert pages.inventory.position("deribit", "A1", "BTC").open_buy == 0
+    trades = VenueQueries(open_orders=list, trades=lambda: [fill])
+    assert reconcile(pages, trades, **WHOSE).updates == []
