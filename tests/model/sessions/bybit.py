@@ -31,9 +31,9 @@ class Linear(Dialect):
             row |= {"execId": f"f{event.time_ms}", "execTime": str(event.time_ms), "execPrice": "100.5"}
             row |= {"orderId": f"funding-{event.time_ms}", "orderLinkId": "", "orderType": "UNKNOWN"}
             return [Told("executions", None, True, self._message("execution", event, row))]
-        told = [Told("orders", event.order.number, False, self._message("order", event, self._order(event)))]
+        told = [Told("orders", event.order.number, False, self._message("order", event, self.state(event)))]
         if event.trade is not None:
-            row = self._execution(event)
+            row = self.execution(event)
             told.append(Told("executions", None, True, self._message("execution", event, row)))
         return told
 
@@ -45,7 +45,8 @@ class Linear(Dialect):
         names = {"category": self.category, "symbol": "BTCUSDT", "orderId": f"o-{order.number}"}
         return names | {"orderLinkId": order.client_id, "side": order.side.title()}
 
-    def _order(self, event: Event) -> Message:
+    def state(self, event: Event) -> Message:
+        """The row of an order."""
         order = event.order
         left = "0" if not order.works else str(order.left)
         row = self._names(event) | {"qty": str(order.quantity), "cumExecQty": str(order.executed), "leavesQty": left}
@@ -59,7 +60,8 @@ class Linear(Dialect):
             row |= {"cancelType": "CancelBySmp"}
         return row
 
-    def _execution(self, event: Event) -> Message:
+    def execution(self, event: Event) -> Message:
+        """The row of a fill."""
         order, trade = event.order, event.trade
         assert trade is not None, "it is of a fill"
         row = self._names(event) | {"execId": f"e-{trade.number}", "execPrice": str(trade.price)}
@@ -76,8 +78,9 @@ class Spot(Linear):
     category = "spot"
     abilities = Abilities(amend="in place")
 
-    def _order(self, event: Event) -> Message:
-        row = super()._order(event)
+    def state(self, event: Event) -> Message:
+        """The row of an order."""
+        row = super().state(event)
         if row["orderStatus"] == "Cancelled" and event.order.executed:
             row["orderStatus"] = "PartiallyFilledCanceled"
         return row

@@ -29,9 +29,9 @@ class Apart(Dialect):
     abilities = Abilities(amend="in place", forces=True)
 
     def tell(self, event: Event) -> list[Told]:
-        told = [Told("orders", event.order.number, False, _notification("orders", self._order(event)))]
+        told = [Told("orders", event.order.number, False, _notification("orders", self.state(event)))]
         if event.trade is not None:
-            told.append(Told("trades", None, True, _notification("trades", [self._trade(event)])))
+            told.append(Told("trades", None, True, _notification("trades", [self.execution(event)])))
         return told
 
     def client_id(self, order: Order) -> str:
@@ -42,7 +42,8 @@ class Apart(Dialect):
         names = {"order_id": f"BTC-{order.number}", "instrument_name": self.symbol, "direction": order.side}
         return names | {"label": "mm" if not order.forced else "", "price": order.price}
 
-    def _order(self, event: Event) -> Message:
+    def state(self, event: Event) -> Message:
+        """The row of an order."""
         order = event.order
         told = self._names(event) | {"amount": order.quantity, "filled_amount": order.executed, "order_type": "limit"}
         told |= {"order_state": STATUSES[order.status], "last_update_timestamp": event.time_ms, "average_price": 0}
@@ -50,7 +51,8 @@ class Apart(Dialect):
         told |= {"post_only": order.kind == "post_only", "reduce_only": False, "replaced": event.kind == "amended"}
         return told | ({"cancel_reason": "user_request"} if order.status == "canceled" else {})
 
-    def _trade(self, event: Event) -> Message:
+    def execution(self, event: Event) -> Message:
+        """The row of a fill."""
         trade = event.trade
         assert trade is not None, "it is of a fill"
         told = self._names(event) | {"trade_id": f"T-{trade.number}", "trade_seq": trade.number, "price": trade.price}
@@ -63,6 +65,6 @@ class Together(Apart):
     """Orders and trades in one channel."""
 
     def tell(self, event: Event) -> list[Told]:
-        trades = [] if event.trade is None else [self._trade(event)]
-        data = {"instrument_name": self.symbol, "trades": trades, "orders": [self._order(event)], "positions": []}
+        trades = [] if event.trade is None else [self.execution(event)]
+        data = {"instrument_name": self.symbol, "trades": trades, "orders": [self.state(event)], "positions": []}
         return [Told("changes", event.order.number, bool(trades), _notification("changes", data))]

@@ -33,15 +33,16 @@ class Perpetual(Dialect):
                 "fundingRate": "0.00001",
             }
             return [Told("fundings", None, True, self._rows("userFundings", "fundings", row))]
-        told = [Told("orders", event.order.number, False, {"channel": "orderUpdates", "data": [self._order(event)]})]
+        told = [Told("orders", event.order.number, False, {"channel": "orderUpdates", "data": [self.state(event)]})]
         if event.trade is not None:
-            told.append(Told("fills", None, True, self._rows("userFills", "fills", self._fill(event))))
+            told.append(Told("fills", None, True, self._rows("userFills", "fills", self.execution(event))))
         return told
 
     def _rows(self, channel: str, name: str, row: Message) -> Message:
         return {"channel": channel, "data": {"user": USER, "isSnapshot": False, name: [row]}}
 
-    def _order(self, event: Event) -> Message:
+    def state(self, event: Event) -> Message:
+        """The row of an order."""
         order = event.order
         status = {"rejected": "badAloPxRejected", "prevented": "selfTradeCanceled"}.get(event.kind)
         told: Message = {"coin": "BTC", "side": "B" if order.side == "buy" else "A", "limitPx": str(order.price)}
@@ -49,7 +50,8 @@ class Perpetual(Dialect):
         told |= {"timestamp": event.time_ms} | ({"cloid": order.client_id} if order.client_id else {})
         return {"order": told, "status": status or STATUSES[order.status], "statusTimestamp": event.time_ms}
 
-    def _fill(self, event: Event) -> Message:
+    def execution(self, event: Event) -> Message:
+        """The row of a fill."""
         order, trade = event.order, event.trade
         assert trade is not None, "it is of a fill"
         directions = {"": "Open Long", "liquidation": "Liquidated Cross Long", "adl": "Auto-Deleveraging"}

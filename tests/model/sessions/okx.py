@@ -43,8 +43,8 @@ class Swap(Dialect):
         fill = {"fillSz": str(trade.quantity), "fillPx": str(trade.price), "tradeId": str(trade_id(trade.number))}
         fill |= {"execType": "M" if trade.is_maker else "T"}
         row |= fill | {"fillFee": str(-trade.fee), "fillFeeCcy": "USDT", "fillTime": str(event.time_ms - 1)}
-        alone = {name: row[name] for name in ("instId", "ordId", "clOrdId", "side")} | fill
-        alone |= {"ts": str(event.time_ms - 1)}
+        alone = {name: row[name] for name in ("instId", "ordId", "side")} | fill
+        alone |= {"ts": str(event.time_ms - 1), "clOrdId": "0", "count": "1"}
         return [
             Told("fills", None, True, {"arg": {"channel": "fills"}, "data": [alone]}),
             Told("orders", order.number, True, {"arg": {"channel": "orders"}, "data": [row]}),
