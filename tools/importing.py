@@ -5,7 +5,7 @@ import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, TextIO
+from typing import Any, BinaryIO, Final
 
 import click
 
@@ -13,7 +13,7 @@ from ringbuf.conformance.check import Check, check
 from ringbuf.conformance.ending import Ending
 from ringbuf.conformance.named import named_adapter
 from ringbuf.conformance.play import maker
-from ringbuf.conformance.saved import Saved, read_messages
+from ringbuf.conformance.saved import Saved, read_messages, text_of
 from ringbuf.errors import ConfigurationError
 from ringbuf.record.attempt import attempt
 from ringbuf.record.value import shown
@@ -31,7 +31,7 @@ _POSITION: Final = ("POSITION", "QUANTITY", "OPEN BUY", "OPEN SELL")
 
 
 @click.command("import")
-@click.argument("file", type=click.File(encoding="utf-8-sig", errors="backslashreplace"))
+@click.argument("file", type=click.File("rb"))
 @click.option("--check", "is_check", is_flag=True, help="Record nothing, and say what would become of each message.")
 @click.option(
     "--adapter",
@@ -60,7 +60,7 @@ _POSITION: Final = ("POSITION", "QUANTITY", "OPEN BUY", "OPEN SELL")
 @click.pass_context
 def importing(
     ctx: click.Context,
-    file: TextIO,
+    file: BinaryIO,
     is_check: bool,
     adapter: str,
     mapping: Path | None,
@@ -73,9 +73,10 @@ def importing(
 ) -> None:
     """Record what the messages of FILE tell, as an adapter reads them; `-` is stdin.
 
-    FILE has JSON (one value or several), CSV with names in its first row if it ends in .csv, or lines of text. The
-    records go into a ring of their own, as look-back records: what was captured live, or imported before, counts once.
-    A writer takes them from there; while the ring is full, this waits for one. What cannot be kept is listed.
+    FILE has JSON (one value or several), CSV with names in its first row if it ends in .csv, or lines of text, and may
+    be packed with gzip. The records go into a ring of their own, as look-back records: what was captured live, or
+    imported before, counts once. A writer takes them from there; while the ring is full, this waits for one. What
+    cannot be kept is listed.
 
     With --check nothing is recorded: what cannot be kept and what is kept with a flag is listed, and the pages that the
     messages end in.
@@ -88,7 +89,8 @@ def importing(
     given = {"exchange": exchange, "account": account, "mapping": None if mapping is None else read_mapping(mapping)}
     more: dict[str, Any] = {name: value for name, value in given.items() if value}
     make = maker(named_adapter(adapter), strategy=strategy, **more)
-    saved = read_messages(file.read(), getattr(file, "name", "stdin"))
+    name = str(getattr(file, "name", "stdin"))
+    saved = read_messages(text_of(file.read(), name), name.removesuffix(".gz"))
     with _unlogged():
         if not is_check:
             done = record(make, saved, ring)

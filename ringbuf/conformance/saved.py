@@ -6,16 +6,19 @@ Anything else is text of which each line is a message, as logs of FIX are.
 """
 
 import csv
+import gzip
 import io
 import itertools
 import json
 import re
+import zlib
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
 from ringbuf.errors import ConfigurationError
 
+_PACKED: Final = b"\x1f\x8b"
 _DECODER: Final = json.JSONDecoder(parse_float=Decimal)
 _BETWEEN: Final = re.compile(r"[\s,]*")
 
@@ -29,6 +32,20 @@ class Saved(NamedTuple):
 
     number: int
     message: Any
+
+
+def text_of(content: bytes, name: str) -> str:
+    """What is in a file, which may be packed with gzip. What is no UTF-8 is escaped; lines may end in any way.
+
+    Raises:
+        ConfigurationError: it cannot be unpacked.
+    """
+    if content.startswith(_PACKED):
+        try:
+            content = gzip.decompress(content)
+        except (OSError, EOFError, zlib.error) as error:
+            raise ConfigurationError(f"{name} cannot be unpacked: {error}", "look whether it was cut") from error
+    return content.decode("utf-8-sig", errors="backslashreplace").replace("\r\n", "\n").replace("\r", "\n")
 
 
 def read_messages(text: str, name: str) -> list[Saved]:

@@ -1,5 +1,6 @@
 """`ringbuf import`: what an adapter makes of saved messages, checked or recorded."""
 
+import gzip
 import json
 import re
 import subprocess
@@ -143,6 +144,30 @@ def test_what_is_no_mapping_is_an_error(table: str) -> None:
 def test_messages_come_from_stdin_too() -> None:
     printed = run("--check", "-", "--adapter", "ccxt", stdin=lines(order()))
     assert printed.startswith("1 messages: 1 updates, 0 of them with a flag, 0 could not be kept")
+
+
+def test_a_file_that_is_packed_is_read_as_what_is_in_it() -> None:
+    Path("saved.jsonl.gz").write_bytes(gzip.compress(b"\xef\xbb\xbf" + lines(order(), trade()).encode() + b"\r\n"))
+    assert json.loads(run("--check", "saved.jsonl.gz", "--adapter", "ccxt", "--json"))["updates"] == 2
+    Path("mapping.toml").write_text(MAPPING)
+    Path("saved.csv.gz").write_bytes(gzip.compress(b"oid,pair,dir,amount\r\n7,BTC,B,0.5\r\n"))
+    printed = run("--check", "saved.csv.gz", "--adapter", "mapping", "--mapping", "mapping.toml", "--json")
+    assert [each["quantity"] for each in json.loads(printed)["orders"]] == ["0.5"]
+
+
+@pytest.mark.parametrize("cut", [b"\x1f\x8b", gzip.compress(b"{}")[:-4], gzip.compress(b"{}") + b"{}"])
+def test_a_packed_file_that_was_cut_is_an_error(cut: bytes) -> None:
+    Path("saved.jsonl.gz").write_bytes(cut)
+    printed = run("--check", "saved.jsonl.gz", "--adapter", "ccxt", code=2)
+    assert "saved.jsonl.gz cannot be unpacked" in printed
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_lines_may_end_in_any_way(end: str) -> None:
+    Path("saved.log").write_bytes(end.join(["no order", "nor this", lines(order())]).encode())
+    found = json.loads(run("--check", "saved.log", "--adapter", "ccxt", "--json", code=1))
+    assert [each["number"] for each in found["refused"]] == [1, 2]
+    assert found["updates"] == 1
 
 
 def test_bytes_that_are_no_text_are_escaped() -> None:
