@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from ringbuf.errors import ConfigurationError, RecordError
 from ringbuf.record.enumerations import OrderStatus
-from ringbuf.strategies.listed import Listed, is_about, is_latest, says_the_same, word_id
+from ringbuf.strategies.listed import Listed, is_about, is_latest, says_the_same, tells_more, word_id
 from ringbuf.strategies.orders import OrderPages
 from ringbuf.strategies.reconciliation_report import Difference, Doubt, Reconciliation
 from ringbuf.strategies.venue_queries import NO_SUCH_ORDER, Failure, Question, Update, VenueQueries
@@ -97,9 +97,7 @@ class Inquiry:
             return answers
         for page in absent:
             answer = yield Question("order", partial(ask, page))
-            if answer is not NO_SUCH_ORDER:
-                answer = self._answered(page, answer)
-            answers[page] = answer
+            answers[page] = answer if answer is NO_SUCH_ORDER else self._answered(page, answer)
         return answers
 
     def _compare(self) -> Generator[Question, Any, set[str]]:
@@ -174,7 +172,7 @@ class Inquiry:
         ):
             self._refuse(update, "nothing tells this fill from others: it would count each time")
             return
-        if self._is_misdated(report):
+        if self._is_misdated(report, is_state=is_state):
             update = {**update, "exchange_ns": None}
         if report.order_id:
             self._told[report.instrument.symbol, report.order_id] = update
@@ -183,13 +181,13 @@ class Inquiry:
             return
         refused = self._pages.refused
         self._pages.apply(self._as_news(update, report))
-        if self._pages.refused > refused:
-            self._refuse(update, "it is older than the look-back")
+        if self._pages.refused > refused:  # of no order that is open here
+            self._refuse(update, "it is older than the look-back", is_unread=False)
         else:
             self._found.updates.append(update)
 
-    def _refuse(self, update: Update, why: str) -> None:
-        self._refusals += 1
+    def _refuse(self, update: Update, why: str, *, is_unread: bool = True) -> None:
+        self._refusals += is_unread
         if (update, why) not in self._found.refused:
             self._found.refused.append((update, why))
 
@@ -210,7 +208,7 @@ class Inquiry:
                     return True
             if order is None or order.state is None:
                 return False
-            is_old = order.has_heard(report) and not is_latest(report, order, order.state)
+            is_old = order.has_heard(report) and not is_latest(report, order)
             return is_old or says_the_same(report, order, order.state)
 
     def _as_news(self, update: Update, report: Report) -> dict[str, Any]:
@@ -221,14 +219,16 @@ class Inquiry:
                 return dict(update)
             return {**update, "report_id": word_id("listed", order)}
 
-    def _is_misdated(self, report: Report) -> bool:
-        """Whether it tells more than is known, and is dated before that: with the time at which its order was made."""
+    def _is_misdated(self, report: Report, *, is_state: bool) -> bool:
+        """Whether its time is not that of what it tells: more than was known then, or that an old order works now."""
+        ledger = self._pages.inventory.ledger
         with self._pages.inventory.lock, Exactly():
-            order = self._order_of(report)
-            if order is None or order.state is None or report.is_trade or report.total is None:
+            if report.is_trade:
                 return False
-            is_more = report.total > order.state.executed + order.carried + order.restated
-            return is_more and 0 < report.exchange_ns < order.venue_ns
+            if is_state and not report.says_over and ledger.is_too_old(report):
+                return True
+            order = self._order_of(report)
+            return order is not None and 0 < report.exchange_ns < order.venue_ns and tells_more(report, order)
 
     def _open_again(self, listed: list[Update], open_before: set[tuple[str, str]]) -> None:
         """Let orders work again that the venue lists and that were over here, as after a list that was behind.

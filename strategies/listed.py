@@ -2,9 +2,11 @@
 
 import json
 from collections.abc import Iterable
+from decimal import Decimal
 from hashlib import blake2b
 
 from ringbuf.record.enumerations import OrderStatus
+from ringbuf.trading.number import ZERO
 from ringbuf.trading.order import Order
 from ringbuf.trading.order_state import OrderState
 from ringbuf.trading.report import Report
@@ -53,11 +55,10 @@ def is_about(report: Report, page: OrderState) -> bool:
 
 def says_the_same(report: Report, order: Order, page: OrderState) -> bool:
     """Whether a report of an order's state says what its page says."""
-    total = None if report.total is None else report.total - order.carried - order.restated
     return (
         report.status in (page.status, OrderStatus.UNKNOWN)
         and report.says_over == page.is_over
-        and total in (None, page.executed)
+        and report.total in (None, _known_total(order))
         and report.leaves in (None, page.leaves)
         and report.quantity in (None, page.quantity)
         and report.price in (None, page.price)
@@ -66,10 +67,21 @@ def says_the_same(report: Report, order: Order, page: OrderState) -> bool:
     )
 
 
-def is_latest(report: Report, order: Order, page: OrderState) -> bool:
+def is_latest(report: Report, order: Order) -> bool:
     """Whether nothing that is known of an order is later, so that a report may say how it is now."""
     is_dated = not report.exchange_ns or report.exchange_ns >= order.venue_ns
-    return is_dated and (report.total is None or report.total >= page.executed + order.carried + order.restated)
+    return is_dated and (report.total is None or report.total >= _known_total(order))
+
+
+def tells_more(report: Report, order: Order) -> bool:
+    """Whether it tells that more was executed of an order than is known."""
+    return report.total is not None and order.state is not None and report.total > _known_total(order)
+
+
+def _known_total(order: Order) -> Decimal:
+    """What was executed, as the venue counts it."""
+    executed = ZERO if order.state is None else order.state.executed
+    return executed + order.carried + order.restated
 
 
 def word_id(kind: str, order: Order) -> str:

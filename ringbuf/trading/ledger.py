@@ -91,6 +91,10 @@ class Ledger:
         book = self._books.get(report.instrument)
         return book is not None and book.knows_change(report, order)
 
+    def is_too_old(self, report: Report) -> bool:
+        """Whether it is older than the look-back, and nobody can tell any more whether it was there before."""
+        return 0 < report.exchange_ns < self._lookback.before_ns and not self.knows(report)
+
     def apply(self, report: Report) -> Instrument:
         """Take one report, and forget some of what is too old.
 
@@ -108,8 +112,12 @@ class Ledger:
         self.nameless.clear()
         self.order = None
         before_ns = self._lookback.before_ns
-        if 0 < report.exchange_ns < before_ns:
-            self._check_known(report)
+        if 0 < report.exchange_ns < before_ns and self.is_too_old(report):
+            raise RecordError(
+                f"a report of {report.exchange_ns} ns about {report.order_id or report.client_order_id!r} is older than"
+                f" the look-back, which reaches to {before_ns} ns",
+                "give the inventory a longer lookback; the database has all of it",
+            )
         book = self._books.get(report.instrument)
         if book is None:
             book = self._books[report.instrument] = Book(report.instrument)
@@ -138,14 +146,6 @@ class Ledger:
     def _show(self, venue_ns: int) -> None:
         for holding in self._changed.values():
             holding.show(venue_ns)
-
-    def _check_known(self, report: Report) -> None:
-        if not self.knows(report):
-            raise RecordError(
-                f"a report of {report.exchange_ns} ns about {report.order_id or report.client_order_id!r} is older than"
-                f" the look-back, which reaches to {self._lookback.before_ns} ns",
-                "give the inventory a longer lookback; the database has all of it",
-            )
 
     def _forget(self, changed: Book, before_ns: int) -> None:
         """Look at one more of what is kept than was added, the longest unseen first."""

@@ -131,3 +131,43 @@ def test_an_order_that_is_told_with_a_known_fill_may_have_another_state() -> Non
     assert pages.inventory.position("deribit", "A1", "BTC").open_buy == 0
     trades = VenueQueries(open_orders=list, trades=lambda: [fill])
     assert reconcile(pages, trades, **WHOSE).updates == []
+
+
+NOW = 1_790_000_000_000_000_000
+LONG_AGO = {"exchange_ns": NOW - 3 * 86_400 * 10**9}
+
+
+def long_running() -> OrderPages:
+    """Of a process that has heard so much that it knows what time it is, and has a look-back of a day."""
+    over = {"symbol": "ETH", "exec_type": "canceled", "order_status": "canceled", "side": "buy"}
+    return opened(*(over | {"order_id": f"e{number}", "exchange_ns": NOW + number} for number in range(200)))
+
+
+@pytest.mark.parametrize("asks", ["open_orders", "order"])
+def test_an_order_that_is_listed_and_was_not_changed_for_long_is_taken_over(asks: str) -> None:
+    pages = long_running()
+    order = NEW | LONG_AGO | {"order_id": "o1", "exec_type": "order_status", "cumulative_quantity": 1}
+    if asks == "open_orders":
+        found = asked(pages, [order])
+        assert (found.refused, asked(pages, [order]).updates) == ([], [])
+    else:
+        pages.apply(WHOSE | REQUEST)
+        assert asked(pages, [], order=order).refused == []
+    position = pages.inventory.position("deribit", "A1", "BTC")
+    assert (position.quantity, position.open_buy) == (Decimal(1), Decimal(4))  # the fill is inferred
+
+
+def test_an_order_that_ended_long_ago_is_not_taken_over() -> None:
+    pages = long_running()
+    over = NEW | LONG_AGO | {"order_id": "o1", "exec_type": "order_status", "order_status": "canceled"}
+    assert [why for _, why in asked(pages, [over]).refused] == ["it is older than the look-back"]
+
+
+def test_a_trade_of_long_ago_keeps_nothing_from_being_concluded() -> None:
+    pages = long_running()
+    pages.apply(WHOSE | NEW | {"order_id": "o1", "exchange_ns": NOW})
+    old = ASKED | LONG_AGO | {"exec_type": "fill", "order_id": "o0", "trade_id": "t0", "last_quantity": 5}
+    queries = VenueQueries(open_orders=list, trades=lambda: [old])
+    found = reconcile(pages, queries, **WHOSE)
+    assert [why for _, why in found.refused] == ["it is older than the look-back"]
+    assert [each["order_id"] for each in found.ended] == ["o1"]
