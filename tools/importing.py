@@ -86,6 +86,8 @@ def importing(
     """
     if not is_check and not (exchange and account):
         raise click.UsageError("positions are kept by exchange and account: give --exchange and --account", ctx)
+    if adapter == "mapping" and mapping is None:
+        raise click.UsageError("the adapter `mapping` needs --mapping FILE", ctx)
     given = {"exchange": exchange, "account": account, "mapping": None if mapping is None else read_mapping(mapping)}
     more: dict[str, Any] = {name: value for name, value in given.items() if value}
     make = maker(named_adapter(adapter), strategy=strategy, **more)

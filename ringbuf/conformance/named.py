@@ -22,7 +22,7 @@ def named_adapter(name: str) -> Any:
         name: a module of that room, as `ccxt`; or `module:object`, where the module may be in the working directory.
 
     Raises:
-        ConfigurationError: there is none of this name, or a package that it needs is missing.
+        ConfigurationError: there is none of this name, or its module cannot be imported.
     """
     module_name, _, attribute = name.partition(":")
     if attribute:
@@ -63,9 +63,10 @@ def _own(name: str) -> ModuleType:
 def _imported(name: str) -> ModuleType:
     try:
         return importlib.import_module(name)
-    except ImportError as error:
+    except Exception as error:  # a module of the user's own may raise anything
+        kind = "" if isinstance(error, ImportError) else f"{type(error).__name__}: "
         raise ConfigurationError(
-            f"{name} cannot be imported: {error}", "install what it needs, or name another"
+            f"{name!r} cannot be imported: {kind}{error}", "install what it needs, or name another"
         ) from error
 
 

@@ -239,10 +239,15 @@ def test_a_full_ring_is_waited_for_and_nothing_is_dropped() -> None:
     [
         (["saved.jsonl", "--adapter", "ccxt"], "positions are kept by exchange and account: give --exchange and"),
         (["--check", "saved.jsonl", "--adapter", "nix"], "there is no adapter 'nix'; give one of binance, bybit, ccxt"),
-        (["--check", "saved.jsonl", "--adapter", "nix:nix"], "nix cannot be imported: No module named 'nix'"),
+        (["--check", "saved.jsonl", "--adapter", "nix:nix"], "'nix' cannot be imported: No module named 'nix'"),
         (["--check", "saved.jsonl", "--adapter", "json:nix"], "json has no 'nix'"),
+        (
+            ["--check", "saved.jsonl", "--adapter", ":nix"],
+            "'' cannot be imported: ValueError: Empty module name",
+        ),
+        (["--check", "saved.jsonl", "--adapter", "torn:nix"], "'torn' cannot be imported: SyntaxError: '(' was never"),
         (["--check", "saved.jsonl", "--adapter", "value"], "value has 0 adapters"),
-        (["--check", "saved.jsonl", "--adapter", "mapping"], "MappingAdapter cannot be made: missing a required"),
+        (["--check", "saved.jsonl", "--adapter", "mapping"], "the adapter `mapping` needs --mapping FILE; see"),
         (["--check", "saved.jsonl", "--adapter", "ccxt", "--mapping", "saved.jsonl"], "saved.jsonl is no mapping"),
         (["--check", "empty", "--adapter", "ccxt"], "empty has no messages"),
         (["--check", "bad.csv", "--adapter", "ccxt"], "bad.csv, line 2: more cells than the first row has names"),
@@ -250,6 +255,7 @@ def test_a_full_ring_is_waited_for_and_nothing_is_dropped() -> None:
 )
 def test_wrong_usage_is_one_line(arguments: list[str], message: str) -> None:
     Path("saved.jsonl").write_text(lines(order()))
+    Path("torn.py").write_text("nix = (\n")
     Path("empty").write_text(" \n")
     Path("bad.csv").write_text("a,b\n1,2,3\n")
     said = run(*arguments, code=2)
