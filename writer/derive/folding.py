@@ -15,14 +15,12 @@ from typing import Final
 from ringbuf.journal.step import Step, reached
 from ringbuf.sinks.clickhouse.profit_rows import ProfitRows
 from ringbuf.sinks.clickhouse.profit_states import BUCKETS, LATEST, MODULUS, Fill, Kept, Place, Position, Standing
-from ringbuf.sinks.clickhouse.sums import DAY, MINUTE
+from ringbuf.sinks.clickhouse.sums import DAY, FIRST_MINUTE, MINUTE
 from ringbuf.sinks.clickhouse.unique import MINUTE_NS
 from ringbuf.trading.contract import Contract, contract_at
 from ringbuf.trading.contract_table import Contracts
 from ringbuf.trading.totals import terms
 
-FIRST_MINUTE: Final = -(10**9)
-"""Before every time there is."""
 MOST_KEYS: Final = 500
 """So many positions are folded again at once."""
 _ROWS_AT_ONCE: Final = 5_000

@@ -51,7 +51,6 @@ _FILLS: Final = f"Array(Tuple(Int64, UInt64, Int64, UInt64, UInt64, UInt64, Stri
 _TOLD: Final = ("totals", "terms", "toString(checksum)", *(f"toString({name})" for name in LAST))
 
 
-_NO_MINUTE: Final = -(10**12)
 _NO_PLACE: Final = ("0", "0", "0", "0", "0")
 
 
@@ -202,7 +201,7 @@ def _base(ask: Ask, database: str, kept: str, period: Period, longest: int = sum
         closed = ", ".join(f"({span}, {begin})" for span, begin, is_whole in buckets if is_whole == "1")
         minutes = ", ".join(str(int(begin) // MINUTE) for _, begin, is_whole in buckets if is_whole == "0")
     its = {position_of(row): row[len(KEY) :] for row in rows if len(row) > 3}
-    return _Base(its, closed or "(0, 1)", minutes or str(_NO_MINUTE), int(last_ns), int(version))
+    return _Base(its, closed or "(0, 1)", minutes or str(sums.FIRST_MINUTE), int(last_ns), int(version))
 
 
 class _Fresh(NamedTuple):

@@ -35,8 +35,8 @@ PARTS: Final = {longer: shorter for shorter, longer in pairwise(SPANS)}
 _WHOLE_SPAN: Final = {shorter: longer for longer, shorter in PARTS.items()}
 _KEY: Final = ", ".join(KEY)
 _SUMS: Final = ", ".join(SUM_COLUMNS)
-_FIRST_MINUTE: Final = -(10**12)
-"""Before every time there is."""
+FIRST_MINUTE: Final = -(10**9)
+"""Since the epoch, before every time there is."""
 _BEGIN: Final = f"toInt128(begin) * {NS}"
 _END: Final = f"(toInt128(begin + span) * {NS} - 1)"  # the last ones end behind an Int64
 _PLACE: Final = {"span": "UInt32", "begin": "Int64"}
@@ -207,7 +207,7 @@ def latest_minute(database: str, count: int, conditions: Sequence[str]) -> str:
         )
     )
     WHERE so_far >= {count}
-), {_FIRST_MINUTE})"""
+), {FIRST_MINUTE})"""
 
 
 class Sums:
