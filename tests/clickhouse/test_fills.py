@@ -74,6 +74,16 @@ def test_a_corrected_commission_beyond_all_reason_is_counted_and_not_summed(view
     assert (position["commissions"], position["ignored_commissions"]) == ({"USD": Decimal(1)}, 1)
 
 
+def test_a_commission_of_a_fill_that_is_not_counted_is_counted_as_ignored(views: Database) -> None:
+    paid = {**FILL, "commission": 0.1}
+    record(
+        views, paid, {**paid, "trade_id": "t-2", "last_quantity": 1e21}, {**paid, "order_id": "o-2", "side": "unknown"}
+    )
+    (position,) = positions(views)
+    assert (position["fills"], position["ignored"], position["ignored_commissions"]) == (1, 2, 2)
+    assert position["commissions"] == {"": Decimal("0.1")}
+
+
 def test_of_a_trade_with_oneself_each_side_has_its_own_corrected_commission(views: Database) -> None:
     sold = {**FILL, "order_id": "o-2", "side": "sell"}
     record(views, {**FILL, "commission": 1.0}, {**sold, "commission": 2.0})
