@@ -275,7 +275,10 @@ def _last_price(tags: Tags) -> str | None:
 
 
 def _exec_type(tags: Tags) -> str | None:
-    """What is reported; up to FIX 4.2 ExecTransType says a part of it, and in 4.0 there is no ExecType."""
+    """What is reported; up to FIX 4.2 ExecTransType says a part of it, and in 4.0 there is no ExecType.
+
+    What is told of a stopped order may be shares that are guaranteed: its total does not have those yet.
+    """
     transaction = word(fix_words.TRANSACTIONS, tags.get("20"))
     if transaction is not None:
         return transaction
@@ -283,7 +286,12 @@ def _exec_type(tags: Tags) -> str | None:
     if "150" in tags:
         found = word(fix_words.EXEC_TYPES, tags["150"])
         return "order_status" if found == "fill" and quantity == 0 else found
-    return "fill" if quantity else word(fix_words.EXEC_TYPES, tags.get("39"))
+    found = word(fix_words.EXEC_TYPES, tags.get("39"))
+    total = decimal(tags.get("14"))
+    is_guaranteed = found == "stopped" and quantity is not None and total is not None and total < quantity
+    if quantity and not is_guaranteed:
+        return "fill"
+    return "order_status" if found == "fill" else found
 
 
 def _is_whole(tags: Tags) -> bool:
