@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ringbuf.errors import RecordError
@@ -22,10 +22,6 @@ TOKENS = "1234567.123456789012345678"
 """An amount of a token with 18 decimals."""
 
 PLAIN_DECIMAL = st.from_regex(r"\A-?[0-9]{1,12}(\.[0-9]{1,25})?\Z")
-
-
-def whole(value: Any) -> str:
-    return read_number(value).whole
 
 
 @pytest.mark.parametrize(
@@ -94,6 +90,7 @@ def test_decimal_text_counts_as_what_it_says(text: str) -> None:
 
 
 @given(st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**30), max_value=10**30))
+@example(Decimal("1.2345678901234567891e-250"))
 def test_a_decimal_counts_as_what_it_is_under_any_context_of_the_caller(value: Decimal) -> None:
     with localcontext(Context(prec=3)):
         found = read_number(value)

@@ -40,14 +40,10 @@ def happen(desk: Desk, case: Case, event: dict[str, Any]) -> None:
             fills = sum(each.get("trade_id", "").startswith(event["order"]) for each in desk.records)
             trade_id = trade_id or f"{event['order']}-{fills}"
             desk.hedge(event["order"], exec_type="fill", trade_id=trade_id, last_quantity=quantity)
-        case "hedge_bust":
-            desk.hedge(event["order"], exec_type="trade_cancel", trade_id=trade_id)
         case "hedge_over":
             desk.hedge(event["order"], exec_type="canceled", order_status="canceled")
         case "restart":
             desk.restart()
-        case "flush":
-            desk.hedger.flush()
         case other:
             raise AssertionError(other)
 
