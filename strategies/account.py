@@ -135,7 +135,7 @@ class Account:
         self._transferred: dict[str, Fraction] = {}
         self._streams: dict[str, int] = {}
         self._cut: set[str] = set()  # streams whose numbers may begin anew
-        self._doubted = "", 0  # why all was stale last, and since when
+        self._doubted: tuple[str, int] | None = None  # why all was stale last, and since when
         self._asked_ns: int | None = None
         self._reported: dict[str, Fraction] = {}
         self._follow_all()
@@ -187,7 +187,7 @@ class Account:
         """Something was missed, as while a stream was cut: all is stale until a snapshot is applied."""
         with self._lock:
             self._cut |= self._streams.keys()
-            self._doubt(why)
+            self._doubt(why or "something was missed")
 
     def asking(self) -> int:
         """Now by the account's clock, for the `Snapshot` of the question that is asked now."""
@@ -284,9 +284,9 @@ class Account:
         return is_news
 
     def _doubt(self, why: str) -> None:
-        self._doubted = why, self._clock()
+        doubted = self._doubted = why, self._clock()
         for each in self._held.values():
-            each.doubt(*self._doubted)
+            each.doubt(*doubted)
 
     def _of(self, key: _Key) -> HeldQuantity:
         """What is held of a key; one that the last snapshot lacked was 0 then."""
@@ -296,8 +296,8 @@ class Account:
             answer = self._answers.get(isinstance(key, str))
             if answer is not None:
                 held.resynchronise(NOTHING, *answer)
-                if self._doubted[1] > answer[1]:
-                    held.doubt(*self._doubted)
+            if self._doubted is not None and (answer is None or self._doubted[1] > answer[1]):
+                held.doubt(*self._doubted)
         return held
 
     # Our own records

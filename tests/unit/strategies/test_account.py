@@ -197,6 +197,24 @@ def test_a_gap_in_a_stream_makes_all_stale_until_a_snapshot_that_was_asked_for_l
     assert desk.held() == (0, 0, True)
 
 
+def test_what_the_venue_tells_first_after_a_gap_is_stale_until_it_answers() -> None:
+    desk = Desk()
+    desk.account.gap("cut")
+    desk.now = 2
+    assert desk.told("1", at=1)
+    assert desk.account.position("S").stale == "cut"
+    desk.now = 3
+    desk.answer(positions={"S": 1})
+    assert desk.account.position("S").stale == ""
+
+
+def test_a_gap_of_which_nobody_says_why_makes_all_stale_too() -> None:
+    desk = Desk()
+    desk.told("1", at=1)
+    desk.account.gap("")
+    assert desk.account.position("S").stale == "something was missed"
+
+
 def test_after_a_cut_connection_the_numbers_of_a_stream_may_begin_anew_and_a_gap_is_found_again() -> None:
     desk = begun()
     assert [desk.account.heard("orders", number) for number in (0, 1, 2, 3, 4, 5)] == [True] * 6
