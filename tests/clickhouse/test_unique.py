@@ -3,6 +3,7 @@
 import random
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
+from itertools import permutations
 from typing import Any
 
 import pytest
@@ -102,6 +103,24 @@ def test_corrections_that_tell_commissions_count_in_the_kept_rows(views: Databas
     known = [random_corrections(f"unique {number}") for number in range(150)]
     arrive(views, known, few, random.Random(few), portions=3)
     check(views, known, ["fills"])
+
+
+@pytest.mark.parametrize("few", WAYS.values(), ids=WAYS)
+@pytest.mark.parametrize("exec_type", ["fill", "calculated"])
+@ON_SERVER
+def test_a_trade_that_comes_once_with_its_order_and_once_without_is_one_fill(
+    views: Database, few: int, exec_type: str
+) -> None:
+    nameless = {**BASE, "exec_type": exec_type, "side": "buy", "last_quantity": 1.0, "last_price": 5.0, "trade_id": "t"}
+    taken_back = {**BASE, "exec_type": "trade_cancel", "trade_id": "t"}
+    told = ([{"order_id": "o"}, {}], [{"client_order_id": "c"}, {}], [{"order_id": "o"}, taken_back, {}])
+    known = [[nameless | each for each in order] for some in told for order in permutations(some)]
+    first_seq = 0
+    for place in range(3):
+        rows = [{**each[place], "account": str(number)} for number, each in enumerate(known) if place < len(each)]
+        views.insert(executions(rows, session=1, first_seq=first_seq), few=few)
+        first_seq += len(rows)
+    check(views, known)
 
 
 @pytest.mark.parametrize("few", WAYS.values(), ids=WAYS)

@@ -17,7 +17,9 @@ NAMES: Final = ("client_order_id", "orig_client_order_id")
 TRADE_IDS: Final = ("trade_id", "report_id", "ref_id")
 _OWN: Final = ("trade_id", "report_id")
 _CHANGES: Final = {each.name.lower() for each in CHANGES}
-_OF_TRADES: Final = {each.name.lower() for each in CHANGES | TRADES}
+TRADED: Final = {each.name.lower() for each in TRADES}
+"""What a record of a trade says that happened."""
+_OF_TRADES: Final = _CHANGES | TRADED
 _Names = Mapping[NamedId, NamedId]
 
 
@@ -244,7 +246,7 @@ def names_order(row: Row) -> bool:
 def is_found_by_trade(row: Row) -> bool:
     """Whether what has its trade in common with a record may be found by the trade alone, and not by the order."""
     has_ids = row["order_id"] not in NO_ID and row["trade_id"] not in NO_ID
-    return row["exec_type"] in _CHANGES or (row["exec_type"] == "fill" and not has_ids)
+    return row["exec_type"] in _CHANGES or (row["exec_type"] in TRADED and not has_ids)
 
 
 def _key(row: Row) -> NamedId:

@@ -24,6 +24,7 @@ from ringbuf.trading.derivation import Derived, derive
 from ringbuf.writer.derive.closure import (
     NAMES,
     TRADE_IDS,
+    TRADED,
     Closure,
     id_row,
     instrument_of,
@@ -265,7 +266,7 @@ def _together(records: Iterable[Sequence[RecordId]]) -> Iterator[list[RecordId]]
 
 def _possible_fills(rows: Iterable[Row]) -> Iterator[dict[str, Any]]:
     """Every key under which a fill of some records may be known: that of any of its copies, in the minute of any."""
-    for copies in _copies([each for each in rows if each["exec_type"] in ("fill", "calculated")]):
+    for copies in _copies([each for each in rows if each["exec_type"] in TRADED]):
         minutes = {_minute(each) for each in copies}
         for each in copies:
             key = instrument_row(instrument_of(each))
