@@ -54,7 +54,8 @@ def _counted(row: Row, name: str) -> str:
 
 
 def _execution(schema: Schema, row: Row) -> str:
-    if row["exec_type"] in ("fill", "trade_correct", "trade_cancel"):
+    is_of_trade = row["exec_type"] in ("fill", "trade_correct", "trade_cancel")
+    if is_of_trade or (row["exec_type"] == "calculated" and row["last_quantity"] is not None):
         amount = f"{_counted(row, 'last_quantity')}@{_counted(row, 'last_price')}"
     else:
         amount = f"{_counted(row, 'cumulative_quantity')}/{_counted(row, 'quantity')}@{_counted(row, 'price')}"

@@ -99,6 +99,13 @@ def test_a_fill_shows_its_own_quantity_and_price() -> None:
     ]
 
 
+def test_a_settlement_shows_what_was_settled_and_an_order_whose_fees_are_reckoned_what_it_filled() -> None:
+    settled = execution(exec_type=ExecType.CALCULATED, last_quantity=2.0, last_price=64000.5)
+    order = execution(exec_type=ExecType.CALCULATED, cumulative_quantity=3.0, quantity=4.0, price=100.0)
+    shown = [line(EXECUTION, row) for record in (settled, order) for row in rows(EXECUTION, record)]
+    assert "2@64000.5 " in shown[0] and "3/4@100 " in shown[1]
+
+
 def test_what_a_strategy_requests_and_what_the_venue_answers_stand_in_the_same_columns() -> None:
     kinds = (ExecType.PENDING_NEW, ExecType.NEW, ExecType.FILL, ExecType.CANCELED)
     lines = [
