@@ -62,14 +62,14 @@ class Keeping:
         self._dropped: dict[str, tuple[int, int]] = {}
 
     def run(self, stopping: threading.Event) -> None:
-        """Work until `stopping` is set."""
+        """Look at once, and then now and then until `stopping` is set."""
         self._stopping = stopping
-        while not stopping.wait(0.0 if self._passed == 0 else LOOK_SECONDS):
+        while not stopping.is_set():
             try:
                 self.look()
             except RingbufError as error:
                 self._problems.report(error)
-                stopping.wait(LOOK_SECONDS)
+            stopping.wait(LOOK_SECONDS)
 
     def look(self) -> None:
         """Retire what has become too old, and drop it.
