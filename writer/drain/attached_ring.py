@@ -6,11 +6,19 @@ import numpy as np
 
 from ringbuf.errors import RingCorrupt
 from ringbuf.record.schema import Records
+from ringbuf.ring import layout
 from ringbuf.ring.consumer import Consumer
 from ringbuf.ring.segment import FileId
 
 FEW: Final = 32
 """Up to so many records Python checks faster than numpy."""
+COUNTERS: Final = {
+    "dropped": layout.DROPPED,
+    "rejected": layout.REJECTED,
+    "flagged": layout.FLAGGED,
+    "recreated": layout.RECREATED,
+}
+"""What a producer counts in its ring, and where."""
 
 
 class AttachedRing:
@@ -33,6 +41,11 @@ class AttachedRing:
         self.record_size = consumer.header.schema.record_size
         self.half = consumer.header.capacity // 2
         self.journal_end = journal_end
+
+    def counters(self) -> dict[str, int]:
+        """What its producer counts, and its lag: records that are not acknowledged yet."""
+        cursors = self.consumer.cursors
+        return {"lag": self.consumer.lag, **{name: cursors[offset // 8] for name, offset in COUNTERS.items()}}
 
 
 def check_identity(consumer: Consumer, views: tuple[Records, ...], first_seq: int) -> None:

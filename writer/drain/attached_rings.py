@@ -44,12 +44,15 @@ class AttachedRings:
         by_file: the attached rings by their file, which stays with a ring when it is renamed.
         listed: the same, one after the other; another tuple whenever a ring came or went.
         lost: sessions whose ring is gone, and of which nobody saw the end.
+        counters: `AttachedRing.counters` of each, by its name, as they were when they were looked after last; for any
+            thread.
     """
 
     def __init__(self, journal: JournalAppender, problems: Problems, namespace: str) -> None:
         self.by_file: dict[FileId, AttachedRing] = {}
         self.listed: tuple[AttachedRing, ...] = ()
         self.lost: set[int] = set()
+        self.counters: dict[str, dict[str, int]] = {}
         self._journal = journal
         self._problems = problems
         self._namespace = namespace
@@ -92,6 +95,7 @@ class AttachedRings:
     def look_after(self) -> None:
         """Show a heartbeat in all rings, see who holds them, and leave those that were truncated."""
         now_ns = time.time_ns()
+        counters = {}
         for ring in self.listed:
             try:
                 ring.consumer.check_size()
@@ -99,10 +103,12 @@ class AttachedRings:
                 self.give_up(ring, error)
                 continue
             ring.consumer.beat(now_ns)
+            counters[ring.consumer.name] = ring.counters()
             if ring.consumer.look_for_producer(now_ns):
                 self._note_producer(ring)
             elif not ring.consumer.lag:
                 self._note_end(ring)
+        self.counters = counters
 
     def give_up(self, ring: AttachedRing, error: RingbufError) -> None:
         """Leave a ring that cannot be read any further, and do not try it again."""

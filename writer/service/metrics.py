@@ -37,6 +37,7 @@ class StatusCollector(Collector):
         late = status["derivation"]["late"]
         yield GaugeMetricFamily(f"{_PREFIX}_late_reports", "Came when records of their orders were gone", late)
         yield GaugeMetricFamily(f"{_PREFIX}_database_reachable", "1 if it is", float(status["sink"]["reachable"]))
+        yield from _of_rings(status["ring_counters"])
         yield from _of_stragglers(status["stragglers"])
         family = GaugeMetricFamily(f"{_PREFIX}_latency_seconds", "Append to stored", labels=["quantile"])
         for name, quantile in (("p50", "0.5"), ("p99", "0.99")):
@@ -47,6 +48,20 @@ class StatusCollector(Collector):
         for kind, count in status["errors"].items():
             errors.add_metric([kind], count)
         yield errors
+
+
+def _of_rings(rings: dict[str, dict[str, int]]) -> Iterator[Metric]:
+    families: dict[str, GaugeMetricFamily | CounterMetricFamily] = {
+        "lag": GaugeMetricFamily(f"{_PREFIX}_ring_lag_records", "Recorded and not yet journaled", labels=["ring"]),
+        "dropped": CounterMetricFamily(f"{_PREFIX}_ring_dropped_records", "Found the ring full", labels=["ring"]),
+        "rejected": CounterMetricFamily(f"{_PREFIX}_ring_rejected_records", "Could not be stored", labels=["ring"]),
+        "flagged": CounterMetricFamily(f"{_PREFIX}_ring_flagged_records", "Stored with a flag", labels=["ring"]),
+        "recreated": CounterMetricFamily(f"{_PREFIX}_ring_recreated", "Made anew, its name was gone", labels=["ring"]),
+    }
+    for ring, its in rings.items():
+        for name, family in families.items():
+            family.add_metric([ring], its[name])
+    yield from families.values()
 
 
 def _of_stragglers(stragglers: list[dict[str, Any]]) -> Iterator[Metric]:

@@ -198,6 +198,7 @@ class Writer:
                 "error": error or loader.trouble or self._derivation.error,
             },
             "rings": len(self._rings.listed),
+            "ring_counters": self._rings.counters,
             "removed_rings": self._dead_rings.removed,
             "lost_rings": len(self._rings.lost),
             "captured": self._drain.captured,

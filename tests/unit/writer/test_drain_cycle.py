@@ -61,6 +61,17 @@ def test_without_news_a_cycle_says_so(drain: Drain) -> None:
     assert not drain.is_pressed
 
 
+def test_what_rings_count_is_known_of_those_that_are_attached(drain: Drain, producers: list[Producer]) -> None:
+    append(producers[1], CAPACITY)
+    for _ in range(3):
+        assert producers[1].append(value=0) < 0
+    drain.rings.look_after()
+    nothing = {"lag": 0, "dropped": 0, "rejected": 0, "flagged": 0, "recreated": 0}
+    assert drain.rings.counters["ring-0"] == nothing
+    assert drain.rings.counters["ring-1"] == nothing | {"lag": CAPACITY, "dropped": 3}
+    assert drain.rings.counters.keys() == {each.name for each in producers}
+
+
 def test_a_ring_that_appears_or_goes_leaves_the_others_their_places(
     drain: Drain, producers: list[Producer], namespace: str
 ) -> None:
