@@ -27,10 +27,10 @@ class Mark(click.ParamType[tuple[str, Decimal]]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, Decimal]:
         """Read it."""
-        symbol, is_price, price = value.rpartition("=")
+        symbol, _, price = value.rpartition("=")
         try:
             read_number(price)
-            return symbol, Decimal(price.strip() if is_price else "")
+            return symbol, Decimal(price.strip() if symbol else "")
         except (ArithmeticError, RecordError):
             self.fail(f"{value!r} is no mark; give SYMBOL=PRICE, as BTCUSD=64000.5", param, ctx)
 

@@ -111,6 +111,7 @@ def test_the_version_is_that_of_the_distribution_and_names_the_implementation() 
         (["writer", "--data-dir", "x", "--sync-ms", "soon"], "'--sync-ms': 'soon' is not a valid number"),
         (["writer", "--data-dir", "x", "--stop-timeout", "inf"], "'--stop-timeout': inf is not in the range"),
         (["writer", "--data-dir", "x", "--sync-ms", "1e13"], "'--sync-ms': 10000000000000.0 is not in the range"),
+        (["profit", "--data-dir", "/", "--mark", "=5"], "'--mark': '=5' is no mark; give SYMBOL=PRICE"),
         (["show", "../etc/passwd"], "ringbuf: ring name '../etc/passwd' cannot be used; "),
     ],
 )
