@@ -30,7 +30,10 @@ Time = int | datetime | np.datetime64 | str | None
 
 
 class ExecutionFields(TypedDict, total=False):
-    """What `order` and `fill` take. NaN, "" and 0 mean absent, and None the same as to leave the field out.
+    """What `order` and `fill` take. None is the same as to leave the field out.
+
+    Absent is also what is "", a number that is NaN, and a time, an enumeration or `exchange_seq` that is 0. A price or
+    quantity of 0 is told.
 
     Numbers are floats, ints, Decimals or decimal text ("64000.5"), as `ringbuf.record.number` says; times are ns since
     the epoch, datetimes or text, as `ringbuf.record.timestamp` says. Enumerations take members or their words in any
