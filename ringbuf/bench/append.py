@@ -68,7 +68,7 @@ class Entry(NamedTuple):
 @click.option("--clickhouse", "url", metavar="URL", help="ClickHouse server. Default: one is started, if it can be.")
 @bench_options
 def append(url: str | None, quick: bool, as_json: bool, plot_file: Path | None) -> None:
-    """Cost of one fill to the strategy, beside two floors and beside what people use instead."""
+    """Cost of one fill to the strategy. Beside it two floors, and what people use instead."""
     with workspace() as work, ExitStack() as stack:
         server = stack.enter_context(clickhouse(url, work))
         redis = stack.enter_context(redis_server(work.new_directory("redis")))

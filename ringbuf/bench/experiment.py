@@ -22,7 +22,7 @@ FLUSH_MS: Final = 1_000
 @click.option("--clickhouse", "url", metavar="URL", help="ClickHouse server. Default: one is started, if it can be.")
 @bench_options
 def experiment(url: str | None, quick: bool, as_json: bool, plot_file: Path | None) -> None:
-    """Save orders from N exchange connections: total time, and response time of each order."""
+    """Save orders from N exchange connections. Total time, and response time of each order."""
     if importlib.util.find_spec("websockets") is None:
         raise ConfigurationError(
             "the experiment needs the Python package 'websockets', which is not installed", INSTALL

@@ -99,7 +99,7 @@ def query(
     as_json: bool,
     plot_file: Path | None,
 ) -> None:
-    """How long answers take in a long history, and what an insert costs there."""
+    """How long answers take in a long history. And what an insert costs there."""
     if saved:
         saved_report(saved).publish(as_json, plot_file)
         return

@@ -84,7 +84,7 @@ class Measured(NamedTuple):
 @click.option("--clickhouse", "url", metavar="URL", help="ClickHouse server. Default: one is started, if it can be.")
 @bench_options
 def scale(url: str | None, quick: bool, as_json: bool, plot_file: Path | None) -> None:
-    """CPU, memory, files and wake-ups of the writer by the number of rings; start-up of a strategy."""
+    """What the writer takes by the number of rings. CPU, memory, files and wake-ups; and the start of a strategy."""
     report = Report("scale", quick)
     extent = QUICK if quick else FULL
     with workspace() as work, clickhouse(url, work) as server:

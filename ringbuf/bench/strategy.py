@@ -43,7 +43,7 @@ QUICK: Final = Extent(rounds=3, per_round=100, orders=20_000, held=4_000)
 @click.command()
 @bench_options
 def strategy(quick: bool, as_json: bool, plot_file: Path | None) -> None:
-    """Cost of one venue message to record, page, inventory and handler; memory of orders."""
+    """Cost of one venue message to the strategy. Record, page, inventory and handler; and the memory of orders."""
     report = Report("strategy", quick)
     with workspace() as work:
         measure(work, QUICK if quick else FULL, report)

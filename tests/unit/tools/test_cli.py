@@ -66,6 +66,11 @@ def test_help_lists_every_subcommand_without_importing_any() -> None:
         assert command.module not in modules.split()
 
 
+def test_no_summary_of_a_benchmark_is_cut_short() -> None:
+    shown = CliRunner().invoke(main, ["bench", "--help"], terminal_width=80).stdout.partition("Commands:")[2]
+    assert "append " in shown and "..." not in shown
+
+
 @pytest.mark.parametrize("arguments", [["ls"], ["show", "--help"], ["tail", "--help"], ["rm", "--help"]])
 def test_looking_at_rings_imports_no_database_client_and_no_demo(arguments: list[str]) -> None:
     program = f"import sys; from ringbuf.tools.cli import main; main({arguments}, standalone_mode=False); "
