@@ -17,7 +17,7 @@ from ringbuf.ring.registry import ring_names, ring_path
 from ringbuf.writer.drain.dead_rings import DeadRings
 from ringbuf.writer.drain.drain import Drain
 from ringbuf.writer.problems import Problems
-from tests.drains import drain_of
+from tests.drains import append, drain_of
 from tests.journals import TICK, UNSYNCED
 
 CAPACITY = 16
@@ -34,11 +34,6 @@ def drain(journal: JournalAppender, namespace: str) -> Iterator[Drain]:
     made = drain_of(journal, Problems(), namespace)
     yield made
     made.rings.close()
-
-
-def append(producer: Producer, count: int) -> None:
-    for _ in range(count):
-        assert producer.append(value=producer.head) >= 0
 
 
 def leave_behind(name: str, count: int = 2) -> None:

@@ -8,8 +8,6 @@ import pytest
 
 from ringbuf.errors import RingCorrupt
 from ringbuf.journal.appender import JournalAppender
-from ringbuf.journal.frame import RECORDS
-from ringbuf.journal.reader import Frame, JournalReader
 from ringbuf.ring import layout
 from ringbuf.ring.consumer import Consumer
 from ringbuf.ring.producer import Producer
@@ -18,7 +16,7 @@ from ringbuf.writer.drain import drain as drain_module
 from ringbuf.writer.drain.attached_ring import check_identity
 from ringbuf.writer.drain.drain import Drain
 from ringbuf.writer.problems import Problems
-from tests.drains import drain_of
+from tests.drains import append, drain_of, journaled
 from tests.journals import TICK, UNSYNCED
 
 RINGS = 4
@@ -39,21 +37,6 @@ def drain(tmp_path: Path, namespace: str, producers: list[Producer]) -> Iterator
     made.rings.discover()
     yield made
     made.rings.close()
-
-
-def append(producer: Producer, count: int) -> None:
-    for _ in range(count):
-        assert producer.append(value=producer.head) >= 0
-
-
-def journaled(directory: Path) -> dict[int, list[int]]:
-    """Seqs by session in the order of the journal."""
-    found: dict[int, list[int]] = {}
-    for item in JournalReader(directory).frames():
-        assert isinstance(item, Frame)
-        if item.kind == RECORDS:
-            found.setdefault(item.session, []).extend(item.records(TICK)["seq"].tolist())
-    return found
 
 
 def test_without_news_a_cycle_says_so(drain: Drain) -> None:

@@ -21,7 +21,7 @@ from ringbuf.ring.registry import ring_files, ring_names
 from ringbuf.ring.segment import FileId
 from ringbuf.writer.drain.drain import Drain
 from ringbuf.writer.problems import Problems
-from tests.drains import drain_of
+from tests.drains import append, drain_of
 from tests.journals import TICK, UNSYNCED
 
 TICK_2 = Schema.define("tick", [("value", "u8"), ("size", "u8")], version=2)
@@ -53,11 +53,6 @@ def stand_still(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
 
 def ring_file(name: str) -> Path:
     return registry.ring_path(name)
-
-
-def append(producer: Producer, count: int = 1) -> None:
-    for _ in range(count):
-        assert producer.append(value=producer.head) >= 0
 
 
 def attached(drain: Drain) -> set[str]:

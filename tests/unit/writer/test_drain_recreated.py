@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from ringbuf.journal.appender import JournalAppender
-from ringbuf.journal.frame import RECORDS
 from ringbuf.journal.reader import Frame, JournalReader
 from ringbuf.ring import layout, name_watch, registry
 from ringbuf.ring.producer import Producer
@@ -15,7 +14,7 @@ from ringbuf.ring.registry import ring_names, ring_path
 from ringbuf.writer.drain import attached_rings
 from ringbuf.writer.drain.drain import Drain
 from ringbuf.writer.problems import Problems
-from tests.drains import drain_of
+from tests.drains import append, drain_of, journaled
 from tests.journals import TICK, UNSYNCED
 
 CAPACITY = 16
@@ -46,25 +45,10 @@ def producer() -> Iterator[Producer]:
         yield producer
 
 
-def append(producer: Producer, count: int) -> None:
-    for _ in range(count):
-        assert producer.append(value=producer.head) >= 0
-
-
 def kill(producer: Producer) -> None:
     """Its process is no more."""
     assert producer._segment is not None
     producer._segment.close()
-
-
-def journaled(directory: Path) -> dict[int, list[int]]:
-    """Seqs by session in the order of the journal."""
-    found: dict[int, list[int]] = {}
-    for item in JournalReader(directory).frames():
-        assert isinstance(item, Frame)
-        if item.kind == RECORDS:
-            found.setdefault(item.session, []).extend(item.records(TICK)["seq"].tolist())
-    return found
 
 
 def ended(directory: Path) -> dict[int, bool | None]:
