@@ -188,7 +188,7 @@ class _Connection:
         try:
             request = json.loads(received)
             return {"statement": str(request["statement"]), "timeout": float(request["timeout"])}
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise SinkError(f"{bytes(received[:80])!r} is no request: {error!r}") from error
 
     def line(self, text: str, content: bytes = b"") -> None:

@@ -41,7 +41,7 @@ def read(path: Path) -> dict[str, Any] | None:
     """The last status of a writer, None if there is none or it cannot be read."""
     try:
         found = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None
 

@@ -141,7 +141,9 @@ def test_a_query_whose_client_has_gone_is_awaited_by_nobody(tmp_path: Path) -> N
         wait_until(lambda: server.is_idle, "the query has ended")
 
 
-@pytest.mark.parametrize("request_bytes", [b"", b"SELECT 1", b"[]", b'{"statement": "SELECT 1"}', b"\xff" * 100])
+@pytest.mark.parametrize(
+    "request_bytes", [b"", b"SELECT 1", b"[]", b'{"statement": "SELECT 1"}', b"\xff" * 100, b"[" * 10**5]
+)
 def test_what_is_no_request_is_refused(request_bytes: bytes, tmp_path: Path) -> None:
     path = DataDirectory(tmp_path).query_socket
     server = QueryServer(path, lambda _, __: [b"{}\n"])

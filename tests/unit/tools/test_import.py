@@ -121,6 +121,11 @@ def test_a_function_of_ones_own_is_found_beside_the_file(module: str) -> None:
     assert [each["what"] for each in found["flagged"]] == ["unreadable: side up"]
 
 
+def test_json_that_is_nested_too_deep_is_a_message_that_cannot_be_kept() -> None:
+    found = checked("[" * 100_000 + "\n" + lines(order()), "--adapter", "ccxt", code=1)
+    assert [each["number"] for each in found["refused"]] == [1] and found["updates"] > 0
+
+
 def test_only_the_end_of_a_line_ends_a_message() -> None:
     content = json.dumps(order(info={"note": "a\u2028b\x85"}), ensure_ascii=False) + "\n" + lines({"status": "open"})
     found = checked(content, "--adapter", "ccxt", code=1)
