@@ -31,6 +31,7 @@ amount = "quantity"
 [words.side]
 B = "buy"
 """
+PACKED = gzip.compress(b"{}")
 OWN = """
 def updates(message):
     return [{"symbol": "X", "order_id": message["id"], "text": "price too low; unreadable: side up"}]
@@ -160,7 +161,7 @@ def test_a_file_that_is_packed_is_read_as_what_is_in_it() -> None:
     assert [each["quantity"] for each in json.loads(printed)["orders"]] == ["0.5"]
 
 
-@pytest.mark.parametrize("cut", [b"\x1f\x8b", gzip.compress(b"{}")[:-4], gzip.compress(b"{}") + b"{}"])
+@pytest.mark.parametrize("cut", [b"\x1f\x8b", PACKED[:-4], PACKED + b"{}"], ids=("begun", "cut", "with more behind it"))
 def test_a_packed_file_that_was_cut_is_an_error(cut: bytes) -> None:
     Path("saved.jsonl.gz").write_bytes(cut)
     printed = run("--check", "saved.jsonl.gz", "--adapter", "ccxt", code=2)
