@@ -49,7 +49,10 @@ _OF_ORDERS: Final = (
     "chain_key_index chain_key TYPE bloom_filter(0.01)",
     "order_id_index order_id TYPE bloom_filter(0.01)",
     "client_order_id_index client_order_id TYPE bloom_filter(0.01)",
+    "order_key_index order_key TYPE bloom_filter(0.001)",
 )
+_OF_IDS: Final = ("id_index id TYPE bloom_filter(0.001)",)
+"""By its key an id would have a place in each part of the table; this tells which parts have it."""
 _OF_FILLS: Final = (
     "version_index version TYPE minmax",
     "exchange_ns_index exchange_ns TYPE minmax",
@@ -95,7 +98,8 @@ TABLES: Final = {
         "ReplacingMergeTree",
         ID_KEY,
         {"id": "''", "exchange": "''", "order_key": "''"},
-        granularity=FEW_ROWS,
+        _OF_IDS,
+        FEW_ROWS,
     ),
     "derived": RANGES,
 }
