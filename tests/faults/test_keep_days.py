@@ -23,7 +23,8 @@ KEPT = ["--keep-days", "2", "--flush-ms", "10"]
 class LaterWriter(PatchedWriter):
     """A writer that looks for old records all the time, and believes that it is as many days later as a file says.
 
-    It kills itself at a step that another file names, and asks the database what it has only without a third one.
+    It kills itself at a step that another file names, and asks the database what it has only without a third one. With
+    a fourth one only the clock of its host is so many days ahead.
     """
 
     patch = """
@@ -40,7 +41,8 @@ class LaterWriter(PatchedWriter):
         def later(self):
             global looks
             days = int((directory / "later").read_text())
-            self._clock = lambda: time.time_ns() + days * DAY_NS
+            told = "_clock" if (directory / "host alone").exists() else "_now"
+            setattr(self, told, lambda: time.time_ns() + days * DAY_NS)
             look(self)
             looks += 1
             (directory / "looks.tmp").write_text(f"{os.getpid()} {looks} {days}")
@@ -181,6 +183,24 @@ def test_what_is_verified_and_older_is_dropped_and_the_audit_knows_that_it_is_me
         writer.stop()
     found, code = audit_totals(data_dir)
     assert (found["recorded"], found["stored"], found["retired"], found["lost"], code) == (106, 26, 80, 0, 0)
+
+
+def test_a_clock_of_the_host_that_is_years_ahead_for_a_moment_drops_nothing(
+    clickhouse_server: ClickHouse,
+    database: str,
+    start: Callable[[list[str]], LaterWriter],
+    data_dir: Path,
+    ticks: Ticks,
+) -> None:
+    (data_dir / "host alone").touch()
+    with start(["--clickhouse", clickhouse_server.url, "--database", database, *KEPT]) as writer:
+        writer.wait_running()
+        ticks.record(50)
+        wait_verified(writer, ticks.producer)
+        writer.be_later(3_000)
+        writer.stop()
+    assert count(data_dir, "ticks") == 50
+    assert audit_totals(data_dir)[0]["retired"] == 0
 
 
 def test_what_the_owner_removes_is_meant_so_only_if_it_is_older(

@@ -77,13 +77,17 @@ class Keeping:
         Raises:
             JournalError, SinkError: it cannot be done now.
         """
-        first_kept = self._clock() // DAY_NS - self._days
+        first_kept = self._now() // DAY_NS - self._days
         passage = pass_through(self._directory, self._passed, self._loaded(), first_kept)
         self._verified.change(lambda now: now.with_journaled(passage).without_older(first_kept))
         self._passed = passage.end
         for schema in self._tables.sound:
             if schema.name != INSTRUMENTS.name and CAPTURED in schema.names and schema.is_time(CAPTURED):
                 self._drop(schema, first_kept)
+
+    def _now(self) -> int:
+        """The time in ns since the epoch, the earlier one of host and database: neither alone makes anything old."""
+        return min(self._clock(), self._sink.unique.now())
 
     def _drop(self, schema: Schema, first_kept: int) -> None:
         retired = self._verified.current.retired

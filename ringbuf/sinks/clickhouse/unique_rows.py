@@ -113,9 +113,13 @@ class UniqueRows:
             )
             ((found,),) = self._ask(f"SELECT toString(max(latest)) FROM ({latest})")
             self._latest = int(found)
-        ((now,),) = self._ask(f"SELECT toString({self._now})")
-        self._latest = max(int(now), self._latest + 2)  # what plain fills replace has one less
+        self._latest = max(self.now(), self._latest + 2)  # what plain fills replace has one less
         return self._latest
+
+    def now(self) -> int:
+        """The server's time, ns since the epoch."""
+        ((now,),) = self._ask(f"SELECT toString({self._now})")
+        return int(now)
 
     # Reading
 
