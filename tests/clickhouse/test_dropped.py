@@ -13,6 +13,7 @@ from ringbuf.record.seqs import Range
 from ringbuf.sinks.clickhouse import unique_rows
 from ringbuf.sinks.clickhouse.views.orders import ORDERS
 from ringbuf.sinks.clickhouse.views.positions import FILLS
+from ringbuf.writer.derive.dropping import MOST_PENDING
 from tests.clickhouse.databases import ON_SERVER, ON_SERVER_AND_CLUSTER, Database, executions
 from tests.clickhouse.test_rules import BASE, given, shuffled
 from tests.clickhouse.test_unique import WAYS, rows_of
@@ -320,6 +321,17 @@ def test_nothing_is_dropped_that_is_not_derived_or_of_which_more_is_to_be_derive
     views.insert(executions([copy, *order("three")], first_seq=2 * seq), few=None)
     assert drop(views) == 4
     assert left(views) == [(each,) for each in range(4, 13)]
+
+
+@ON_SERVER
+def test_of_a_history_from_which_its_owner_has_removed_every_other_order_the_rest_is_dropped(views: Database) -> None:
+    """As one of an earlier release, or one that is derived again: what is not there is not waited for."""
+    orders = [order(f"o{number}") for number in range(2 * MOST_PENDING + 10)]
+    views.insert(executions([each for one in orders for each in one]), few=None)
+    views.command(f"DELETE FROM {views.name()}.executions WHERE intDiv(seq, 4) % 2 = 1")
+    views.derive()
+    assert drop(views) == 4 * (MOST_PENDING + 5)
+    assert left(views) == []
 
 
 @ON_SERVER

@@ -91,7 +91,8 @@ class Deriver:
         """
         grown = {*self._derived.ranges} - {*self._noted.ranges}  # each replaces the shorter one with its beginning
         self._rows.note_derived(SeqSet(grown))
-        self._noted = self._derived
+        last = {each.session: each for each in self._derived.ranges}  # others do not grow any more, or are noted apart
+        self._noted = self._derived = SeqSet(last.values())
 
     def _derive(self, portion: Sequence[Range]) -> None:
         version = self._rows.version()

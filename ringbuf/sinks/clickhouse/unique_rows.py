@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple
 
 from ringbuf.record.execution import EXECUTION
 from ringbuf.record.seqs import Range, SeqSet
-from ringbuf.sinks.clickhouse import funding_records, unique
+from ringbuf.sinks.clickhouse import funding_records, presence, unique
 from ringbuf.sinks.clickhouse.derived_table import Statements
 from ringbuf.sinks.clickhouse.dropped import Dropped
 from ringbuf.sinks.clickhouse.keys import (
@@ -32,6 +32,8 @@ from ringbuf.sinks.clickhouse.views.reports import FUNDING
 
 MOST_OF_AN_ID: Final = 1_000
 """An id under which more orders are known tells of none of them: it is a label."""
+MOST_GAPS: Final = 100
+"""So many ranges of records may be gaps; of more it is asked which of them there are."""
 _IDS: Final = ("client_order_id", "orig_client_order_id", "trade_id", "report_id", "ref_id")
 
 
@@ -124,13 +126,16 @@ class UniqueRows:
     # Reading
 
     def pending(self) -> SeqSet:
-        """The records that are not derived yet, and perhaps some that there are not."""
+        """The records that are not derived yet, and perhaps some that there are not: a few gaps, if any."""
         rows = self._ask(
             "SELECT toString(session), toString(min(seq)), toString(max(seq) + 1)"
             f" FROM {self._records} GROUP BY session"
         )
         derived = self._ask(f"SELECT toString(session), toString(first_seq), toString(end) FROM {self._derived} FINAL")
-        return SeqSet(map(_range, rows)) - SeqSet(map(_range, derived))
+        found = SeqSet(map(_range, rows)) - SeqSet(map(_range, derived))
+        if len(found.ranges) > MOST_GAPS:  # of records that somebody has removed
+            found -= presence.missing(self._ask, self._records, found)
+        return found
 
     def present(self, chosen: Chosen) -> SeqSet:
         """Those of some records that there are."""
