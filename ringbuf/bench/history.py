@@ -60,7 +60,8 @@ def make_history(engine: Engine, database: str, flow: OrderFlow) -> Made:
             count = min(AT_ONCE, flow.orders - first)
             insert_records(client, database, flow, first, count)
             insert_rows(client, database, flow, first, count)
-        sink.unique.note_derived(flow.history())
+        noted = sink.unique.noted
+        noted.note(flow.history(), noted.generation())
         version = sink.unique.version()
         sink.layers.open_orders.copy(version, whole=True)
         sink.layers.open_orders.complete(version)

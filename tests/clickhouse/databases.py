@@ -109,7 +109,7 @@ class Database:
         """
         rows = self._sink.unique
         self._sink.layers.ensure()
-        if self._sink.layers.make_again() or self._deriver is None:
+        if self._sink.layers.make_again() or self._deriver is None or self._deriver.is_overtaken():
             self._deriver = Deriver(rows, self._sink.sums)
         made, self._deriver = self._deriver, None  # it knows nothing for certain after an error
         with mock.patch.object(deriver, "FEW", few):

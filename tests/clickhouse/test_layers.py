@@ -1,5 +1,6 @@
 """What is lost of the rows that are derived is made again, and no answer changes."""
 
+from collections.abc import Callable
 from itertools import cycle
 from typing import Any
 
@@ -7,8 +8,9 @@ import pytest
 
 from ringbuf.errors import TableMismatch
 from ringbuf.query.questions.earned import profits
+from ringbuf.record.seqs import Range, SeqSet
 from ringbuf.sinks.clickhouse.layers import TABLES
-from tests.clickhouse.databases import ON_SERVER, Database
+from tests.clickhouse.databases import ON_SERVER, Database, executions
 from tests.clickhouse.test_profit import asked
 from tests.clickhouse.test_sums import MINUTE, MOMENT, check, fill, insert, rows
 
@@ -121,3 +123,23 @@ def test_an_order_that_the_owner_removed_with_its_records_is_open_no_more_when_a
     views.rebuild()
     assert rows(views, f"{name}.positions", "quantity, open_buy") == [(1, 0)]
     check(views)
+
+
+@ON_SERVER
+def test_what_one_writer_has_begun_to_make_again_is_made_whatever_another_one_notes(
+    views: Database, open_on_server: Callable[[str], Database]
+) -> None:
+    """The other one does not know yet, and derives what comes; then the first one is killed."""
+    insert(views, [fill(number, MOMENT) for number in range(10)], 0)
+    other = open_on_server(views.name())
+    views.command(f"TRUNCATE TABLE {views.name()}.unique_fills")
+    assert other._sink.layers.make_again() == ["unique_fills"]
+    deriver, new = views._deriver, executions([fill(10, MOMENT)], first_seq=10)
+    assert deriver is not None
+    views.insert(new, few=None)
+    deriver.derive(SeqSet([Range(1, 10, 1)]))
+    deriver.note()
+    assert deriver.is_overtaken()
+    other.derive()
+    assert rows(views, f"{views.name()}.fills", "seq") == [(seq,) for seq in range(11)]
+    other.close()

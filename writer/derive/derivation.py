@@ -169,7 +169,7 @@ class Derivation:
         rows = sink.unique
         deriver, folding = Deriver(rows, sink.sums), Folding(sink.profit)
         while not self._abandoned.is_set():
-            if self._begins_again(sink, rows):
+            if self._begins_again(sink, rows, deriver):
                 rows = sink.unique
                 deriver, folding = Deriver(rows, sink.sums), Folding(sink.profit)
             self._fold(folding)
@@ -202,8 +202,9 @@ class Derivation:
             _copy_open_orders(sink.layers.open_orders, sink.unique.version(), whole=True)
         return lost
 
-    def _begins_again(self, sink: ClickHouseSink, rows: UniqueRows) -> bool:
-        """Whether all is to be derived again: it is asked for, or tables were emptied. Closes buckets now and then."""
+    def _begins_again(self, sink: ClickHouseSink, rows: UniqueRows, deriver: Deriver) -> bool:
+        """Whether nothing that the deriver knows counts any more, since all is to be derived again: it is asked for,
+        tables were emptied, or another writer has noticed that. Closes buckets now and then."""
         if self._request.exists():
             LOGGER.info("making all orders, fills and sums again")
             sink.layers.forget()
@@ -222,7 +223,7 @@ class Derivation:
             _copy_open_orders(sink.layers.open_orders, rows.version())
         self._close_buckets(sink.sums)
         self.late = rows.dropped.count_late()
-        return bool(lost)
+        return bool(lost) or deriver.is_overtaken()
 
     def _close_buckets(self, sums: Sums) -> None:
         """Close what is over; but records that are stored go first."""

@@ -63,6 +63,7 @@ class Deriver:
         self._memory = Memory(rows)
         self._marked: dict[int, int] = {}  # by minute until when it need not be marked again
         self._noted = self._derived = SeqSet()
+        self._generation: int | None = None
         self._dropped: SeqSet | None = None  # of these not all need be there
 
     def derive(self, records: SeqSet, *, again: bool = False) -> None:
@@ -75,6 +76,8 @@ class Deriver:
             SinkUnavailable: the database cannot be reached, or does not allow it.
         """
         self._is_again = again
+        if self._generation is None:
+            self._generation = self._rows.noted.generation()
         for portion in _portions(records.ranges):
             self._derive(portion)
             self._memory.shrink()
@@ -90,9 +93,18 @@ class Deriver:
             SinkUnavailable: see `derive`.
         """
         grown = {*self._derived.ranges} - {*self._noted.ranges}  # each replaces the shorter one with its beginning
-        self._rows.note_derived(SeqSet(grown))
+        if grown and self._generation is not None:
+            self._rows.noted.note(SeqSet(grown), self._generation)
         last = {each.session: each for each in self._derived.ranges}  # others do not grow any more, or are noted apart
         self._noted = self._derived = SeqSet(last.values())
+
+    def is_overtaken(self) -> bool:
+        """Whether somebody has begun to derive everything again: nothing that this one notes is taken any more.
+
+        Raises:
+            SinkUnavailable: see `derive`.
+        """
+        return self._generation not in (None, self._rows.noted.generation())
 
     def _derive(self, portion: Sequence[Range]) -> None:
         version = self._rows.version()

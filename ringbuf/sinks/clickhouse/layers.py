@@ -15,6 +15,7 @@ from ringbuf.errors import TableMismatch
 from ringbuf.sinks.clickhouse import dropped, funding_records, open_orders, profit_states, sums, unique
 from ringbuf.sinks.clickhouse.derived_table import DerivedTable, Statements
 from ringbuf.sinks.clickhouse.layout import DISTRIBUTED
+from ringbuf.sinks.clickhouse.noted import Noted
 from ringbuf.sinks.clickhouse.open_orders import OpenOrders
 from ringbuf.sinks.clickhouse.sums import Sums
 from ringbuf.sinks.clickhouse.table import FoundTable, check_engine, literal, quoted
@@ -187,6 +188,8 @@ class Layers:
         self._statements.run_at_each(
             f"INSERT INTO {self._table(name)} ({', '.join(sign)}) SELECT {', '.join(sign.values())}"
         )
+        if name == "derived":
+            Noted(self._statements).begin()
 
     def _table(self, name: str) -> str:
         return f"{quoted(self._database)}.{quoted(name)}"

@@ -25,6 +25,7 @@ from ringbuf.sinks.clickhouse.keys import (
     of_fills,
     records_in,
 )
+from ringbuf.sinks.clickhouse.noted import Noted
 from ringbuf.sinks.clickhouse.plain import plain_copies, plain_fills, plain_orders
 from ringbuf.sinks.clickhouse.table import quoted, table_name
 from ringbuf.sinks.clickhouse.views.expression import INSTRUMENT, listed
@@ -93,16 +94,18 @@ class UniqueRows:
 
     Attributes:
         dropped: what was dropped of it.
+        noted: which records are derived.
     """
 
     def __init__(self, statements: Statements) -> None:
         self.dropped = Dropped(statements)
+        self.noted = Noted(statements)
         self._database, self._ask, self._run = statements.database, statements.ask, statements.run
         self._insert_rows, self._now = statements.insert, statements.layout.now
         self._latest: int | None = None
         self._records = table_name(EXECUTION, self._database)
         self._named = {name: f"{quoted(self._database)}.{quoted(name)}" for name in unique.TABLES}
-        self._fills, self._orders, self._ids, self._derived = self._named.values()
+        self._fills, self._orders, self._ids, _ = self._named.values()
 
     def version(self) -> int:
         """A version greater than that of every row so far; take it before the records are read.
@@ -131,8 +134,7 @@ class UniqueRows:
             "SELECT toString(session), toString(min(seq)), toString(max(seq) + 1)"
             f" FROM {self._records} GROUP BY session"
         )
-        derived = self._ask(f"SELECT toString(session), toString(first_seq), toString(end) FROM {self._derived} FINAL")
-        found = SeqSet(map(_range, rows)) - SeqSet(map(_range, derived))
+        found = SeqSet(map(_range, rows)) - self.noted.ranges()
         if len(found.ranges) > MOST_GAPS:  # of records that somebody has removed
             found -= presence.missing(self._ask, self._records, found)
         return found
@@ -334,11 +336,6 @@ class UniqueRows:
                 f" SELECT {unique.ORDER_KEY}, {version}, 1 FROM {self._orders} FINAL"
                 f" WHERE ({unique.ORDER_KEY}) IN ({named}) AND version < {version}"
             )
-
-    def note_derived(self, records: SeqSet) -> None:
-        """Note that these records are derived."""
-        rows = [{"session": each.session, "first_seq": each.first_seq, "end": each.end} for each in records.ranges]
-        self._insert("derived", rows, {})
 
     def _insert(self, name: str, rows: Sequence[Mapping[str, Any]], more: Mapping[str, Any]) -> None:
         if rows:
