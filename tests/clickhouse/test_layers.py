@@ -50,6 +50,7 @@ def test_a_table_that_is_dropped_or_emptied_is_made_again(views: Database, table
     assert answers(views) == before
     views.close_sums()
     assert answers(views) == before
+    check(views)
 
 
 @pytest.mark.parametrize(

@@ -210,7 +210,7 @@ class Deriver:
         """Insert the orders, under which ids they are known, and remove those that are none any more."""
         ids = [each for each in (*_order_ids(derived.orders), *found.ids_of_trades()) if _id_key(each) not in found.ids]
         keys = {(instrument_of(each), each["order_key"]) for each in derived.orders}
-        gone, new = found.orders - keys, keys - found.orders
+        gone, new = found.orders - keys, keys if self._is_again else keys - found.orders
         self._rows.insert_ids([*ids, *(id_row(instrument, key, key, (0, 0)) for instrument, key in new)])
         self._rows.insert_orders(derived.orders, version)
         self._rows.insert_orders([order_key_row(*each) for each in gone], version, removed=True)
