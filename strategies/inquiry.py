@@ -173,7 +173,7 @@ class Inquiry:
             self._refuse(update, "nothing tells this fill from others: it would count each time")
             return
         if self._is_misdated(report, is_state=is_state):
-            update = {**update, "exchange_ns": None}
+            update = {name: value for name, value in update.items() if name != "exchange_ns"}
         if report.order_id:
             self._told[report.instrument.symbol, report.order_id] = update
         if self._is_known(report, is_state=is_state):
