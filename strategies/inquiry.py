@@ -90,12 +90,12 @@ class Inquiry:
         return absent
 
     def _single(self, absent: list[OrderState]) -> Generator[Question, Any, dict[OrderState, Any]]:
-        """What the venue says of each of these orders."""
+        """What the venue says of each of these orders, of which something is open."""
         answers: dict[OrderState, Any] = {}
         ask = self._queries.order
         if ask is None or not self._has_list:
             return answers
-        for page in absent:
+        for page in (each for each in absent if each.open):
             answer = yield Question("order", partial(ask, page))
             answers[page] = answer if answer is NO_SUCH_ORDER else self._answered(page, answer)
         return answers

@@ -7,6 +7,7 @@ import pytest
 
 from ringbuf.strategies.orders import OrderPages
 from ringbuf.strategies.reconciliation import Reconciliation, VenueQueries, reconcile
+from ringbuf.trading.order_state import OrderState
 
 WHOSE = {"exchange": "deribit", "account": "A1", "strategy": "mm"}
 ASKED = {"symbol": "BTC", "client_order_id": "mm", "side": "buy", "quantity": 5}
@@ -171,3 +172,19 @@ def test_a_trade_of_long_ago_keeps_nothing_from_being_concluded() -> None:
     found = reconcile(pages, queries, **WHOSE)
     assert [why for _, why in found.refused] == ["it is older than the look-back"]
     assert [each["order_id"] for each in found.ended] == ["o1"]
+
+
+def test_an_order_of_which_nothing_is_open_is_not_asked_for() -> None:
+    """A history of fills, as Hyperliquid tells it after a connect, names thousands of orders."""
+    fill = ASKED | {"quantity": None, "exec_type": "fill", "last_quantity": 2}
+    pages = opened(*(fill | {"order_id": f"o{number}", "trade_id": f"t{number}"} for number in range(3)))
+    pages.apply(WHOSE | NEW | {"order_id": "o9"})
+    names: list[str] = []
+    over = NEW | {"order_id": "o9", "exec_type": "order_status", "order_status": "canceled"}
+
+    def order(page: OrderState) -> dict[str, Any]:
+        names.append(page.order_id)
+        return over
+
+    assert reconcile(pages, VenueQueries(open_orders=list, trades=list, order=order), **WHOSE).is_sure
+    assert names == ["o9"]
