@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from numbers import Number
 from typing import Any, Final
+from uuid import UUID
 
 from ringbuf.record.attempt import attempt
 from ringbuf.record.fields import BY_NAME
@@ -71,10 +72,12 @@ class Message:
         return found
 
     def text(self, key: str) -> str | None:
-        """An id or other text; a whole number is one too."""
+        """An id or other text; a whole number is one too, and a UUID."""
         value = self.get(key)
         if value is None or isinstance(value, str):
             return value
+        if isinstance(value, UUID):
+            return str(value)
         number = None if isinstance(value, bool) else attempt(None, _whole, value)
         if number is None or (isinstance(value, float) and abs(value) >= 1 << 53):  # its last digits are lost
             self.put_aside(key, value)

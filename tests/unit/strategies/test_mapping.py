@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from enum import Enum, IntEnum
 from typing import Any, NamedTuple
+from uuid import UUID
 
 import numpy as np
 import pytest
@@ -242,3 +243,17 @@ def test_a_number_that_has_no_word_is_not_the_one_of_our_enumeration(number: Any
     assert "side" not in update
     assert update["text"].startswith("unreadable: side")
     assert FieldMapping({"oid": "order_id", "dir": "side"}).read({"oid": 7, "dir": 1})[0]["side"] == 1
+
+
+@pytest.mark.parametrize(
+    ("told", "kept"),
+    [
+        (UUID("11111111-2222-3333-4444-555555555555"), "11111111-2222-3333-4444-555555555555"),
+        (np.str_("o7"), "o7"),
+        (np.int64(7), "7"),
+        (Decimal("7.00"), "7"),
+    ],
+)
+def test_an_id_may_be_what_databases_and_numpy_have_for_one(told: Any, kept: str) -> None:
+    (update,) = FILLS.read(MESSAGE | {"oid": told})
+    assert update == UPDATE | {"order_id": kept}
