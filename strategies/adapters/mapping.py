@@ -21,12 +21,13 @@ import numpy as np
 
 from ringbuf.errors import ConfigurationError, RecordError
 from ringbuf.record.attempt import attempt
+from ringbuf.record.enumerations import Side
 from ringbuf.record.fields import BY_NAME, Field, Given, Kind
 from ringbuf.record.salvage import salvage
 from ringbuf.record.value import shown
 from ringbuf.record.words import look_up
 from ringbuf.strategies.adapters.adapter import Adapter, Target, Update
-from ringbuf.strategies.adapters.message import Message
+from ringbuf.strategies.adapters.message import CONTRADICTION, Message
 from ringbuf.trading.number import EXACT
 
 UNITS: Final = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
@@ -109,6 +110,8 @@ class FieldMapping:
             self._put(reading, SETTABLE[name], value)
         if "side" not in self.constants and "side" not in _named(self.fields):
             _put_side(reading)
+        else:
+            _drop_sign(reading, self.constants.get("side"))
         return [dict(self.constants) | reading.finished()]
 
     def _put(self, reading: Message, wanted: Field, value: Any) -> None:
@@ -234,3 +237,14 @@ def _put_side(reading: Message) -> None:
         number = reading.number(name)
         if number:
             reading.put(**{name: EXACT.abs(number), "side": "sell" if number < 0 else "buy"})
+
+
+def _drop_sign(reading: Message, constant: Any) -> None:
+    """A quantity below zero is that of a sale, which the side tells; else they contradict each other."""
+    side = reading.update.get("side", constant)
+    for name in QUANTITIES:
+        number = reading.number(name)
+        if number is not None and number < 0:
+            reading.put(**{name: EXACT.abs(number)})
+            if look_up("side", side) != Side.SELL:
+                reading.note(f"{CONTRADICTION}{side} of {name} {number}")

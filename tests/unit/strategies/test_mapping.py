@@ -257,3 +257,14 @@ def test_a_number_that_has_no_word_is_not_the_one_of_our_enumeration(number: Any
 def test_an_id_may_be_what_databases_and_numpy_have_for_one(told: Any, kept: str) -> None:
     (update,) = FILLS.read(MESSAGE | {"oid": told})
     assert update == UPDATE | {"order_id": kept}
+
+
+@pytest.mark.parametrize(("side", "note"), [("A", None), (1, "contradiction: buy of last_quantity -0.1")])
+def test_a_quantity_below_zero_beside_a_side_counts(side: Any, note: str | None) -> None:
+    inventory = Inventory()
+    MappingAdapter(inventory, FILLS, exchange="mine", account="A1", strategy="mm").receive(
+        MESSAGE | {"dir": side, "sz": -0.1}
+    )
+    assert abs(inventory.position("mine", "A1", "BTC").quantity) == Decimal("0.1")
+    (update,) = FILLS.read(MESSAGE | {"dir": side, "sz": -0.1})
+    assert (update["last_quantity"], update.get("text")) == ("0.1", note)
