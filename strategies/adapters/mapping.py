@@ -26,7 +26,7 @@ from ringbuf.record.fields import BY_NAME, Field, Given, Kind
 from ringbuf.record.salvage import salvage
 from ringbuf.record.value import shown
 from ringbuf.record.words import look_up
-from ringbuf.strategies.adapters.adapter import Adapter, Target, Update
+from ringbuf.strategies.adapters.adapter import Adapter, Target, Update, is_row
 from ringbuf.strategies.adapters.message import CONTRADICTION, Message
 from ringbuf.trading.number import EXACT
 
@@ -97,8 +97,10 @@ class FieldMapping:
         Raises:
             RecordError: it has no names.
         """
+        if is_row(message):
+            message = {name: message[name] for name in message.keys()}  # noqa: SIM118 - its values are what it iterates
         if not (isinstance(message, Mapping) or is_dataclass(message) or hasattr(message, "_asdict")):
-            raise RecordError(f"{shown(message)} has no fields", "give a dict, a dataclass or a named tuple")
+            raise RecordError(f"{shown(message)} has no fields", "give a dict, a dataclass, a named tuple or a row")
         told: dict[str, Any] = {}
         for name, wanted in self.fields.items():
             value = _found(message, name)

@@ -1,5 +1,6 @@
 """Messages of one's own by a mapping."""
 
+import sqlite3
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -147,7 +148,7 @@ def test_an_adapter_gives_its_updates_to_the_target() -> None:
         "9007199254740993": Decimal("0.1"),
         "7": Decimal("0.1"),
     }
-    assert adapter.refusals == {"give a dict, a dataclass or a named tuple": 3}
+    assert adapter.refusals == {"give a dict, a dataclass, a named tuple or a row": 3}
 
 
 @pytest.mark.parametrize(
@@ -268,3 +269,17 @@ def test_a_quantity_below_zero_beside_a_side_counts(side: Any, note: str | None)
     assert abs(inventory.position("mine", "A1", "BTC").quantity) == Decimal("0.1")
     (update,) = FILLS.read(MESSAGE | {"dir": side, "sz": -0.1})
     assert (update["last_quantity"], update.get("text")) == ("0.1", note)
+
+
+def test_a_row_of_a_database_is_one_message() -> None:
+    connection = sqlite3.connect(":memory:")
+    connection.row_factory = sqlite3.Row
+    names = "SELECT 7 AS oid, 'BTC' AS coin, 'A' AS dir, '64000.5' AS px, 0.1 AS sz, 2 AS t"
+    query = f"{names} UNION SELECT 8, 'BTC', 'A', NULL, 2, 3"
+    rows = connection.execute(query).fetchall()
+    inventory = Inventory()
+    mine = MappingAdapter(inventory, FILLS, exchange="mine", account="A1", strategy="mm")
+    mine.receive(rows[0])
+    mine.receive(rows)
+    assert not mine.refused
+    assert {each.order_id: each.executed for each in inventory.orders()} == {"7": Decimal("0.1"), "8": Decimal(2)}
