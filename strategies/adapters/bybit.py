@@ -239,17 +239,18 @@ def _charges(row: Mapping[str, Any]) -> tuple[Update, str | None]:
     currency, taxes = value.text(row.get("feeCurrency")) or _fee_currency(row), row.get("extraFees")
     if not taxes or not isinstance(taxes, list):
         return value.told(commission=row.get("execFee"), commission_currency=currency), None
-    paid = {currency: value.decimal(row.get("execFee")) or ZERO}
+    fee = value.decimal(row.get("execFee"))
+    paid = {} if fee is None else {currency: fee}
     for each in taxes:
         amount = value.decimal(each.get("fee")) if isinstance(each, Mapping) else None
         if amount is not None:
             currency = value.text(each.get("feeCoin"))
             paid[currency] = EXACT.add(paid.get(currency, ZERO), amount)
     sums = [(plain(amount), currency) for currency, amount in paid.items()]
-    (fee, currency), (other, other_currency) = (*sums, (None, None))[:2]
+    (first, its_currency), (other, other_currency) = (*sums, (None, None), (None, None))[:2]
     told = value.told(
-        commission=fee,
-        commission_currency=currency,
+        commission=first,
+        commission_currency=its_currency,
         other_commission=other,
         other_commission_currency=other_currency,
     )

@@ -187,6 +187,18 @@ def test_the_currency_of_a_bybit_fee_follows_from_the_symbol(row: dict[str, Any]
     assert bybit.execution(row | {"execFee": "0.1"}).get("commission_currency") == currency
 
 
+def test_a_bybit_tax_is_a_charge_where_no_fee_is_told_beside_it() -> None:
+    row = {
+        "category": "linear",
+        "symbol": "BTCUSDT",
+        "extraFees": [{"feeCoin": "IDR", "fee": "7"}, "odd", {"fee": "x"}],
+    }
+    for fee, charges in (("", ("7", "IDR", None)), ("0.1", ("0.1", "USDT", "7"))):
+        told = bybit.execution(row | {"execFee": fee})
+        assert tuple(told.get(name) for name in ("commission", "commission_currency", "other_commission")) == charges
+    assert "commission" not in bybit.execution({**row, "extraFees": [{}]})
+
+
 def test_charges_and_sums_keep_all_digits_whatever_the_precision_of_decimals_is() -> None:
     digits = "123456789012345.678901234567890123"
     row = {"coin": "BTC", "side": "A", "sz": "0.1", "startPosition": digits, "origSz": digits}
