@@ -50,7 +50,8 @@ def is_about(report: Report, page: OrderState) -> bool:
         return False
     if report.order_id and page.order_id:
         return report.order_id == page.order_id
-    return page.client_order_id in (report.client_order_id, report.orig_client_order_id)
+    ours = page.client_order_id
+    return bool(ours) and ours in (report.client_order_id, report.orig_client_order_id)
 
 
 def says_the_same(report: Report, order: Order, page: OrderState) -> bool:

@@ -65,6 +65,12 @@ def test_an_answer_about_another_order_is_none(status: str, other: dict[str, str
     assert doubts(found) == [("o1", UNANSWERED)]
 
 
+def test_an_answer_without_the_id_of_the_venue_is_not_about_an_order_that_has_none_of_ours() -> None:
+    pages = opened(NEW | {"order_id": "o1", "client_order_id": ""})
+    other = NEW | {"client_order_id": "c9", "exec_type": "order_status", "order_status": "canceled"}
+    assert doubts(asked(pages, [], order=other)) == [("o1", UNANSWERED)]
+
+
 @pytest.mark.parametrize(("status", "ends"), [("new", "NEW"), ("canceled", "CANCELED")])
 def test_of_an_answer_about_several_orders_that_one_counts_which_was_asked_for(status: str, ends: str) -> None:
     pages = opened(NEW | {"order_id": "o1"}, NEW | {"order_id": "o2"})
