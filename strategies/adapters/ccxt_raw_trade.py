@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from ringbuf.strategies.adapters import bybit, deribit, hyperliquid, okx
+from ringbuf.strategies.adapters import binance_words, bybit, deribit, hyperliquid, okx
 from ringbuf.strategies.adapters.ccxt_raw import Raw
 
 TRADE_KINDS: Final = ("execType", "exec_type", "tradeType", "trade_type", "fillType", "fill_type", "systemOrderType")
@@ -47,6 +47,11 @@ PROFITS: Final = ("execPnl", "realizedPnl", "fillPnl", "closedPnl", "realized_pn
 
 class RawTrade(Raw):
     """The raw message about a trade."""
+
+    @property
+    def allocation(self) -> str | None:
+        """The id of what Binance calls an allocation, which is none of a trade."""
+        return binance_words.trade_id(None, self.get("allocId", "allocationId", "a"))
 
     @property
     def is_state(self) -> bool:

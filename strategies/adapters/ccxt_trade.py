@@ -33,9 +33,10 @@ def read_trade(trade: Any) -> list[Update | Refused]:
     message, raw = Message(trade), RawTrade(trade.get("info"))
     if raw.is_state:
         return _read_state(message, raw)
+    trade_id = message.text("id")
     message.put(
         symbol=message.text("symbol"),
-        trade_id=message.text("id"),
+        trade_id=raw.allocation if trade_id == "-1" else trade_id,
         exchange_ns=_time(message, raw),
         position_side=raw.position_side,
     )

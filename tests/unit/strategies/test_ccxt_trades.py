@@ -7,7 +7,7 @@ import pytest
 
 from ringbuf.record.execution import Flag
 from ringbuf.record.salvage import salvage
-from tests.unit.strategies.ccxt_messages import CREATED_MS, adapted, filled, told, trade
+from tests.unit.strategies.ccxt_messages import CREATED_MS, adapted, filled, order, told, trade
 
 CREATED_NS = CREATED_MS * 1_000_000
 
@@ -213,3 +213,13 @@ def test_a_trade_that_tells_neither_amount_nor_order_is_refused() -> None:
     adapter, _ = adapted()
     adapter.trades([trade(amount=None, order=None), 7])
     assert adapter.refusals.total() == 2
+
+
+def test_allocations_of_binance_are_told_apart_and_count_once() -> None:
+    """Their trade id is -1: https://developers.binance.com/docs/binance-spot-api-docs/faqs/sor_faq"""
+    adapter, inventory = adapted()
+    fills = [trade(id="-1", order="o1", amount=2.0, info={"tradeId": -1, "allocId": number}) for number in range(2)]
+    adapter.orders(order(filled=4.0, remaining=6.0, trades=fills))
+    adapter.trades([trade(id="-1", order="o1", amount=2.0, info={"t": -1, "a": number}) for number in range(2)])
+    assert inventory.position("venue", "A1", "BTC/USDT").quantity == 4
+    assert not adapter.refused
