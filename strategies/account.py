@@ -14,7 +14,7 @@ import logging
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -91,6 +91,8 @@ class Account:
         timeout: so long a fill is held pending before the venue is asked.
         clock: ns, never going back; that of a backtest goes by its events.
         rounding: by so much a wallet's move may differ from what explains it, where the venue rounds.
+        wallet_shared_with: other exchanges whose trades of the account move the same wallets, as `bybit_spot` those of
+            `bybit`.
 
     Raises:
         ConfigurationError: an argument is none of these.
@@ -111,6 +113,7 @@ class Account:
         timeout: timedelta = TIMEOUT,
         clock: Callable[[], int] = time.monotonic_ns,
         rounding: Number = 0,
+        wallet_shared_with: Collection[str] = (),
     ) -> None:
         check_kind("pages", pages, OrderPages)
         if not (exchange and account):
@@ -119,7 +122,10 @@ class Account:
         check_function("clock", clock)
         self.refused = self.asked = 0
         self._inventory = pages.inventory
+        if isinstance(wallet_shared_with, str):
+            raise ConfigurationError(f"wallet_shared_with is {wallet_shared_with!r}", "give a list of exchanges")
         self._names = instrument_named(exchange, account, "")[:2]
+        self._followed = {instrument_named(each, account, "")[:2] for each in (exchange, *wallet_shared_with)}
         self._ask = ask
         self._timeout_ns = nanoseconds("timeout", timeout)
         self._clock = clock
@@ -303,19 +309,21 @@ class Account:
     # Our own records
 
     def _follow(self, delta: Delta) -> None:
-        if delta.page.key[:2] == self._names:
+        if delta.page.key[:2] in self._followed:
             with self._lock:
                 self._follow_all()
 
     def _follow_all(self) -> None:
         """Take what our records have changed since they were followed last; no delta tells of funding."""
         for key, position in self._inventory.positions().items():
-            if key[:2] == self._names and self._seen.get(key) is not position:
+            if key[:2] in self._followed and self._seen.get(key) is not position:
                 self._seen[key] = position
                 self._count(key, position)
 
     def _count(self, key: Instrument, position: Position) -> None:
-        now: dict[_Key, Fraction] = {(key.symbol, key.position_side): Fraction(position.quantity)}
+        now: dict[_Key, Fraction] = {}
+        if key[:2] == self._names:  # others may spell their symbols alike
+            now[key.symbol, key.position_side] = Fraction(position.quantity)
         if self._inventory.knows_instruments:
             now.update(self._inventory.profit(*key).wallet.items())
         before, self._records[key] = self._records.get(key, {}), now

@@ -4,6 +4,7 @@ from decimal import Decimal
 
 import pytest
 
+from ringbuf.errors import ConfigurationError
 from ringbuf.strategies.account import Account, BalanceUpdate, Held, PositionUpdate, Snapshot
 from ringbuf.strategies.inventory import Contract, ContractKind, Inventory
 from ringbuf.strategies.orders import OrderPages
@@ -110,3 +111,29 @@ def test_a_currency_that_is_heard_of_first_after_a_gap_was_zero_when_the_venue_w
     identity = desk.account.identity("BNB")
     assert identity is not None
     assert (identity.opening, identity.records, identity.unexplained) == (Decimal(0), Decimal("-0.5"), Decimal(0))
+
+
+def test_a_wallet_that_two_exchanges_share_follows_the_trades_of_both() -> None:
+    """Bybit's unified account: spot is an exchange of its own here, since it spells its symbols as the perpetuals."""
+    spot, linear = (Contract(kind, base="BTC", quote="USDT") for kind in (ContractKind.SPOT, ContractKind.LINEAR))
+    known = {("bybit", "BTCUSDT"): linear, ("bybit_spot", "BTCUSDT"): spot}
+    pages = OrderPages(inventory=Inventory(instruments=known))
+    account = Account(pages, "bybit", "A", wallet_shared_with=["bybit_spot"], clock=lambda: 1)
+    account.apply(Snapshot(account.asking(), balances={"USDT": 1000}, positions={}))
+    told = {"account": "A", "symbol": "BTCUSDT", "exec_type": "fill", "side": "buy", "last_price": 10}
+    for number, exchange in enumerate(("bybit", "bybit_spot", "elsewhere"), 1):
+        ids = {"order_id": f"o{number}", "trade_id": f"t{number}", "last_quantity": number}
+        fee = {"commission": 1, "commission_currency": "USDT"}
+        pages.apply(told | ids | fee | {"exchange": exchange, "exchange_ns": AT + number})
+    assert account.balance("USDT").pending == Decimal(-22)
+    assert account.balance("BTC").pending == 2
+    assert account.position("BTCUSDT").pending == 1
+    account.apply(BalanceUpdate("USDT", 978, AT + 9))
+    found = account.identity("USDT")
+    assert found is not None
+    assert (found.records, found.unexplained, account.balance("USDT").stale) == (Decimal(-22), Decimal(0), "")
+
+
+def test_an_exchange_to_share_a_wallet_with_is_one_of_a_list() -> None:
+    with pytest.raises(ConfigurationError, match="wallet_shared_with"):
+        Account(OrderPages(), "bybit", "A", wallet_shared_with="bybit_spot")
