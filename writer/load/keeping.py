@@ -69,6 +69,8 @@ class Keeping:
                 self.look()
             except RingbufError as error:
                 self._problems.report(error)
+            except Exception:
+                LOGGER.exception("what is old was not dropped; it is tried again")
             stopping.wait(LOOK_SECONDS)
 
     def look(self) -> None:
