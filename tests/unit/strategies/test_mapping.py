@@ -131,6 +131,21 @@ def test_times_have_the_unit_that_is_said(times: Any, given: Any, ns: Any) -> No
     assert mapping.read({"id": "7", "at": given}) == [{"order_id": "7", "exchange_ns": ns}]
 
 
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (5, {"exchange_seq": 5}),
+        ("7", {"exchange_seq": "7"}),
+        (-1, {"text": "unreadable: exchange_seq -1"}),
+        (1 << 64, {"text": f"unreadable: exchange_seq {1 << 64}"}),
+        (None, {}),
+    ],
+)
+def test_a_sequence_number_is_a_whole_number_or_its_digits(given: Any, told: dict[str, Any]) -> None:
+    mapping = FieldMapping({"id": "order_id", "n": "exchange_seq"})
+    assert mapping.read({"id": "7", "n": given}) == [{"order_id": "7"} | told]
+
+
 def test_what_is_no_value_of_its_field_is_in_the_text() -> None:
     (update,) = FILLS.read(MESSAGE | {"px": "cheap", "dir": "up", "t": 10**30, "fee": None})
     assert update["text"] == f"unreadable: side up; unreadable: last_price cheap; unreadable: exchange_ns {10**30}"
