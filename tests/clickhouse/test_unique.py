@@ -1,6 +1,7 @@
 """The rows of orders and fills that are kept in the database are those of the views, whatever came in which order."""
 
 import random
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from itertools import permutations
@@ -23,9 +24,10 @@ from tests.clickhouse.test_rules import BASE, given, shuffled
 from tests.model.corrections import random_corrections
 from tests.model.inferred import random_orders
 from tests.model.venue import random_venue
-from tests.unit.trading.histories import Fields, histories
+from tests.unit.trading.histories import BEGIN_NS, Fields, histories
 
 VIEWS = {"orders": ORDERS, "fills": FILLS}
+TRADED: Fields = {**BASE, "exec_type": "fill", "side": "buy", "last_quantity": 1.0, "last_price": 5.0}
 WAYS = {"by the rules": 1_000_000, "in the database": 0}
 
 
@@ -61,6 +63,15 @@ def arrive(
         if rows:
             database.insert(executions(rows, session=1, first_seq=first_seq), few=few)
             first_seq += len(rows)
+
+
+def arrive_apart(database: Database, all_records: Sequence[Sequence[Fields]], few: int) -> None:
+    """Each history in an account of its own, each of its records derived before the next one comes."""
+    first_seq = 0
+    for place in range(max(map(len, all_records))):
+        rows = [{**each[place], "account": str(number)} for number, each in enumerate(all_records) if place < len(each)]
+        database.insert(executions(rows, session=1, first_seq=first_seq), few=few)
+        first_seq += len(rows)
 
 
 @pytest.mark.parametrize("few", WAYS.values(), ids=WAYS)
@@ -111,16 +122,32 @@ def test_corrections_that_tell_commissions_count_in_the_kept_rows(views: Databas
 def test_a_trade_that_comes_once_with_its_order_and_once_without_is_one_fill(
     views: Database, few: int, exec_type: str
 ) -> None:
-    nameless = {**BASE, "exec_type": exec_type, "side": "buy", "last_quantity": 1.0, "last_price": 5.0, "trade_id": "t"}
+    nameless = {**TRADED, "exec_type": exec_type, "trade_id": "t"}
     taken_back = {**BASE, "exec_type": "trade_cancel", "trade_id": "t"}
     told = ([{"order_id": "o"}, {}], [{"client_order_id": "c"}, {}], [{"order_id": "o"}, taken_back, {}])
     known = [[nameless | each for each in order] for some in told for order in permutations(some)]
-    first_seq = 0
-    for place in range(3):
-        rows = [{**each[place], "account": str(number)} for number, each in enumerate(known) if place < len(each)]
-        views.insert(executions(rows, session=1, first_seq=first_seq), few=few)
-        first_seq += len(rows)
+    arrive_apart(views, known, few)
     check(views, known)
+
+
+@pytest.mark.parametrize("few", WAYS.values(), ids=WAYS)
+@ON_SERVER
+def test_a_trade_without_any_id_that_comes_again_is_one_fill_if_its_time_or_total_is_told(
+    views: Database, few: int
+) -> None:
+    told: Sequence[Sequence[Fields]] = (
+        [{"exchange_ns": BEGIN_NS}] * 3,
+        [{"exchange_ns": BEGIN_NS, "exec_type": "calculated"}] * 2,
+        [{"cumulative_quantity": 7.0}] * 2,
+        [{"exchange_ns": BEGIN_NS}, {"exchange_ns": BEGIN_NS + 1}],
+        [{"exchange_ns": BEGIN_NS}, {"exchange_ns": BEGIN_NS, "last_price": 6.0}],
+        [{}, {}],
+    )
+    known = [[TRADED | each for each in some] for some in told]
+    arrive_apart(views, known, few)
+    check(views, known)
+    fills = Counter(row["account"] for row in rows_of(views, "fills", FILLS))
+    assert [fills[str(number)] for number in range(len(known))] == [1, 1, 1, 2, 2, 2]
 
 
 @pytest.mark.parametrize("few", WAYS.values(), ids=WAYS)

@@ -86,7 +86,7 @@ class Closure:
         changed = self._ids_of_changed()
         for record_id, row in self.rows.items():
             if not names_order(row) or row["exec_type"] in _CHANGES:
-                own = {(instrument_of(row), each) for each in told(row, TRADE_IDS)}
+                own = {(instrument_of(row), each) for each in trade_names(row)}
                 for instrument, each in own.union(*(changed.get(each, own) for each in own)):
                     yield id_row(instrument, each, "", record_id)
 
@@ -173,7 +173,7 @@ class Closure:
             instrument = instrument_of(row)
             if row["order_id"] not in NO_ID:
                 keys.add((instrument, f"id:{row['order_id']}"))
-            ids |= {(instrument, each) for each in told(row, (*NAMES, *TRADE_IDS))}
+            ids |= {(instrument, each) for each in told(row, NAMES) | trade_names(row)}
             if is_found_by_trade(row):
                 searched |= {(instrument, each) for each in told(row, TRADE_IDS)}
         searched = searched.union(*self._ids_of_changed().values())
@@ -236,6 +236,17 @@ def instrument_of(row: Row) -> Instrument:
 def told(row: Row, names: Iterable[str]) -> set[str]:
     """The ids in some columns of a row."""
     return {row[name] for name in names} - NO_ID
+
+
+def trade_names(row: Row) -> set[str]:
+    """The ids of its trade that a record tells; of a fill that tells none, and no order, what it has in common with its
+    copies: the venue's time, or else its total, quantity and price.
+    """
+    ids = told(row, TRADE_IDS)
+    if ids or names_order(row) or row["exec_type"] not in TRADED:
+        return ids
+    when = row["exchange_ns"] or row["cumulative_quantity"]
+    return set() if when != when else {f"{when} {row['last_quantity']}@{row['last_price']}"}
 
 
 def names_order(row: Row) -> bool:

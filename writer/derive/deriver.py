@@ -31,6 +31,7 @@ from ringbuf.writer.derive.closure import (
     instrument_row,
     order_key_row,
     told,
+    trade_names,
 )
 from ringbuf.writer.derive.memory import Memory, Row
 
@@ -288,13 +289,13 @@ def _possible_fills(rows: Iterable[Row]) -> Iterator[dict[str, Any]]:
 
 
 def _copies(trades: Sequence[Row]) -> Iterable[list[Row]]:
-    """The records that may be copies of one fill: they share an id of a trade, or an order if one of them has none."""
+    """The records that may be copies of one fill: they share a trade's name, or an order if one of them has no id."""
     without_id = {key for each in trades if not told(each, TRADE_IDS) for key in _order_names(each)}
     groups: dict[Any, list[Row]] = {}
 
     def keys_of(row: Row) -> Iterator[Any]:
         yield row["session"], row["seq"]
-        yield from ((instrument_of(row), "trade", each) for each in told(row, TRADE_IDS))
+        yield from ((instrument_of(row), "trade", each) for each in trade_names(row))
         yield from _order_names(row) & without_id
 
     for row in trades:
