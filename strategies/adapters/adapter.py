@@ -39,11 +39,6 @@ class Target(Protocol):
         """Take one update. What it returns that is not None, the adapter returns."""
 
 
-def is_row(message: Any) -> bool:
-    """Whether it has values by names and is no mapping, as a row of a database or of pandas."""
-    return hasattr(type(message), "keys") and not isinstance(message, Mapping)
-
-
 class Adapter:
     """Takes messages of one account, and gives their updates to a target. Nothing that a message holds makes it raise.
 
@@ -68,7 +63,7 @@ class Adapter:
         Args:
             read: what a message says: its updates, and of it what cannot be kept. It raises a `RecordError` if that is
                 all of it; the error's hint is the kind.
-            messages: one that is a mapping, a text, a named tuple or a row, or any number of them.
+            messages: one that is a mapping, a text or a named tuple, or any number of them.
             given: fields of each update that does not tell its own, as `origin` or `symbol`.
 
         Returns:
@@ -100,7 +95,7 @@ class Adapter:
 
     def _each(self, messages: Any) -> list[Any]:
         is_one = isinstance(messages, Mapping | str | bytes | bytearray) or hasattr(type(messages), "_asdict")
-        if is_one or is_row(messages) or not isinstance(messages, Iterable):
+        if is_one or not isinstance(messages, Iterable):
             return [messages]
         found: list[Any] = []
         with self._refusing(messages):

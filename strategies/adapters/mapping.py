@@ -26,7 +26,7 @@ from ringbuf.record.fields import BY_NAME, Field, Given, Kind
 from ringbuf.record.salvage import salvage
 from ringbuf.record.value import shown
 from ringbuf.record.words import look_up
-from ringbuf.strategies.adapters.adapter import Adapter, Target, Update, is_row
+from ringbuf.strategies.adapters.adapter import Adapter, Target, Update
 from ringbuf.strategies.adapters.message import CONTRADICTION, Message
 from ringbuf.trading.number import EXACT
 
@@ -97,8 +97,7 @@ class FieldMapping:
         Raises:
             RecordError: it has no names.
         """
-        if is_row(message):
-            message = {name: message[name] for name in message.keys()}  # noqa: SIM118 - its values are what it iterates
+        message = _as_mapping(message)
         if not (isinstance(message, Mapping) or is_dataclass(message) or hasattr(message, "_asdict")):
             raise RecordError(f"{shown(message)} has no fields", "give a dict, a dataclass, a named tuple or a row")
         told: dict[str, Any] = {}
@@ -153,7 +152,7 @@ class MappingAdapter(Adapter):
 
     def receive(self, messages: Any, **given: Any) -> list[Any]:
         """Take a message, or any number of them in a list."""
-        return self.deliver(self.mapping.read, messages, **given)
+        return self.deliver(self.mapping.read, _as_mapping(messages), **given)
 
 
 def _settable(name: str) -> Field:
@@ -193,6 +192,18 @@ def _found(message: Any, name: str) -> Any:
 
 def _value(message: Any, name: str) -> Any:
     return message.get(name) if isinstance(message, Mapping) else getattr(message, name, None)
+
+
+def _as_mapping(message: Any) -> Any:
+    """A row of a database or of pandas, which iterates its values, as the mapping that it is; all else as it is."""
+    is_row = hasattr(type(message), "keys") and not isinstance(message, Mapping)
+    return attempt(message, _values_of, message) if is_row else message
+
+
+def _values_of(row: Any) -> dict[Any, Any] | list[Any]:
+    """Its values by their names; of a column of messages those."""
+    found = {name: row[name] for name in row.keys()}  # noqa: SIM118
+    return list(found.values()) if all(isinstance(each, Mapping) for each in found.values()) else found
 
 
 def _is_missing(value: Any) -> bool:

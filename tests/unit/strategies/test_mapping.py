@@ -298,3 +298,21 @@ def test_a_row_of_a_database_is_one_message() -> None:
     mine.receive(rows)
     assert not mine.refused
     assert {each.order_id: each.executed for each in inventory.orders()} == {"7": Decimal("0.1"), "8": Decimal(2)}
+
+
+@dataclass
+class Keyed:
+    oid: str
+    coin: str
+    keys: str = ""
+
+
+def test_a_message_with_a_field_called_keys_is_no_row() -> None:
+    inventory = Inventory()
+    mine = MappingAdapter(
+        inventory, FieldMapping({"oid": "order_id", "coin": "symbol"}), exchange="x", account="A", strategy="s"
+    )
+    mine.receive(Keyed("o1", "BTC"))
+    mine.receive([Keyed("o2", "BTC")])
+    assert [each.order_id for each in inventory.orders()] == ["o1", "o2"]
+    assert not mine.refused
