@@ -69,9 +69,10 @@ def says_the_same(report: Report, order: Order, page: OrderState) -> bool:
 
 
 def is_latest(report: Report, order: Order) -> bool:
-    """Whether nothing that is known of an order is later, so that a report may say how it is now."""
+    """Whether nothing that is known of an order is later, nor its end, so that a report may say how it is now."""
+    is_over = order.state is not None and order.state.is_over
     is_dated = not report.exchange_ns or report.exchange_ns >= order.venue_ns
-    return is_dated and (report.total is None or report.total >= _known_total(order))
+    return is_dated and not is_over and (report.total is None or report.total >= _known_total(order))
 
 
 def tells_more(report: Report, order: Order) -> bool:

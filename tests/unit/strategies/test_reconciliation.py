@@ -219,7 +219,7 @@ def test_an_order_that_is_listed_after_all_works_again() -> None:
     pages = opened(NEW)
     assert len(asked(pages).ended) == 1  # the list was behind
     found = asked(pages, open_orders=[NEW])
-    assert ([each["exec_type"] for each in found.updates], found.is_sure) == (["new", "restated"], True)
+    assert ([each["exec_type"] for each in found.updates], found.is_sure) == (["restated"], True)
     assert page_of(pages).open == 5
     assert asked(pages, open_orders=[NEW]).updates == []
 

@@ -115,6 +115,15 @@ def test_what_a_list_says_again_counts_again(time: dict[str, int]) -> None:
         assert pages.inventory.position("deribit", "A1", "BTC").open_buy == 7
 
 
+def test_an_order_that_is_over_is_opened_by_one_word() -> None:
+    pages = opened(NEW | {"order_id": "o1"})
+    now = NEW | {"order_id": "o1", "exec_type": "order_status", "quantity": 7}
+    asked(pages, [now])
+    pages.apply(WHOSE | NEW | {"order_id": "o1", "exec_type": "canceled", "order_status": "canceled"})
+    assert [each["exec_type"] for each in asked(pages, [now]).updates] == ["restated"]
+    assert pages.inventory.position("deribit", "A1", "BTC").open_buy == 7
+
+
 def test_a_list_that_is_behind_is_no_news_each_time() -> None:
     begun = 1_790_000_000_000_000_000
     pages = opened(NEW | {"order_id": "o1", "exchange_ns": begun})
