@@ -22,7 +22,7 @@ class Noted:
     def __init__(self, statements: Statements) -> None:
         self._ask, self._run, self._now = statements.ask, statements.run, statements.layout.now
         self._table = f"{quoted(statements.database)}.derived"
-        self._current = f"(SELECT max(end) FROM {self._table} WHERE {_GENERATION})"
+        self._of_generation = f"FROM {self._table} WHERE {_GENERATION}"
 
     def ranges(self) -> SeqSet:
         """The records that are derived."""
@@ -31,7 +31,7 @@ class Noted:
 
     def generation(self) -> int:
         """That of now; 0 if the table is that of a release which did not know of any."""
-        ((found,),) = self._ask(f"SELECT toString({self._current})")
+        ((found,),) = self._ask(f"SELECT toString(max(end)) {self._of_generation}")
         return int(found)
 
     def begin(self) -> None:
@@ -46,5 +46,5 @@ class Noted:
             self._run(
                 f"INSERT INTO {self._table} (session, first_seq, end) SELECT each.1, each.2, each.3 FROM"
                 f" (SELECT arrayJoin(CAST([{listed}], 'Array(Tuple(UInt64, UInt64, UInt64))')) AS each)"
-                f" WHERE {self._current} = {generation}"
+                f" WHERE (SELECT max(end) {self._of_generation}) = {generation}"
             )
