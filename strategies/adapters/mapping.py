@@ -202,7 +202,8 @@ def _as_mapping(message: Any) -> Any:
 
 def _values_of(row: Any) -> dict[Any, Any] | list[Any]:
     """Its values by their names; of a column of messages those."""
-    found = {name: row[name] for name in row.keys()}  # noqa: SIM118
+    names = row.keys()
+    found = {name: row[name] for name in names}
     return list(found.values()) if all(isinstance(each, Mapping) for each in found.values()) else found
 
 
