@@ -120,10 +120,10 @@ class Account:
             raise ConfigurationError(f"exchange and account are {(exchange, account)}", "say whose account it is")
         check_function("ask", ask, is_optional=True)
         check_function("clock", clock)
-        self.refused = self.asked = 0
-        self._inventory = pages.inventory
         if isinstance(wallet_shared_with, str):
             raise ConfigurationError(f"wallet_shared_with is {wallet_shared_with!r}", "give a list of exchanges")
+        self.refused = self.asked = 0
+        self._inventory = pages.inventory
         self._names = instrument_named(exchange, account, "")[:2]
         self._followed = {instrument_named(each, account, "")[:2] for each in (exchange, *wallet_shared_with)}
         self._ask = ask

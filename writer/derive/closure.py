@@ -1,5 +1,6 @@
 """Records with all that have an order or a trade in common with them: what a row follows from."""
 
+import math
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, Final
@@ -246,7 +247,7 @@ def trade_names(row: Row) -> set[str]:
     if ids or names_order(row) or row["exec_type"] not in TRADED:
         return ids
     when = row["exchange_ns"] or row["cumulative_quantity"]
-    return set() if when != when else {f"{when} {row['last_quantity']}@{row['last_price']}"}
+    return set() if math.isnan(when) else {f"{when} {row['last_quantity']}@{row['last_price']}"}
 
 
 def names_order(row: Row) -> bool:
