@@ -179,7 +179,10 @@ def test_of_two_writers_whose_lock_was_removed_the_first_ends_before_it_acknowle
 
 
 def is_written(segment: Path, size: int) -> bool:
-    return segment.exists() and segment.stat().st_size >= size
+    try:  # it may be gone for a moment, while the writer writes it again
+        return segment.stat().st_size >= size
+    except FileNotFoundError:
+        return False
 
 
 def remove(path: Path) -> None:

@@ -153,10 +153,10 @@ logging.basicConfig(stream=sys.stderr)
 schema = Schema.define("marks", [("value", "u8")])
 producer = Producer.open("mm", schema, capacity=16384)
 producer.append(value=1)
-os.unlink(registry.ring_path("mm"))
 room = os.statvfs("/dev/shm")
 with open("/dev/shm/ballast", "wb") as file:
     os.posix_fallocate(file.fileno(), 0, room.f_bavail * room.f_frsize)
+os.unlink(registry.ring_path("mm"))  # its memory stays taken
 time.sleep(2)
 meanwhile = registry.ring_names()
 producer.append(value=2)
