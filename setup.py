@@ -13,8 +13,8 @@ from setuptools import Extension, setup
 SOURCES = ["_native.c", "_recorder.c", "_recorder_new.c", "_lock.c", "_heads.c"]
 HEADERS = ["_native.h", "_recorder.h", "_values.h"]
 RULES = (
-    "book correction delta directory executed fill_sequence funding inferred_fill ledger lookback number order"
-    " order_state position rank reading report states trade"
+    "book client_id correction delta directory executed fill_sequence funding inferred_fill ledger lookback number"
+    " order order_state position rank reading report states trade"
 )
 
 core = Extension(

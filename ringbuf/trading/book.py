@@ -4,7 +4,8 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Any, TypeAlias
 
-from ringbuf.trading.directory import ClientId, Directory, Found
+from ringbuf.trading.client_id import ClientId
+from ringbuf.trading.directory import Directory, Found
 from ringbuf.trading.funding import Payment, Payments
 from ringbuf.trading.inferred_fill import settle
 from ringbuf.trading.order import Order
