@@ -129,8 +129,8 @@ class Book:
         elif trade is None or self._is_news(report, trade):
             changed.rank = order.advance(report)
         changed.orders[order] = None
-        if told or found.replaced or found.kept_places:
-            self._follow(report, found, told, changed)
+        if told or found.moved:
+            self._follow(found, told, changed)
 
     def forget(self, kept: Kept, before_ns: int) -> bool:
         """Drop something of which nothing was heard since, if it can be dropped; whether it was.
@@ -187,11 +187,9 @@ class Book:
         return not (report.is_trade and trade.is_changed) or bool(report.exchange_ns)  # of the time before that
 
     @staticmethod
-    def _follow(report: Report, found: Found, told: list[Order], changed: Changed) -> None:
+    def _follow(found: Found, told: list[Order], changed: Changed) -> None:
         """Let others follow what was learned about an order."""
-        for former, successor, said in found.replaced:
-            former.replaced_by(successor, said, was_known=said is report)
-            changed.orders |= {former: None, successor: None}
+        changed.orders |= dict.fromkeys(found.moved)
         for trade in _trades_of(told):
             changed.fills += trade.recount()
             changed.orders |= trade.orders()
@@ -199,8 +197,6 @@ class Book:
             changed.orders[order] = None
         for _, unnamed in found.absorbed:
             changed.orders[unnamed] = None
-        for order in found.kept_places:
-            changed.orders[order] = None
 
     # Trades
 

@@ -10,11 +10,12 @@ class ClientId:
     Attributes:
         name: the id.
         aliases: those of requests about its orders.
-        orders: those with an order id that are known, in the order in which they were named here first.
+        orders: those with an order id that are known, each with the arrival of the report that named it here first.
         named: how many there were.
         unnamed: those whose order id is not known yet, by the number of their request, from 1.
         requests: how many requests for a new order there were.
-        successors: orders that take the place of the next one that is named here, with the report that said so.
+        successors: orders that took the place of one which is named here, each with the report that said so, as long as
+            none was named exactly as that report names it.
         marks: of the reports without an order id, to know copies of them, and when each was heard last.
         heard_ns: when a report without an order id was heard last, or one of an order that is not known any more.
     """
@@ -24,22 +25,41 @@ class ClientId:
     def __init__(self, name: str) -> None:
         self.name = name
         self.aliases = NO_NAMES
-        self.orders: dict[Order, None] = {}
+        self.orders: dict[Order, int] = {}
         self.named = self.requests = 0
         self.unnamed: dict[int, Order] = {}
         self.successors: dict[Order, Report] = {}
         self.marks: dict[int, int] = {}
         self.heard_ns = 0
 
-    def add(self, order: Order) -> Order | None:
+    def add(self, order: Order, arrival: int) -> Order | None:
         """An order is named here for the first time. Gives the one that was known of it without its order id."""
         self.named += 1
-        self.orders[order] = None
+        self.orders[order] = arrival
         return self.unnamed.pop(self.named, None)
 
     def last(self, but: Order | None = None) -> Order | None:
         """The order that was named last, for the first time."""
         return next((each for each in reversed(self.orders) if each is not but), None)
+
+    def former_of(self, order: Order, told: Report) -> tuple[Order | None, bool]:
+        """The order whose place another one took, as a report tells, and whether it is named exactly so.
+
+        It is the one with the client id that the report names. If none is known, or yet another order took its place,
+        it is the last one that was named here before, since a request about an order has a client id of its own.
+        """
+        exact = _nearest(self._named_so(told.orig_client_order_id), order, told.arrival)
+        if exact is not None and all(
+            each is order or each.replaces != told.orig_client_order_id for each in exact.successors
+        ):
+            return exact, True
+        return _nearest(self.orders, order, told.arrival, self.name), False
+
+    def _named_so(self, name: str) -> dict[Order, int]:
+        """The orders with this client id, in the order in which they were told it, each with the arrival of that."""
+        if not self.aliases:
+            return self.orders
+        return dict(sorted(((each, each.names[name]) for each in self.orders if name in each.names), key=_arrival))
 
     def current(self) -> tuple[int, Order | None]:
         """The order that a report without an order id is about now, and the number of its request."""
@@ -57,3 +77,17 @@ class ClientId:
         is_known = self.marks.pop(report.mark, None) is not None
         self.marks[report.mark] = report.heard_ns
         return is_known
+
+
+def _nearest(named: dict[Order, int], but: Order, arrival: int, name: str = "") -> Order | None:
+    """Of orders that were named at some arrivals the last one until this one; else the first one after it.
+
+    Args:
+        name: if it is not empty, the first one with this client id.
+    """
+    before = next((each for each in reversed(named) if each is not but and named[each] <= arrival), None)
+    return before or next((each for each in named if each is not but and (not name or name in each.names)), None)
+
+
+def _arrival(named: tuple[Order, int]) -> int:
+    return named[1]

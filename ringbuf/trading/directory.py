@@ -26,22 +26,22 @@ class Found:
 
     Attributes:
         order: its order.
+        report: the report.
         is_copy: whether the same report was there before.
         is_new: whether it is the first report of its order.
         absorbed: orders with what was known of them under their client id alone, until now.
-        replaced: orders, with the one that took their place and the report that says so.
-        kept_places: orders of which it turns out that no other one took their place.
+        moved: orders of which it turns out who took their place, or that nobody did, and those that did.
     """
 
-    __slots__ = ("absorbed", "is_copy", "is_new", "kept_places", "order", "replaced")
+    __slots__ = ("absorbed", "is_copy", "is_new", "moved", "order", "report")
 
-    def __init__(self, order: Order, *, is_copy: bool, is_new: bool = False) -> None:
+    def __init__(self, order: Order, report: Report, *, is_copy: bool, is_new: bool = False) -> None:
         self.order = order
+        self.report = report
         self.is_copy = is_copy
         self.is_new = is_new
         self.absorbed: tuple[tuple[Order, Order], ...] = ()
-        self.replaced: tuple[tuple[Order, Order, Report], ...] = ()
-        self.kept_places: tuple[Order, ...] = ()
+        self.moved: tuple[Order, ...] = ()
 
 
 class Directory:
@@ -96,7 +96,7 @@ class Directory:
         """Drop an order that is over."""
         if order.former is not None:
             order.former.part_from(order)
-        order.former, order.successors = None, ()  # else a chain of replaced orders would be kept by its last
+        order.former, order.successors = None, {}  # else a chain of replaced orders would be kept by its last
         self._orders.pop(order.order_id, None)
         for name in (*order.names, order.replaces, order.requested):
             client = self._clients.get(name)
@@ -121,16 +121,13 @@ class Directory:
         if order is None:
             order = self._orders[report.order_id] = Order(self._instrument, report.order_id)
             self._new.append(order)
-        found = Found(order, is_copy=order.is_copy(report), is_new=is_new)
+        found = Found(order, report, is_copy=order.is_copy(report), is_new=is_new)
         if report.client_order_id and report.client_order_id not in order.names:
             self._name(found, report.client_order_id)
         if not report.orig_client_order_id:
             return found
         if report.exec_type not in ABOUT_ITSELF:
-            if not order.replaces:
-                self._succeed(found, report)
-            if report.orig_client_order_id == order.replaces and report.exec_type is ExecType.REPLACED:
-                order.carried = order.carried or report.total or ZERO
+            self._succeed(found, report)
         elif report.orig_client_order_id not in order.names:
             self._name(found, report.orig_client_order_id)
         return found
@@ -138,25 +135,19 @@ class Directory:
     def _name(self, found: Found, name: str) -> None:
         """The order of a report has one more client id."""
         client, order = self._client(name), found.order
-        order.names.add(name)
-        if name == order.replaces:
-            client.successors.pop(order, None)
-            found.kept_places = (*found.kept_places, *order.keep_place())
+        order.names[name] = found.report.arrival
         if order not in client.orders:
             self._list(found, client)
-        is_of_request = name in client.aliases  # then who is named so is no order of before that request
-        for successor, told in list(client.successors.items()):
-            if is_of_request and told.orig_client_order_id != name:
-                continue
-            del client.successors[successor]
-            if successor is not order:
-                found.replaced = (*found.replaced, (order, successor, told))
+        if name in order.places:
+            self._keep_place(found, client, name)
+        for successor in list(client.successors):
+            _place(found, client, successor)
 
     @staticmethod
     def _list(found: Found, client: ClientId) -> None:
         """The order of a report is named under a client id for the first time."""
         order = found.order
-        before, unnamed = client.last(), client.add(order)
+        before, unnamed = client.last(), client.add(order, found.report.arrival)
         if unnamed is not None:
             found.absorbed = (*found.absorbed, (order, unnamed))
         elif before is not None and order.former is None and client.requests < client.named:
@@ -164,19 +155,39 @@ class Directory:
 
     def _succeed(self, found: Found, report: Report) -> None:
         """The order of a report has the place of the one that its client id named before."""
-        client, order = self._client(report.orig_client_order_id), found.order
-        former = client.last(but=order)
-        if report.orig_client_order_id in order.names and not (found.is_new and former):
+        order, name = found.order, report.orig_client_order_id
+        client = self._client(name)
+        if name in order.names and not (found.is_new and client.last(but=order)):
             return  # replaced in place: it is the same order
+        if name not in order.places:
+            order.places = {**order.places, name: report}
+            if name == order.replaces:
+                self._take_place(found, client, report)
+        if name == order.replaces and report.exec_type is ExecType.REPLACED:
+            order.carried = order.carried or report.total or ZERO
+
+    def _take_place(self, found: Found, client: ClientId, told: Report) -> None:
+        order = found.order
         _stand_alone(order)
-        order.replaces = report.orig_client_order_id
-        if former is None:
-            client.successors[order] = report
-            requested = client.current()[1]
-            if requested is not None and not requested.order_id:
-                _precede(requested, order)
-        else:
-            found.replaced = (*found.replaced, (former, order, report))
+        client.successors[order] = told
+        _place(found, client, order)
+        requested = client.current()[1]
+        if order.former is None and requested is not None and not requested.order_id:
+            _precede(requested, order)
+
+    def _keep_place(self, found: Found, client: ClientId, name: str) -> None:
+        """What seemed to be another order's client id is its own: it was replaced in place."""
+        order, was_taken = found.order, name == found.order.replaces
+        order.places = {each: told for each, told in order.places.items() if each != name}
+        if not was_taken:
+            return
+        client.successors.pop(order, None)
+        order.carried = ZERO
+        found.moved = (*found.moved, *order.leave_place())
+        for told in order.places.values():
+            order.carried = (told.total or ZERO) if told.exec_type is ExecType.REPLACED else ZERO
+            self._take_place(found, self._client(told.orig_client_order_id), told)
+            break
 
     def _unnamed(self, report: Report, before_ns: int) -> Found:
         own, first = report.client_order_id, report.orig_client_order_id
@@ -197,7 +208,7 @@ class Directory:
                     _precede(order, each)
         if report.is_new_request and not order.replaces and client.requests >= client.named:
             _stand_alone(order)  # it was requested itself
-        return Found(order, is_copy=is_copy)
+        return Found(order, report, is_copy=is_copy)
 
     def _alias(self, own: str, first: str) -> None:
         """A request has a client id of its own: from now on it names what the one it is about names.
@@ -224,9 +235,21 @@ class Directory:
         return client
 
 
+def _place(found: Found, client: ClientId, successor: Order) -> None:
+    """Find the order whose place another one took; a better one than before, if more is known now."""
+    told = client.successors[successor]
+    former, is_sure = client.former_of(successor, told)
+    if is_sure:
+        del client.successors[successor]
+    if former is None or (former is successor.former and former.successors[successor]):
+        return
+    found.moved = (*found.moved, *successor.leave_place(), former, successor)
+    former.replaced_by(successor, told, was_known=told is found.report)
+
+
 def _precede(former: Order, order: Order) -> None:
     """An order hedges what its former does; that one goes on as it is."""
-    former.successors, order.former = (*former.successors, order), former
+    former.successors, order.former = {**former.successors, order: None}, former
 
 
 def _stand_alone(order: Order) -> None:

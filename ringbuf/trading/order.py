@@ -6,16 +6,18 @@ go on from, without the reports.
 """
 
 from bisect import insort
+from collections.abc import Mapping
 from decimal import Decimal
 from operator import attrgetter
-from typing import Final
+from types import MappingProxyType
+from typing import Any, Final
 
 from ringbuf.record.enumerations import ExecType, OrderStatus, Side
-from ringbuf.trading.executed import Executed
+from ringbuf.trading.executed import Executed, booked_since, removed_since
 from ringbuf.trading.hedge import Hedge, HedgeEntry
 from ringbuf.trading.number import ZERO
 from ringbuf.trading.order_state import OrderState
-from ringbuf.trading.rank import Leaves, Moment, Rank, Told, Word, later, later_final, latest, stronger
+from ringbuf.trading.rank import Leaves, Rank, Told, Word, later, later_final, latest, stronger
 from ringbuf.trading.report import Instrument, Report
 from ringbuf.trading.states import ENDS, REQUESTS, Force
 
@@ -32,6 +34,7 @@ _FINAL: Final = Force.FINAL
 _new: Final = tuple.__new__
 _MOMENT: Final = attrgetter("moment")
 NO_NAMES: Final[frozenset[str]] = frozenset()  # made once: each empty set would be an object of its own
+_NOTHING: Final[Mapping[Any, Any]] = MappingProxyType({})
 _LASTING: Final = ("side", "position_side", "position_id")
 
 
@@ -50,11 +53,12 @@ class Order:
         fills: in the order of their moments.
         changed: those of them that the venue took back or corrected.
         has_inferred: whether some of them are inferred.
-        names: the client order ids it was reported with.
-        replaces: the client order id of another order whose place it took.
-        former: that order, as far as it is known; else the one that was named before it under its client id, if it was
-            not requested itself.
-        successors: the orders of which it is the former.
+        names: the client order ids it was reported with, each with the arrival of the report that told it first.
+        places: client order ids of other orders whose place it took, each with the report that told it first. There is
+            more than one until it turns out that others of them are its own.
+        former: the order whose place it took, as far as it is known; else the one that was named before it under its
+            client id, if it was not requested itself.
+        successors: the orders of which it is the former; each that took its place with the word that this one is over.
         heard_ns: when something about it was heard last, by the venues' clocks.
         venue_ns: the latest venue time that a report of it had, ns since the epoch.
         state: what was known of it after the last report that changed it; it counts in its position so.
@@ -68,23 +72,24 @@ class Order:
         "_asked", "_changes", "_final", "_given_up", "_leaves", "_named", "_price", "_quantity", "_reached",
         "_refused", "_replaced", "_seen", "_settled", "_status", "_total", "_word", "absorbed_by",
         "booked", "carried", "changed", "client_order_id", "fills", "former", "has_inferred", "heard_ns",
-        "hedge", "hedged", "inherited_link_id", "instrument", "link_id", "names", "number", "order_id", "position_id",
-        "position_side", "replaces", "requested", "restated", "side", "state", "successors", "venue_ns",
+        "hedge", "hedged", "inherited_link_id", "instrument", "link_id", "names", "number", "order_id", "places",
+        "position_id", "position_side", "requested", "restated", "side", "state", "successors", "venue_ns",
     )  # fmt: skip
 
     def __init__(self, instrument: Instrument, order_id: str = "", requested: str = "", number: int = 0) -> None:
         self.instrument, self.order_id = instrument, order_id
         self.requested, self.number = requested, number
-        self.client_order_id = self.position_side = self.position_id = self.replaces = ""
+        self.client_order_id = self.position_side = self.position_id = ""
         self.link_id = self.inherited_link_id = ""
         self.side: Side = _NO_SIDE
         self.carried = self.restated = self.booked = ZERO
         self.fills: list[Executed] = []
         self.changed: dict[Executed, None] = {}
         self.has_inferred = False
-        self.names: set[str] = set()
+        self.names: dict[str, int] = {}
+        self.places: Mapping[str, Report] = _NOTHING
         self.former: Order | None = None
-        self.successors: tuple[Order, ...] = ()
+        self.successors: Mapping[Order, Word | None] = _NOTHING
         self.heard_ns = 0
         self.state: OrderState | None = None
         self.absorbed_by: Order | None = None
@@ -119,6 +124,11 @@ class Order:
     def key(self) -> str:
         """What tells it from other orders of its instrument: `id:ORDER_ID`, or `client:NUMBER:CLIENT_ORDER_ID`."""
         return f"id:{self.order_id}" if self.order_id else f"client:{self.number}:{self.requested}"
+
+    @property
+    def replaces(self) -> str:
+        """The client order id of another order whose place it took; empty if it took none."""
+        return next(iter(self.places), "")
 
     def reckoned(self) -> OrderState | None:
         """What is known of it now; None if it turned out to be another one.
@@ -252,22 +262,24 @@ class Order:
     def replaced_by(self, successor: "Order", report: Report, *, was_known: bool) -> None:
         """Another order took its place, says this report of that other one; this one may not have been known then."""
         strength = (report.exchange_ns or (self.venue_ns if was_known else 0), LAST, ZERO, Force.FINAL, report.arrival)
-        self._replaced = Word(strength, OrderStatus.REPLACED, is_over=True)
-        self.successors, successor.former = (*self.successors, successor), self
+        word = Word(strength, OrderStatus.REPLACED, is_over=True)
+        self.successors, successor.former = {**self.successors, successor: word}, self
+        self._replaced = later_final(self._replaced, word)
 
-    def keep_place(self) -> "list[Order]":
-        """What seemed to be another order's client id is its own: it was replaced in place. Gives that other order."""
-        former, self.former = self.former, None
-        self.replaces, self.inherited_link_id, self.carried = "", "", ZERO
+    def leave_place(self) -> "list[Order]":
+        """It did not take the place of its former, as far as is known now. Gives that one."""
+        former, self.former, self.inherited_link_id = self.former, None, ""
         if former is None:
             return []
-        former._replaced = None
         former.part_from(self)
+        former._replaced = None
+        for word in former.successors.values():
+            former._replaced = later_final(former._replaced, word)
         return [former]
 
     def part_from(self, successor: "Order") -> None:
         """That one did not take its place, or is forgotten."""
-        self.successors = tuple([each for each in self.successors if each is not successor])
+        self.successors = {each: word for each, word in self.successors.items() if each is not successor}
 
     def absorb(self, other: "Order") -> None:
         """Take what was known under a client order id before the venue's order id was."""
@@ -294,7 +306,7 @@ class Order:
         self.fills = sorted(self.fills + other.fills, key=_MOMENT)
         self.changed |= other.changed
         self.has_inferred |= other.has_inferred
-        self.names |= other.names
+        self.names = {**other.names, **self.names}
         self._seen |= other._seen
         other.names, other._seen, other.fills, other.changed = self.names, self._seen, self.fills, self.changed
         other.absorbed_by = self
@@ -353,7 +365,9 @@ class Order:
         if leaves is None or (told is not None and told.rank > leaves.rank):
             return told.value if told else None
         total = leaves.value.total
-        return leaves.value.quantity + (self._booked_at(leaves.rank.moment) if total is None else total)
+        if total is None:
+            total = self.booked - booked_since(self.fills, self.changed, leaves.rank.moment)
+        return leaves.value.quantity + total
 
     def _last_word(self) -> Word | None:
         """The strongest word; but a final end is opened only by what is later by venue time and no mere request."""
@@ -376,21 +390,7 @@ class Order:
         if total is None:  # filled, and not said of how much
             is_older = all(each is None or each.rank < told.rank for each in (self._quantity, self._leaves))
             total = (self._ordered() if is_older else None) or ZERO
-        return total - self._removed_since(told.rank.moment) if self.changed else total
-
-    def _removed_since(self, moment: Moment) -> Decimal:
-        """What the venue took back of the fills after a moment; less than zero if it added."""
-        return sum((each.reported - each.counted for each in self.changed if each.is_changed_after(moment)), ZERO)
-
-    def _booked_at(self, moment: Moment) -> Decimal:
-        """What the fills summed up to at a moment."""
-        booked = self.booked
-        for each in reversed(self.fills):
-            if each.moment <= moment:
-                break
-            booked -= each.counted
-        changed = (each for each in self.changed if each.moment <= moment and each.is_changed_after(moment))
-        return booked + sum((each.reported - each.counted for each in changed), ZERO)
+        return total - removed_since(self.changed, told.rank.moment) if self.changed else total
 
     def _is_reopened(self, word: Word) -> bool:
-        return bool(self.changed) and word.status is _FILLED and self._removed_since(word.moment) > 0
+        return bool(self.changed) and word.status is _FILLED and removed_since(self.changed, word.moment) > 0

@@ -16,7 +16,7 @@ from tests.clickhouse.databases import ON_SERVER, Database, executions
 from tests.clickhouse.test_views import FILL, fills, positions, record
 from tests.model.corrections import random_corrections
 from tests.model.inferred import random_orders
-from tests.model.request_chains import random_chain
+from tests.model.request_chains import WholeChain, random_chain
 from tests.model.venue import random_venue
 from tests.unit.trading.histories import BEGIN_NS, Fields, histories
 
@@ -131,6 +131,11 @@ def test_whatever_a_venue_does_and_however_it_tells_it_strategy_and_views_agree(
 def test_chains_of_requests_to_replace_end_the_same_in_the_strategy_and_in_the_views(views: Database) -> None:
     seeds = [f"chain {number}" for number in range(300)]
     compare(views, [random_chain(seed) for seed in seeds], seeds)
+
+
+def test_whole_chains_end_the_same_in_any_order_of_answers_in_the_strategy_and_in_the_views(views: Database) -> None:
+    seeds = [f"whole {number}" for number in range(300)]
+    compare(views, [WholeChain(seed).arrivals() for seed in seeds], seeds)
 
 
 @ON_SERVER

@@ -153,12 +153,11 @@ FROM (
 )"""
 
 
-_OTHER: Final = "nullIf(arrayFilter(each -> each != oid, groupArrayLastIf(2)(oid, is_first_naming) OVER {})[1], '')"
-"""Of the two orders that were named last the one that is not the report's own."""
-_NEXT: Final = (
-    "arraySort(each -> each.1, arrayFilter(each -> each.2 != oid, groupArrayLastIf(2)((arrival, oid), {}) OVER {}))[1]"
+_NEAREST: Final = (
+    "if((anyLast(if({0}, oid, NULL)) OVER {1} AS last_{0}_{1}) = oid,"
+    " nullIf(arrayFilter(each -> each != oid, groupArrayLastIf(2)(oid, {0}) OVER {1})[1], ''), last_{0}_{1})"
 )
-"""Arrival and id of the order, not the report's own, that is named next."""
+"""Of the orders, without the report's own, the one that was named last; backwards the one that is named next."""
 _NAMING: Final = (
     *INSTRUMENT.split(", "), "session", "seq", "arrival", "oid", "client_order_id", "orig_client_order_id", "exec_type",
     "is_new_request", "is_copy", "total",
@@ -182,11 +181,13 @@ def _keyed(table: str) -> str:
         " NOT is_named_so)"
     )
     unnamed = "concat('client:', toString(number), ':', name)"
+    to_place = f"(PARTITION BY {INSTRUMENT}, name_told, exact, is_first_link ORDER BY arrival)"
     is_first_to_tell = f"row_number() OVER (PARTITION BY {INSTRUMENT}, oid, tells_carried ORDER BY arrival) = 1"
     of_request = f"(PARTITION BY {INSTRUMENT}, name, if(is_first_naming, named_before, number))"
     return f"""
 SELECT
     *,
+    if(exact IS NOT NULL AND row_number() OVER {to_place} = 1, exact, likely) AS replaced,
     multiIf(
         purpose = 'report', [(multiIf(
             oid != '', concat('id:', oid),
@@ -197,8 +198,7 @@ SELECT
         ), 'report')],
         is_link, arrayConcat(
             if(
-                NOT is_first_link OR (former IS NULL AND following IS NULL), [],
-                [(concat('id:', ifNull(former, assumeNotNull(following))), 'replaced')]
+                NOT is_first_link OR replaced IS NULL, [], [(concat('id:', assumeNotNull(replaced)), 'replaced')]
             ),
             if(tells_carried AND {is_first_to_tell}, [(concat('id:', oid), 'carried')], [])
         ),
@@ -222,11 +222,10 @@ FROM (
             greatest(ifNull(sum(is_new_request AND NOT is_copy AND purpose = 'report') OVER named, 0), 1) AS number,
             ifNull(sum(is_first_naming) OVER named, 0) AS named_before,
             anyLast(if(is_first_naming, oid, NULL)) OVER named AS last_named,
-            {_NEXT.format("is_first_own_naming", "backwards")} AS next_named,
-            {_NEXT.format("is_first_told", "told")} AS next_told,
-            if(last_named = oid, {_OTHER.format("named")}, last_named) AS former,
-            next_told.2 = '' OR (next_named.2 != '' AND next_named.1 < next_told.1) AS is_named_first,
-            nullIf(if(is_named_first, next_named.2, next_told.2), '') AS following
+            {_NEAREST.format("is_first_naming", "named")} AS former,
+            ifNull(former, {_NEAREST.format("is_first_own_naming", "backwards")}) AS likely,
+            {_NEAREST.format("is_first_told", "told")} AS exact_before,
+            ifNull(exact_before, {_NEAREST.format("is_first_told", "told_backwards")}) AS exact
         FROM (
             SELECT
                 *,
@@ -247,7 +246,8 @@ FROM (
         WINDOW
             named AS (PARTITION BY {INSTRUMENT}, name ORDER BY arrival ASC, purpose DESC {SO_FAR}),
             backwards AS (PARTITION BY {INSTRUMENT}, name ORDER BY arrival DESC, purpose ASC {SO_FAR}),
-            told AS (PARTITION BY {INSTRUMENT}, name_told ORDER BY arrival DESC, purpose ASC {SO_FAR})
+            told AS (PARTITION BY {INSTRUMENT}, name_told ORDER BY arrival ASC, purpose DESC {SO_FAR}),
+            told_backwards AS (PARTITION BY {INSTRUMENT}, name_told ORDER BY arrival DESC, purpose ASC {SO_FAR})
     )
 )"""
 
