@@ -3,7 +3,7 @@
 import json
 import math
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from typing import Any
 
 from ringbuf.record.fields import Kind, names
@@ -17,6 +17,7 @@ from tests.clickhouse.databases import ON_SERVER, Database, executions
 from tests.clickhouse.test_rules import BASE, CONTRADICTIONS, given, shuffled
 from tests.model.corrections import random_corrections
 from tests.model.inferred import random_orders
+from tests.model.request_chains import WholeChain
 from tests.model.venue import random_venue
 from tests.unit.trading.histories import BEGIN_NS, Fields, histories
 
@@ -24,6 +25,8 @@ Row = dict[str, Any]
 OF_ORDER = {"order_key", "chain_key", "client_ids", "record_ids"}
 OF_FILL = {"order_key"}
 COLUMNS = {"orders": (ORDERS, OF_ORDER), "fills": (FILLS, OF_FILL)}
+FIGURES = ["order_id", "order_status", "side", "executed_quantity", "awaited_quantity", "open_quantity", "records"]
+"""What an order comes to, whichever of its records its row names."""
 
 
 def store(database: Database, all_records: Iterable[Sequence[Fields]], draw: random.Random | None = None) -> None:
@@ -103,24 +106,55 @@ def differences(known: Iterable[Row], derived: Iterable[Row], columns: Iterable[
     ]
 
 
-def check_rows(database: Database, all_records: Sequence[Sequence[Fields]], name: str, rows: list[Row]) -> None:
-    """These rows are those of the view."""
+def check_rows(
+    database: Database, all_records: Sequence[Sequence[Fields]], name: str, rows: list[Row], but: Container[str] = ()
+) -> None:
+    """These rows are those of the view, but for some accounts."""
     columns, more = COLUMNS[name]
     assert all(row.keys() == columns.keys() | more for row in rows)
-    found = differences(of_view(database, RECKONED[name], columns), rows, columns)
+    shown = [row for row in of_view(database, RECKONED[name], columns) if row["account"] not in but]
+    found = differences(shown, rows, columns)
     accounts = sorted({int(account) for _, account, _ in found})
     assert not found, (name, accounts, found[:3], list(all_records[accounts[0]]) if accounts else "")
 
 
+def joined_late(records: Iterable[Row]) -> set[str]:
+    """Accounts in which a change of a trade came before the change that it names.
+
+    Without a venue time it counts from when it was joined with its trade, and the views know nothing of that. So the
+    row of its order may name another record there (docs/ARCHITECTURE, "Known difference").
+    """
+    told: dict[str, set[str]] = {}
+    named: dict[str, set[str]] = {}
+    found = set()
+    for each in sorted(records, key=lambda row: (row["captured_ns"], row["session"], row["seq"])):
+        if each["exec_type"] in ("trade_cancel", "trade_correct"):
+            account = each["account"]
+            if each["report_id"] in named.get(account, ()) and each["report_id"] not in told.get(account, ()):
+                found.add(account)
+            told.setdefault(account, set()).add(each["report_id"])
+            named.setdefault(account, set()).add(each["ref_id"])
+    return found
+
+
+def figures(rows: Iterable[Row]) -> list[Any]:
+    return sorted((row["account"], *(row[name] for name in FIGURES)) for row in rows)
+
+
 def check(database: Database, all_records: Sequence[Sequence[Fields]]) -> None:
     """What is derived from what is stored is what the views show."""
-    derived = derive(of_records(database))
+    records = of_records(database)
+    derived, late = derive(records), joined_late(records)
     assert derived.unreadable == 0
-    check_rows(database, all_records, "orders", derived.orders)
+    assert len(late) <= len(all_records) / 50
+    of_late = [row for row in derived.orders if row["account"] in late]
+    known = of_view(database, RECKONED["orders"], ORDERS)
+    assert figures(of_late) == figures(row for row in known if row["account"] in late)
+    check_rows(database, all_records, "orders", [row for row in derived.orders if row["account"] not in late], late)
     check_rows(database, all_records, "fills", derived.fills)
-    known = {order_of(row): [row["record_ids"], row["client_ids"]] for row in derived.orders}
-    assert known == of_placed(database)
-    assert all(order_of(row) in known for row in derived.fills if row["order_key"])
+    ids = {order_of(row): [row["record_ids"], row["client_ids"]] for row in derived.orders}
+    assert ids == of_placed(database)
+    assert all(order_of(row) in ids for row in derived.fills if row["order_key"])
 
 
 def test_every_history_comes_to_the_rows_of_the_views(views: Database) -> None:
@@ -149,6 +183,15 @@ def test_in_any_order_of_arrival_and_from_any_session_rows_are_those_of_the_view
 def test_whatever_a_venue_does_and_however_it_tells_it_rows_are_those_of_the_views(views: Database) -> None:
     known = [[*map(given, random_venue(f"rows {number}").arrivals())] for number in range(200)]
     store(views, known, random.Random(1))
+    check(views, known)
+
+
+@ON_SERVER
+def test_chains_of_replaces_come_to_the_rows_of_the_views(views: Database) -> None:
+    draw = random.Random("chains")
+    known = [WholeChain(f"rows {number}").arrivals() for number in range(150)]
+    known += [[each for each in records if draw.random() < 0.8] or records for records in known]
+    store(views, known, draw)
     check(views, known)
 
 
