@@ -23,6 +23,7 @@ from tests.clickhouse.databases import ON_SERVER, ON_SERVER_AND_CLUSTER, Databas
 from tests.clickhouse.test_rules import BASE, given, shuffled
 from tests.model.corrections import random_corrections
 from tests.model.inferred import random_orders
+from tests.model.request_chains import WholeChain
 from tests.model.venue import random_venue
 from tests.unit.trading.histories import BEGIN_NS, Fields, histories
 
@@ -97,6 +98,16 @@ def test_in_any_order_of_arrival_with_any_copies_the_kept_rows_are_those_of_the_
 def test_whatever_a_venue_does_the_kept_rows_are_those_of_the_views(views: Database, few: int) -> None:
     known = [[*map(given, random_venue(f"unique {number}").arrivals())] for number in range(150)]
     arrive(views, known, few, random.Random(few), portions=3)
+    check(views, known)
+
+
+@ON_SERVER
+@pytest.mark.parametrize("few", WAYS.values(), ids=WAYS)
+def test_chains_of_replaces_that_arrive_in_portions_are_those_of_the_views(views: Database, few: int) -> None:
+    draw = random.Random("chains")
+    known = [WholeChain(f"unique {number}").arrivals() for number in range(120)]
+    known += [[each for each in records if draw.random() < 0.8] or records for records in known]
+    arrive(views, known, few, random.Random(few), portions=4)
     check(views, known)
 
 
