@@ -14,6 +14,9 @@ from ringbuf.tools.output import ABSENT, LongTable, first_rows, json_option
 
 _FORMAT: Final = re.compile(r"\bFORMAT\s+\w+\s*;?\s*$", re.IGNORECASE)
 
+_KILL: Final = re.compile(r"(\s|--[^\n]*\n|#[^\n]*\n|/\*.*?\*/)*KILL\b", re.IGNORECASE | re.DOTALL)
+"""The server lets who only reads end statements of the same user, which may be the writer's."""
+
 
 class Number(str):
     """A number as the database wrote it: decimals have more digits than a float."""
@@ -35,6 +38,8 @@ def sql(statement: str, data_dir: Path, timeout: float, as_json: bool) -> None:
     """
     if not statement.strip():
         raise click.UsageError("the statement is empty", click.get_current_context())
+    if _KILL.match(statement):
+        raise click.UsageError("the statement ends others, and this command only reads", click.get_current_context())
     try:
         with open_database(data_dir, timeout) as database:
             if as_json:

@@ -20,8 +20,10 @@ def seconds_or_never(ctx: click.Context, param: click.Parameter, value: str) -> 
 @click.option(
     "--data-dir",
     required=True,
+    envvar=["RINGBUF_WRITER_DATA_DIR", "RINGBUF_DATA_DIR"],
     type=click.Path(file_okay=False, path_type=Path),
-    help="Directory of the journal, the loader's state and the embedded database. One writer per directory.",
+    help="Directory of the journal, the loader's state and the embedded database, one writer per directory; else"
+    " RINGBUF_DATA_DIR.",
 )
 @click.option(
     "--clickhouse", metavar="URL", help="ClickHouse server, http[s]://[USER@]HOST[:PORT][/PATH]. Default: embedded."

@@ -208,6 +208,13 @@ def test_a_view_that_is_missing_is_said_with_what_makes_it(ready: Database) -> N
     assert failed.stderr.endswith("; if it is a view of ringbuf, a writer of this release creates it\n")
 
 
+def test_a_database_of_an_earlier_release_is_said_with_what_brings_it_over(ready: Database) -> None:
+    ready.command(f"CREATE OR REPLACE VIEW {ready.name()}.positions AS SELECT 'BTC' AS symbol, 1 AS quantity")
+    failed = ringbuf("positions")
+    assert (failed.returncode, failed.stdout, failed.stderr.count("\n")) == (1, "", 1)
+    assert failed.stderr.endswith("; if it is a column of ringbuf, a writer of this release brings the database over\n")
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -35,8 +35,10 @@ _CREDENTIALS = f"check user and password ({USER_VARIABLE}, {PASSWORD_VARIABLE})"
 _REFUSED = "if a constraint or a view refuses them wrongly, mend it, then run ringbuf resend"
 _OWNER = "have the server's owner set it {} in the user's profile, or lift its constraint"
 _VIEW = "if it is a view of ringbuf, a writer of this release creates it"
+_COLUMN = "if it is a column of ringbuf, a writer of this release brings the database over"
 _HINTS = {
     46: _VIEW,
+    47: _COLUMN,
     60: _VIEW,
     81: "a writer creates it",
     193: _CREDENTIALS,

@@ -172,4 +172,24 @@ def test_a_missing_package_is_named_with_what_to_install(monkeypatch: pytest.Mon
 def test_options_can_be_given_in_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("RINGBUF_AUDIT_DATA_DIR", str(tmp_path))
     monkeypatch.setenv("RINGBUF_VERSION", "1")
+    monkeypatch.setenv("RINGBUF_WRITER_FLUSH_MS", "many")
     assert f"{tmp_path} is no data directory" in CliRunner().invoke(main, ["audit"]).stderr
+    assert "'--flush-ms': 'many'" in CliRunner().invoke(main, ["writer", "--data-dir", str(tmp_path)]).stderr
+
+
+@pytest.mark.parametrize("name", ["RINGBUF_DATA_DIR", "RINGBUF_WRITER_DATA_DIR"])
+def test_one_variable_of_the_environment_is_the_directory_of_the_writer_and_of_all_that_ask_it(
+    name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv(name, str(tmp_path / "file"))
+    assert "'--data-dir': Directory" in CliRunner().invoke(main, ["writer"]).stderr
+
+
+@pytest.mark.parametrize("statement", ["KILL QUERY WHERE 1", " -- all\n/* of\nthem */ kill mutation WHERE 1"])
+def test_a_statement_that_ends_others_is_refused_though_the_server_would_let_who_only_reads(
+    statement: str, tmp_path: Path
+) -> None:
+    refused = CliRunner().invoke(main, ["sql", statement, "--data-dir", str(tmp_path)])
+    assert refused.exit_code == 2
+    assert "the statement ends others, and this command only reads" in refused.stderr
