@@ -10,6 +10,7 @@ class ClientId:
     Attributes:
         name: the id.
         aliases: those of requests about its orders.
+        had_aliases: whether there ever were any.
         orders: those with an order id that are known, each with the arrival of the report that named it here first.
         named: how many there were.
         unnamed: those whose order id is not known yet, by the number of their request, from 1.
@@ -20,11 +21,23 @@ class ClientId:
         heard_ns: when a report without an order id was heard last, or one of an order that is not known any more.
     """
 
-    __slots__ = ("aliases", "heard_ns", "marks", "name", "named", "orders", "requests", "successors", "unnamed")
+    __slots__ = (
+        "aliases",
+        "had_aliases",
+        "heard_ns",
+        "marks",
+        "name",
+        "named",
+        "orders",
+        "requests",
+        "successors",
+        "unnamed",
+    )
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.aliases = NO_NAMES
+        self.had_aliases = False
         self.orders: dict[Order, int] = {}
         self.named = self.requests = 0
         self.unnamed: dict[int, Order] = {}
@@ -57,7 +70,7 @@ class ClientId:
 
     def _named_so(self, name: str) -> dict[Order, int]:
         """The orders with this client id, in the order in which they were told it, each with the arrival of that."""
-        if not self.aliases:
+        if not self.had_aliases:
             return self.orders
         return dict(sorted(((each, each.names[name]) for each in self.orders if name in each.names), key=_arrival))
 

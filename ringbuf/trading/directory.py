@@ -219,6 +219,7 @@ class Directory:
         if known is None or own in known.aliases:
             self._clients[own] = client
             client.aliases |= {own}
+            client.had_aliases = True
 
     def _unalias(self, own: str) -> None:
         """A client id is that of an order from now on."""

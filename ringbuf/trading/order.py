@@ -271,10 +271,12 @@ class Order:
         former, self.former, self.inherited_link_id = self.former, None, ""
         if former is None:
             return []
+        word = former.successors.get(self)
         former.part_from(self)
-        former._replaced = None
-        for word in former.successors.values():
-            former._replaced = later_final(former._replaced, word)
+        if word is not None and word is former._replaced:
+            former._replaced = None
+            for other in former.successors.values():
+                former._replaced = later_final(former._replaced, other)
         return [former]
 
     def part_from(self, successor: "Order") -> None:
