@@ -79,6 +79,9 @@ DROPPING: Final[Needs] = {
 _AT_ONE_MOMENT: Final[Needs] = {"enable_shared_storage_snapshot_in_query": Need(1, is_optional=True)}
 """A statement that reads a table twice reads it as of one moment: buckets may be closed meanwhile."""
 
+_PLANNED_SOONER: Final[Needs] = {"query_plan_remove_unused_columns": Need(0, is_optional=True)}
+"""Our statements name what they use: to look for more that is not used takes 7 % of the time of a short question."""
+
 WHOLE: Final[Needs] = {
     "limit": Need(0),
     "offset": Need(0),
@@ -92,6 +95,7 @@ WHOLE: Final[Needs] = {
 
 ASKING: Final[Needs] = {
     **_AT_ONE_MOMENT,
+    **_PLANNED_SOONER,
     **WHOLE,
     "use_query_cache": Need(0),
     "empty_result_for_aggregation_by_empty_set": Need(0),
@@ -100,6 +104,7 @@ ASKING: Final[Needs] = {
 
 READING: Final[Needs] = {
     **_AT_ONE_MOMENT,
+    **_PLANNED_SOONER,
     **WHOLE,
     "readonly": Need(2, others=("1",)),
     "local_filesystem_read_method": Need("pread", is_optional=True),
@@ -131,6 +136,7 @@ PLANNING: Final[Needs] = {"optimize_and_compare_chain": Need(0, is_optional=True
 
 DERIVING: Final[Needs] = {
     **_AT_ONE_MOMENT,
+    **_PLANNED_SOONER,
     **WHOLE,
     "aggregate_functions_null_for_empty": Need(0),
     "allow_experimental_analyzer": Need(1, is_optional=True),
