@@ -129,6 +129,7 @@ class Account:
         self._ask = ask
         self._timeout_ns = nanoseconds("timeout", timeout)
         self._clock = clock
+        self._heard_from_ns = 1  # what is heard now is later than all questions
         self._rounding = _exactly(rounding)
         if self._rounding < 0:
             raise ConfigurationError(f"rounding is {rounding!r}", "give a number from 0 on")
@@ -199,13 +200,14 @@ class Account:
         """Now by the account's clock, for the `Snapshot` of the question that is asked now."""
         with self._lock:
             self._follow_all()
-            return self._clock()
+            self._heard_from_ns = self._now() + 1
+            return self._heard_from_ns - 1
 
     def tick(self) -> bool:
         """Ask the venue if that is due. Call it now and then; gives whether something is due."""
         with self._lock:
             self._follow_all()
-            now_ns = self._clock()
+            now_ns = self._now()
             before_ns = now_ns - self._timeout_ns
             self._report()
             due = [key for key, each in self._held.items() if each.is_due(before_ns)]
@@ -248,7 +250,7 @@ class Account:
 
     def _take(self, event: Event) -> bool:
         check_event(event)
-        now_ns, venue_ns = self._clock(), time_ns(event._asdict(), "exchange_ns")
+        now_ns, venue_ns = self._now(), time_ns(event._asdict(), "exchange_ns")
         match event:
             case BalanceUpdate():
                 return self._of(event.currency).tell(_exactly(event.quantity), venue_ns, now_ns)
@@ -289,8 +291,12 @@ class Account:
             self._answers[is_wallet] = venue_ns, answer.asked_ns
         return is_news
 
+    def _now(self) -> int:
+        """By the clock; but later than each question: what was heard by then is in its answer, and this need not be."""
+        return max(self._clock(), self._heard_from_ns)
+
     def _doubt(self, why: str) -> None:
-        doubted = self._doubted = why, self._clock()
+        doubted = self._doubted = why, self._now()
         for each in self._held.values():
             each.doubt(*doubted)
 
@@ -331,7 +337,7 @@ class Account:
         for each in before.keys() | now.keys():
             change = now.get(each, NOTHING) - before.get(each, NOTHING)
             if change:
-                self._of(each).change(change, venue_ns, self._clock())
+                self._of(each).change(change, venue_ns, self._now())
 
     def _report(self) -> None:
         """Log a wallet whose identity does not hold, once for each amount."""

@@ -75,7 +75,10 @@ class HeldQuantity:
         self._heard_ns = self._moved_ns = 0
         self._until_ns = 0  # what was told has no change after this venue time; 0 if that is not known
         self._answered, self._answered_ns = NOTHING, 0  # `external` at the last answer, and its venue time
-        self._began_ns = 0  # the venue time of what was told first, until there is another answer
+        self._is_opening_sure = True  # whether it is known which of our changes what was told first has in it
+        self._began_ns: int | None = 0  # it may have changes up to this venue time in it; any, if None
+        self._is_begun = False  # whether an answer confirmed a change that came on top of it
+        self._settled_ns: int | None = None  # the earliest venue time of such changes
         self._pending: list[Change] = []
 
     @property
@@ -99,7 +102,9 @@ class HeldQuantity:
         self.own += amount
         self._heard_ns = now_ns
         if self.told is not None:
-            if self._is_answered(amount, venue_ns):
+            is_early = self._is_early(venue_ns)
+            self._is_opening_sure &= not is_early
+            if is_early or self._is_answered(amount, venue_ns):
                 self.doubt("a change may be in the venue's answer already, which came before it", now_ns)
             self._pending.append(Change(amount, venue_ns, now_ns))
             self._pending.sort(key=lambda each: each.venue_ns)
@@ -115,7 +120,7 @@ class HeldQuantity:
         if self.told is None:
             self._begin(quantity, venue_ns)
             if self._heard_ns:
-                self.doubt("nothing was told before our first fill", now_ns)
+                self._doubt_opening(now_ns)
             return True
         move, is_ordered = quantity - self.told, venue_ns > self.told_ns
         self._take(quantity, venue_ns)
@@ -146,7 +151,7 @@ class HeldQuantity:
         if self.told is None:
             self._begin(quantity, venue_ns)
             if self._heard_ns > asked_ns:
-                self.doubt("nothing was told before our first fill", self._heard_ns)
+                self._doubt_opening(self._heard_ns)
             return True
         known = [each for each in self._pending if each.heard_ns <= asked_ns]
         self._pending = [each for each in self._pending if each.heard_ns > asked_ns]
@@ -155,11 +160,16 @@ class HeldQuantity:
         self._take(quantity, venue_ns)
         self.told_ns = max(self.told_ns, *(each.venue_ns for each in known), 0)  # it is later than what it has in it
         is_settled = bool(move) and self._settle(move)
-        is_unclear = (move and not is_settled) or (was_stale and any(map(self._may_have, self._pending)))
+        is_explained = is_settled or not move
+        is_unclear = not is_explained or (was_stale and any(map(self._may_have, self._pending)))
         if self._pending and is_unclear:
             self.doubt("it moved while the venue was asked", max(each.heard_ns for each in self._pending))
-        self.unexplained, self._began_ns = NOTHING, 0
+        self.unexplained = NOTHING
         self._answered, self._answered_ns = self.external, venue_ns
+        if is_explained:
+            self._confirm(known)
+        if not (self._is_opening_sure or self.stale):
+            self._check_opening(venue_ns)
         return True
 
     def doubt(self, why: str, now_ns: int) -> None:
@@ -178,10 +188,40 @@ class HeldQuantity:
             return NOTHING
         return self.told - self.opening - self.own + sum((each.amount for each in self._pending), NOTHING)
 
+    def _is_early(self, venue_ns: int) -> bool:
+        """Whether what was told first may have had a change in it that we hear of only now."""
+        if self._began_ns is None:
+            return True
+        return venue_ns <= self._began_ns and bool(venue_ns or not self._is_begun)
+
+    def _doubt_opening(self, now_ns: int) -> None:
+        self._is_opening_sure = False
+        self.doubt("nothing was told before our first fill", now_ns)
+
+    def _check_opening(self, venue_ns: int) -> None:
+        """Of an answer it is known what it has in it, so the opening follows from it; then all begins with that one."""
+        self._is_opening_sure = True
+        if abs(self.external) > self._rounding:
+            self.opening += self.external
+            self._answered, self._began_ns = NOTHING, venue_ns or None
+            self._is_begun, self._settled_ns = False, None
+
+    def _confirm(self, known: list[Change]) -> None:
+        """An answer agrees with what we know; so what was told first has none of the changes that moved it since."""
+        self._note_settled(known)
+        if self._is_begun or self._settled_ns is None:
+            return
+        self._is_begun = True
+        if self._began_ns is None:
+            self._began_ns = self._settled_ns
+
+    def _note_settled(self, changes: list[Change]) -> None:
+        for each in changes:
+            if self._settled_ns is None or each.venue_ns < self._settled_ns:
+                self._settled_ns = each.venue_ns
+
     def _is_answered(self, amount: Fraction, venue_ns: int) -> bool:
         """Whether the venue's answer may have had a change in it that we hear of only now."""
-        if venue_ns and venue_ns <= self._began_ns:
-            return True
         is_alike = abs(self._answered) > self._rounding and (amount > 0) is (self._answered > 0)
         return is_alike and not (self._answered_ns and venue_ns > self._answered_ns)
 
@@ -191,7 +231,8 @@ class HeldQuantity:
 
     def _begin(self, quantity: Fraction, venue_ns: int) -> None:
         self._take(quantity, venue_ns)
-        self.opening, self._began_ns = quantity - self.own, venue_ns
+        self.opening = quantity - self.own
+        self._began_ns = venue_ns or None
 
     def _take(self, quantity: Fraction, venue_ns: int) -> None:
         self.told, self.told_ns, self._until_ns = quantity, max(venue_ns, self.told_ns), venue_ns
@@ -209,6 +250,7 @@ class HeldQuantity:
                 break  # and the later ones are behind it
             total += each.amount
             if abs(total - move) <= self._rounding:
+                self._note_settled(self._pending[:place])
                 del self._pending[:place]
                 return True
         return False

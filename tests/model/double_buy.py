@@ -3,7 +3,8 @@
     python -m tests.model.double_buy --runs 100000 --seed 1
 
 The venue fills orders in parts, cancels them, liquidates, and sometimes closes a part of the position from outside. It
-tells orders in one stream and positions in another. How it does differs from run to run, see `Habits`.
+tells orders in one stream and positions in another. How it does differs from run to run, see `Habits`. The strategy's
+process starts again now and then: its records give it its pages, and of the account only the venue knows.
 """
 
 import argparse
@@ -37,6 +38,7 @@ class Habits:
         late: how long after a change the position is told, and stamped.
         apart: whether what was traded is asked for some steps before the position.
         coarse: how many of our steps are one tick of its clock, so that several changes have one time.
+        restarts: how probable it is at each step that the strategy's process starts again.
     """
 
     totals: bool
@@ -48,6 +50,7 @@ class Habits:
     drops: float
     repeats: float
     delay: int
+    restarts: float
 
     @classmethod
     def of(cls, draw: random.Random) -> "Habits":
@@ -56,6 +59,7 @@ class Habits:
             totals=totals, numbered=not totals or draw.random() < 0.3, timed=draw.random() < 0.8,
             late=draw.choice((0, 0, 3)), apart=draw.random() < 0.5, coarse=draw.choice((1, 4)),
             drops=draw.choice((0.0, 0.1, 0.4)), repeats=draw.choice((0.0, 0.2)), delay=draw.choice((0, 3, 12)),
+            restarts=draw.choice((0.0, 0.04)),
         )  # fmt: skip
 
 
@@ -81,6 +85,12 @@ class Run:
         self.now = 0
         self.venue = Venue()
         self.pages = OrderPages(inventory=Inventory(lookback=None))
+        self._is_quiet = False
+        self._start()
+
+    def _start(self) -> None:
+        """The process begins, with the pages that its records give it."""
+        self.pages.handlers.clear()
         self.account = Account(
             self.pages,
             "sim",
@@ -91,9 +101,9 @@ class Run:
         )
         self._mail: list[tuple[int, Callable[[], None]]] = []
         self._sent = {"orders": 0, "positions": 0}
-        self._is_quiet = False
         for stream in self._sent:
             self.account.heard(stream, 0)  # the answer to the subscription
+        self._apply_all(self._told())
         self._ask("start")
 
     def run(self) -> None:
@@ -113,6 +123,8 @@ class Run:
         raise AssertionError(f"it holds {self.venue.position}, and knows {self.account.position('X')}, {self.habits}")
 
     def _step(self) -> None:
+        if not self._is_quiet and self.draw.random() < self.habits.restarts:
+            self._start()
         self._act()
         self._deliver()
         self._trade()
@@ -142,7 +154,7 @@ class Run:
         """The venue's answer is of a later moment, and comes later still, if at all."""
         if self.habits.apart:
             self._apply_all(self._told())
-        asked_ns = self.account.asking() if hasattr(self, "account") else 0
+        asked_ns = self.account.asking()
 
         def answer() -> None:
             position, told = Decimal(self.venue.position), [] if self.habits.apart else self._told()

@@ -233,7 +233,7 @@ def test_the_venue_is_asked_when_a_fill_is_pending_for_too_long_and_once_in_a_ti
     desk = begun()
     desk.fill("2", at=5)
     assert (desk.account.tick(), desk.asked) == (False, [])
-    desk.now = 11
+    desk.now = 12
     assert (desk.account.tick(), desk.account.tick(), len(desk.asked)) == (True, True, 1)
     assert "a fill is pending" in desk.asked[0]
     desk.now = 22

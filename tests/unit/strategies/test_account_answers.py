@@ -16,12 +16,13 @@ NAMES = {"exchange": "x", "account": "A", "symbol": "S"}
 class Desk:
     """An account of which 10 are held, as the venue answered first; times are ns since then."""
 
-    def __init__(self, *, began_at: int = 0) -> None:
+    def __init__(self, *, began_at: int | None = 0, answers: bool = True) -> None:
         self.now = 0
         contract = Contract(ContractKind.LINEAR, base="S", quote="USD")
         self.pages = OrderPages(inventory=Inventory(instruments={("x", "S"): contract}))
         self.account = Account(self.pages, "x", "A", clock=lambda: self.now)
-        self.answer(10, at=began_at)
+        if answers:
+            self.answer(10, at=began_at)
 
     @property
     def held(self) -> Held:
@@ -72,6 +73,70 @@ def test_a_fill_that_is_not_later_than_what_was_told_first_may_be_in_it() -> Non
     assert (later.held.highest, later.held.stale) == (Decimal(9), "")
 
 
+def test_what_was_told_first_without_a_time_may_have_the_fills_in_it_that_are_heard_afterwards() -> None:
+    desk = Desk(began_at=None)
+    desk.fill("t1", "sell", 3, at=5)  # whether before the answer or after it, no time tells
+    assert "answer already" in desk.held.stale
+    desk.answer(10)
+    assert (desk.held.highest, desk.held.stale) == (Decimal(10), "")
+    desk.fill("t2", "sell", 2, at=4)
+    assert "answer already" in desk.held.stale  # nothing was told yet that came on top
+    desk.answer(8)
+    assert (desk.held.highest, desk.held.stale) == (Decimal(8), "")
+    desk.fill("t3", "sell", 1, at=6)
+    assert (desk.held.highest, desk.held.stale) == (Decimal(7), "")
+    desk.fill("t4", "sell", 1, at=3)  # before one that came on top
+    assert "answer already" in desk.held.stale
+
+
+def test_a_fill_of_before_the_beginning_is_in_all_answers() -> None:
+    desk = Desk(began_at=5)
+    desk.answer(10, at=8)
+    desk.fill("t1", "sell", 3, at=4)
+    assert "answer already" in desk.held.stale
+
+
+def test_what_is_heard_after_the_question_need_not_be_in_its_answer_though_the_clock_stands_still() -> None:
+    desk = Desk(began_at=1)
+    desk.now = 10
+    asked = desk.account.asking()
+    desk.now -= 1
+    desk.fill("t1", "buy", 2, at=3)  # by a backtest's clock in the same moment
+    desk.now -= 1
+    desk.answer(10, asked=asked)
+    assert desk.held.highest == 12
+
+
+def test_a_gap_after_the_question_is_not_closed_by_its_answer_though_the_clock_stands_still() -> None:
+    desk = Desk(began_at=1)
+    asked = desk.account.asking()
+    desk.account.gap("cut")
+    desk.account.apply(Snapshot(asked, positions={"S": 10}, exchange_ns=AT + 2))
+    assert desk.held.stale == "cut"
+
+
+@pytest.mark.parametrize(("then", "opening"), [("6.5", "7"), ("7", "7.5")])
+def test_an_opening_that_was_told_while_a_fill_came_is_put_right_by_the_next_answer(then: str, opening: str) -> None:
+    desk = Desk(answers=False)
+    asked = desk.account.asking()
+    desk.fill("t1", "buy", 1, at=3)  # its fee is in the first answer, or not
+    desk.account.apply(Snapshot(asked, balances={"BNB": 7}, exchange_ns=AT + 4))
+    desk.account.apply(Snapshot(desk.account.asking(), balances={"BNB": then}, exchange_ns=AT + 6))
+    found = desk.account.identity("BNB")
+    assert found is not None
+    assert (found.opening, found.unexplained) == (Decimal(opening), Decimal(0))
+
+
+def test_a_sale_that_an_answer_has_in_it_which_puts_the_opening_right_is_not_sold_twice() -> None:
+    desk = Desk(answers=False)
+    desk.fill("t1", "buy", 5, at=1)
+    desk.told(1, at=4)
+    desk.fill("t2", "sell", 4, at=4)  # that is in it
+    desk.answer(0, at=6)  # and another sale, too, which is heard of only now
+    desk.fill("t3", "sell", 1, at=6)
+    assert "answer already" in desk.held.stale
+
+
 def test_what_was_heard_while_a_stale_account_was_asked_leaves_it_stale() -> None:
     desk = Desk()
     desk.account.gap("cut")
@@ -119,7 +184,7 @@ def test_a_wallet_that_two_exchanges_share_follows_the_trades_of_both() -> None:
     known = {("bybit", "BTCUSDT"): linear, ("bybit_spot", "BTCUSDT"): spot}
     pages = OrderPages(inventory=Inventory(instruments=known))
     account = Account(pages, "bybit", "A", wallet_shared_with=["bybit_spot"], clock=lambda: 1)
-    account.apply(Snapshot(account.asking(), balances={"USDT": 1000}, positions={}))
+    account.apply(Snapshot(account.asking(), balances={"USDT": 1000}, positions={}, exchange_ns=AT))
     told = {"account": "A", "symbol": "BTCUSDT", "exec_type": "fill", "side": "buy", "last_price": 10}
     for number, exchange in enumerate(("bybit", "bybit_spot", "elsewhere"), 1):
         ids = {"order_id": f"o{number}", "trade_id": f"t{number}", "last_quantity": number}
