@@ -33,6 +33,7 @@ from ringbuf.strategies.account_event import (
 from ringbuf.strategies.arguments import check_function, check_kind, nanoseconds
 from ringbuf.strategies.bound_recorder import Number
 from ringbuf.strategies.orders import OrderPages
+from ringbuf.trading.contract import stored_currency
 from ringbuf.trading.delta import Delta
 from ringbuf.trading.held_quantity import Held, HeldQuantity, exact_decimal
 from ringbuf.trading.number import NOTHING, quantity_of
@@ -158,7 +159,7 @@ class Account:
         """What is held of a currency now."""
         with self._lock:
             self._follow_all()
-            return _read(self._of(currency))
+            return _read(self._of(stored_currency(currency)))
 
     def apply(self, event: Event) -> bool:
         """Take what the venue tells; False if it is refused, because it is a copy or older than what was told.
@@ -231,6 +232,7 @@ class Account:
         """
         if not self._inventory.knows_instruments:
             raise ConfigurationError("the inventory has no instruments", "give it some: Inventory(instruments=…)")
+        currency = stored_currency(currency)
         with self._lock:
             self._follow_all()
             its = self._of(currency)
@@ -253,7 +255,7 @@ class Account:
         now_ns, venue_ns = self._now(), time_ns(event._asdict(), "exchange_ns")
         match event:
             case BalanceUpdate():
-                return self._of(event.currency).tell(_exactly(event.quantity), venue_ns, now_ns)
+                return self._of(stored_currency(event.currency)).tell(_exactly(event.quantity), venue_ns, now_ns)
             case PositionUpdate():
                 key = _key_of(event.symbol, event.position_side)
                 return self._of(key).tell(_exactly(event.quantity), venue_ns, now_ns)
@@ -263,20 +265,21 @@ class Account:
                 return self._replace(event, venue_ns)
 
     def _transfer(self, event: Transfer, venue_ns: int, now_ns: int) -> bool:
-        if (identity := (event.currency, event.transfer_id)) in self._transfers:
+        currency = stored_currency(event.currency)
+        if (identity := (currency, event.transfer_id)) in self._transfers:
             return False
         amount = _exactly(event.amount)
         self._transfers[identity] = None
         if len(self._transfers) > TRANSFERS:
             self._transfers.popitem(last=False)
-        self._transferred[event.currency] = self._transferred.get(event.currency, NOTHING) + amount
-        self._of(event.currency).change(amount, venue_ns, now_ns)
+        self._transferred[currency] = self._transferred.get(currency, NOTHING) + amount
+        self._of(currency).change(amount, venue_ns, now_ns)
         return True
 
     def _replace(self, answer: Snapshot, venue_ns: int) -> bool:
         told: dict[bool, dict[_Key, Fraction]] = {}
         if answer.balances is not None:
-            told[True] = {currency: _exactly(quantity) for currency, quantity in answer.balances.items()}
+            told[True] = {stored_currency(key): _exactly(quantity) for key, quantity in answer.balances.items()}
         if answer.positions is not None:
             told[False] = {
                 _key_of(*((key, "") if isinstance(key, str) else key)): _exactly(quantity)

@@ -7,6 +7,7 @@ from typing import Final
 
 from ringbuf.errors import ConfigurationError
 from ringbuf.record.enumerations import ContractKind
+from ringbuf.record.salvage import stored_text
 from ringbuf.trading.number import is_exact
 
 
@@ -18,7 +19,7 @@ class Contract:
         multiplier: of the value of a quantity of 1: what a contract is worth at a price of 1, in the settle currency.
         tick: step of its prices.
         step: step of its quantities.
-        base, quote: the currencies of its symbol; empty if they are not known.
+        base, quote: the currencies of its symbol, as records have them; empty if they are not known.
         settle: in which profit is paid; if not given, `base` for an inverse contract, else `quote`.
         value_step: to which the venue rounds the value of one contract, in the settle currency; None if it does not.
 
@@ -51,11 +52,17 @@ class Contract:
         for name in ("base", "quote", "settle"):
             if not isinstance(getattr(self, name), str):
                 raise ConfigurationError(f"{name} is {getattr(self, name)!r}", "give the currency as text")
+            object.__setattr__(self, name, stored_currency(getattr(self, name)))
         if self.kind is ContractKind.QUANTO and not self.settle:
             raise ConfigurationError("a quanto contract has no settle currency", "say in which currency it is paid")
         if not self.settle:
             is_inverse = self.kind is ContractKind.INVERSE
             object.__setattr__(self, "settle", self.base if is_inverse else self.quote)
+
+
+def stored_currency(name: str) -> str:
+    """A currency as the commissions of records have it: one that is too long there is shortened."""
+    return stored_text("commission_currency", name)
 
 
 UNKNOWN: Final = Contract()

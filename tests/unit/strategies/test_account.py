@@ -324,6 +324,20 @@ def test_a_spot_wallet_is_fills_and_fees_and_transfers() -> None:
     assert desk.account.balance("BTC").highest == 2
 
 
+def test_a_wallet_of_a_currency_whose_name_is_too_long_for_a_record_is_one() -> None:
+    long = "PT-sUSDE-25SEP2025"
+    desk = begun({("v", "S"): Contract(ContractKind.SPOT, base=long, quote="USDT")})
+    assert desk.account.apply(BalanceUpdate(long, Decimal(1), AT))
+    assert desk.account.apply(Transfer(long, 1, "w-1", AT + 1))
+    desk.fill("2", at=2, commission="0.5", commission_currency=long)
+    held, found = desk.account.balance(long), desk.account.identity(long)
+    assert (held.pending, held.highest) == (Decimal("2.5"), Decimal("3.5"))
+    assert found is not None
+    assert (found.records, found.transfers) == (Decimal("1.5"), Decimal(1))
+    desk.answer(balances={long: "3.5", "USDT": 980})
+    assert desk.account.balance(long).told == Decimal("3.5")
+
+
 def test_a_derivatives_wallet_is_profit_and_fees_and_funding() -> None:
     desk = begun({("v", "S"): LINEAR})
     desk.fill("2", at=5)
