@@ -17,6 +17,7 @@ import threading
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import ExitStack
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from ringbuf.errors import ConfigurationError
@@ -31,7 +32,7 @@ from ringbuf.strategies.update_recorder import unrecorded
 from ringbuf.trading.delta import Delta
 from ringbuf.trading.hedge import Hedge, HedgeBalance
 from ringbuf.trading.hedge_book import HedgeState
-from ringbuf.trading.number import is_countable
+from ringbuf.trading.number import DECIMALS, EXACT, is_countable
 from ringbuf.trading.report import Instrument
 
 __all__ = ["Hedge", "HedgeBalance", "HedgeOrder", "Hedger"]
@@ -174,7 +175,7 @@ class Hedger:
         names = hedge.exchange, hedge.account, hedge.symbol
         order = HedgeOrder(hedge, *names, side, hedge.order_type, quantity.copy_abs(), *ids, known)
         update = self._update(order, ExecType.PENDING_NEW, OrderStatus.PENDING_NEW)
-        update |= {"arrival_price": price, "hedge_ratio": hedge.ratio_of(maker.side), "market_ns": market_ns}
+        update |= {"arrival_price": price, "hedge_ratio": _recorded(hedge.ratio_of(maker.side)), "market_ns": market_ns}
         delta = self._pages.apply(update) if is_countable(order.quantity) else None
         if delta is None or delta.remaining != order.quantity:
             raise ConfigurationError(
@@ -256,6 +257,13 @@ def _request_each(
     with ExitStack() as last_first:
         for state in reversed(states):
             last_first.callback(lambda state: orders.extend(request(state)), state)
+
+
+def _recorded(ratio: Decimal | Fraction) -> Decimal:
+    """A ratio as a record has it: of one without an end more decimals than the database takes for exact."""
+    if isinstance(ratio, Decimal):
+        return ratio
+    return EXACT.scaleb(Decimal(round(ratio * 10**DECIMALS)), -DECIMALS).normalize(EXACT)
 
 
 def _shown(order: HedgeOrder) -> str:

@@ -114,6 +114,13 @@ def test_a_period_is_that_of_the_makers_first_capture(views: Database) -> None:
     assert ask(views, "quantity, hedged_quantity") == [(1, Decimal("-0.5"))]
 
 
+def test_what_is_left_is_not_known_of_a_ratio_that_no_decimal_is(views: Database) -> None:
+    third = "0." + "3" * 38
+    record(views, maker_fill(10, 1.0, 100.0, "t1"), request(20, "h1", 0.25, hedge_ratio=1 / 3, exact=f"R={third}"))
+    ((ratio, residual, working),) = ask(views, "toString(hedge_ratio), residual_quantity, working_quantity")
+    assert (ratio, residual, working) == (third, None, Decimal("-0.25"))
+
+
 def random_hedges(draw: random.Random, pages: OrderPages, orders: list[HedgeOrder]) -> None:
     """Fills, copies and busts of four makers, and what becomes of their hedge orders."""
     trades: list[dict[str, Any]] = []
@@ -138,9 +145,11 @@ def random_hedges(draw: random.Random, pages: OrderPages, orders: list[HedgeOrde
             pages.apply({**names, "exec_type": "canceled", "order_status": "canceled"})
 
 
-@pytest.mark.parametrize("seed", range(2))
-def test_a_strategy_and_the_database_know_the_same_of_its_hedges_to_the_last_digit(views: Database, seed: int) -> None:
-    terms: dict[str, Any] = {"exchange": "binance", "account": "A", "step": Decimal("0.1"), "ratio": Decimal("0.25")}
+@pytest.mark.parametrize(("seed", "ratio"), [(0, "0.25"), (1, "-1.234567890123456789")])
+def test_a_strategy_and_the_database_know_the_same_of_its_hedges_to_the_last_digit(
+    views: Database, seed: int, ratio: str
+) -> None:
+    terms: dict[str, Any] = {"exchange": "binance", "account": "A", "step": Decimal("0.1"), "ratio": Decimal(ratio)}
     hedges = {name: Hedge(symbol=symbol, **terms) for name, symbol in zip("abcd", "XXYY", strict=True)}
     with Recorder.open("s") as recorder:
         pages = OrderPages(recorder, Inventory(hedges=lambda order: hedges.get(order.client_order_id)))

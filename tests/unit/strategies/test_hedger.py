@@ -48,6 +48,16 @@ def test_a_ratio_may_be_a_fraction_and_nothing_is_lost_of_it() -> None:
     assert one.balance("H") == HedgeBalance(Fraction(-1), Decimal(0), Decimal("-1.000"), Fraction(0))
 
 
+@pytest.mark.parametrize(("ratio", "recorded"), [(Fraction(-2, 3), f"-0.{'6' * 37}7"), (Fraction(1, 8), "0.125")])
+def test_a_record_has_so_many_decimals_of_a_fraction_that_nobody_takes_them_for_exact(
+    ratio: Fraction, recorded: str
+) -> None:
+    of_all = Hedge(exchange="v", account="B", symbol="H", step=Decimal("0.001"), ratio=ratio)
+    one = Desk(lambda order: of_all if order.key.exchange == "maker-venue" else None)
+    one.maker_fill("m", "buy", "t1", "1")
+    assert one.records[1]["hedge_ratio"] == Decimal(recorded)
+
+
 def test_a_ratio_counts_to_the_last_digit_of_a_token_amount() -> None:
     one = desk(step="0.000000000000000001", ratio="0.5")
     one.maker_fill("m", "sell", "t1", "123456.000000000000000003")

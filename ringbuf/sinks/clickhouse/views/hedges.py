@@ -18,7 +18,7 @@ _CHAIN: Final = "if(chain_key IN (''), order_key, chain_key)"
 _BEGINS: Final = "(chain_key = '' OR chain_key = order_key)"
 """Whether a chain begins with an order."""
 _SIGN: Final = "multiIf(side IN ('buy'), 1, side IN ('sell'), -1, 0)"
-_RATIO_DECIMALS: Final = 14
+_RATIO_DECIMALS: Final = 18
 """A ratio with more decimals has no exact product with a quantity."""
 _MOST: Final = 1e18
 """Nor has one whose product is not below that."""
@@ -38,7 +38,7 @@ def hedges(database: str, in_period: str, since: str, minute_in_period: str) -> 
     - quantity, price: of the maker order: what it executed, and the average price of its fills
     - hedge_orders, hedged_quantity, working_quantity, hedge_price: of its hedge orders; sales are below zero
     - residual_quantity: what is left to be hedged or carried, with what works: owed - hedged; exact, NULL if the ratio
-      is not known
+      is not known or has too many decimals
     - residual_value: times the hedge price; before there is one, times the arrival price, or the maker's price
     - slippage: what the hedges cost more than at the arrival price; where that was not told, than at the maker's price
     - request_delay_ns, fill_delay_ns: from the capture of the maker's last fill before it to the hedge order's request,
