@@ -1,7 +1,33 @@
 """What is known under one client order id."""
 
-from ringbuf.trading.order import NO_NAMES, Order
+from collections.abc import Iterator
+from itertools import islice
+from typing import Final
+
+from ringbuf.trading.order import Order
 from ringbuf.trading.report import Report
+
+_LOOKED_AT: Final = 2
+"""Aliases that are looked at with each new one, whether they can be dropped: more than come."""
+
+
+class Name:
+    """One of several names of a client id.
+
+    Attributes:
+        orders: those that were reported with exactly this name, each with the arrival of the report that told it first.
+        heard_ns: when it was heard last.
+    """
+
+    __slots__ = ("heard_ns", "orders")
+
+    def __init__(self, heard_ns: int) -> None:
+        self.orders: dict[Order, int] = {}
+        self.heard_ns = heard_ns
+
+
+_NO_ALIASES: Final[dict[str, Name]] = {}
+"""Of nearly all client ids; nothing is added to it."""
 
 
 class ClientId:
@@ -9,8 +35,7 @@ class ClientId:
 
     Attributes:
         name: the id.
-        aliases: those of requests about its orders.
-        had_aliases: whether there ever were any.
+        aliases: those of requests about its orders, the longest unseen first.
         orders: those with an order id that are known, each with the arrival of the report that named it here first.
         named: how many there were.
         unnamed: those whose order id is not known yet, by the number of their request, from 1.
@@ -22,8 +47,8 @@ class ClientId:
     """
 
     __slots__ = (
+        "_exactly",
         "aliases",
-        "had_aliases",
         "heard_ns",
         "marks",
         "name",
@@ -36,8 +61,8 @@ class ClientId:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.aliases = NO_NAMES
-        self.had_aliases = False
+        self.aliases = _NO_ALIASES
+        self._exactly: Name | None = None  # its own name, if it has aliases
         self.orders: dict[Order, int] = {}
         self.named = self.requests = 0
         self.unnamed: dict[int, Order] = {}
@@ -50,6 +75,47 @@ class ClientId:
         self.named += 1
         self.orders[order] = arrival
         return self.unnamed.pop(self.named, None)
+
+    def alias(self, name: str, heard_ns: int) -> None:
+        """A request about its orders has this name."""
+        if self._exactly is None:
+            self._exactly = Name(0)
+            self._exactly.orders, self.aliases = self._found(self.name), {}
+        known = self.aliases.pop(name, None) or Name(0)
+        known.heard_ns = max(known.heard_ns, heard_ns)
+        self.aliases[name] = known
+
+    def hear_alias(self, name: str, heard_ns: int) -> None:
+        """A report without an order id has this name."""
+        if name in self.aliases:
+            self.alias(name, heard_ns)
+
+    def note(self, name: str, order: Order, arrival: int) -> None:
+        """An order was reported with this name for the first time."""
+        known = self._exactly if name == self.name else self.aliases.get(name)
+        if known is not None:
+            known.orders[order] = arrival
+
+    def unlist(self, name: str, order: Order) -> None:
+        """An order with this name is not known any more."""
+        self.orders.pop(order, None)
+        self.successors.pop(order, None)
+        self.unnamed = {number: each for number, each in self.unnamed.items() if each is not order}
+        known = self._exactly if name == self.name else self.aliases.get(name)
+        if known is not None:
+            known.orders.pop(order, None)
+
+    def unseen_aliases(self, before_ns: int) -> Iterator[str]:
+        """Some aliases that no order has, and that were not heard since a venue time, ns since the epoch; dropped."""
+        for name in list(islice(self.aliases, _LOOKED_AT)):
+            known = self.aliases[name]
+            if known.heard_ns >= before_ns:
+                return
+            del self.aliases[name]
+            if known.orders:
+                self.aliases[name] = known  # behind the others
+            else:
+                yield name
 
     def last(self, but: Order | None = None) -> Order | None:
         """The order that was named last, for the first time."""
@@ -70,8 +136,12 @@ class ClientId:
 
     def _named_so(self, name: str) -> dict[Order, int]:
         """The orders with this client id, in the order in which they were told it, each with the arrival of that."""
-        if not self.had_aliases:
+        if self._exactly is None:
             return self.orders
+        known = self._exactly if name == self.name else self.aliases.get(name)
+        return self._found(name) if known is None else known.orders
+
+    def _found(self, name: str) -> dict[Order, int]:
         return dict(sorted(((each, each.names[name]) for each in self.orders if name in each.names), key=_arrival))
 
     def current(self) -> tuple[int, Order | None]:

@@ -102,9 +102,7 @@ class Directory:
             client = self._clients.get(name)
             if client is not None:
                 client.heard_ns = max(client.heard_ns, order.heard_ns)
-                client.orders.pop(order, None)
-                client.successors.pop(order, None)
-                client.unnamed = {number: each for number, each in client.unnamed.items() if each is not order}
+                client.unlist(name, order)
 
     def forget_client(self, client: ClientId, before_ns: int) -> bool:
         """Drop a client id that names nothing since a venue time, ns since the epoch; whether it is dropped."""
@@ -136,6 +134,7 @@ class Directory:
         """The order of a report has one more client id."""
         client, order = self._client(name), found.order
         order.names[name] = found.report.arrival
+        client.note(name, order, found.report.arrival)
         if order not in client.orders:
             self._list(found, client)
         if name in order.places:
@@ -194,9 +193,10 @@ class Directory:
         if report.is_new_request:
             self._unalias(own)
         elif own and first and own != first:
-            self._alias(own, first)
+            self._alias(own, first, report.heard_ns, before_ns)
         client = self._client(first or own)
         client.heard_ns = max(client.heard_ns, report.heard_ns)
+        client.hear_alias(own, report.heard_ns)
         is_copy = client.is_copy(report, before_ns)
         client.requests += report.is_new_request and not is_copy
         number, order = client.current()
@@ -210,7 +210,7 @@ class Directory:
             _stand_alone(order)  # it was requested itself
         return Found(order, report, is_copy=is_copy)
 
-    def _alias(self, own: str, first: str) -> None:
+    def _alias(self, own: str, first: str, heard_ns: int, before_ns: int) -> None:
         """A request has a client id of its own: from now on it names what the one it is about names.
 
         Not if it is known as that of an order.
@@ -218,14 +218,16 @@ class Directory:
         client, known = self._client(first), self._clients.get(own)
         if known is None or own in known.aliases:
             self._clients[own] = client
-            client.aliases |= {own}
-            client.had_aliases = True
+            client.alias(own, heard_ns)
+        for each in client.unseen_aliases(before_ns):
+            if self._clients.get(each) is client:
+                del self._clients[each]
 
     def _unalias(self, own: str) -> None:
         """A client id is that of an order from now on."""
         client = self._clients.get(own)
         if client is not None and own in client.aliases:
-            client.aliases -= {own}
+            del client.aliases[own]
             del self._clients[own]
 
     def _client(self, name: str) -> ClientId:

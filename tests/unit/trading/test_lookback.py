@@ -79,6 +79,21 @@ KINDS: dict[str, Any] = {
         one_order(number)[1]
         | {"exec_type": "replaced", "orig_client_order_id": f"c{number - 1}", "order_status": "new"},
     ],
+    "a chain of requests to replace": lambda number: [
+        {
+            "exec_type": "pending_replace",
+            "client_order_id": f"c{number}",
+            "orig_client_order_id": f"c{number - 1}",
+            "exchange_ns": BEGIN_NS + number * SECOND_NS,
+        },
+        one_order(number)[1]
+        | {"exec_type": "replaced", "orig_client_order_id": f"c{number - 1}", "order_status": "new"},
+    ],
+    "cancels of a label under ids of their own": lambda number: [
+        one_order(number, client_order_id="mm")[1],
+        {"exec_type": "pending_cancel", "client_order_id": f"x{number}", "orig_client_order_id": "mm"},
+        one_order(number)[1] | {"exec_type": "canceled", "client_order_id": f"x{number}", "order_status": "canceled"},
+    ],
     "the first request of all": lambda number: [
         one_order(number)[1] | {"exec_type": "replaced", "orig_client_order_id": "first"},
         one_order(number)[1] | {"exec_type": "canceled", "order_status": "canceled"},
@@ -100,6 +115,21 @@ def test_memory_is_bounded_by_the_look_back(kind: str) -> None:
             sizes.append(reached(inventory.ledger) - (150 * len(inventory.positions()) if kind in POSITIONS else 0))
     assert sizes[1] < 1.5 * sizes[0]
     assert len(inventory.ledger) < 2_000
+
+
+def test_a_request_to_replace_names_the_order_that_has_its_id_as_long_as_that_works() -> None:
+    inventory = Inventory(lookback=timedelta(seconds=60))
+    chain = KINDS["a chain of requests to replace"]
+    applied([*one_order(0)[:2], *chain(1)], inventory)
+    applied([one_order(1)[1] | {"order_status": "partially_filled", "cumulative_quantity": 0.25}], inventory)
+    working = one_order(1_000, client_order_id="mm", order_id="label")[1]
+    for number in range(1_000, 3_000):
+        request = {"exec_type": "pending_replace", "client_order_id": f"r{number}", "orig_client_order_id": "c1"}
+        applied([working, request | {"exchange_ns": BEGIN_NS + number * SECOND_NS}], inventory)
+    assert len(inventory.ledger) < 200
+    applied([{"exec_type": "canceled", "order_status": "canceled", "client_order_id": "c1", "side": "buy"}], inventory)
+    (order,) = (each for each in inventory.orders() if each.order_id == "o1")
+    assert order.is_over
 
 
 def test_fifty_thousand_orders_leave_few_behind_and_their_sums_are_exact() -> None:
