@@ -46,7 +46,7 @@ class OrderPages:
 
     Attributes:
         inventory: positions, commissions and profit from the same updates.
-        handlers: those that are told of deltas, the slow ones last.
+        handlers: those that are told of deltas, the slow ones last. One that is taken off is told no more.
         refused: updates that no page took: see `apply`.
     """
 
@@ -139,7 +139,7 @@ class OrderPages:
             while True:
                 while self._untold:
                     delta = self._untold.popleft()
-                    for each in self.handlers:
+                    for each in tuple(self.handlers):  # one may take itself off, or another one
                         if not each.give(delta):
                             self._put_last(each)
                 with self.inventory.lock:
@@ -152,7 +152,8 @@ class OrderPages:
 
     def _put_last(self, slow: Handler) -> None:
         with self.inventory.lock:
-            self.handlers = [each for each in self.handlers if each is not slow] + [slow]
+            if slow in self.handlers:
+                self.handlers = [each for each in self.handlers if each is not slow] + [slow]
 
     def _refuse(self, error: RecordError) -> None:
         self.refused += 1

@@ -104,6 +104,26 @@ def test_a_slow_handler_is_logged_counted_and_comes_behind_the_others(
     assert len([each for each in caplog.records if "took 1,000.0 ms" in each.message]) == 1
 
 
+@pytest.mark.parametrize("is_slow", [False, True])
+def test_a_handler_that_takes_itself_off_is_told_no_more_and_the_others_of_all(
+    monkeypatch: pytest.MonkeyPatch, is_slow: bool
+) -> None:
+    monkeypatch.setattr(handlers, "SLOW", -1.0 if is_slow else 60.0)
+    pages, first, others = OrderPages(), list[Delta](), [Told(), Told()]
+
+    def once(delta: Delta) -> None:
+        first.append(delta)
+        (own,) = (each for each in pages.handlers if each.name.endswith("once"))
+        pages.handlers.remove(own)
+
+    pages.on_delta(once)
+    for each in others:
+        pages.on_delta(each)
+    apply_parts(pages, 5)
+    assert len(first) == 1
+    assert [each.trades for each in others] == [ALL] * 2
+
+
 def test_a_handler_that_applies_an_update_itself_is_told_of_it_when_it_has_returned() -> None:
     pages, told = OrderPages(), Told()
     depth, deepest = 0, 0
