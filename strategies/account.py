@@ -137,7 +137,7 @@ class Account:
         self._lock = threading.RLock()
         self._held: dict[_Key, HeldQuantity] = {}
         self._answers: dict[bool, tuple[int, int]] = {}  # venue time and `asked_ns` of the last, by whether of balances
-        self._seen: dict[Instrument, Position] = {}
+        self._followed_to = 0  # so many reports of our records
         self._records: dict[Instrument, dict[_Key, Fraction]] = {}  # what each position has changed, as it was seen
         self._transfers: OrderedDict[tuple[str, str], None] = OrderedDict()  # by currency and id
         self._transferred: dict[str, Fraction] = {}
@@ -324,9 +324,9 @@ class Account:
 
     def _follow_all(self) -> None:
         """Take what our records have changed since they were followed last; no delta tells of funding."""
-        for key, position in self._inventory.positions().items():
-            if key[:2] in self._followed and self._seen.get(key) is not position:
-                self._seen[key] = position
+        self._followed_to, changed = self._inventory.changed_since(self._followed_to)
+        for key, position in changed:
+            if key[:2] in self._followed:
                 self._count(key, position)
 
     def _count(self, key: Instrument, position: Position) -> None:

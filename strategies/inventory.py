@@ -125,6 +125,20 @@ class Inventory:
         """All positions now."""
         return {key: holding.position for key, holding in self.ledger.holdings.copy().items()}
 
+    def changed_since(self, report: int) -> tuple[int, list[tuple[Instrument, Position]]]:
+        """The positions that other reports than the first ones changed, the longest unchanged first; and how many were.
+
+        Args:
+            report: how many reports there were when this was asked last; 0 gives all positions.
+        """
+        found = []
+        with self.lock:
+            for key, number in reversed(self.ledger.changed_by.items()):
+                if number <= report:
+                    break
+                found.append((key, self.ledger.holdings[key].position))
+            return self.ledger.reports, found[::-1]
+
     def changed_ns(self, key: Instrument) -> int:
         """The venue time of the record that changed a position last, ns since the epoch; 0 if that told none."""
         with self.lock:

@@ -37,6 +37,8 @@ class Ledger:
 
     Attributes:
         holdings: the positions.
+        reports: how many were applied.
+        changed_by: the positions, the one that changed last at the end, each with the number of the report that did it.
         sequences: the fills of each position in the venue's order, if profit is known.
         order: the order that the last report was about; None if it named none.
         open_orders: those that work, or of which a fill is awaited.
@@ -51,6 +53,8 @@ class Ledger:
         self._contracts = contracts
         self.hedges = hedges
         self.holdings: dict[Instrument, Holding] = {}
+        self.reports = 0
+        self.changed_by: dict[Instrument, int] = {}
         self.sequences: dict[Instrument, FillSequence] = {}
         self.order: Order | None = None
         self.open_orders: dict[Order, None] = {}
@@ -144,8 +148,11 @@ class Ledger:
         return report.instrument
 
     def _show(self, venue_ns: int) -> None:
-        for holding in self._changed.values():
+        self.reports += 1
+        for key, holding in self._changed.items():
             holding.show(venue_ns)
+            self.changed_by.pop(key, None)
+            self.changed_by[key] = self.reports
 
     def _forget(self, changed: Book, before_ns: int) -> None:
         """Look at one more of what is kept than was added, the longest unseen first."""

@@ -6,7 +6,7 @@ import pytest
 
 from ringbuf.errors import ConfigurationError
 from ringbuf.strategies.account import Account, BalanceUpdate, Held, PositionUpdate, Snapshot
-from ringbuf.strategies.inventory import Contract, ContractKind, Inventory
+from ringbuf.strategies.inventory import Contract, ContractKind, Inventory, Profit
 from ringbuf.strategies.orders import OrderPages
 
 AT = 1_790_000_000_000_000_000
@@ -197,6 +197,28 @@ def test_a_wallet_that_two_exchanges_share_follows_the_trades_of_both() -> None:
     found = account.identity("USDT")
     assert found is not None
     assert (found.records, found.unexplained, account.balance("USDT").stale) == (Decimal(-22), Decimal(0), "")
+
+
+def test_a_fill_in_one_of_many_positions_is_followed_without_a_look_at_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    desk = Desk()
+    trade = {"exec_type": "fill", "order_id": "o", "trade_id": "t", "side": "buy", "last_price": 1, "last_quantity": 1}
+    for number in range(100):
+        desk.pages.apply(NAMES | trade | {"symbol": f"S{number}"})
+    looked_at: list[str] = []
+    profit = desk.pages.inventory.profit
+
+    def noted(*names: str) -> Profit:
+        looked_at.append(names[2])
+        return profit(*names)
+
+    monkeypatch.setattr(desk.pages.inventory, "profit", noted)
+    monkeypatch.delattr(Inventory, "positions")
+    desk.pages.apply(NAMES | trade | {"symbol": "S7", "trade_id": "t2"})
+    desk.pages.apply(NAMES | {"symbol": "S9", "exec_type": "funding", "trade_id": "f", "commission": 1})
+    assert desk.account.position("S7").told == 0
+    assert looked_at == ["S7", "S9"]
 
 
 def test_an_exchange_to_share_a_wallet_with_is_one_of_a_list() -> None:
