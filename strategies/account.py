@@ -20,7 +20,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Final, NamedTuple, TypeAlias
 
-from ringbuf.errors import ConfigurationError
+from ringbuf.errors import ConfigurationError, RecordError
 from ringbuf.record.timestamp import time_ns
 from ringbuf.strategies.account_event import (
     BalanceUpdate,
@@ -165,8 +165,8 @@ class Account:
         """Take what the venue tells; False if it is refused, because it is a copy or older than what was told.
 
         Raises:
-            RecordError: it is no event, a quantity is no number, a time is none, a position side no word for one, or a
-                transfer has no id. Then nothing has changed.
+            RecordError: it is no event, a quantity is no number, a time is none, a position side no word for one, a
+                transfer has no id, or a snapshot was asked for later than now. Then nothing has changed.
         """
         with self._lock:
             self._follow_all()  # what we know ourselves was heard before
@@ -262,6 +262,9 @@ class Account:
             case Transfer():
                 return self._transfer(event, venue_ns, now_ns)
             case Snapshot():
+                if event.asked_ns > now_ns:
+                    hint = "give what asking() gave before it: the account has a clock of its own"
+                    raise RecordError(f"a question of {event.asked_ns} ns is later than now, {now_ns} ns", hint)
                 return self._replace(event, venue_ns)
 
     def _transfer(self, event: Transfer, venue_ns: int, now_ns: int) -> bool:

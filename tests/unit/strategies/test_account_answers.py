@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from ringbuf.errors import ConfigurationError
+from ringbuf.errors import ConfigurationError, RecordError
 from ringbuf.strategies.account import Account, BalanceUpdate, Held, PositionUpdate, Snapshot
 from ringbuf.strategies.inventory import Contract, ContractKind, Inventory, Profit
 from ringbuf.strategies.orders import OrderPages
@@ -219,6 +219,16 @@ def test_a_fill_in_one_of_many_positions_is_followed_without_a_look_at_the_other
     desk.pages.apply(NAMES | {"symbol": "S9", "exec_type": "funding", "trade_id": "f", "commission": 1})
     assert desk.account.position("S7").told == 0
     assert looked_at == ["S7", "S9"]
+
+
+def test_an_answer_to_a_question_that_was_not_asked_yet_is_refused() -> None:
+    desk = Desk()
+    desk.fill("t1", "buy", 2, at=3)
+    with pytest.raises(RecordError, match="give what asking"):
+        desk.answer(10, asked=AT)  # by another clock all that is pending would be in it
+    assert desk.held.highest == 12
+    desk.answer(12)
+    assert (desk.held.highest, desk.held.stale) == (Decimal(12), "")
 
 
 def test_an_exchange_to_share_a_wallet_with_is_one_of_a_list() -> None:
