@@ -56,8 +56,9 @@ PATIENCE_SECONDS: Final = 2.0
 """How long the others wait for a schema whose records the database does not take."""
 QUERYABLE_SECONDS: Final = 0.55
 """After so long a record is in the answers, if the database is not slow: the batch that it missed, a pause, its own."""
-PAUSE_SHARE: Final = 6.0
-"""Records gather for so many times as long as the last batch took, with what is derived from it, at most."""
+PAUSE_SHARE: Final = 20.0
+"""Records gather for so many times as long as the last batch took, with what is derived from it, at most: then the
+database is at work for a twentieth of the time."""
 PAUSE_SECONDS: Final = 0.3
 """A slow database gets no shorter pauses than that."""
 DIVIDING_SECONDS: Final = 10.0
