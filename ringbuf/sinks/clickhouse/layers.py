@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from ringbuf.errors import TableMismatch
-from ringbuf.sinks.clickhouse import dropped, funding_records, open_orders, profit_states, sums, unique
+from ringbuf.sinks.clickhouse import dropped, funding_records, merging, open_orders, profit_states, sums, unique
 from ringbuf.sinks.clickhouse.derived_table import DerivedTable, Statements
 from ringbuf.sinks.clickhouse.layout import DISTRIBUTED
 from ringbuf.sinks.clickhouse.noted import Noted
@@ -55,7 +55,8 @@ class Layers:
             TableMismatch: something of such a name is not ours.
         """
         layout, shards = self._statements.layout, self._statements.shards
-        self._check(layout.local)
+        for name, engine in self._check(layout.local):
+            merging.give_settings(name, self._itself(name), engine, self._define)
         found = self._found(layout.local)
         for name, table in TABLES.items():
             wrong = next((each for each in found.get(name, []) if each != _right(table)), None)
@@ -79,19 +80,23 @@ class Layers:
             if found.get(name) != [_right(table)] * shards:
                 self._define(layout.distribute(name, table.definition))
 
-    def _check(self, database: str, engine: str = "") -> None:
+    def _check(self, database: str, engine: str = "") -> set[tuple[str, str]]:
         """Make sure that what has the name of a table of ours is one: its columns may be others, its key is not.
 
         Args:
             engine: of all of them, where they have no key.
+
+        Returns:
+            of each its name, and its engine with all that stands behind it.
         """
         rows = self._ask(
-            f"SELECT name, engine, sorting_key FROM {self._statements.layout.everywhere('system.tables')}"
+            f"SELECT name, engine, sorting_key, engine_full FROM {self._statements.layout.everywhere('system.tables')}"
             f" WHERE database = {literal(database)} AND name IN ({', '.join(map(literal, TABLES))})"
         )
-        for name, its_engine, key in rows:
+        for name, its_engine, key, _ in rows:
             expected = (engine, "") if engine else (TABLES[name].engine.partition("(")[0], TABLES[name].key)
             check_engine(f"{database}.{name}", FoundTable(its_engine, key, {}), *expected)
+        return {(name, engine_full) for name, *_, engine_full in rows}
 
     def _found(self, database: str) -> dict[str, list[list[str]]]:
         """The columns of each table, with their types, at each shard that has it."""

@@ -18,6 +18,7 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from ringbuf.errors import InvalidName, SinkUnavailable
+from ringbuf.sinks.clickhouse import merging
 from ringbuf.sinks.clickhouse.definition import Definition
 from ringbuf.sinks.clickhouse.table import check_database, literal, quoted
 
@@ -172,4 +173,4 @@ class Layout(NamedTuple):
                 settings["replicated_deduplication_window_seconds"] = TOKEN_SECONDS
         if definition.granularity is not None:
             settings["index_granularity"] = definition.granularity
-        return settings
+        return settings | merging.SETTINGS

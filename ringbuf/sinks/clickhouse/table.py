@@ -82,11 +82,16 @@ class FoundColumn:
 
 @dataclass(frozen=True)
 class FoundTable:
-    """A table as `system.tables` and `system.columns` show it."""
+    """A table as `system.tables` and `system.columns` show it.
+
+    Attributes:
+        engine_full: the engine with all that stands behind it.
+    """
 
     engine: str
     sorting_key: str
     columns: Mapping[str, FoundColumn]
+    engine_full: str = ""
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from ringbuf.errors import TableMismatch
 from ringbuf.record.schema import Schema
-from ringbuf.sinks.clickhouse import table
+from ringbuf.sinks.clickhouse import merging, table
 from ringbuf.sinks.clickhouse.definition import Definition
 from ringbuf.sinks.clickhouse.layout import DISTRIBUTED, Layout
 from ringbuf.sinks.clickhouse.table import FoundTable, literal
@@ -52,6 +52,7 @@ class Tables:
         sessions = self._find(layout.local, table.SESSIONS)
         for one in sessions:
             table.check_sessions(layout.local, one)
+        self._give_settings(table.SESSIONS, sessions)
         self._create(table.SESSIONS, table.of_sessions(), sessions)
         self._distribute(table.SESSIONS, table.of_sessions())
 
@@ -60,6 +61,7 @@ class Tables:
         definition, name = table.of_records(schema), schema.name
         found = self._find(self._layout.local, name)
         altered = {table.alterations(schema, self._layout.local, each) for each in found} - {""}
+        self._give_settings(name, found)  # none of the owner's own comes so far
         if len(found) < self._shards:
             self.prepare()  # perhaps the database is gone too
         is_created = self._create(name, definition, found)
@@ -94,6 +96,15 @@ class Tables:
             if [comment for _, comment in found] != [view.comment] * self._shards:
                 self._define(view.statement, f"creating view {name}")
 
+    def _give_settings(self, name: str, found: Sequence[FoundTable]) -> None:
+        for each in found:
+            merging.give_settings(
+                name,
+                self._layout.itself(name),
+                each.engine_full,
+                lambda sql: self._define(sql, f"altering table {name}"),
+            )
+
     def _create(self, name: str, definition: Definition, found: Sequence[FoundTable]) -> bool:
         """Create a table where it is not; whether it had to be done."""
         if is_missing := len(found) < self._shards:
@@ -115,7 +126,7 @@ class Tables:
         """The table at each shard that has it."""
         doing, layout = f"looking for table {name}", self._layout
         found = self._look(
-            f"SELECT shardNum() AS shard, engine, sorting_key FROM {layout.everywhere('system.tables')}"
+            f"SELECT shardNum() AS shard, engine, sorting_key, engine_full FROM {layout.everywhere('system.tables')}"
             f" WHERE database = {literal(database)} AND name = {literal(name)} ORDER BY shard",
             doing,
         )
@@ -130,4 +141,4 @@ class Tables:
         columns: dict[str, dict[str, table.FoundColumn]] = {shard: {} for shard, *_ in found}
         for shard, column, *rest in (each for each in described if each[0] in columns):
             columns[shard][column] = table.FoundColumn(*rest)
-        return [FoundTable(engine, key, columns[shard]) for shard, engine, key in found]
+        return [FoundTable(engine, key, columns[shard], whole) for shard, engine, key, whole in found]
