@@ -39,6 +39,7 @@ class Closure:
         standing: the orders that stand as they are, since records are gone.
         of_standing: for each of them further records that tell of it.
         late: those of them that it was not derived from.
+        at_ns: the server's time before what is known was read; None if nothing was asked for.
     """
 
     def __init__(self, rows: UniqueRows, chosen: Chosen, memory: Memory) -> None:
@@ -50,6 +51,7 @@ class Closure:
         self.late: set[tuple[NamedId, RecordId]] = set()
         self.orders: set[NamedId] = set()
         self.ids: set[KnownId] = set()
+        self.at_ns: int | None = None
         self._listed: set[tuple[NamedId, RecordId]] = set()  # as late for orders that were known
         self._keys: set[NamedId] = set()
         self._names: set[NamedId] = set()
@@ -200,6 +202,7 @@ class Closure:
     def _known(self, keys: set[NamedId], ids: set[NamedId]) -> set[RecordId]:
         """The records of orders and ids that were not looked for yet, and of the orders that these ids tell of."""
         known = self._memory.known(keys, ids)
+        self.at_ns = known.at_ns if self.at_ns is None else self.at_ns
         self._keys |= keys
         self._names |= ids
         self.ids |= known.ids

@@ -108,12 +108,11 @@ class Deriver:
         return self._generation not in (None, self._rows.noted.generation())
 
     def _derive(self, portion: Sequence[Range]) -> None:
-        version = self._rows.version()
         if sum(each.count for each in portion) <= FEW:
             new = {(each.session, seq) for each in portion for seq in range(each.first_seq, each.end)}
-            present: SeqSet | None = self._by_rules(Chosen(portion), version, new) & SeqSet(portion)
+            present: SeqSet | None = self._by_rules(Chosen(portion), new) & SeqSet(portion)
         else:
-            present = self._many(portion, version)
+            present = self._many(portion, self._rows.version())
         if present is None:
             self._derive(portion)
             return
@@ -170,25 +169,27 @@ class Deriver:
     def _orders_by_rules(self, orders: Iterable[list[RecordId]]) -> None:
         """Derive the records of some orders by the rules, those together that are near each other in their table."""
         for records in _together(sorted(orders)):
-            self._by_rules(Chosen((), records), self._rows.version())
+            self._by_rules(Chosen((), records))
             self._memory.shrink()
 
-    def _by_rules(self, chosen: Chosen, version: int, new: Collection[RecordId] = ()) -> SeqSet:
+    def _by_rules(self, chosen: Chosen, new: Collection[RecordId] = ()) -> SeqSet:
         """Derive chosen records by the rules, with all that belongs to them; returns which there are.
 
         Args:
             new: records of which nothing was derived before.
         """
         found = Closure(self._rows, chosen, self._memory)
+        version = self._rows.version() if found.at_ns is None else self._rows.version_at(found.at_ns)
         derived = derive(found.rows.values())
         if paid := [key for key, each in found.rows.items() if "funding" in (each["exec_type"], each["trade_type"])]:
             self._rows.insert_funding(Chosen((), paid))
         self._write_fills(found, derived, version, new)
         self._write_orders(found, derived, version)
         self._note_late(found, version)
-        if found.has_grown(written={(instrument_of(each), each["order_key"]) for each in derived.orders}):
+        written = {(instrument_of(each), each["order_key"]) for each in derived.orders}
+        if found.has_grown(written):
             self._memory.forget()
-            return self._by_rules(chosen, self._rows.version())
+            return self._by_rules(chosen)
         return _set_of(found.read)
 
     def _write_fills(self, found: Closure, derived: Derived, version: int, new: Collection[RecordId]) -> None:
@@ -213,8 +214,7 @@ class Deriver:
         keys = {(instrument_of(each), each["order_key"]) for each in derived.orders}
         gone, new = found.orders - keys, keys if self._is_again else keys - found.orders
         self._rows.insert_ids([*ids, *(id_row(instrument, key, key, (0, 0)) for instrument, key in new)])
-        self._rows.insert_orders(derived.orders, version)
-        self._rows.insert_orders([order_key_row(*each) for each in gone], version, removed=True)
+        self._rows.insert_orders(derived.orders, version, [order_key_row(*each) for each in gone])
         self._memory.note_ids(map(_id_key, ids))
 
     def _remove_late_fills(self, found: Closure, version: int) -> set[FillKey]:

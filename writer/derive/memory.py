@@ -49,7 +49,7 @@ class Memory:
         self._ids |= {each: set() for each in new_ids}
         for each in found.ids:
             self._ids[each.instrument, each.id].add(each)
-        return Known(found.orders, {each for name in ids for each in self._ids[name]})
+        return found._replace(ids={each for name in ids for each in self._ids[name]})
 
     def contents(self, keys: set[FillKey]) -> dict[FillKey, int]:
         """See `UniqueRows.contents`; only what is not remembered is asked for.

@@ -51,6 +51,14 @@ def body(types: Mapping[str, str], rows: Iterable[Mapping[str, Any]]) -> bytes:
         return b"".join(encode(row[name]) for row in rows for name, encode in columns)
 
 
+def default(type_: str) -> Any:
+    """What a column of a type has in a row that does not give it."""
+    if found := _AROUND.fullmatch(type_):
+        around, inner = found.groups()
+        return {"Nullable": None, "Array": ()}[around] if around != "LowCardinality" else default(inner)
+    return "" if type_ == "String" else 0
+
+
 def _encoder(type_: str) -> Encode:
     """What makes the bytes of a value of a type."""
     if type_ in _PACKED:

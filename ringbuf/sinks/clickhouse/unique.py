@@ -7,8 +7,8 @@
                      trade is known: what belongs together is found here
     derived          which records are derived, as ranges of the seqs of each session
 
-A row replaces the row of the same key that has a lower version. A version is the server's time in ns when the records
-were about to be read that the row is derived from.
+A row replaces the row of the same key that has a lower version. A version is the server's time in ns when it was asked
+what is known of the orders, or, of many records, when these were about to be read.
 """
 
 from collections.abc import Iterable

@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple
 
 from ringbuf.record.execution import EXECUTION
 from ringbuf.record.seqs import Range, SeqSet
-from ringbuf.sinks.clickhouse import funding_records, presence, unique
+from ringbuf.sinks.clickhouse import funding_records, presence, row_binary, unique
 from ringbuf.sinks.clickhouse.derived_table import Statements
 from ringbuf.sinks.clickhouse.dropped import Dropped
 from ringbuf.sinks.clickhouse.keys import (
@@ -35,6 +35,8 @@ MOST_OF_AN_ID: Final = 1_000
 """An id under which more orders are known tells of none of them: it is a label."""
 MOST_GAPS: Final = 100
 """So many ranges of records may be gaps; of more it is asked which of them there are."""
+_CLOCK: Final = 2
+"""Of rows of orders 1 stands for those that are removed, and this for a row with the time."""
 _IDS: Final = ("client_order_id", "orig_client_order_id", "trade_id", "report_id", "ref_id")
 
 
@@ -67,10 +69,12 @@ class Known(NamedTuple):
     Attributes:
         orders: by their keys; those of which nothing is known are not among them.
         ids: what is known under each id; of a label not all.
+        at_ns: the server's time when it was asked, ns since the epoch; None if it was not.
     """
 
     orders: dict[NamedId, KnownOrder]
     ids: set[KnownId]
+    at_ns: int | None = None
 
     def telling(self) -> list[KnownId]:
         """What is known under ids that are no labels."""
@@ -108,9 +112,13 @@ class UniqueRows:
         self._fills, self._orders, self._ids, _ = self._named.values()
 
     def version(self) -> int:
-        """A version greater than that of every row so far; take it before the records are read.
+        """A version greater than that of every row so far; take it before the records are read."""
+        return self.version_at(self.now())
 
-        It is the server's time, or, while its clock is behind what it was, the least that will do.
+    def version_at(self, now_ns: int) -> int:
+        """The same, if it was the server's time when something was read.
+
+        It is that time, or, while the server's clock is behind what it was, the least that will do.
         """
         if self._latest is None:
             latest = " UNION ALL ".join(
@@ -118,7 +126,7 @@ class UniqueRows:
             )
             ((found,),) = self._ask(f"SELECT toString(max(latest)) FROM ({latest})")
             self._latest = int(found)
-        self._latest = max(self.now(), self._latest + 2)  # what plain fills replace has one less
+        self._latest = max(now_ns, self._latest + 2)  # what plain fills replace has one less
         return self._latest
 
     def now(self) -> int:
@@ -161,32 +169,37 @@ class UniqueRows:
         if ids:
             listed = ", ".join(listed_id(*each) for each in sorted(ids))
             parts.append(
-                f"SELECT DISTINCT {INSTRUMENT}, id, order_key, '' AS chain_key,"
-                " [(toString(session), toString(seq))] AS records, '0' AS version, 0 AS is_removed"
-                f" FROM {self._ids} WHERE (id, {INSTRUMENT}) IN ({listed})"
+                f"SELECT DISTINCT {INSTRUMENT}, id, order_key, '' AS chain_key, [(session, seq)] AS records,"
+                f" toUInt64(0) AS version, 0 AS kind FROM {self._ids} WHERE (id, {INSTRUMENT}) IN ({listed})"
                 f" LIMIT {MOST_OF_AN_ID + 1} BY id, {INSTRUMENT}"
             )
         if keys:
             parts.append(
-                f"SELECT {INSTRUMENT}, '' AS id, order_key, chain_key,"
-                f" {RECORD_IDS} AS records, toString(version), is_removed"
-                f" FROM {self._orders} WHERE ({unique.ORDER_KEY}) IN ({listed_orders(keys)})"
+                f"SELECT {INSTRUMENT}, '' AS id, order_key, chain_key, record_ids AS records, version,"
+                f" is_removed AS kind FROM {self._orders} WHERE ({unique.ORDER_KEY}) IN ({listed_orders(keys)})"
             )
         if not parts:
             return Known({}, set())
-        rows = self._ask(" UNION ALL ".join(parts))
+        parts.append(
+            f"SELECT '', '', '', false, '', '', '', [(toUInt64(0), toUInt64(0))], toUInt64({self._now}), {_CLOCK}"
+        )
         known: set[KnownId] = set()
         orders: dict[NamedId, KnownOrder] = {}
-        for *key, name, order_key, chain_key, records, _, is_removed in sorted(rows, key=_version):
+        at_ns = None
+        for *key, name, order_key, chain_key, records, version, kind in sorted(
+            self._ask(" UNION ALL ".join(parts)), key=_version
+        ):
             instrument, records = instrument_in(key), frozenset(records_in(records))
-            if name:
+            if kind == _CLOCK:
+                at_ns = int(version)
+            elif name:
                 known.add(KnownId(instrument, name, order_key, *records))
             else:
                 before = orders.get((instrument, order_key))
                 records |= frozenset() if before is None else before.records
                 chain = (instrument, chain_key) if chain_key else None
-                orders[instrument, order_key] = KnownOrder(records, bool(is_removed), chain)
-        return Known(orders, known)
+                orders[instrument, order_key] = KnownOrder(records, bool(kind), chain)
+        return Known(orders, known, at_ns)
 
     def orders_of_chains(self, chains: Collection[NamedId]) -> set[NamedId]:
         """The keys of the orders of chains, each by its instrument and the key of the order with which it began."""
@@ -320,9 +333,14 @@ class UniqueRows:
         """Insert rows of fills, with `minute` and `content`; or keys of fills that there are not."""
         self._insert("unique_fills", rows, {"version": version, "is_removed": int(removed)})
 
-    def insert_orders(self, rows: Sequence[Mapping[str, Any]], version: int, *, removed: bool = False) -> None:
-        """The same of orders."""
-        self._insert("unique_orders", rows, {"version": version, "is_removed": int(removed)})
+    def insert_orders(
+        self, rows: Sequence[Mapping[str, Any]], version: int, removed: Sequence[Mapping[str, Any]] = ()
+    ) -> None:
+        """Insert rows of orders, and keys of orders that there are not, all at once."""
+        columns = unique.TABLES["unique_orders"].columns
+        blank = {name: row_binary.default(columns[name]) for name in rows[0]} if rows else {}
+        told = [{**each, "is_removed": 0} for each in rows] + [{**blank, **each, "is_removed": 1} for each in removed]
+        self._insert("unique_orders", told, {"version": version})
 
     def insert_ids(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Insert under which ids orders, or records without one, are known."""
