@@ -34,6 +34,7 @@ from ringbuf.writer.derive.closure import (
     trade_names,
 )
 from ringbuf.writer.derive.memory import Memory, Row
+from ringbuf.writer.derive.others import Others
 
 FEW: Final = 1_000
 """So many new records all go through the rules."""
@@ -62,6 +63,7 @@ class Deriver:
         self._sums = sums
         self._is_again = False
         self._memory = Memory(rows)
+        self._others = Others(rows.parts, self._memory)
         self._marked: dict[int, int] = {}  # by minute until when it need not be marked again
         self._noted = self._derived = SeqSet()
         self._generation: int | None = None
@@ -139,6 +141,7 @@ class Deriver:
         self._orders_by_rules([each] for each in (*late, *(record_id for _, record_id in known.no_longer_late())))
         self._rows.remove_older(known.orders - standing.keys(), version)
         self._memory.forget()
+        self._others.begin_anew()
         grown = self._rows.related(Chosen(portion, others)) - known.read - known.gone
         return None if _without(grown, portion) else present  # somebody has derived what belongs to it
 
@@ -187,7 +190,7 @@ class Deriver:
         self._write_orders(found, derived, version)
         self._note_late(found, version)
         written = {(instrument_of(each), each["order_key"]) for each in derived.orders}
-        if found.has_grown(written):
+        if self._others.may_have_written() and found.has_grown(written):
             self._memory.forget()
             return self._by_rules(chosen)
         return _set_of(found.read)

@@ -26,6 +26,7 @@ from ringbuf.sinks.clickhouse.keys import (
     records_in,
 )
 from ringbuf.sinks.clickhouse.noted import Noted
+from ringbuf.sinks.clickhouse.part_numbers import PartNumbers
 from ringbuf.sinks.clickhouse.plain import plain_copies, plain_fills, plain_orders
 from ringbuf.sinks.clickhouse.table import quoted, table_name
 from ringbuf.sinks.clickhouse.views.expression import INSTRUMENT, listed
@@ -99,11 +100,13 @@ class UniqueRows:
     Attributes:
         dropped: what was dropped of it.
         noted: which records are derived.
+        parts: the numbers of the parts of its tables.
     """
 
     def __init__(self, statements: Statements) -> None:
         self.dropped = Dropped(statements)
         self.noted = Noted(statements)
+        self.parts = PartNumbers(statements)
         self._database, self._ask, self._run = statements.database, statements.ask, statements.run
         self._insert_rows, self._now = statements.insert, statements.layout.now
         self._latest: int | None = None
@@ -360,6 +363,7 @@ class UniqueRows:
             types = unique.TABLES[name].columns
             whole = [{**row, **more} for row in rows]
             self._insert_rows(name, {each: types[each] for each in whole[0]}, whole)
+            self.parts.inserts[name] += 1
 
 
 def _version(known: Sequence[Any]) -> int:
