@@ -44,8 +44,10 @@ FOLD_AFTER: Final = 1_000
 """So many records are derived before their fills are folded, unless no others come."""
 FOLD_SECONDS: Final = 60.0
 """How often is looked for what is to be folded, if no records come: another contract, what other writers derived."""
-NOTE_SECONDS: Final = 1.0
-"""How often is noted in the database what is derived."""
+NOTE_SECONDS: Final = 10.0
+"""How often is noted in the database what is derived, if it is little: after a kill it is derived again."""
+MOST_UNNOTED: Final = 200
+"""So many records at most are derived and not noted, but those of the last portion; below `MOST_PENDING` ranges."""
 REQUEST_SECONDS: Final = 1.0
 """How often is looked whether everything is to be derived again."""
 
@@ -183,7 +185,7 @@ class Derivation:
                 reached(Step.ROWS_DERIVED)
                 self._fold_soon(records.count)
                 self._done()
-            if not records or time.monotonic() >= self._note_at:
+            if deriver.unnoted > MOST_UNNOTED or self._is_ending or time.monotonic() >= self._note_at:
                 deriver.note()
                 self._note_at = time.monotonic() + NOTE_SECONDS
             if not records and self._is_ending:

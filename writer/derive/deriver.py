@@ -53,6 +53,9 @@ MOST_RELATED: Final = 5_000
 class Deriver:
     """Derives records. For one thread.
 
+    Attributes:
+        unnoted: how many records it has derived since it noted any.
+
     Args:
         rows: the layer of orders and fills.
         sums: that of sums.
@@ -66,6 +69,7 @@ class Deriver:
         self._others = Others(rows.parts, self._memory)
         self._marked: dict[int, int] = {}  # by minute until when it need not be marked again
         self._noted = self._derived = SeqSet()
+        self.unnoted = 0
         self._generation: int | None = None
         self._dropped: SeqSet | None = None  # of these not all need be there
 
@@ -100,6 +104,7 @@ class Deriver:
             self._rows.noted.note(SeqSet(grown), self._generation)
         last = {each.session: each for each in self._derived.ranges}  # others do not grow any more, or are noted apart
         self._noted = self._derived = SeqSet(last.values())
+        self.unnoted = 0
 
     def is_overtaken(self) -> bool:
         """Whether somebody has begun to derive everything again: nothing that this one notes is taken any more.
@@ -121,6 +126,7 @@ class Deriver:
         if self._dropped is None:
             self._dropped = self._rows.dropped.ranges()
         self._derived |= present | (SeqSet(portion) & self._dropped)
+        self.unnoted += sum(each.count for each in portion)
 
     def _many(self, portion: Sequence[Range], version: int) -> SeqSet | None:
         """Derive many records; returns which there are, None if it is to be done again."""

@@ -12,6 +12,8 @@ from ringbuf.record.seqs import Range, SeqSet
 Ask = Callable[[str], list[list[Any]]]
 """Runs a question and returns its rows."""
 
+FEW: Final = 200
+"""So few records are asked for one by one: that is planned in half the time."""
 AT_ONCE: Final = 65_536
 """Seqs that are counted as one range."""
 RANGES: Final = 500
@@ -28,6 +30,8 @@ def missing(ask: Ask, table: str, records: SeqSet) -> SeqSet:
     Args:
         table: its quoted name.
     """
+    if records.count <= FEW:
+        return records - _found(ask, table, records)
     lacking: list[Range] = []
     for wanted in _in_portions(records):
         counts = {(int(session), int(first)): int(count) for session, first, count in ask(_counting(table, wanted))}
@@ -37,6 +41,15 @@ def missing(ask: Ask, table: str, records: SeqSet) -> SeqSet:
         present = SeqSet(Range.between(int(session), int(first), int(last) + 1) for session, first, last in runs)
         lacking += (SeqSet(incomplete) - present).ranges
     return SeqSet(lacking)
+
+
+def _found(ask: Ask, table: str, records: SeqSet) -> SeqSet:
+    """Those of a few records that a table has."""
+    if not records:
+        return SeqSet()
+    listed = ", ".join(f"({each.session}, {seq})" for each in records.ranges for seq in range(each.first_seq, each.end))
+    rows = ask(f"SELECT DISTINCT toString(session), toString(seq) FROM {table} WHERE (session, seq) IN ({listed})")
+    return SeqSet(Range(int(session), int(seq), 1) for session, seq in rows)
 
 
 def within(ranges: Iterable[Range]) -> str:

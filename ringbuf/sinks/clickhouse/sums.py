@@ -224,7 +224,19 @@ class Sums:
 
     def due(self) -> Over | None:
         """Some buckets of one span that are over, and of which every part is closed; None if there are none."""
-        return next((found for span in SPANS if (found := self._due(span))), None)
+        buckets = f"{_table(self._database, 'buckets')} FINAL"
+        is_over = f"toInt128(begin + span) * {NS} + {GRACE_NS} < {self._now} AND version < {self._now}"
+        rows = self._ask(
+            f"SELECT DISTINCT toString({self._now}), toString(span), toString(begin) FROM {buckets}"
+            f" WHERE span != 0 AND NOT is_closed AND {is_over} AND (span, begin) NOT IN"
+            f" (SELECT whole_span, whole_begin FROM {buckets} WHERE NOT is_closed)"
+            f" ORDER BY span, begin LIMIT {MOST_AT_ONCE}"
+        )
+        found = [tuple(map(int, row)) for row in rows]
+        if not found:
+            return None
+        version, span, _ = found[0]
+        return Over(span, [begin for _, its_span, begin in found if its_span == span], version)
 
     def sum_up(self, over: Over) -> None:
         """Sum buckets; nothing takes these sums yet."""
@@ -234,17 +246,6 @@ class Sums:
         """Close buckets that were summed."""
         rows = [(over.span, begin) for begin in over.begins]
         self._run_at_each(_note(self._database, rows, is_closed=True, version=str(over.version)))
-
-    def _due(self, span: int) -> Over | None:
-        buckets = f"{_table(self._database, 'buckets')} FINAL"
-        is_over = f"toInt128(begin + span) * {NS} + {GRACE_NS} < {self._now} AND version < {self._now}"
-        found = self._ask(
-            f"SELECT DISTINCT toString({self._now}), toString(begin) FROM {buckets}"
-            f" WHERE span = {span} AND NOT is_closed AND {is_over} AND begin NOT IN"
-            f" (SELECT whole_begin FROM {buckets} WHERE whole_span = {span} AND NOT is_closed)"
-            f" ORDER BY begin LIMIT {MOST_AT_ONCE}"
-        )
-        return Over(span, [int(begin) for _, begin in found], int(found[0][0])) if found else None
 
     def _after(self, *tables: str) -> str:
         """A version greater than every one in some tables, as an expression: clocks go back."""
