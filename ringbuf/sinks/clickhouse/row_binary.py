@@ -34,7 +34,7 @@ def header(types: Mapping[str, str]) -> bytes:
     Args:
         types: of the columns by name, as the server writes them.
     """
-    return _varint(len(types)) + b"".join(map(_text, (*types, *types.values())))
+    return _varint(len(types)) + b"".join(map(text_of, (*types, *types.values())))
 
 
 def body(types: Mapping[str, str], rows: Iterable[Mapping[str, Any]]) -> bytes:
@@ -64,7 +64,7 @@ def _encoder(type_: str) -> Encode:
     if type_ in _PACKED:
         return struct.Struct(_PACKED[type_]).pack
     if type_ == "String":
-        return _text
+        return text_of
     if decimal := _DECIMAL.fullmatch(type_):
         return _decimal_of(int(decimal[1]))
     if found := _AROUND.fullmatch(type_):
@@ -79,7 +79,8 @@ def _varint(number: int) -> bytes:
     return low if number < 128 else bytes([low[0] | 128]) + _varint(number // 128)
 
 
-def _text(value: str) -> bytes:
+def text_of(value: str) -> bytes:
+    """A text."""
     data = value.encode(errors="surrogatepass")
     return _varint(len(data)) + data
 

@@ -1,8 +1,8 @@
 """The sink: one database, as the loader needs it.
 
-The bytes of records go out as they are, in one insert that becomes one block, all of it or nothing, with the token the
-loader gives. Nothing is sent twice here: to settle a doubt is the loader's task. An insert counts as acknowledged only
-if the answer names as many rows, since anything that listens on a port can say 200.
+The bytes of records go out as they are, or few of them as rows (`forms.py`), in one insert that becomes one block, all
+of it or nothing, with the token the loader gives. Nothing is sent twice here: to settle a doubt is the loader's task.
+An insert counts as acknowledged only if the answer names as many rows, since anything that listens can say 200.
 
 Errors: `SinkRefused` if the server says that it will not have these bytes (`REFUSALS`) and the table is as it should
 be, `TableMismatch` if it is not, `SinkUnavailable` for everything else. Messages are one line, without any password.
@@ -28,6 +28,7 @@ from ringbuf.sinks.clickhouse import failure, presence, table, withheld
 from ringbuf.sinks.clickhouse.derived_table import Statements, insert_rows
 from ringbuf.sinks.clickhouse.engine import ANSWER_SECONDS, Engine
 from ringbuf.sinks.clickhouse.failure import REFUSALS
+from ringbuf.sinks.clickhouse.forms import Forms
 from ringbuf.sinks.clickhouse.layers import Layers
 from ringbuf.sinks.clickhouse.layout import Layout
 from ringbuf.sinks.clickhouse.lines import as_lines
@@ -84,7 +85,7 @@ class ClickHouseSink:
         self._shards = 0
         self._client: Client | None = None
         self._settings = Settings([], self.where)
-        self._inserting: dict[int, tuple[str, memoryview]] = {}
+        self._forms = Forms(database, self._answer)
 
     @property
     def where(self) -> str:
@@ -224,23 +225,24 @@ class ClickHouseSink:
             TableMismatch: the table was altered so that no such record fits.
             SinkUnavailable: anything else; the records may be stored or not.
         """
-        if schema.schema_id not in self._inserting:
-            statement, header = table.insert_into(schema, self.database), memoryview(table.header(schema))
-            self._inserting[schema.schema_id] = statement, header
-        statement, header = self._inserting[schema.schema_id]
         try:
             with self._errors(f"inserting {rows} records into {schema.name}", REFUSALS):
                 client = self._connected()
+                into, pieces = self._forms.of(schema, body, rows)
                 sent = {**self._sent_with(ONE_BLOCK), "insert_deduplication_token": token}
-                written = self._engine.insert(client, statement, [header, *body], sent)
+                written = self._engine.insert(client, into, pieces, sent)
         except SinkRefused as error:
-            if self._tables.ensure(schema):
+            if self._tables.ensure(schema) or self._is_outdated(schema):
                 raise SinkUnavailable(f"{error.what}; its table was not as it should be and is mended") from error
             raise
         if written is not None and written < rows:  # more: those of materialized views count, too
             raise SinkUnavailable(
                 f"{self.where}: the answer to an insert of {rows} records names {written}", "is it a ClickHouse server?"
             )
+
+    def _is_outdated(self, schema: Schema) -> bool:
+        with self._errors("looking for columns"):
+            return self._forms.is_outdated(schema)
 
     def missing(self, schema: Schema, records: SeqSet) -> SeqSet:
         """Which of these records are not in the table of their schema.
