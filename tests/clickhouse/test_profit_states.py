@@ -2,18 +2,21 @@
 
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import pytest
 
+from ringbuf.query import database as query
 from ringbuf.query.questions.kept import kept
 from ringbuf.query.questions.selection import Selection
+from ringbuf.query.questions.whole_fold import folded
 from ringbuf.record.instrument import INSTRUMENTS
-from ringbuf.sinks.clickhouse import profit_rows, standings
+from ringbuf.sinks.clickhouse import profit_rows, taken
 from ringbuf.strategies.inventory import Contract, ContractKind
 from ringbuf.trading.contract_table import Contracts
 from tests.clickhouse.databases import ON_SERVER, ON_SERVER_AND_CLUSTER, Database
@@ -22,7 +25,7 @@ from tests.clickhouse.test_profit import asked
 from tests.clickhouse.test_rules import given, shuffled
 from tests.clickhouse.test_sums import MINUTE, MOMENT, fill, insert, rows
 from tests.clickhouse.test_unique import arrive
-from tests.kept_profit import compare, compare_days
+from tests.kept_profit import compare, compare_days, told
 from tests.model.venue import random_venue
 from tests.unit.trading.histories import histories
 
@@ -133,6 +136,51 @@ def test_what_changes_in_the_past_counts_at_once_and_is_folded_again(views: Data
     for each in selections:
         check(views, each)
     assert not compare_days(asked(views))
+
+
+class Interrupted:
+    """A way to ask a database, with which something happens before the statement of a number.
+
+    Attributes:
+        statements: how many were asked.
+    """
+
+    def __init__(self, views: Database, number: int, happens: Callable[[], None]) -> None:
+        self._views, self._number, self._happens = views, number, happens
+        self.statements = 0
+
+    def __call__(self, statement: str) -> list[bytes]:
+        if self.statements == self._number:
+            self._happens()
+        self.statements += 1
+        return [self._views.query_json(statement)]
+
+
+@pytest.mark.parametrize("late_ns", [0, -MINUTE, -DAY], ids=["in its minute", "before that", "before its day"])
+@pytest.mark.parametrize("by_day", [False, True], ids=["in all", "by day"])
+@ON_SERVER
+def test_a_fill_that_comes_while_a_question_is_asked_is_before_its_period_and_in_its_end_or_in_neither(
+    views: Database, late_ns: int, by_day: bool
+) -> None:
+    draw = random.Random(8)
+    times = [MOMENT + number * 11 * MINUTE + number // 8 * DAY for number in range(24)]
+    insert(views, [fill(number, at_ns) for number, at_ns in enumerate(times)], 0)
+    views.close_sums()
+    views.fold()
+    selection = Selection(since_ns=times[20] + 10)
+    for number in range(4):
+        count, at_ns = 24 + number, times[20] + late_ns + number
+        late = fill(count, at_ns, last_price=draw.randrange(1, 99) / 4)
+        before = told(list(folded(asked(views), {}, selection, by_day=by_day)))
+        interrupted = Interrupted(views, number, partial(insert, views, [late], count))
+        courses, unknown = kept(query.Database(views.name(), interrupted), {}, selection, by_day=by_day)
+        if interrupted.statements <= number:
+            break
+        after = told(list(folded(asked(views), {}, selection, by_day=by_day)))
+        assert unknown or told(courses) in (before, after), (told(courses), before, after)
+        views.close_sums()
+        views.fold()
+    assert number == 2  # two statements
 
 
 @ON_SERVER_AND_CLUSTER
@@ -262,7 +310,7 @@ def test_many_fills_in_one_minute_and_many_open_minutes_are_no_limit(
     views: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(profit_rows, "AT_ONCE", 10)
-    monkeypatch.setattr(standings, "MOST_BUCKETS", 3)
+    monkeypatch.setattr(taken, "MOST_BUCKETS", 3)
     draw = random.Random(7)
     insert(views, [traded(draw, number, MOMENT + number // 25 * MINUTE + number) for number in range(100)], 0)
     check(views, is_all=False)

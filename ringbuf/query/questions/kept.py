@@ -4,25 +4,17 @@ Totals count only if their fills are those that there are, by checksums (`ringbu
 position's do not, earlier ones are tried; a position of which none do is left to `whole_fold.py`.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from itertools import groupby
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from ringbuf.query.database import Database
 from ringbuf.query.questions.course import WHOLE, Course, key_of
 from ringbuf.query.questions.selection import Selection
-from ringbuf.sinks.clickhouse import profit_states, standings
-from ringbuf.sinks.clickhouse.profit_states import HOUR, MODULUS, Asked, Fill, Position, Standing
-from ringbuf.sinks.clickhouse.standings import (
-    Ask,
-    EndOfDay,
-    checksums_of_days,
-    ends_of_days,
-    standings_at,
-    standings_now,
-)
+from ringbuf.sinks.clickhouse import profit_states
+from ringbuf.sinks.clickhouse.profit_states import HOUR, MODULUS, Fill, Position, Standing
+from ringbuf.sinks.clickhouse.standings import NOW, Asked, Days, EndOfDay, Found, Moment, checksums, standings
 from ringbuf.sinks.clickhouse.sums import DAY, MINUTE
 from ringbuf.sinks.clickhouse.unique import MINUTE_NS
 from ringbuf.sinks.clickhouse.views.time import NS
@@ -37,8 +29,6 @@ MOST_AGAIN: Final = 200
 _FIRST_DAY: Final = -(10**6)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _NO_END: Final = EndOfDay(None, "", 0)
-Way: TypeAlias = Callable[[Ask, str, Asked], list[Standing]]
-Days: TypeAlias = tuple[dict[Position, dict[int, EndOfDay]], dict[Position, dict[int, int]]]
 Standings: TypeAlias = dict[Position, Standing]
 
 
@@ -61,40 +51,49 @@ def kept(database: Database, contracts: Contracts, selection: Selection, *, by_d
         SinkError: the database cannot be asked, or refuses the question.
     """
     asking = _Asking(database, contracts, " AND ".join(selection.named()) or "true")
-    if not by_day and selection.since_ns is None and selection.until_ns is None:
-        return asking.told({key: {WHOLE: asking.totals(each)} for key, each in asking.now().items()}, {})
-    latest_minute = asking.latest_minute()
-    opening: Standings = {}
-    if selection.since_ns is not None:
-        opening = asking.at(selection.since_ns, latest_minute)
+    since_ns, until_ns = selection.since_ns, selection.until_ns
+    end = NOW if until_ns is None else _before(until_ns)
+    if since_ns is None:
+        found = asking.ask([end], _days(selection) if by_day else None)
+        opening: Standings = {}
+    else:
+        found = asking.ask([_before(since_ns), end], _days(selection) if by_day else None)
+        opening = asking.whole(found, 0)
+    closing = asking.whole(found, -1)
     if by_day:
-        return _by_day(asking, selection, opening, latest_minute)
-    closing = _closing(asking, selection, latest_minute)
-    if selection.since_ns is not None:
-        asking.check(selection.since_ns, {key: each.checksum for key, each in opening.items()})
-    return asking.told({key: {WHOLE: asking.totals(each)} for key, each in closing.items()}, opening)
+        parts = _by_day(asking, selection, found, opening, closing)
+    else:
+        if since_ns is not None:
+            asking.check(since_ns, {key: opening[key].checksum for key in asking.again if key in opening})
+        parts = {key: {WHOLE: asking.totals(each)} for key, each in closing.items()}
+    return asking.told(parts, opening)
 
 
-def _closing(asking: "_Asking", selection: Selection, latest_minute: int) -> Standings:
-    if selection.until_ns is None:
-        return asking.now()
-    return asking.at(selection.until_ns, latest_minute)
+def _days(selection: Selection) -> Days:
+    """Of which days the ends are asked for: not of that in which the period ends."""
+    since_ns, until_ns = selection.since_ns, selection.until_ns
+    return Days(
+        None if since_ns is None else since_ns // NS // DAY, None if until_ns is None else (until_ns - 1) // NS // DAY
+    )
 
 
-def _by_day(asking: "_Asking", selection: Selection, opening: Standings, latest_minute: int) -> KnownCourses:
+def _by_day(
+    asking: "_Asking", selection: Selection, found: Found, opening: Standings, closing: Standings
+) -> dict[Position, dict[str, Totals]]:
     """The totals after each day: of days that are over those that are kept, then those of the last ones."""
     since_ns, until_ns = selection.since_ns, selection.until_ns
-    last_minute = latest_minute if until_ns is None else min(latest_minute, (until_ns - 1) // MINUTE_NS)
+    latest = found.latest_minute
+    last_minute = latest if until_ns is None else min(latest, (until_ns - 1) // MINUTE_NS)
     first, last = _FIRST_DAY if since_ns is None else since_ns // NS // DAY, last_minute * MINUTE // DAY
-    ends, sums = asking.days(first, last, since_ns) if first < last else ({}, {})
-    closing = _closing(asking, selection, latest_minute)
-    checksums = {key: each.checksum for key, each in opening.items()}
-    parts: dict[Position, dict[str, Totals]] = {}
+    parts, sums = {}, {}
     for key, each in closing.items():
-        its, checksums[key] = asking.ends(key, checksums.get(key, 0), ends.get(key, {}), sums.get(key, {}))
+        its, sums[key] = asking.ends(key, found, range(first, last))
         parts[key] = its | asking.ends_of_fresh(each, last)
-    asking.check(max(last * DAY * NS, since_ns or last * DAY * NS), checksums)
-    return asking.told(parts, opening)
+    if since_ns is None or since_ns <= last * DAY * NS:
+        asking.check(last * DAY * NS, {key: sums[key] for key in asking.again if key in sums})
+    else:
+        asking.check(since_ns, {key: opening[key].checksum for key in asking.again if key in opening})
+    return parts
 
 
 class _Asking:
@@ -102,6 +101,10 @@ class _Asking:
 
     Args:
         where: a condition on the columns of positions.
+
+    Attributes:
+        again: the positions of which the last totals were asked for once more, so they may have other fills than what
+            was told of them before.
     """
 
     def __init__(self, database: Database, contracts: Contracts, where: str) -> None:
@@ -109,53 +112,40 @@ class _Asking:
         self._contracts = contracts
         self._where = where
         self._unknown: set[Position] = set()
+        self.again: set[Position] = set()
 
-    def latest_minute(self) -> int:
-        """The minute of the last fill that is in some totals."""
-        ((minute,),) = self._rows(f"SELECT toString(max(last_ns)) AS ns FROM {profit_states.latest(self._name)}")
-        return int(minute or 0) // MINUTE_NS
+    def ask(self, moments: Sequence[Moment], days: Days | None) -> Found:
+        """The standings at moments, all as of the same fills."""
+        self._moments = moments
+        return standings(self._rows, self._name, moments, Asked(self._where), days, is_near=True)
 
-    def now(self) -> Standings:
-        """The totals as they are now."""
-        found, left = self._whole(standings_now(self._rows, self._name, Asked(where=self._where)))
+    def whole(self, found: Found, number: int) -> Standings:
+        """The standings of a moment that count, those of some positions asked for in other ways."""
+        whole, left = self._whole(found.standings[number])
         if not left:
-            return found
-        minute = self.latest_minute()
-        sure = [partial(standings_now, is_sure=True)]
-        return found | self._otherwise(None, [*sure, *map(_at, (minute - 1, *_before(minute)))], left)
+            return whole
+        moment = self._moments[number]
+        more = self._otherwise(moment, found.latest_minute, left)
+        if number == 0:  # what comes after it goes on from the same fills
+            told = found.standings[0]
+            self._unknown |= {key for key, each in more.items() if each.checksum != told[key].checksum}
+        else:
+            self.again = set(left)
+        return whole | more
 
-    def at(self, moment_ns: int, latest_minute: int) -> Standings:
-        """The totals before a moment."""
-        minute, last = min(moment_ns // MINUTE_NS, latest_minute), str(moment_ns - 1)
-        found, left = self._whole(standings_at(self._rows, self._name, minute, Asked(last, self._where)))
-        return found | self._otherwise(last, [*map(_at, _before(minute))], left) if left else found
-
-    def days(self, first: int, until: int, since_ns: int | None) -> Days:
-        """The totals at the ends of days, from one to before another, and checksums of the fills of each day.
-
-        Args:
-            since_ns: only the fills from then on.
-        """
-        ends = ends_of_days(self._rows, self._name, first, until, self._where)
-        return ends, checksums_of_days(self._rows, self._name, first, until, since_ns, self._where)
-
-    def ends(
-        self, key: Position, checksum: int, ends: Mapping[int, EndOfDay], sums: Mapping[int, int]
-    ) -> tuple[dict[str, Totals], int]:
-        """The totals of a position after each day, and the checksum of its fills up to there.
-
-        Args:
-            checksum: of the fills before.
-        """
-        found = {}
-        for day in sorted(sums):
+    def ends(self, key: Position, found: Found, days: range) -> tuple[dict[str, Totals], int]:
+        """The totals of a position after each of some days, and the checksum of its fills up to there."""
+        ends, sums, told, checksum = found.ends.get(key, {}), found.sums.get(key, {}), {}, 0
+        for day in sorted(each for each in sums if each < days.stop):
             checksum = (checksum + sums[day]) % MODULUS
+            if day < days.start:
+                continue
             totals, its_terms, its_checksum = ends.get(day, _NO_END)
             if totals is None or its_checksum != checksum or its_terms != terms(self._contract(key)):
                 self._unknown.add(key)
             else:
-                found[_text(day)] = totals
-        return found, checksum
+                told[_text(day)] = totals
+        return told, checksum
 
     def totals(self, standing: Standing) -> Totals:
         """The totals with the fresh fills."""
@@ -173,14 +163,15 @@ class _Asking:
             found[_text(day)] = totals
         return found
 
-    def check(self, moment_ns: int, checksums: Mapping[Position, int]) -> None:
+    def check(self, moment_ns: int, told: Mapping[Position, int]) -> None:
         """See to it that no fill before a moment came, or was changed, since it was asked for.
 
         Args:
-            checksums: of these fills, by position.
+            told: checksums of these fills, by position.
         """
-        now = standings.checksums(self._rows, self._name, Asked(str(moment_ns - 1), self._where))
-        self._unknown |= {key for key in now.keys() | checksums.keys() if now.get(key, 0) != checksums.get(key, 0)}
+        if told:
+            now = checksums(self._rows, self._name, moment_ns - 1, profit_states.where(told.keys()))
+            self._unknown |= {key for key, checksum in told.items() if now.get(key, 0) != checksum}
 
     def told(self, parts: Mapping[Position, Mapping[str, Totals]], opening: Standings) -> KnownCourses:
         """The courses that come of totals after each part."""
@@ -195,22 +186,27 @@ class _Asking:
             courses.append(Course(key_of(key), first, its))
         return KnownCourses(courses, self._unknown)
 
-    def _otherwise(self, last: str | None, ways: Sequence[Way], left: set[Position]) -> Standings:
+    def _otherwise(self, moment: Moment, latest_minute: int, left: set[Position]) -> Standings:
         """The standings of some positions, asked for in other ways."""
+        if moment.minute is None:
+            earlier = (latest_minute - 1, *_begins(latest_minute))
+            ways = [moment._replace(is_sure=True), *(moment._replace(minute=each) for each in earlier)]
+        else:
+            ways = [moment._replace(minute=each) for each in _begins(min(moment.minute, latest_minute))]
         found: Standings = {}
         for way in ways if len(left) <= MOST_AGAIN else ():
-            asked = Asked(last, profit_states.where(left), MORE_FRESH)
-            more, left = self._whole(way(self._rows, self._name, asked))
+            asked = Asked(profit_states.where(left), MORE_FRESH)
+            more, left = self._whole(standings(self._rows, self._name, [way], asked).standings[0])
             found |= more
             if not left:
                 break
         self._unknown |= left
         return found
 
-    def _whole(self, found: Iterable[Standing]) -> tuple[Standings, set[Position]]:
+    def _whole(self, found: Standings) -> tuple[Standings, set[Position]]:
         """The standings that count, and the positions of which they do not."""
         whole, left = {}, set()
-        for each in found:
+        for each in found.values():
             if each.is_whole(terms(self._contract(each.key))):
                 whole[each.key] = each
             else:
@@ -224,12 +220,12 @@ class _Asking:
         return contract_at(self._contracts, key)
 
 
-def _at(minute: int) -> Way:
-    return lambda ask, database, asked: standings_at(ask, database, minute, asked)
+def _before(moment_ns: int) -> Moment:
+    return Moment(moment_ns - 1, moment_ns // MINUTE_NS)
 
 
-def _before(minute: int) -> list[int]:
-    """Beginnings of an hour and of a day, as minutes."""
+def _begins(minute: int) -> list[int]:
+    """The beginnings of its hour and of its day, as minutes."""
     return [minute // size * size for size in (HOUR // MINUTE, DAY // MINUTE)]
 
 

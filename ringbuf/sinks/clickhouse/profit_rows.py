@@ -5,9 +5,10 @@ from typing import Any, Final
 
 from ringbuf.errors import ConfigurationError
 from ringbuf.record.instrument import INSTRUMENTS
-from ringbuf.sinks.clickhouse import contracts, profit_states, standings
+from ringbuf.sinks.clickhouse import contracts, profit_states
 from ringbuf.sinks.clickhouse.derived_table import Statements
-from ringbuf.sinks.clickhouse.profit_states import COUNTS, LATEST, Asked, Kept, Position, Standing
+from ringbuf.sinks.clickhouse.profit_states import COUNTS, LATEST, Kept, Position, Standing
+from ringbuf.sinks.clickhouse.standings import Asked, Moment, standings
 from ringbuf.sinks.clickhouse.table import literal, quoted
 from ringbuf.sinks.clickhouse.unique import MINUTE_NS
 from ringbuf.sinks.clickhouse.views.positions import KEY
@@ -55,13 +56,17 @@ class ProfitRows:
         Args:
             keys: as in `end`.
         """
-        asked = Asked(str((last + 1) * MINUTE_NS - 1), profit_states.where(keys), MOST)
-        return standings.standings_now(self._ask, self._database, asked, first=first, is_sure=True)
+        moment = Moment((last + 1) * MINUTE_NS - 1, first=first, is_sure=True)
+        return self._standings(moment, keys)
 
     def at(self, minute: int, keys: Collection[Position]) -> list[Standing]:
         """The totals of some positions as they were at the beginning of a minute."""
-        asked = Asked(str(minute * MINUTE_NS - 1), profit_states.where(keys), MOST)
-        return standings.standings_at(self._ask, self._database, minute, asked)
+        return self._standings(Moment(minute * MINUTE_NS - 1, minute), keys)
+
+    def _standings(self, moment: Moment, keys: Collection[Position]) -> list[Standing]:
+        asked = Asked(profit_states.where(keys), MOST)
+        (found,) = standings(self._ask, self._database, [moment], asked).standings
+        return [*found.values()]
 
     def contracts(self) -> dict[tuple[str, str], Contract]:
         """The contract of each instrument that was recorded; those that cannot be one are left out."""

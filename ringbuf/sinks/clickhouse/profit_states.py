@@ -134,20 +134,6 @@ class Kept(NamedTuple):
     checksum: int
 
 
-class Asked(NamedTuple):
-    """Of which positions standings are asked for, and up to when.
-
-    Attributes:
-        last: a time, an expression of ns since the epoch; only fills up to it count. None: all.
-        where: a condition on the columns of positions.
-        most: so many fills of a position, at most, come with its totals.
-    """
-
-    last: str | None = None
-    where: str = "true"
-    most: int = MOST_FRESH
-
-
 def where(positions: Collection[Position]) -> str:
     """The condition that is true of some positions; of all, if there are none."""
     if not positions:

@@ -1,14 +1,17 @@
 """Asking for standings: for each position the totals that are kept, the fills after them, and whether that is all.
 
-It takes two statements. The first one asks for totals, and for the closed buckets and open minutes that all fills are
-in; the second one for the checksums of these buckets, and for the fills of these minutes. One statement for both would
-be planned for three times as long. What changes between the two shows in the checksums, like everything else.
+It takes two statements, for all moments of a question together. The first one asks for totals, and for the buckets that
+are open; the second one for the checksums of closed buckets, and for fills. One statement for both would be planned for
+three times as long. What changes between the two shows in the checksums, like everything else. And as the second one
+sees each table as of one moment, what it tells of several moments is of the same fills.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import starmap
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from ringbuf.sinks.clickhouse import sums
+from ringbuf.sinks.clickhouse import taken
 from ringbuf.sinks.clickhouse.profit_states import (
     CHECKSUM,
     COUNTS,
@@ -16,10 +19,10 @@ from ringbuf.sinks.clickhouse.profit_states import (
     HOUR,
     LAST,
     MODULUS,
+    MOST_FRESH,
     PLACE,
     TIME,
     TRADED,
-    Asked,
     Fill,
     Place,
     Position,
@@ -30,8 +33,9 @@ from ringbuf.sinks.clickhouse.profit_states import (
     totals_of,
     traded,
 )
-from ringbuf.sinks.clickhouse.sums import DAY, MINUTE, Period
+from ringbuf.sinks.clickhouse.sums import DAY, MINUTE, SPANS
 from ringbuf.sinks.clickhouse.table import literal, quoted
+from ringbuf.sinks.clickhouse.taken import Bucket, Taken
 from ringbuf.sinks.clickhouse.unique import MINUTE_NS
 from ringbuf.sinks.clickhouse.views.positions import KEY
 from ringbuf.sinks.clickhouse.views.time import NS, since_epoch
@@ -40,18 +44,62 @@ from ringbuf.trading.totals import UNTRADED, Totals
 Ask: TypeAlias = Callable[[str], Iterable[Sequence[Any]]]
 """Runs a question and gives its rows."""
 
-MOST_BUCKETS: Final = 2_000
-"""So many are named in a statement; more are found by it."""
 MARGIN_NS: Final = 2 * NS
 """So long before the totals a fill may have been inserted that is not in them."""
 _KEY: Final = ", ".join(KEY)
 _FILL: Final = ", ".join((*PLACE, CHECKSUM, *TRADED))
 _PAID: Final = "Array(Tuple(Nullable(String), String))"
 _FILLS: Final = f"Array(Tuple(Int64, UInt64, Int64, UInt64, UInt64, UInt64, String, Nullable(String), {_PAID}))"
-_TOLD: Final = ("totals", "terms", "toString(checksum)", *(f"toString({name})" for name in LAST))
+_TOLD: Final = ("totals", "terms", "checksum", *LAST)
+_NO_TOTALS: Final = ("", "", "0", *["0"] * len(LAST))
+_DAY_MINUTES: Final = DAY // MINUTE
+# What a row of the first statement tells begins with one of these
+_BUCKET: Final = "bucket"
+_NEWEST: Final = "newest"
+_END: Final = "end"
 
 
-_NO_PLACE: Final = ("0", "0", "0", "0", "0")
+class Moment(NamedTuple):
+    """Up to when fills count, and from which totals they go on.
+
+    Attributes:
+        last: ns since the epoch; only fills up to it count. None: all.
+        minute: since the epoch: the totals before it, and all fills from then on. None: the latest totals, and the
+            fills after them.
+        first: with the latest totals: a minute; they have the fills of earlier ones, unless they are late. None: that
+            of the last fill that is in any totals.
+        is_sure: with the latest totals: whether each fill is compared with the last one in the totals of its position.
+            If not, those are looked at that were inserted after the totals, or shortly before: that is planned sooner,
+            and finds nearly always the same. If it does not, the position is not whole.
+    """
+
+    last: int | None = None
+    minute: int | None = None
+    first: int | None = None
+    is_sure: bool = False
+
+
+NOW: Final = Moment()
+"""All fills, with the latest totals."""
+
+
+class Days(NamedTuple):
+    """Of which days the ends are asked for, since the epoch: from one to before another; None: without a limit."""
+
+    first: int | None = None
+    until: int | None = None
+
+
+class Asked(NamedTuple):
+    """Of which positions standings are asked for.
+
+    Attributes:
+        where: a condition on the columns of positions.
+        most: so many fills of a position, at most, come with its totals.
+    """
+
+    where: str = "true"
+    most: int = MOST_FRESH
 
 
 class EndOfDay(NamedTuple):
@@ -62,55 +110,115 @@ class EndOfDay(NamedTuple):
     checksum: int
 
 
+class Found(NamedTuple):
+    """The answer.
+
+    Attributes:
+        standings: of each moment, in their order.
+        ends: by position and day the totals after the last fill of the day, if days were asked for.
+        sums: by position and day the checksum of the fills of the day, likewise.
+        latest_minute: the minute of the last fill that is in any totals, since the epoch.
+    """
+
+    standings: Sequence[dict[Position, Standing]]
+    ends: Mapping[Position, Mapping[int, EndOfDay]]
+    sums: Mapping[Position, Mapping[int, int]]
+    latest_minute: int
+
+
+def standings(
+    ask: Ask, database: str, moments: Sequence[Moment], asked: Asked, days: Days | None = None, *, is_near: bool = False
+) -> Found:
+    """The standings at one moment, or at two in their order.
+
+    Args:
+        days: of which days the ends are asked for, too.
+        is_near: whether totals are taken before the minute of the last fill that is in any, if a moment's is later.
+    """
+    base = _base(ask, database, moments, asked, days)
+    latest_minute = base.last_ns // MINUTE_NS
+    if is_near and any(each.minute is not None and each.minute > latest_minute for each in moments):
+        moments = [
+            each if each.minute is None else each._replace(minute=min(each.minute, latest_minute)) for each in moments
+        ]
+        base = _base(ask, database, moments, asked, days)
+    question = _Question(database, base, moments, asked, days is not None)
+    checksums: dict[Position, dict[int, int]] = defaultdict(dict)
+    fresh: list[dict[Position, tuple[int, list[Any]]]] = [{} for _ in moments]
+    for row in ask(question.statement()):
+        key, (place, checksum, later, fills) = position_of(row), row[len(KEY) :]
+        if int(later):
+            fresh[int(place)][key] = int(later), fills
+        else:
+            its = checksums[key]
+            its[int(place)] = its.get(int(place), 0) + int(checksum)
+    found = [
+        _standings(
+            base.kept[number], fresh[number], {key: question.sum_up_to(number, its) for key, its in checksums.items()}
+        )
+        for number in range(len(moments))
+    ]
+    sums = {key: _by_day(its) for key, its in checksums.items()} if days is not None else {}
+    return Found(found, base.ends, sums, latest_minute)
+
+
+def checksums(ask: Ask, database: str, last: int, where: str) -> dict[Position, int]:
+    """The checksum of the fills of each position up to a time, ns since the epoch."""
+    moment = Moment(last, minute=last // MINUTE_NS + 1)  # there are none of a later minute
+    (found,) = standings(ask, database, [moment], Asked(where)).standings
+    return {key: each.checksum for key, each in found.items()}
+
+
 class _Base(NamedTuple):
     """The answer to the first statement.
 
     Attributes:
-        kept: by position totals, terms, checksum and place.
-        closed: the closed buckets, as what stands in IN.
-        minutes: the open minutes, likewise.
+        kept: of each moment by position: totals, terms, checksum and place.
+        open: all open buckets; `longest`, all of the longest span.
         last_ns: of the last fill that is in any totals; `version`, when the latest of them were inserted.
     """
 
-    kept: dict[Position, list[str]]
-    closed: str
-    minutes: str
+    kept: Sequence[dict[Position, Sequence[str]]]
+    ends: dict[Position, dict[int, EndOfDay]]
+    open: set[Bucket]
+    longest: set[Bucket]
     last_ns: int
     version: int
 
 
-def standings_now(
-    ask: Ask, database: str, asked: Asked, *, first: int | None = None, is_sure: bool = False
-) -> list[Standing]:
-    """The latest totals of positions, and the fills after them.
+def _base(ask: Ask, database: str, moments: Sequence[Moment], asked: Asked, days: Days | None) -> _Base:
+    buckets = taken.open_or_longest(database)
+    newest = ("ifNull(max(last_ns), 0)", "ifNull(max(version), 0)")
+    selected = [
+        f"SELECT {_array(_BUCKET, 'span', 'begin', 'toUInt8(is_closed)')} AS told FROM ({buckets})",
+        f"SELECT {_array(_NEWEST, *newest)} FROM {latest(database)}",
+        *(_kept(database, number, each, asked.where) for number, each in enumerate(moments)),
+        *([] if days is None else [_ends(database, days, asked.where)]),
+    ]
+    rows: dict[str, list[Sequence[str]]] = defaultdict(list)
+    for ((label, *its),) in ask(" UNION ALL ".join(selected)):
+        rows[label].append(its)
+    ((last_ns, version),) = rows[_NEWEST]
+    open_, longest = set(), set()
+    for span, begin, is_closed in rows[_BUCKET]:
+        bucket = Bucket(int(span), int(begin))
+        if is_closed == "0":
+            open_.add(bucket)
+        if bucket.span == SPANS[-1]:
+            longest.add(bucket)
+    kept = [{position_of(row): row[len(KEY) :] for row in rows[str(number)]} for number in range(len(moments))]
+    ends: dict[Position, dict[int, EndOfDay]] = defaultdict(dict)
+    for row in rows[_END]:
+        begin, text, terms, checksum = row[len(KEY) :]
+        ends[position_of(row)][int(begin) // DAY] = EndOfDay(totals_of(text), terms, int(checksum))
+    return _Base(kept, ends, open_, longest, int(last_ns), int(version))
 
-    Args:
-        first: a minute since the epoch: the totals have the fills of earlier ones, unless they are late; if not given,
-            that of the last fill that is in any.
-        is_sure: whether each fill is compared with the last one in the totals of its position. If not, those are
-            looked at that were inserted after the totals, or shortly before: that is planned sooner, and finds nearly
-            always the same. If it does not, the position is not whole.
-    """
-    kept = f"SELECT {_array(*KEY, *_TOLD)} AS told FROM {latest(database)} AND {asked.where}"
-    base = _base(ask, database, kept, Period(last=asked.last))
-    since = first if first is not None else base.last_ns // MINUTE_NS
-    of_minutes = f"minute >= {since}"
-    if not is_sure:
-        is_fresh = f"{of_minutes} AND version > {max(0, base.version - MARGIN_NS)}"
-        return _standings(ask, database, base, asked, _Fresh(of_minutes, _fills(database), is_fresh))
-    its = f"SELECT {_KEY}, {', '.join(LAST)}, true AS is_kept FROM {latest(database)} AND {asked.where}"
 
-    def source(condition: str) -> str:
-        fills = f"SELECT * FROM {_fills(database)(condition)}"
-        return f"({fills}) AS fill ANY LEFT JOIN ({its}) AS kept USING ({_KEY})"
-
-    is_fresh = f"{of_minutes} AND (NOT ifNull(is_kept, false) OR ({', '.join(PLACE)}) > ({', '.join(LAST)}))"
-    return _standings(ask, database, base, asked, _Fresh(of_minutes, source, is_fresh))
-
-
-def standings_at(ask: Ask, database: str, minute: int, asked: Asked) -> list[Standing]:
-    """Totals of positions as they were at the beginning of a minute, and the fills from then on."""
-    begin = minute * MINUTE
+def _kept(database: str, number: int, moment: Moment, where: str) -> str:
+    """Selects the totals of a moment."""
+    if moment.minute is None:
+        return f"SELECT {_array(str(number), *KEY, *_TOLD)} FROM {latest(database)} AND {where}"
+    begin = moment.minute * MINUTE
     hour, day = (begin // span * span for span in (HOUR, DAY))
     its = " OR ".join(
         (
@@ -119,139 +227,118 @@ def standings_at(ask: Ask, database: str, minute: int, asked: Asked) -> list[Sta
             f"(span = {DAY} AND begin < {day})",
         )
     )
-    last = f"argMax({_array(*_TOLD)}, begin)"
-    kept = (
-        f"SELECT arrayConcat({_array(*KEY)}, {last}) AS told"
-        f" FROM {table(database)} FINAL WHERE ({its}) AND {asked.where} GROUP BY {_KEY}"
+    last = f"argMax([{', '.join(f'toString({each})' for each in _TOLD)}], begin)"
+    return (
+        f"SELECT arrayConcat({_array(str(number), *KEY)}, {last})"
+        f" FROM {table(database)} FINAL WHERE ({its}) AND {where} GROUP BY {_KEY}"
     )
-    is_fresh = f"minute >= {minute}"
-    base = _base(ask, database, kept, Period(last=asked.last))
-    return _standings(ask, database, base, asked, _Fresh(is_fresh, _fills(database), is_fresh))
 
 
-def checksums(ask: Ask, database: str, asked: Asked) -> dict[Position, int]:
-    """The checksum of the fills of each position."""
-    base = _base(ask, database, "", Period(last=asked.last))
-    found = _standings(ask, database, base, asked, _Fresh("false", _fills(database), "false"))
-    return {each.key: each.checksum for each in found}
+def _ends(database: str, days: Days, where: str) -> str:
+    """Selects the totals at the ends of days."""
+    limits = [
+        *([] if days.first is None else [f"begin >= {days.first * DAY}"]),
+        *([] if days.until is None else [f"begin < {days.until * DAY}"]),
+    ]
+    conditions = " AND ".join((f"span = {DAY}", *limits, where))
+    told = _array(_END, *KEY, "begin", "totals", "terms", "checksum")
+    return f"SELECT {told} FROM {table(database)} FINAL WHERE {conditions}"
 
 
-def ends_of_days(ask: Ask, database: str, first: int, until: int, where: str) -> dict[Position, dict[int, EndOfDay]]:
-    """By position and day the totals after the last fill of the day, of days from one to before another.
+class _Question:
+    """The second statement.
 
-    Args:
-        first, until: days since the epoch.
-        where: a condition on the columns of positions.
+    Its rows tell, for a position, the checksum of the fills of a *slot*: of a day, if days are asked for, and of what
+    is before the first of two moments or after it. Or they tell what is fresh for the moment of that number.
     """
-    statement = f"""
-SELECT {_KEY}, groupArray((toString(begin), totals, terms, toString(checksum))) AS its_days
-FROM {table(database)} FINAL
-WHERE span = {DAY} AND begin >= {first * DAY} AND begin < {until * DAY} AND {where}
+
+    def __init__(self, database: str, base: _Base, moments: Sequence[Moment], asked: Asked, has_days: bool) -> None:
+        self._database, self._moments, self._asked, self._has_days = database, moments, asked, has_days
+        *earlier, last = (each.last for each in moments)
+        self._cuts = [each + 1 for each in earlier if each is not None]
+        self._last = last
+        span = DAY if has_days else SPANS[-1]
+        self._taken: Taken = taken.taken(database, base.open, base.longest, self._cuts, last, span)
+        self._base = base
+
+    def statement(self) -> str:
+        """The statement."""
+        return "\nUNION ALL\n".join(
+            (self._of_buckets(), self._of_minutes(), *(self._fresh(number) for number in range(len(self._moments))))
+        )
+
+    def sum_up_to(self, number: int, its: Mapping[int, int]) -> int:
+        """The checksum of the fills up to a moment, from that of each slot."""
+        is_last = number == len(self._moments) - 1
+        return sum(checksum for slot, checksum in its.items() if is_last or not slot % 2) % MODULUS
+
+    def _of_buckets(self) -> str:
+        slot = self._slot(since_epoch(DAY, "begin"), *(f"begin >= {-(-each // NS)}" for each in self._cuts))
+        nothing = f"toUInt64(0) AS later, CAST([], {literal(_FILLS)}) AS fresh"
+        return f"""
+SELECT {_KEY}, {slot} AS place, toString(sum(checksum)) AS found, {nothing}
+FROM {quoted(self._database)}.fill_sums FINAL WHERE (span, begin) IN ({self._taken.closed}) AND {self._asked.where}
+GROUP BY {_KEY}, place"""
+
+    def _of_minutes(self) -> str:
+        slot = self._slot(since_epoch(_DAY_MINUTES, "minute"), *(f"{TIME} >= {each}" for each in self._cuts))
+        conditions = f"minute IN ({self._taken.minutes}) AND {_up_to(self._last)} AND {self._asked.where}"
+        return f"""
+SELECT {_KEY}, {slot} AS place, toString(sum({CHECKSUM})), toUInt64(0), []
+FROM {quoted(self._database)}.unique_fills FINAL WHERE {COUNTS} AND {conditions}
+GROUP BY {_KEY}, place"""
+
+    def _fresh(self, number: int) -> str:
+        moment = self._moments[number]
+        first = moment.minute if moment.minute is not None else moment.first
+        first = self._base.last_ns // MINUTE_NS if first is None else first
+        conditions = f"{COUNTS} AND minute >= {first} AND {_up_to(moment.last)} AND {self._asked.where}"
+        source = f"{quoted(self._database)}.unique_fills FINAL WHERE {conditions}"
+        if moment.minute is None and not moment.is_sure:
+            source += f" AND version > {max(0, self._base.version - MARGIN_NS)}"
+        elif moment.minute is None:
+            its = f"SELECT {_KEY}, {', '.join(LAST)}, true AS is_kept FROM {latest(self._database)}"
+            source = (
+                f"(SELECT * FROM {source}) AS fill ANY LEFT JOIN ({its} AND {self._asked.where}) AS kept USING ({_KEY})"
+                f" WHERE NOT ifNull(is_kept, false) OR ({', '.join(PLACE)}) > ({', '.join(LAST)})"
+            )
+        return f"""
+SELECT {_KEY}, toInt64({number}), '', count(), groupArray({self._asked.most})(({_FILL}))
+FROM {source}
 GROUP BY {_KEY}"""
+
+    def _slot(self, day: str, *is_after: str) -> str:
+        return f"toInt64({' + '.join([f'{day} * 2'] * self._has_days + [f'({each})' for each in is_after]) or '0'})"
+
+
+def _not_after(moment: Moment, minute: int) -> Moment:
+    return moment if moment.minute is None else moment._replace(minute=min(moment.minute, minute))
+
+
+def _standings(
+    kept: Mapping[Position, Sequence[str]],
+    fresh: Mapping[Position, tuple[int, list[Any]]],
+    checksums: Mapping[Position, int],
+) -> dict[Position, Standing]:
     return {
-        position_of(row): {
-            int(begin) // DAY: EndOfDay(totals_of(text), terms, int(checksum))
-            for begin, text, terms, checksum in row[len(KEY)]
-        }
-        for row in ask(statement)
+        key: _standing(key, kept.get(key, _NO_TOTALS), checksums.get(key, 0), *fresh.get(key, (0, ())))
+        for key in kept.keys() | fresh.keys() | checksums.keys()
     }
 
 
-def checksums_of_days(
-    ask: Ask, database: str, first: int, until: int, since_ns: int | None, where: str
-) -> dict[Position, dict[int, int]]:
-    """By position and day the checksum of the fills of the day.
-
-    Args:
-        since_ns: ns since the epoch; only fills from then on count.
-    """
-    period = Period(str(first * DAY * NS if since_ns is None else since_ns), str(until * DAY * NS - 1))
-    base = _base(ask, database, "", period, DAY)
-    columns = f"{_KEY}, toString({since_epoch(DAY, 'second')}) AS its_day"
-    fills = f"{COUNTS} AND minute IN ({base.minutes}) AND {period.has(TIME, TIME)} AND {where}"
-    statement = f"""
-SELECT {columns}, toString(sum(checksum)) AS found
-FROM (
-    SELECT {_KEY}, begin AS second, checksum
-    FROM {quoted(database)}.fill_sums FINAL WHERE (span, begin) IN ({base.closed}) AND {where}
-    UNION ALL
-    SELECT {_KEY}, minute * {MINUTE}, {CHECKSUM} FROM {_fills(database)(fills)}
-)
-GROUP BY {_KEY}, its_day"""
-    found: dict[Position, dict[int, int]] = {}
-    for row in ask(statement):
-        day, checksum = row[len(KEY) :]
-        found.setdefault(position_of(row), {})[int(day)] = int(checksum)
-    return found
-
-
-def _base(ask: Ask, database: str, kept: str, period: Period, longest: int = sums.SPANS[-1]) -> _Base:
-    parts = sums.parts(database, period, longest)
-    selected = (
-        f"SELECT {_array('span', 'begin', 'toUInt8(is_whole)')} AS told FROM ({parts}) LIMIT {MOST_BUCKETS + 1}",
-        f"SELECT {_array('ifNull(max(last_ns), 0)', 'ifNull(max(version), 0)')} AS told FROM {latest(database)}",
-        kept,
-    )
-    rows = [told for (told,) in ask(" UNION ALL ".join(f"SELECT told FROM ({each})" for each in selected if each))]
-    ((last_ns, version),) = (row for row in rows if len(row) == 2)
-    buckets = [row for row in rows if len(row) == 3]
-    if len(buckets) > MOST_BUCKETS:
-        closed, minutes = sums.whole_buckets(database, period, longest), sums.open_minutes(database, period)
-    else:
-        closed = ", ".join(f"({span}, {begin})" for span, begin, is_whole in buckets if is_whole == "1")
-        minutes = ", ".join(str(int(begin) // MINUTE) for _, begin, is_whole in buckets if is_whole == "0")
-    its = {position_of(row): row[len(KEY) :] for row in rows if len(row) > 3}
-    return _Base(its, closed or "(0, 1)", minutes or str(sums.FIRST_MINUTE), int(last_ns), int(version))
-
-
-class _Fresh(NamedTuple):
-    """Which fills are fresh.
-
-    Attributes:
-        of_minutes: the minutes in which they may be, as a condition.
-        source: what stands behind FROM with these minutes.
-        condition: true of them.
-    """
-
-    of_minutes: str
-    source: Callable[[str], str]
-    condition: str
-
-
-def _standings(ask: Ask, database: str, base: _Base, asked: Asked, fresh: _Fresh) -> list[Standing]:
-    is_open = f"minute IN ({base.minutes})"
-    up_to = "true" if asked.last is None else f"minute <= intDiv({asked.last}, {MINUTE_NS}) AND {TIME} <= {asked.last}"
-    chosen = f"{COUNTS} AND ({is_open} OR {fresh.of_minutes}) AND {up_to}"
-    statement = f"""
-SELECT {_KEY}, toString(sum(checksum)) AS found, toUInt64(0) AS later, CAST([], {literal(_FILLS)}) AS fresh
-FROM {quoted(database)}.fill_sums FINAL WHERE (span, begin) IN ({base.closed}) AND {asked.where}
-GROUP BY {_KEY}
-UNION ALL
-SELECT {_KEY}, toString(sumIf({CHECKSUM}, {is_open})), countIf({fresh.condition}),
-    groupArrayIf({asked.most})(({_FILL}), {fresh.condition})
-FROM {fresh.source(f"{chosen} AND {asked.where}")}
-GROUP BY {_KEY}"""
-    found: dict[Position, tuple[int, int, list[Any]]] = {}
-    for row in ask(statement):
-        key, (checksum, later, fills) = position_of(row), row[len(KEY) :]
-        known = found.get(key, (0, 0, []))
-        found[key] = (known[0] + int(checksum)) % MODULUS, known[1] + int(later), known[2] + fills
-    return [_standing(key, base.kept.get(key), *found.get(key, (0, 0, []))) for key in found.keys() | base.kept.keys()]
-
-
-def _standing(key: Position, kept: Sequence[str] | None, checksum: int, later: int, rows: Iterable[Any]) -> Standing:
-    text, terms, its_checksum, *place = kept or ("", "", "0", *_NO_PLACE)
+def _standing(key: Position, kept: Sequence[str], checksum: int, later: int, rows: Iterable[Any]) -> Standing:
+    text, terms, its_checksum, *place = kept
     totals = totals_of(text) if text else UNTRADED
     if totals is None:
         totals, terms = UNTRADED, DAMAGED
     last = Place(*map(int, place)) if totals.fills else None
-    fills = sorted((_fill(row) for row in rows), key=_place)
+    fills = sorted(starmap(_fill, rows), key=_place)
     fresh = [each for each in fills if last is None or each.place > last]
     later -= len(fills) - len(fresh)
     return Standing(key, checksum, totals, terms, int(its_checksum), later, fresh)
 
 
-def _fill(row: Sequence[Any]) -> Fill:
+def _fill(*row: Any) -> Fill:
     *place, checksum, quantity, price, paid = row
     return Fill(Place(*map(int, place)), int(checksum), traded(quantity, price, paid))
 
@@ -260,10 +347,16 @@ def _place(fill: Fill) -> Place:
     return fill.place
 
 
-def _fills(database: str) -> Callable[[str], str]:
-    """What stands behind FROM to select fills of which a condition is true."""
-    return lambda condition: f"{quoted(database)}.unique_fills FINAL WHERE {condition}"
+def _by_day(its: Mapping[int, int]) -> dict[int, int]:
+    found: dict[int, int] = {}
+    for slot, checksum in its.items():
+        found[slot // 2] = (found.get(slot // 2, 0) + checksum) % MODULUS
+    return found
 
 
-def _array(*columns: str) -> str:
-    return f"[{', '.join(f'toString({each})' for each in columns)}]"
+def _up_to(last: int | None) -> str:
+    return "true" if last is None else f"minute <= {last // MINUTE_NS} AND {TIME} <= {last}"
+
+
+def _array(label: str, *columns: str) -> str:
+    return f"[{', '.join((literal(label), *(f'toString({each})' for each in columns)))}]"
