@@ -239,10 +239,10 @@ def test_another_contract_has_its_positions_folded_again(views: Database) -> Non
 
 
 DAMAGE = {
-    "a text that is none": "ALTER TABLE {} UPDATE totals = 'x' WHERE checksum != 0",
+    "a text that is none": "ALTER TABLE {} UPDATE totals = 'x' WHERE fills_hash != 0",
     "rows of buckets that are gone": "ALTER TABLE {} DELETE WHERE span > 60",
     "the latest that are gone": "ALTER TABLE {} DELETE WHERE span = 0 AND begin = 0",
-    "fills that are others": "ALTER TABLE {} UPDATE checksum = checksum + 1 WHERE checksum != 0",
+    "fills that are others": "ALTER TABLE {} UPDATE fills_hash = fills_hash + 1 WHERE fills_hash != 0",
 }
 
 

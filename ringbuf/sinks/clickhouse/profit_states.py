@@ -18,7 +18,6 @@ from ringbuf.sinks.clickhouse.derived_table import FEW_ROWS, DerivedTable
 from ringbuf.sinks.clickhouse.sums import DAY, MINUTE
 from ringbuf.sinks.clickhouse.table import literal, quoted
 from ringbuf.sinks.clickhouse.views.columns import QUOTE, of_execution
-from ringbuf.sinks.clickhouse.views.expression import decimal_text
 from ringbuf.sinks.clickhouse.views.positions import KEY, checksum_of_fill
 from ringbuf.sinks.clickhouse.views.time import time_of
 from ringbuf.sinks.clickhouse.views.trades import COMMISSIONS
@@ -46,10 +45,10 @@ LAST: Final = ("last_ns", "last_exchange_seq", "last_captured_ns", "last_session
 TIME: Final = f"toUnixTimestamp64Nano({time_of()})"
 PLACE: Final = (TIME, "exchange_seq", "toUnixTimestamp64Nano(captured_ns)", "session", "seq")
 """The place of a fill, as expressions."""
-_COMMISSIONS_PAID: Final = ", ".join(f"({decimal_text(f'{name}_paid')}, {name}_currency)" for name in COMMISSIONS)
+_COMMISSIONS_PAID: Final = ", ".join(f"(toString({name}_paid), {name}_currency)" for name in COMMISSIONS)
 TRADED: Final = (
-    f"concat(if(side = 'sell', '-', ''), {decimal_text('traded_quantity')})",
-    decimal_text("traded_price"),
+    "concat(if(side = 'sell', '-', ''), toString(traded_quantity))",
+    "toString(traded_price)",
     f"[{_COMMISSIONS_PAID}]",
 )
 """What a fill traded, as expressions; `traded` reads them."""
@@ -63,7 +62,7 @@ TABLES: Final = {
             "begin": "Int64",
             **of_execution(KEY),
             **dict.fromkeys(("last_ns", "last_captured_ns"), "Int64"),
-            **dict.fromkeys(("last_exchange_seq", "last_session", "last_seq", "checksum"), "UInt64"),
+            **dict.fromkeys(("last_exchange_seq", "last_session", "last_seq", "fills_hash"), "UInt64"),
             **dict.fromkeys(("totals", "terms"), "String"),
             "realised": f"Nullable({QUOTE})",
             "currency": "String",

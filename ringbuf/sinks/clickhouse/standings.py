@@ -50,7 +50,7 @@ _KEY: Final = ", ".join(KEY)
 _FILL: Final = ", ".join((*PLACE, CHECKSUM, *TRADED))
 _PAID: Final = "Array(Tuple(Nullable(String), String))"
 _FILLS: Final = f"Array(Tuple(Int64, UInt64, Int64, UInt64, UInt64, UInt64, String, Nullable(String), {_PAID}))"
-_TOLD: Final = ("totals", "terms", "checksum", *LAST)
+_TOLD: Final = ("totals", "terms", "fills_hash", *LAST)
 _NO_TOTALS: Final = ("", "", "0", *["0"] * len(LAST))
 _DAY_MINUTES: Final = DAY // MINUTE
 # What a row of the first statement tells begins with one of these
@@ -241,7 +241,7 @@ def _ends(database: str, days: Days, where: str) -> str:
         *([] if days.until is None else [f"begin < {days.until * DAY}"]),
     ]
     conditions = " AND ".join((f"span = {DAY}", *limits, where))
-    told = _array(_END, *KEY, "begin", "totals", "terms", "checksum")
+    told = _array(_END, *KEY, "begin", "totals", "terms", "fills_hash")
     return f"SELECT {told} FROM {table(database)} FINAL WHERE {conditions}"
 
 
@@ -276,7 +276,7 @@ class _Question:
         slot = self._slot(since_epoch(DAY, "begin"), *(f"begin >= {-(-each // NS)}" for each in self._cuts))
         nothing = f"toUInt64(0) AS later, CAST([], {literal(_FILLS)}) AS fresh"
         return f"""
-SELECT {_KEY}, {slot} AS place, toString(sum(checksum)) AS found, {nothing}
+SELECT {_KEY}, {slot} AS place, toString(sum(fills_hash)) AS found, {nothing}
 FROM {quoted(self._database)}.fill_sums FINAL WHERE (span, begin) IN ({self._taken.closed}) AND {self._asked.where}
 GROUP BY {_KEY}, place"""
 

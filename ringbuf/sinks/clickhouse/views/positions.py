@@ -23,10 +23,10 @@ SUM_COLUMNS: Final = {
     "commissions": f"Map(String, {EXACT})",
     **dict.fromkeys(("commission_fills", "ignored_by_currency"), f"Map(String, {COUNT})"),
     **dict.fromkeys(("last_exchange_ns", "last_captured_ns"), TIME),
-    "checksum": COUNT,
+    "fills_hash": COUNT,
 }
 """Columns of sums over fills, with their types. By currency: commissions, how many fills have one that is summed, and
-how many have one that is not: it cannot be, or the fill is not counted. The checksum is another one for any other
+how many have one that is not: it cannot be, or the fill is not counted. `fills_hash` is another one for any other
 fills, see `checksum_of_fill`."""
 NOTHING: Final = {
     name: {EXACT: ZERO, QUOTE: _QUOTE_ZERO, COUNT: "toUInt64(0)", TIME: EPOCH}.get(type_, f"CAST(map(), '{type_}')")
@@ -135,7 +135,7 @@ def sums_of_fills() -> dict[str, str]:
         "ignored_by_currency": by_currency(*((key, "toUInt64(1)", when) for key, when in ignored)),
         "last_exchange_ns": "max(exchange_ns)",
         "last_captured_ns": "max(captured_ns)",
-        "checksum": f"sumIf({checksum_of_fill()}, counted)",
+        "fills_hash": f"sumIf({checksum_of_fill()}, counted)",
     }
 
 
@@ -145,7 +145,7 @@ def checksum_of_fill() -> str:
     told = ", ".join(f"isNull({name}), ifNull({name}, {ZERO})" for name in numbers)
     currencies = ", ".join(f"{name}_currency" for name in COMMISSIONS)
     times = ", ".join(f"toUnixTimestamp64Nano({name})" for name in ("exchange_ns", "captured_ns"))
-    return f"sipHash64({times}, exchange_seq, session, seq, side, {told}, {currencies})"
+    return f"cityHash64({times}, exchange_seq, session, seq, side, {told}, {currencies})"
 
 
 def added(names: Iterable[str]) -> str:

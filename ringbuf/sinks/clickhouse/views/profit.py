@@ -10,7 +10,7 @@ from ringbuf.sinks.clickhouse.views.time import NS, day_of, since_epoch
 
 _DAY_NS: Final = DAY * NS
 _KEY: Final = ", ".join(KEY)
-_SUMMED: Final = ("fills", "unpriced", "checksum", "bought_quantity", "sold_quantity", "commissions")
+_SUMMED: Final = ("fills", "unpriced", "fills_hash", "bought_quantity", "sold_quantity", "commissions")
 _NO_TOTALS: Final = {"kept": "toUInt64(0)", "earned": f"CAST(NULL, 'Nullable({QUOTE})')", "currency": "''"}
 _NO_FILLS: Final = {
     **dict.fromkeys(_SUMMED, "toUInt64(0)"),
@@ -46,7 +46,7 @@ SELECT
 FROM (
     SELECT *, {before} AS before, sum(bought_quantity - sold_quantity) {by_key} AS held
     FROM (
-        SELECT *, if(kept = sum(checksum) {by_key}, earned, NULL) AS whole
+        SELECT *, if(kept = sum(fills_hash) {by_key}, earned, NULL) AS whole
         FROM (
             SELECT
                 number, {_KEY}, {added(_SUMMED)}, max(part.kept) AS kept, max(part.earned) AS earned,
@@ -81,12 +81,12 @@ def _totals_of_days(database: str, first: str, last: str, day_before: str) -> st
     none = ", ".join(f"{value} AS {name}" for name, value in _NO_FILLS.items())
     of_days = f"{profit_states.table(database)} AS its FINAL WHERE span = {DAY}"
     since, until = f"toInt64({first}) * {DAY}", f"toInt64({last}) * {DAY}"
-    latest = "argMax((its.checksum, realised, its.currency), begin)"
+    latest = "argMax((its.fills_hash, realised, its.currency), begin)"
     return f"""
                 SELECT {day_before} AS number, {_KEY}, {none}, latest.1 AS kept, latest.2 AS earned,
                     latest.3 AS currency
                 FROM (SELECT {_KEY}, {latest} AS latest FROM {of_days} AND begin < {since} GROUP BY {_KEY})
                 UNION ALL
-                SELECT intDiv(begin, {DAY}) AS number, {_KEY}, {none}, its.checksum AS kept, realised AS earned,
+                SELECT intDiv(begin, {DAY}) AS number, {_KEY}, {none}, its.fills_hash AS kept, realised AS earned,
                     its.currency AS currency
                 FROM {of_days} AND begin >= {since} AND begin <= {until}"""
