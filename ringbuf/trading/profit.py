@@ -30,6 +30,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 from math import floor, gcd
 from typing import Final, NamedTuple, TypeAlias
 
@@ -37,12 +38,18 @@ from ringbuf.errors import RecordError
 from ringbuf.record.enumerations import ContractKind
 from ringbuf.record.number import exact_number
 from ringbuf.trading.contract import Contract
-from ringbuf.trading.number import EXACT, NOTHING, ZERO, is_countable, quote_of
+from ringbuf.trading.number import EXACT, KEPT, NOTHING, ZERO, is_countable, quote_of
 
 DECIMALS: Final = 60
 LARGEST_DENOMINATOR: Final = 10**DECIMALS
 _HALF: Final = Fraction(1, 2)
-_NONE: Final = (0, 1)
+_NONE: Final = (0, LARGEST_DENOMINATOR)
+_TWOS: Final = 2**DECIMALS
+_FIVES: Final = 5**DECIMALS
+_SMALL: Final = 2**26
+"""A decimal that is over at most this has at most 26 places; `PRODUCT_DECIMALS` allows both to have so many."""
+_FEW: Final = 10**17
+"""A price, and a product, of at most this is by far not too large to be summed."""
 
 Ratio: TypeAlias = tuple[int, int]
 
@@ -81,13 +88,19 @@ def read_state(text: str) -> State:
     """
     try:
         quantity, cost, cash, unpriced, *venue = text.split(" ")
-        venue_cost, venue_cash = map(Fraction, venue)
-        found = State(Decimal(quantity), Fraction(cost), Fraction(cash), int(unpriced), venue_cost, venue_cash)
+        venue_cost, venue_cash = map(_fraction, venue)
+        found = State(Decimal(quantity), _fraction(cost), _fraction(cash), int(unpriced), venue_cost, venue_cash)
     except (ArithmeticError, ValueError) as error:
         raise RecordError(
             f"{text[:100]!r} is no state of a position", "fold the position from its first fill"
         ) from error
     return found
+
+
+def _fraction(text: str) -> Fraction:
+    """As `Fraction` of this text, which takes three times as long."""
+    above, _, below = text.partition("/")
+    return Fraction(int(above), int(below)) if below else Fraction(int(above))
 
 
 def traded(state: State, contract: Contract, quantity: Decimal, price: Decimal | None) -> State:
@@ -103,9 +116,8 @@ def folded(state: State, contract: Contract, fills: Iterable[tuple[Decimal, Deci
             not known.
     """
     held, unpriced, rounds = state.quantity, state.unpriced, contract.value_step is not None
-    cost, cash, venue_cost, venue_cash = (
-        each.as_integer_ratio() for each in (state.cost, state.cash, state.venue_cost, state.venue_cash)
-    )
+    cost, cash = _ratio(state.cost), _ratio(state.cash)
+    venue_cost, venue_cash = _ratio(state.venue_cost), _ratio(state.venue_cash)
     for quantity, price in fills:
         left = EXACT.add(held, quantity)
         value = _value(contract.kind, quantity, price)
@@ -179,7 +191,7 @@ class Profit:
     @property
     def realised(self) -> Fraction:
         """What was earned by closing, in `currency`."""
-        return (_earned(self.state) - _earned(self.opening)) * Fraction(self.contract.multiplier)
+        return self._in_currency(_earned(self.state), _earned(self.opening))
 
     @property
     def venue_realised(self) -> Fraction | None:
@@ -213,9 +225,9 @@ class Profit:
         contract = self.contract
         if not contract.settle or (contract.kind is ContractKind.SPOT and not contract.base):
             return {}
-        cash = (self.state.cash - self.opening.cash) * Fraction(contract.multiplier)
         is_paid_at_once = contract.kind in (ContractKind.SPOT, ContractKind.OPTION)
-        found = {contract.settle: cash if is_paid_at_once else self.realised}
+        cash = self._in_currency(self.state.cash, self.opening.cash) if is_paid_at_once else self.realised
+        found = {contract.settle: cash}
         if contract.kind is ContractKind.SPOT:
             bought = Fraction(self.state.quantity) - Fraction(self.opening.quantity)
             found[contract.base] = found.get(contract.base, NOTHING) + bought
@@ -223,18 +235,30 @@ class Profit:
             found[currency] = found.get(currency, NOTHING) - Fraction(amount)
         return found
 
+    def _in_currency(self, value: Fraction, before: Fraction) -> Fraction:
+        """How much more a value is than before the period, with the multiplier."""
+        more, multiplier = value - before if before else value, self.contract.multiplier
+        return more if multiplier == 1 else more * Fraction(multiplier)
+
 
 def decimal_of(number: Fraction) -> Decimal:
     """A figure as a decimal: exact if it has 60 decimals at most, else rounded half-even to that many."""
-    units = round(number * LARGEST_DENOMINATOR)
-    return EXACT.scaleb(Decimal(units), -DECIMALS).normalize(EXACT)
+    above, below = number.as_integer_ratio()
+    return EXACT.scaleb(Decimal(_rounded(above * LARGEST_DENOMINATOR, below)), -DECIMALS).normalize(EXACT)
 
 
 def _earned(state: State) -> Fraction:
-    return state.cash + state.cost
+    return state.cash + state.cost if state.cost else state.cash
 
 
-# Fractions as pairs of integers, the second above 0: `Fraction` takes three times as long
+# Fractions as pairs of integers, the second above 0: `Fraction` takes three times as long. Those of 60 decimals at most
+# stay over 10**60, and are not brought to their lowest terms: sums and shares of them are nearly always such again.
+
+
+def _ratio(number: Fraction) -> Ratio:
+    above, below = number.as_integer_ratio()
+    factor, rest = divmod(LARGEST_DENOMINATOR, below)
+    return (above, below) if rest else (above * factor, LARGEST_DENOMINATOR)
 
 
 def _value(kind: ContractKind, quantity: Decimal, price: Decimal | None) -> Ratio | None:
@@ -245,11 +269,12 @@ def _value(kind: ContractKind, quantity: Decimal, price: Decimal | None) -> Rati
             return None
         (size, unit), (above, below) = quantity.as_integer_ratio(), price.as_integer_ratio()
         return -size * below, unit * above
-    quote = quote_of(price, quantity.copy_abs())
-    if quote is None:
-        return None
-    above, below = quote.as_integer_ratio()
-    return above if quantity > 0 else -above, below
+    (size, unit), (above, below) = quantity.as_integer_ratio(), price.as_integer_ratio()
+    if unit > _SMALL or below > _SMALL or abs(above * size) > _FEW * below * unit or abs(above) > _FEW * below:
+        quote = quote_of(price, quantity.copy_abs())
+        if quote is None:
+            return None
+    return size * above, unit * below
 
 
 def _cost(cost: Ratio, value: Ratio, held: Decimal, quantity: Decimal, left: Decimal) -> Ratio:
@@ -257,33 +282,76 @@ def _cost(cost: Ratio, value: Ratio, held: Decimal, quantity: Decimal, left: Dec
     if not left:
         return _NONE
     if not held or (held > 0) is (quantity > 0):
-        return _bounded(cost[0] * value[1] + value[0] * cost[1], cost[1] * value[1])
+        return _sum(cost, value)
     if (held > 0) is (left > 0):
-        return _bounded(*_share(cost, left, held))
-    return _bounded(*_share(value, left, quantity))
+        return _rounded_share(cost, left, held)
+    return _rounded_share(value, left, quantity)
+
+
+def _sum(one: Ratio, other: Ratio) -> Ratio:
+    (above, below), (its, unit) = one, other
+    if below != LARGEST_DENOMINATOR:
+        return _bounded(above * unit + its * below, below * unit)
+    factor = _factor(unit)
+    if factor:
+        return above + its * factor, below
+    return _divided(above * unit + its * below, unit)
 
 
 def _less(one: Ratio, other: Ratio) -> Ratio:
-    return _bounded(one[0] * other[1] - other[0] * one[1], one[1] * other[1])
+    return _sum(one, (-other[0], other[1]))
 
 
 def _share(value: Ratio, part: Decimal, whole: Decimal) -> Ratio:
+    """Not rounded."""
+    above, below = _parts(part, whole)
+    return value[0] * above, value[1] * below
+
+
+def _rounded_share(value: Ratio, part: Decimal, whole: Decimal) -> Ratio:
+    above, below = _parts(part, whole)
+    if value[1] == LARGEST_DENOMINATOR:
+        return _divided(value[0] * above, below)
+    return _bounded(value[0] * above, value[1] * below)
+
+
+def _parts(part: Decimal, whole: Decimal) -> Ratio:
     (above, below), (of_above, of_below) = part.as_integer_ratio(), whole.as_integer_ratio()
     if of_above < 0:
         above, of_above = -above, -of_above
-    return value[0] * above * of_below, value[1] * below * of_above
+    return above * of_below, below * of_above
+
+
+@lru_cache(KEPT)
+def _factor(below: int) -> int:
+    """By what a fraction is extended to be over 10**60; 0 if it has more decimals, or no end."""
+    factor, rest = divmod(LARGEST_DENOMINATOR, below)
+    return 0 if rest else factor
+
+
+def _divided(units: int, by: int) -> Ratio:
+    """Units of the 60th decimal divided by a number above 0: as `_bounded`."""
+    rest = units % by
+    if not rest:
+        return units // by, LARGEST_DENOMINATOR
+    # the denominator is small enough only if `by` is a common divisor or less, and that is at most as large as this:
+    if gcd(rest, by) * gcd(units & -units, _TWOS) * (_FIVES if units % 5 == 0 else 1) >= by:
+        return _bounded(units, by * LARGEST_DENOMINATOR)
+    return _rounded(units, by), LARGEST_DENOMINATOR
 
 
 def _bounded(above: int, below: int) -> Ratio:
-    """A fraction in its lowest terms, rounded half-even if its denominator is too large."""
+    """A fraction in its lowest terms, or rounded half-even if its denominator is too large."""
     divisor = gcd(above, below)
     if below // divisor <= LARGEST_DENOMINATOR:
         return above // divisor, below // divisor
-    units, rest = divmod(above * LARGEST_DENOMINATOR, below)
-    if 2 * rest > below or (2 * rest == below and units % 2):
-        units += 1
-    divisor = gcd(units, LARGEST_DENOMINATOR)
-    return units // divisor, LARGEST_DENOMINATOR // divisor
+    return _rounded(above * LARGEST_DENOMINATOR, below), LARGEST_DENOMINATOR
+
+
+def _rounded(above: int, below: int) -> int:
+    """A fraction as a whole number, rounded half-even."""
+    found, rest = divmod(above, below)
+    return found + 1 if 2 * rest > below or (2 * rest == below and found % 2) else found
 
 
 def _rounded_value(contract: Contract, quantity: Decimal, price: Decimal) -> Ratio | None:

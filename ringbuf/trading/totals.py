@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from ringbuf.errors import RecordError
 from ringbuf.record.enumerations import ContractKind
 from ringbuf.trading.contract import Contract
-from ringbuf.trading.number import DIGITS, EXACT, QUOTE_DECIMALS, ZERO
+from ringbuf.trading.number import DIGITS, EXACT, QUOTE_DECIMALS, ZERO, Exactly
 from ringbuf.trading.profit import FLAT, Profit, State, folded, read_state
 
 _UNITS: Final = 10**QUOTE_DECIMALS
@@ -55,12 +55,19 @@ class Totals(NamedTuple):
     def after(self, contract: Contract, fills: Iterable[Traded]) -> "Totals":
         """The totals after further fills, in the venue's order."""
         moved = []
+        paid: dict[str, list[Decimal]] = {}
+        for quantity, price, its in fills:
+            moved.append((quantity, price))
+            for amount, currency in its:
+                if currency in paid:
+                    paid[currency].append(amount)
+                else:
+                    paid[currency] = [amount]
         commissions = dict(self.commissions)
-        for fill in fills:
-            moved.append((fill.quantity, fill.price))
-            for amount, currency in fill.commissions:
+        with Exactly():
+            for currency, amounts in paid.items():
                 known = commissions.get(currency, _NOTHING)
-                commissions[currency] = Paid(EXACT.add(known.amount, amount), known.fills + 1)
+                commissions[currency] = Paid(sum(amounts, known.amount), known.fills + len(amounts))
         return Totals(folded(self.state, contract, moved), self.fills + len(moved), commissions)
 
     def commissions_since(self, opening: "Totals") -> dict[str, Decimal]:

@@ -144,4 +144,4 @@ def _folded(standing: Standing, contract: Contract) -> list[Kept]:
 
 
 def _minute(fill: Fill) -> int:
-    return fill.place.time_ns // MINUTE_NS
+    return fill.time_ns // MINUTE_NS

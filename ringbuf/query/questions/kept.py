@@ -111,6 +111,7 @@ class _Asking:
         self._database, self._name = database, database.name
         self._contracts = contracts
         self._where = where
+        self._of_instruments: dict[tuple[str, str], str] = {}
         self._unknown: set[Position] = set()
         self.again: set[Position] = set()
 
@@ -141,7 +142,7 @@ class _Asking:
             if day < days.start:
                 continue
             totals, its_terms, its_checksum = ends.get(day, _NO_END)
-            if totals is None or its_checksum != checksum or its_terms != terms(self._contract(key)):
+            if totals is None or its_checksum != checksum or its_terms != self._terms(key):
                 self._unknown.add(key)
             else:
                 told[_text(day)] = totals
@@ -207,7 +208,7 @@ class _Asking:
         """The standings that count, and the positions of which they do not."""
         whole, left = {}, set()
         for each in found.values():
-            if each.is_whole(terms(self._contract(each.key))):
+            if each.is_whole(self._terms(each.key)):
                 whole[each.key] = each
             else:
                 left.add(each.key)
@@ -218,6 +219,12 @@ class _Asking:
 
     def _contract(self, key: Position) -> Contract:
         return contract_at(self._contracts, key)
+
+    def _terms(self, key: Position) -> str:
+        instrument = key[0], key[2]
+        if instrument not in self._of_instruments:
+            self._of_instruments[instrument] = terms(self._contract(key))
+        return self._of_instruments[instrument]
 
 
 def _before(moment_ns: int) -> Moment:
@@ -230,7 +237,7 @@ def _begins(minute: int) -> list[int]:
 
 
 def _day(fill: Fill) -> int:
-    return fill.place.time_ns // (DAY * NS)
+    return fill.time_ns // (DAY * NS)
 
 
 def _text(day: int) -> str:

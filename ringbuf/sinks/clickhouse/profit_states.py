@@ -39,6 +39,8 @@ DAMAGED: Final = "damaged"
 MODULUS: Final = 2**64
 """Checksums are added modulo this."""
 
+_new: Final = tuple.__new__
+"""Makes a named tuple of a tuple, in a third of the time of its own call; for those of fills."""
 _KEY: Final = ", ".join(KEY)
 LAST: Final = ("last_ns", "last_exchange_seq", "last_captured_ns", "last_session", "last_seq")
 """The columns that tell the place of the last fill in the totals."""
@@ -89,11 +91,31 @@ class Place(NamedTuple):
 
 
 class Fill(NamedTuple):
-    """A fill that is in no totals yet."""
+    """A fill that is in no totals yet. Fills are sorted by their places, since these come first.
 
-    place: Place
+    Attributes:
+        quantity, price, paid: the values of `TRADED`.
+    """
+
+    time_ns: int
+    exchange_seq: int
+    captured_ns: int
+    session: int
+    seq: int
     checksum: int
-    traded: Traded
+    quantity: str
+    price: str | None
+    paid: Sequence[tuple[str | None, str]]
+
+    @property
+    def place(self) -> Place:
+        """Where it stands."""
+        return Place(self.time_ns, self.exchange_seq, self.captured_ns, self.session, self.seq)
+
+    @property
+    def traded(self) -> Traded:
+        """What it traded."""
+        return traded(self.quantity, self.price, self.paid)
 
 
 class Standing(NamedTuple):
@@ -152,7 +174,7 @@ def totals_of(text: str) -> Totals | None:
 def traded(quantity: str, price: str | None, paid: Iterable[tuple[str | None, str]]) -> Traded:
     """What a fill traded, from the values of `TRADED`."""
     commissions = [(Decimal(amount), currency) for amount, currency in paid if amount is not None]
-    return Traded(Decimal(quantity), None if price is None else Decimal(price), commissions)
+    return _new(Traded, (Decimal(quantity), None if price is None else Decimal(price), commissions))
 
 
 def position_of(row: Sequence[Any]) -> Position:

@@ -8,7 +8,6 @@ sees each table as of one moment, what it tells of several moments is of the sam
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import starmap
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from ringbuf.sinks.clickhouse import taken
@@ -24,14 +23,12 @@ from ringbuf.sinks.clickhouse.profit_states import (
     TIME,
     TRADED,
     Fill,
-    Place,
     Position,
     Standing,
     latest,
     position_of,
     table,
     totals_of,
-    traded,
 )
 from ringbuf.sinks.clickhouse.sums import DAY, MINUTE, SPANS
 from ringbuf.sinks.clickhouse.table import literal, quoted
@@ -52,7 +49,10 @@ _PAID: Final = "Array(Tuple(Nullable(String), String))"
 _FILLS: Final = f"Array(Tuple(Int64, UInt64, Int64, UInt64, UInt64, UInt64, String, Nullable(String), {_PAID}))"
 _TOLD: Final = ("totals", "terms", "fills_hash", *LAST)
 _NO_TOTALS: Final = ("", "", "0", *["0"] * len(LAST))
+_NUMBERS: Final = len(PLACE) + 1
 _DAY_MINUTES: Final = DAY // MINUTE
+_new: Final = tuple.__new__
+"""Makes a named tuple of a tuple, in a third of the time of its own call; for those of fills."""
 # What a row of the first statement tells begins with one of these
 _BUCKET: Final = "bucket"
 _NEWEST: Final = "newest"
@@ -331,20 +331,17 @@ def _standing(key: Position, kept: Sequence[str], checksum: int, later: int, row
     totals = totals_of(text) if text else UNTRADED
     if totals is None:
         totals, terms = UNTRADED, DAMAGED
-    last = Place(*map(int, place)) if totals.fills else None
-    fills = sorted(starmap(_fill, rows), key=_place)
-    fresh = [each for each in fills if last is None or each.place > last]
+    last = tuple(map(int, place)) if totals.fills else ()
+    fills = sorted(map(_fill, rows))
+    fresh = [each for each in fills if each[: len(last)] > last] if last else fills
     later -= len(fills) - len(fresh)
     return Standing(key, checksum, totals, terms, int(its_checksum), later, fresh)
 
 
-def _fill(*row: Any) -> Fill:
-    *place, checksum, quantity, price, paid = row
-    return Fill(Place(*map(int, place)), int(checksum), traded(quantity, price, paid))
-
-
-def _place(fill: Fill) -> Place:
-    return fill.place
+def _fill(row: list[Any]) -> Fill:
+    if type(row[0]) is not int:
+        row[:_NUMBERS] = map(int, row[:_NUMBERS])
+    return _new(Fill, row)
 
 
 def _by_day(its: Mapping[int, int]) -> dict[int, int]:
