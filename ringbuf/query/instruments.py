@@ -3,7 +3,6 @@
 from typing import NamedTuple
 
 from ringbuf.query.database import Database
-from ringbuf.record.instrument import INSTRUMENTS
 from ringbuf.sinks.clickhouse.contracts import contract, recorded
 from ringbuf.trading.contract import Contract
 from ringbuf.trading.contract_table import Contracts
@@ -24,12 +23,12 @@ class UnknownInstrument(NamedTuple):
 def recorded_contracts(database: Database) -> dict[tuple[str, str], Contract]:
     """The contract of each instrument that was recorded, by exchange and symbol; of several the latest.
 
+    The table of instruments must be there (`ringbuf.query.questions.earned.recorded`).
+
     Raises:
         ConfigurationError: what was recorded of one cannot be a contract.
         SinkError: the database cannot be asked.
     """
-    if INSTRUMENTS.name not in database.tables():
-        return {}
     rows = ([*row.values()] for row in database.rows(recorded(database.name)))
     return {(exchange, symbol): contract([exchange, symbol, *told]) for exchange, symbol, *told in rows}
 

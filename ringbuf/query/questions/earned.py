@@ -16,7 +16,9 @@ from ringbuf.query.questions.course import WHOLE, Course, PositionKey, key_of
 from ringbuf.query.questions.kept import MOST_AGAIN, kept
 from ringbuf.query.questions.selection import Selection
 from ringbuf.query.questions.whole_fold import BEFORE, folded, part
+from ringbuf.record.instrument import INSTRUMENTS
 from ringbuf.sinks.clickhouse import profit_states
+from ringbuf.sinks.clickhouse.table import literal
 from ringbuf.sinks.clickhouse.views.positions import KEY
 from ringbuf.sinks.clickhouse.views.trades import COMMISSIONS
 from ringbuf.trading.contract import contract_at
@@ -41,12 +43,38 @@ class Earned(NamedTuple):
     profit: Profit
 
 
+class Recorded(NamedTuple):
+    """What is there that most databases have not: a table of instruments, payments of funding."""
+
+    instruments: bool
+    funding: bool
+
+
+def recorded(database: Database, selection: Selection) -> Recorded:
+    """What is there, of which no question need be asked if it is not; to plan those takes longer than this.
+
+    Raises:
+        SinkError: the database cannot be asked.
+    """
+    table = f"database = {literal(database.name)} AND name = {literal(INSTRUMENTS.name)}"
+    named = " AND ".join(("session != 0", *selection.named()))
+    found = {
+        row["found"]
+        for row in database.rows(
+            f"SELECT 'instruments' AS found FROM system.tables WHERE {table}"
+            f" UNION ALL SELECT 'funding' FROM (SELECT 1 FROM funding_records WHERE {named} LIMIT 1)"
+        )
+    }
+    return Recorded("instruments" in found, "funding" in found)
+
+
 def profits(
     database: Database,
     contracts: Contracts,
     selection: Selection | None = None,
     *,
     by_day: bool = False,
+    has_funding: bool = True,
 ) -> Iterator[Earned]:
     """What each position earned, by its fills and payments that are not simulated and with what is known of them now.
 
@@ -57,12 +85,13 @@ def profits(
         selection: of which positions, and in which period; what is before it is what the positions were opened by.
             Those that had neither fill nor payment in it are left out.
         by_day: each day for itself; days without fill and payment are left out.
+        has_funding: whether any payments were recorded, see `recorded`.
 
     Raises:
         SinkError: the database cannot be asked, or refuses the question; perhaps in the midst of the positions.
     """
     selection = selection or Selection()
-    paid = _funding(database, selection, by_day=by_day)
+    paid = _funding(database, selection, by_day=by_day) if has_funding else {}
     for course in _courses(database, contracts, selection, by_day=by_day):
         yield from _of_position(course, contracts, paid.pop(course.key, {}))
     for key in sorted(paid):
@@ -113,9 +142,6 @@ FROM (
 WHERE paid.2 IS NOT NULL
 GROUP BY {_KEY}, part, currency"""
     found: dict[PositionKey, dict[str, Amounts]] = defaultdict(lambda: defaultdict(dict))
-    named = " AND ".join(("session != 0", *selection.named()))
-    if not database.rows(f"SELECT 1 AS found FROM funding_records WHERE {named} LIMIT 1"):
-        return found  # the view is planned for longer than that
     for row in database.rows(statement):
         sums = found[key_of([row[name] for name in KEY])][row["part"]]
         sums[row["currency"]] = EXACT.add(sums.get(row["currency"], ZERO), Decimal(row["amount"]))

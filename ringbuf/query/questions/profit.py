@@ -12,11 +12,12 @@ from ringbuf.query.instruments import recorded_contracts
 from ringbuf.query.questions.answer import Rows
 from ringbuf.query.questions.column import Column, Row
 from ringbuf.query.questions.course import PositionKey
-from ringbuf.query.questions.earned import Earned, profits
+from ringbuf.query.questions.earned import Earned, profits, recorded
 from ringbuf.query.questions.selection import Selection
 from ringbuf.record.salvage import stored_text
 from ringbuf.trading.contract_table import Contracts, stored_key
-from ringbuf.trading.profit import decimal_of
+from ringbuf.trading.number import EXACT, ZERO
+from ringbuf.trading.profit import DECIMALS, decimal_of
 
 COLUMNS: Final = {
     **dict.fromkeys(("day", *PositionKey._fields, "kind", "currency"), Column.TEXT),
@@ -28,6 +29,7 @@ COLUMNS: Final = {
 }
 """What each column of the answer holds."""
 _ROWS_AT_ONCE: Final = 100
+_JSON: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
 class ProfitAnswer(Rows):
@@ -54,7 +56,7 @@ class ProfitAnswer(Rows):
             RecordError: a mark gives an instrument no value.
         """
         for rows in self.written_rows():
-            yield [json.dumps(row, ensure_ascii=False, separators=(",", ":")).encode() for row in rows]
+            yield [_JSON.encode(row).encode() for row in rows]
 
     def written_rows(self) -> Iterator[list[Row]]:
         """The rows as in JSON, some at a time: numbers are decimal texts.
@@ -75,7 +77,7 @@ class ProfitAnswer(Rows):
             "kind": profit.contract.kind.name.lower(),
             "currency": profit.currency,
             "is_specified": (key.exchange, key.symbol) in self._contracts,
-            "quantity": _text(Fraction(profit.quantity)),
+            "quantity": _text(profit.quantity),
             "average_entry": entry if entry is None else _text(entry),
             "realised": _text(profit.realised),
             "venue_realised": rounded if rounded is None else _text(rounded),
@@ -113,15 +115,26 @@ def profit(
         ConfigurationError: what was recorded of an instrument cannot be a contract.
         SinkError: the database cannot be asked.
     """
-    told = recorded_contracts(database) if contracts is None else contracts
+    selection = selection or Selection()
+    has = recorded(database, selection)
+    told = contracts if contracts is not None else recorded_contracts(database) if has.instruments else {}
     known = {stored_key(each): contract for each, contract in told.items()}
     prices = {stored_text("symbol", symbol): price for symbol, price in (marks or {}).items()}
-    return ProfitAnswer(profits(database, known, selection, by_day=by_day), known, prices, by_day=by_day)
+    earned = profits(database, known, selection, by_day=by_day, has_funding=has.funding)
+    return ProfitAnswer(earned, known, prices, by_day=by_day)
 
 
-def _text(number: Fraction) -> str:
-    return f"{decimal_of(number):f}"
+def _text(number: Fraction | Decimal) -> str:
+    if isinstance(number, Decimal) and _is_short(number):
+        return f"{EXACT.add(number, ZERO).normalize(EXACT):f}"  # -0 is 0
+    return f"{decimal_of(Fraction(number)):f}"
+
+
+def _is_short(number: Decimal) -> bool:
+    """Whether it has no more decimals than figures have."""
+    exponent = number.as_tuple().exponent
+    return isinstance(exponent, int) and exponent >= -DECIMALS
 
 
 def _texts(amounts: Mapping[str, Decimal] | Mapping[str, Fraction]) -> dict[str, str]:
-    return {currency: _text(Fraction(amounts[currency])) for currency in sorted(amounts)}
+    return {currency: _text(amounts[currency]) for currency in sorted(amounts)}
