@@ -17,6 +17,7 @@ from ringbuf.query.questions.selection import Selection
 from ringbuf.query.questions.whole_fold import folded
 from ringbuf.record.instrument import INSTRUMENTS
 from ringbuf.sinks.clickhouse import profit_rows, taken
+from ringbuf.sinks.clickhouse.standings import Asked, Moment, standings
 from ringbuf.strategies.inventory import Contract, ContractKind
 from ringbuf.trading.contract_table import Contracts
 from tests.clickhouse.databases import ON_SERVER, ON_SERVER_AND_CLUSTER, Database
@@ -319,3 +320,33 @@ def test_many_fills_in_one_minute_and_many_open_minutes_are_no_limit(
     views.fold()  # as the next writer, which begins a little before the end
     assert rows(views, f"{views.name()}.profit_states FINAL", "countIf(span = 0 AND begin = 0)") == [(2,)]
     check(views)
+
+
+@ON_SERVER
+def test_of_a_minute_with_many_fills_a_moment_in_it_needs_the_last_few_and_whatever_came_late_counts(
+    views: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(profit_rows, "AT_ONCE", 70)
+    draw = random.Random(9)
+    times = sorted(draw.randrange(MINUTE) for _ in range(400))
+    first = [traded(draw, number, MOMENT - DAY + number) | {"symbol": "SUT"[number]} for number in range(3)]
+    insert(views, first, 0)
+    for begin in (0, 150, 300):
+        portion = times[begin : begin + 150]
+        insert(views, [traded(draw, 3 + begin + number, MOMENT + at) for number, at in enumerate(portion)], 3 + begin)
+        views.fold()
+        for at in (*draw.sample(times[: begin + 150], 3), times[0], MINUTE):
+            check(views, Selection(since_ns=MOMENT + at))
+            check(views, Selection(until_ns=MOMENT + at))
+    assert rows(views, f"{views.name()}.profit_states FINAL", "countIf(span = 10)") == [(12,)]
+    moment = Moment(MOMENT + times[390], (MOMENT + times[390]) // MINUTE, is_fine=True)
+    (found,) = standings(views.rows, views.name(), [moment], Asked()).standings
+    assert {key[2]: each.totals.fills + len(each.fresh) for key, each in found.items()}["U"] == 1
+    assert all(len(each.fresh) < 400 / 6 for each in found.values())
+    insert(views, [traded(draw, 403, MOMENT + times[200])], 403)
+    for at in (times[100], times[300], MINUTE):
+        check(views, Selection(since_ns=MOMENT + at))
+    views.command(f"ALTER TABLE {views.name()}.profit_states DELETE WHERE span = 10 SETTINGS mutations_sync = 2")
+    check(views, Selection(since_ns=MOMENT + times[300]))
+    views.fold()
+    check(views, Selection(since_ns=MOMENT + times[300]))

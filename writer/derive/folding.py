@@ -14,9 +14,21 @@ from typing import Final
 
 from ringbuf.journal.step import Step, reached
 from ringbuf.sinks.clickhouse.profit_rows import ProfitRows
-from ringbuf.sinks.clickhouse.profit_states import BUCKETS, LATEST, MODULUS, Fill, Kept, Place, Position, Standing
+from ringbuf.sinks.clickhouse.profit_states import (
+    BUCKETS,
+    FILLS_EACH,
+    LATEST,
+    MODULUS,
+    PART,
+    Fill,
+    Kept,
+    Place,
+    Position,
+    Standing,
+)
 from ringbuf.sinks.clickhouse.sums import DAY, FIRST_MINUTE, MINUTE
 from ringbuf.sinks.clickhouse.unique import MINUTE_NS
+from ringbuf.sinks.clickhouse.views.time import NS
 from ringbuf.trading.contract import Contract, contract_at
 from ringbuf.trading.contract_table import Contracts
 from ringbuf.trading.totals import terms
@@ -134,14 +146,15 @@ def _folded(standing: Standing, contract: Contract) -> list[Kept]:
     """The rows of a position that its fresh fills make; the latest comes last."""
     totals, checksum = standing.totals, standing.kept
     found: dict[tuple[int, int], Kept] = {}
-    for minute, group in groupby(standing.fresh, key=_minute):
-        fills = list(group)
+    for part, group in groupby(standing.fresh, key=_part):
+        fills, before = list(group), totals.fills
         totals = totals.after(contract, [each.traded for each in fills])
         checksum = (checksum + sum(each.checksum for each in fills)) % MODULUS
-        for span, begin in [(span, minute * MINUTE // span * span) for span in BUCKETS] + [(LATEST, LATEST)]:
+        spans = BUCKETS if totals.fills // FILLS_EACH == before // FILLS_EACH else (PART, *BUCKETS)
+        for span, begin in [(span, part * PART // span * span) for span in spans] + [(LATEST, LATEST)]:
             found[span, begin] = Kept(span, begin, standing.key, fills[-1].place, totals, contract, checksum)
     return [each for place, each in found.items() if place != (LATEST, LATEST)] + [found[LATEST, LATEST]]
 
 
-def _minute(fill: Fill) -> int:
-    return fill.time_ns // MINUTE_NS
+def _part(fill: Fill) -> int:
+    return fill.time_ns // (PART * NS)

@@ -193,7 +193,8 @@ class _Asking:
             earlier = (latest_minute - 1, *_begins(latest_minute))
             ways = [moment._replace(is_sure=True), *(moment._replace(minute=each) for each in earlier)]
         else:
-            ways = [moment._replace(minute=each) for each in _begins(min(moment.minute, latest_minute))]
+            minute = min(moment.minute, latest_minute)
+            ways = [moment._replace(minute=each, is_fine=False) for each in (minute, *_begins(minute))]
         found: Standings = {}
         for way in ways if len(left) <= MOST_AGAIN else ():
             asked = Asked(profit_states.where(left), MORE_FRESH)
@@ -228,7 +229,7 @@ class _Asking:
 
 
 def _before(moment_ns: int) -> Moment:
-    return Moment(moment_ns - 1, moment_ns // MINUTE_NS)
+    return Moment(moment_ns - 1, moment_ns // MINUTE_NS, is_fine=True)
 
 
 def _begins(minute: int) -> list[int]:

@@ -2,7 +2,8 @@
 
 Profit is no sum, but a fold over the fills of a position in the venue's order (`ringbuf.trading.profit`). So totals
 are kept from which it goes on (`ringbuf.trading.totals`): a row for each position and bucket in which it has fills, and
-one, of span 0, after its last fill that was folded.
+one, of span 0, after its last fill that was folded. If it has many, there are rows of parts of a minute as well, after
+whichever fill in it: a question takes them by the place of that fill.
 
 A row has the sum of the checksums of the fills that it was folded from. It counts for a question only if that is the
 sum of those that there are up to its end, by the layer of sums. So nobody needs to tell that a row is stale: if a fill
@@ -30,6 +31,10 @@ Position: TypeAlias = tuple[str, str, str, str, str, str]
 HOUR: Final = 3_600
 BUCKETS: Final = (MINUTE, HOUR, DAY)
 """Spans of the buckets at the end of which totals are kept, in seconds."""
+PART: Final = 10
+"""The span of parts of a minute; totals are kept at the end of those in which a position has many fills, or within."""
+FILLS_EACH: Final = 16
+"""So many fills of a position, at least, are between two totals that are kept of parts."""
 LATEST: Final = 0
 """The span of the totals after the last fill."""
 MOST_FRESH: Final = 2_000

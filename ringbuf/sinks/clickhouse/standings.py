@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from ringbuf.sinks.clickhouse import taken
+from ringbuf.sinks.clickhouse import profit_states, taken
 from ringbuf.sinks.clickhouse.profit_states import (
     CHECKSUM,
     COUNTS,
@@ -19,6 +19,7 @@ from ringbuf.sinks.clickhouse.profit_states import (
     LAST,
     MODULUS,
     MOST_FRESH,
+    PART,
     PLACE,
     TIME,
     TRADED,
@@ -41,6 +42,8 @@ from ringbuf.trading.totals import UNTRADED, Totals
 Ask: TypeAlias = Callable[[str], Iterable[Sequence[Any]]]
 """Runs a question and gives its rows."""
 
+MOST_NAMED: Final = 20
+"""So many positions may have totals from long before those of the others."""
 MARGIN_NS: Final = 2 * NS
 """So long before the totals a fill may have been inserted that is not in them."""
 _KEY: Final = ", ".join(KEY)
@@ -71,12 +74,14 @@ class Moment(NamedTuple):
         is_sure: with the latest totals: whether each fill is compared with the last one in the totals of its position.
             If not, those are looked at that were inserted after the totals, or shortly before: that is planned sooner,
             and finds nearly always the same. If it does not, the position is not whole.
+        is_fine: with the totals before a minute: whether those of its parts are taken, too.
     """
 
     last: int | None = None
     minute: int | None = None
     first: int | None = None
     is_sure: bool = False
+    is_fine: bool = False
 
 
 NOW: Final = Moment()
@@ -225,6 +230,7 @@ def _kept(database: str, number: int, moment: Moment, where: str) -> str:
             f"(span = {MINUTE} AND begin >= {hour} AND begin < {begin})",
             f"(span = {HOUR} AND begin >= {day} AND begin < {hour})",
             f"(span = {DAY} AND begin < {day})",
+            *([f"(span = {PART} AND begin >= {begin} AND last_ns <= {moment.last})"] if moment.is_fine else []),
         )
     )
     last = f"argMax([{', '.join(f'toString({each})' for each in _TOLD)}], begin)"
@@ -293,6 +299,8 @@ GROUP BY {_KEY}, place"""
         first = moment.minute if moment.minute is not None else moment.first
         first = self._base.last_ns // MINUTE_NS if first is None else first
         conditions = f"{COUNTS} AND minute >= {first} AND {_up_to(moment.last)} AND {self._asked.where}"
+        if moment.is_fine:
+            conditions += f" AND {_after_most(self._base.kept[number])}"
         source = f"{quoted(self._database)}.unique_fills FINAL WHERE {conditions}"
         if moment.minute is None and not moment.is_sure:
             source += f" AND version > {max(0, self._base.version - MARGIN_NS)}"
@@ -309,6 +317,16 @@ GROUP BY {_KEY}"""
 
     def _slot(self, day: str, *is_after: str) -> str:
         return f"toInt64({' + '.join([f'{day} * 2'] * self._has_days + [f'({each})' for each in is_after]) or '0'})"
+
+
+def _after_most(kept: Mapping[Position, Sequence[str]]) -> str:
+    """The condition that fills are not in the totals of most positions; of some all come."""
+    by_last = sorted((int(told[_TOLD.index("last_ns")]), key) for key, told in kept.items())
+    early = by_last[: min(MOST_NAMED, len(by_last) // 2)]
+    if not by_last:
+        return "true"
+    condition = f"{TIME} >= {by_last[len(early)][0]}"
+    return f"({condition} OR {profit_states.where([key for _, key in early])})" if early else condition
 
 
 def _not_after(moment: Moment, minute: int) -> Moment:
