@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -31,6 +31,17 @@ def row_of(line: bytes, **options: Any) -> dict[str, Any]:
     if not isinstance(row, dict):
         raise SinkError(f"the database answers {line[:80]!r}, which is no row", "ask one statement at a time")
     return row
+
+
+def _rows_of(lines: Sequence[bytes], options: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The rows of lines, read at once: that takes half as long as one by one."""
+    try:
+        rows: list[Any] = json.loads(b"[%b]" % b",".join(lines), **options)
+    except ValueError:
+        rows = []
+    if len(rows) == len(lines) and all(isinstance(row, dict) for row in rows):
+        return rows
+    return [row_of(line, **options) for line in lines]  # says what is wrong
 
 
 class Database:
@@ -65,7 +76,7 @@ class Database:
         Raises:
             SinkError: the database cannot be asked, or refuses the statement.
         """
-        return [row_of(line, **options) for lines in self.batches(statement) for line in lines]
+        return [row for lines in self.batches(statement) for row in _rows_of(lines, options)]
 
     def tables(self) -> set[str]:
         """Names of the tables there are."""
