@@ -8,15 +8,17 @@ from typing import Any, Final
 from clickhouse_connect.driver.client import Client
 
 from ringbuf.query.database import Database
-from ringbuf.query.questions.course import Course, key_of
-from ringbuf.query.questions.kept import kept
+from ringbuf.query.questions.course import Course, PositionKey, key_of
+from ringbuf.query.questions.kept import kept, kept_figures
 from ringbuf.query.questions.selection import Selection
 from ringbuf.query.questions.whole_fold import folded
 from ringbuf.sinks.clickhouse.views.positions import KEY
 from ringbuf.trading.contract import contract_at
 from ringbuf.trading.contract_table import Contracts
+from ringbuf.trading.figures import JSON, figures
 from ringbuf.trading.number import QUOTE_DECIMALS
 from ringbuf.trading.profit import Profit
+from ringbuf.trading.totals import UNTRADED
 
 DAYS: Final = (
     f"SELECT toString(day) AS day, {', '.join(KEY)}, currency, fills, toString(quantity) AS held,"
@@ -44,7 +46,27 @@ def compare(database: Database, selection: Selection, contracts: Contracts | Non
         mine, theirs = told(courses), told([each for each in whole if each.key in keys or not unknown])
         assert mine == theirs, (mine, theirs)
         left += len(unknown)
+        if not by_day and selection.since_ns is None and selection.until_ns is None:
+            compare_figures(database, selection, contracts, whole)
     return left
+
+
+def compare_figures(
+    database: Database, selection: Selection, contracts: Contracts, whole: Sequence[Course]
+) -> set[PositionKey]:
+    """What is kept of answers is what comes of all fills, and nothing is lost beside it; of which positions it is."""
+    known, (courses, unknown) = kept_figures(database, contracts, selection, lambda key: key.symbol != "T")
+    expected = {}
+    for key, _, parts in whole:
+        for _, totals in parts:
+            paid = totals.commissions_since(UNTRADED)
+            expected[key] = JSON.encode(figures(Profit(contract_at(contracts, key), totals.state, paid, {})))[1:]
+    assert not any(key.symbol == "T" for key in known)
+    others = {each.key for each in courses if each.parts} | {key_of(key) for key in unknown}
+    assert known.keys() | others == expected.keys() | {key_of(key) for key in unknown}
+    for key, told_figures in known.items():
+        assert told_figures == expected[key]
+    return {*known}
 
 
 def compare_days(database: Database, contracts: Contracts | None = None, since: str = "", until: str = "") -> int:

@@ -26,7 +26,7 @@ from tests.clickhouse.test_profit import asked
 from tests.clickhouse.test_rules import given, shuffled
 from tests.clickhouse.test_sums import MINUTE, MOMENT, fill, insert, rows
 from tests.clickhouse.test_unique import arrive
-from tests.kept_profit import compare, compare_days, told
+from tests.kept_profit import compare, compare_days, compare_figures, told
 from tests.model.venue import random_venue
 from tests.unit.trading.histories import histories
 
@@ -83,6 +83,12 @@ def test_profit_goes_on_from_what_is_kept(views: Database) -> None:
     check(views, Selection(since_ns=MOMENT + DAY, until_ns=MOMENT + 3 * DAY))
     check(views)
     assert compare_days(asked(views)) > 0  # the last fill is not folded yet
+    whole = list(folded(asked(views), {}, Selection(), by_day=False))
+    views.fold()
+    assert {each.symbol for each in compare_figures(asked(views), Selection(), {}, whole)} == {"S"}
+    inverse = {("x", "S"): INVERSE}
+    whole = list(folded(asked(views), inverse, Selection(), by_day=False))
+    assert not compare_figures(asked(views), Selection(), inverse, whole)
 
 
 @ON_SERVER

@@ -4,7 +4,7 @@ Most courses come from totals that are kept (`kept.py`), those of which none cou
 """
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from decimal import Decimal
 from heapq import merge
@@ -13,7 +13,7 @@ from typing import Final, NamedTuple, TypeAlias
 
 from ringbuf.query.database import Database
 from ringbuf.query.questions.course import WHOLE, Course, PositionKey, key_of
-from ringbuf.query.questions.kept import MOST_AGAIN, kept
+from ringbuf.query.questions.kept import MOST_AGAIN, KnownCourses, kept, kept_figures
 from ringbuf.query.questions.selection import Selection
 from ringbuf.query.questions.whole_fold import BEFORE, folded, part
 from ringbuf.record.instrument import INSTRUMENTS
@@ -41,6 +41,13 @@ class Earned(NamedTuple):
     key: PositionKey
     day: str
     profit: Profit
+
+
+class Told(NamedTuple):
+    """What an answer tells of a position in all, as JSON without its first brace (`ringbuf.trading.figures`)."""
+
+    key: PositionKey
+    figures: str
 
 
 class Recorded(NamedTuple):
@@ -92,21 +99,60 @@ def profits(
     """
     selection = selection or Selection()
     paid = _funding(database, selection, by_day=by_day) if has_funding else {}
-    for course in _courses(database, contracts, selection, by_day=by_day):
+    found = kept(database, contracts, selection, by_day=by_day)
+    for course in _courses(database, contracts, selection, found, by_day=by_day):
         yield from _of_position(course, contracts, paid.pop(course.key, {}))
-    for key in sorted(paid):
-        yield from _of_position(Course(key, UNTRADED, ()), contracts, paid[key])
+    yield from _paid_alone(contracts, paid)
 
 
-def _courses(database: Database, contracts: Contracts, selection: Selection, *, by_day: bool) -> Iterator[Course]:
-    """In the order of their keys."""
-    found, unknown = kept(database, contracts, selection, by_day=by_day)
+def told_profits(
+    database: Database, contracts: Contracts, selection: Selection, marked: Collection[str], *, has_funding: bool
+) -> Iterator[Earned | Told]:
+    """The same in all, in the same order; of most positions what an answer tells, as it was kept.
+
+    Args:
+        selection: of which positions; without a period.
+        marked: symbols of what is valued at a price.
+        has_funding: as in `profits`.
+
+    Raises:
+        SinkError: as in `profits`.
+    """
+    paid = _funding(database, selection, by_day=False) if has_funding else {}
+    known = kept_figures(database, contracts, selection, lambda key: key not in paid and key.symbol not in marked)
+    told = (Told(key, known.figures[key]) for key in sorted(known.figures))
+    courses = _courses(database, contracts, selection, known.others, by_day=False, but=known.figures.keys())
+    both: Iterator[Told | Course] = merge(told, courses, key=attrgetter("key"))
+    for each in both:
+        if isinstance(each, Told):
+            yield each
+        else:
+            yield from _of_position(each, contracts, paid.pop(each.key, {}))
+    yield from _paid_alone(contracts, paid)
+
+
+def _courses(
+    database: Database,
+    contracts: Contracts,
+    selection: Selection,
+    known: KnownCourses,
+    *,
+    by_day: bool,
+    but: Collection[PositionKey] = (),
+) -> Iterator[Course]:
+    """In the order of their keys; what is not known is folded, but for some positions."""
+    found, unknown = known
     if not unknown:
         return iter(found)
     where = profit_states.where(unknown) if len(unknown) <= MOST_AGAIN else "true"
-    known = {each.key for each in found}
     others = folded(database, contracts, selection, by_day=by_day, where=where)
-    return merge(found, (each for each in others if each.key not in known), key=attrgetter("key"))
+    left_out = {*but, *(each.key for each in found)}
+    return merge(found, (each for each in others if each.key not in left_out), key=attrgetter("key"))
+
+
+def _paid_alone(contracts: Contracts, paid: Mapping[PositionKey, dict[str, Amounts]]) -> Iterator[Earned]:
+    for key in sorted(paid):
+        yield from _of_position(Course(key, UNTRADED, ()), contracts, paid[key])
 
 
 def _of_position(course: Course, contracts: Contracts, paid: dict[str, Amounts]) -> Iterator[Earned]:

@@ -4,13 +4,13 @@ Totals count only if their fills are those that there are, by checksums (`ringbu
 position's do not, earlier ones are tried; a position of which none do is left to `whole_fold.py`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from ringbuf.query.database import Database
-from ringbuf.query.questions.course import WHOLE, Course, key_of
+from ringbuf.query.questions.course import WHOLE, Course, PositionKey, key_of
 from ringbuf.query.questions.selection import Selection
 from ringbuf.sinks.clickhouse import profit_states
 from ringbuf.sinks.clickhouse.profit_states import HOUR, MODULUS, Fill, Position, Standing
@@ -20,6 +20,7 @@ from ringbuf.sinks.clickhouse.unique import MINUTE_NS
 from ringbuf.sinks.clickhouse.views.time import NS
 from ringbuf.trading.contract import Contract, contract_at
 from ringbuf.trading.contract_table import Contracts
+from ringbuf.trading.figures import form
 from ringbuf.trading.totals import UNTRADED, Totals, terms
 
 MORE_FRESH: Final = 100_000
@@ -69,6 +70,43 @@ def kept(database: Database, contracts: Contracts, selection: Selection, *, by_d
     return asking.told(parts, opening)
 
 
+class KnownFigures(NamedTuple):
+    """What is known of positions in all.
+
+    Attributes:
+        figures: what an answer tells of a position, as JSON without its first brace.
+        others: what is known of those that are not among them.
+    """
+
+    figures: Mapping[PositionKey, str]
+    others: KnownCourses
+
+
+def kept_figures(
+    database: Database, contracts: Contracts, selection: Selection, is_plain: Callable[[PositionKey], bool]
+) -> KnownFigures:
+    """How positions went in all, and of most of them what an answer tells.
+
+    Args:
+        selection: without a period.
+        is_plain: whether of a position what is kept is all that there is to tell.
+
+    Raises:
+        SinkError: the database cannot be asked, or refuses the question.
+    """
+    asking = _Asking(database, contracts, " AND ".join(selection.named()) or "true")
+    found = asking.ask([NOW._replace(has_figures=True)], None)
+    figures, others = {}, {}
+    for position, each in found.standings[0].items():
+        key, told = key_of(position), each.figures_in(asking.form(position))
+        if told and is_plain(key):
+            figures[key] = told
+        else:
+            others[position] = each
+    closing = asking.whole(found._replace(standings=[others]), -1)
+    return KnownFigures(figures, asking.told({key: {WHOLE: asking.totals(each)} for key, each in closing.items()}, {}))
+
+
 def _days(selection: Selection) -> Days:
     """Of which days the ends are asked for: not of that in which the period ends."""
     since_ns, until_ns = selection.since_ns, selection.until_ns
@@ -112,6 +150,7 @@ class _Asking:
         self._contracts = contracts
         self._where = where
         self._of_instruments: dict[tuple[str, str], str] = {}
+        self._forms: dict[tuple[str, str], str] = {}
         self._unknown: set[Position] = set()
         self.again: set[Position] = set()
 
@@ -226,6 +265,13 @@ class _Asking:
         if instrument not in self._of_instruments:
             self._of_instruments[instrument] = terms(self._contract(key))
         return self._of_instruments[instrument]
+
+    def form(self, key: Position) -> str:
+        """In which form figures of a position must be kept."""
+        instrument = key[0], key[2]
+        if instrument not in self._forms:
+            self._forms[instrument] = form(self._contract(key))
+        return self._forms[instrument]
 
 
 def _before(moment_ns: int) -> Moment:

@@ -3,21 +3,20 @@
 import json
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
-from fractions import Fraction
 from itertools import islice
-from typing import Any, Final
+from typing import Final
 
 from ringbuf.query.database import Database
 from ringbuf.query.instruments import recorded_contracts
 from ringbuf.query.questions.answer import Rows
 from ringbuf.query.questions.column import Column, Row
 from ringbuf.query.questions.course import PositionKey
-from ringbuf.query.questions.earned import Earned, profits, recorded
+from ringbuf.query.questions.earned import Earned, Told, profits, recorded, told_profits
 from ringbuf.query.questions.selection import Selection
 from ringbuf.record.salvage import stored_text
+from ringbuf.trading.contract import contract_at
 from ringbuf.trading.contract_table import Contracts, stored_key
-from ringbuf.trading.number import EXACT, ZERO
-from ringbuf.trading.profit import DECIMALS, decimal_of
+from ringbuf.trading.figures import JSON, figures
 
 COLUMNS: Final = {
     **dict.fromkeys(("day", *PositionKey._fields, "kind", "currency"), Column.TEXT),
@@ -29,7 +28,6 @@ COLUMNS: Final = {
 }
 """What each column of the answer holds."""
 _ROWS_AT_ONCE: Final = 100
-_JSON: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
 class ProfitAnswer(Rows):
@@ -37,7 +35,7 @@ class ProfitAnswer(Rows):
 
     def __init__(
         self,
-        earned: Iterator[Earned],
+        earned: Iterator[Earned | Told],
         contracts: Contracts,
         marks: Mapping[str, Decimal],
         *,
@@ -55,8 +53,8 @@ class ProfitAnswer(Rows):
             SinkError: the database cannot be asked, or refuses the question; perhaps in the midst of the rows.
             RecordError: a mark gives an instrument no value.
         """
-        for rows in self.written_rows():
-            yield [_JSON.encode(row).encode() for row in rows]
+        while lines := [self._line(each).encode() for each in islice(self._earned, _ROWS_AT_ONCE)]:
+            yield lines
 
     def written_rows(self) -> Iterator[list[Row]]:
         """The rows as in JSON, some at a time: numbers are decimal texts.
@@ -67,28 +65,27 @@ class ProfitAnswer(Rows):
         while rows := [self._row(each) for each in islice(self._earned, _ROWS_AT_ONCE)]:
             yield rows
 
-    def _row(self, earned: Earned) -> Row:
-        key, profit = earned.key, earned.profit
-        mark, entry, rounded = self._marks.get(key.symbol), profit.average_entry, profit.venue_realised
-        found: dict[str, Any] = {
-            "day": earned.day,
+    def _line(self, earned: Earned | Told) -> str:
+        if isinstance(earned, Told):
+            return f"{JSON.encode(self._names(earned.key))[:-1]},{earned.figures}"
+        return JSON.encode(self._row(earned))
+
+    def _row(self, earned: Earned | Told) -> Row:
+        if isinstance(earned, Told):
+            told: Row = json.loads(f"{{{earned.figures}")
+            return self._names(earned.key) | told
+        of_day = {"day": earned.day} if "day" in self.columns else {}
+        return of_day | self._names(earned.key) | figures(earned.profit, self._marks.get(earned.key.symbol))
+
+    def _names(self, key: PositionKey) -> Row:
+        contract = contract_at(self._contracts, key)
+        return {
             **key._asdict(),
             "position_side": key.position_side or "unknown",
-            "kind": profit.contract.kind.name.lower(),
-            "currency": profit.currency,
+            "kind": contract.kind.name.lower(),
+            "currency": contract.settle,
             "is_specified": (key.exchange, key.symbol) in self._contracts,
-            "quantity": _text(profit.quantity),
-            "average_entry": entry if entry is None else _text(entry),
-            "realised": _text(profit.realised),
-            "venue_realised": rounded if rounded is None else _text(rounded),
-            "unrealised": None if mark is None else _text(profit.unrealised(mark)),
-            "commissions": _texts(profit.commissions),
-            "funding": _texts(profit.funding),
-            "wallet": _texts(profit.wallet),
-            "unpriced": profit.unpriced,
-            "state": str(profit.state),
         }
-        return {name: found[name] for name in self.columns}
 
 
 def profit(
@@ -117,24 +114,11 @@ def profit(
     """
     selection = selection or Selection()
     has = recorded(database, selection)
-    told = contracts if contracts is not None else recorded_contracts(database) if has.instruments else {}
-    known = {stored_key(each): contract for each, contract in told.items()}
+    given = contracts if contracts is not None else recorded_contracts(database) if has.instruments else {}
+    known = {stored_key(each): contract for each, contract in given.items()}
     prices = {stored_text("symbol", symbol): price for symbol, price in (marks or {}).items()}
-    earned = profits(database, known, selection, by_day=by_day, has_funding=has.funding)
+    if by_day or selection.since_ns is not None or selection.until_ns is not None:
+        earned: Iterator[Earned | Told] = profits(database, known, selection, by_day=by_day, has_funding=has.funding)
+    else:
+        earned = told_profits(database, known, selection, prices.keys(), has_funding=has.funding)
     return ProfitAnswer(earned, known, prices, by_day=by_day)
-
-
-def _text(number: Fraction | Decimal) -> str:
-    if isinstance(number, Decimal) and _is_short(number):
-        return f"{EXACT.add(number, ZERO).normalize(EXACT):f}"  # -0 is 0
-    return f"{decimal_of(Fraction(number)):f}"
-
-
-def _is_short(number: Decimal) -> bool:
-    """Whether it has no more decimals than figures have."""
-    exponent = number.as_tuple().exponent
-    return isinstance(exponent, int) and exponent >= -DECIMALS
-
-
-def _texts(amounts: Mapping[str, Decimal] | Mapping[str, Fraction]) -> dict[str, str]:
-    return {currency: _text(amounts[currency]) for currency in sorted(amounts)}

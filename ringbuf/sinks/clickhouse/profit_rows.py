@@ -13,7 +13,9 @@ from ringbuf.sinks.clickhouse.table import literal, quoted
 from ringbuf.sinks.clickhouse.unique import MINUTE_NS
 from ringbuf.sinks.clickhouse.views.positions import KEY
 from ringbuf.trading.contract import Contract
-from ringbuf.trading.totals import realised, terms
+from ringbuf.trading.figures import JSON, figures, form
+from ringbuf.trading.profit import Profit
+from ringbuf.trading.totals import UNTRADED, realised, terms
 
 AT_ONCE: Final = 10_000
 """So many fills, about, are folded at once."""
@@ -118,6 +120,14 @@ def _values(row: Kept) -> Iterable[Any]:
         row.checksum,
         str(row.totals),
         terms(row.contract),
+        figures_text(row) if row.span == LATEST else "",
         realised(row.totals, row.contract),
         row.contract.settle,
     ]
+
+
+def figures_text(row: Kept) -> str:
+    """What an answer tells of these totals; `Standing.figures_in` reads it."""
+    commissions = row.totals.commissions_since(UNTRADED)
+    told = figures(Profit(row.contract, row.totals.state, commissions, {}))
+    return f"{form(row.contract)}\n{JSON.encode(told)[1:]}"

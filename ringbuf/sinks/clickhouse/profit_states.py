@@ -3,7 +3,7 @@
 Profit is no sum, but a fold over the fills of a position in the venue's order (`ringbuf.trading.profit`). So totals
 are kept from which it goes on (`ringbuf.trading.totals`): a row for each position and bucket in which it has fills, and
 one, of span 0, after its last fill that was folded. If it has many, there are rows of parts of a minute as well, after
-whichever fill in it: a question takes them by the place of that fill.
+whichever fill in it: a question takes them by the place of that fill. The latest row has what an answer tells, too.
 
 A row has the sum of the checksums of the fills that it was folded from. It counts for a question only if that is the
 sum of those that there are up to its end, by the layer of sums. So nobody needs to tell that a row is stale: if a fill
@@ -11,6 +11,7 @@ has come late, was corrected or taken back since, the two are not the same, and 
 """
 
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final, NamedTuple, TypeAlias
 
@@ -23,7 +24,7 @@ from ringbuf.sinks.clickhouse.views.positions import KEY, checksum_of_fill
 from ringbuf.sinks.clickhouse.views.time import time_of
 from ringbuf.sinks.clickhouse.views.trades import COMMISSIONS
 from ringbuf.trading.contract import Contract
-from ringbuf.trading.totals import Totals, Traded, read_totals
+from ringbuf.trading.totals import UNTRADED, Totals, Traded, read_totals
 
 Position: TypeAlias = tuple[str, str, str, str, str, str]
 """The values of the columns `KEY`."""
@@ -39,8 +40,6 @@ LATEST: Final = 0
 """The span of the totals after the last fill."""
 MOST_FRESH: Final = 2_000
 """So many fills of a position, at most, come with its totals to a question."""
-DAMAGED: Final = "damaged"
-"""The terms of totals that cannot be read: those of no contract."""
 MODULUS: Final = 2**64
 """Checksums are added modulo this."""
 
@@ -70,7 +69,7 @@ TABLES: Final = {
             **of_execution(KEY),
             **dict.fromkeys(("last_ns", "last_captured_ns"), "Int64"),
             **dict.fromkeys(("last_exchange_seq", "last_session", "last_seq", "fills_hash"), "UInt64"),
-            **dict.fromkeys(("totals", "terms"), "String"),
+            **dict.fromkeys(("totals", "terms", "figures"), "String"),
             "realised": f"Nullable({QUOTE})",
             "currency": "String",
             "version": "UInt64",
@@ -123,29 +122,56 @@ class Fill(NamedTuple):
         return traded(self.quantity, self.price, self.paid)
 
 
-class Standing(NamedTuple):
+@dataclass(slots=True)
+class Standing:
     """What is kept of a position, and the fills after it.
 
     Attributes:
         checksum: of all its fills that there are.
-        totals: those that are kept, and `terms`, those of the contract that they were folded with; `kept` is the
+        text: the totals that are kept, and `terms`, those of the contract that they were folded with; `kept` is the
             checksum of the fills that are in them. Nothing if none are kept.
         later: how many fills come after them.
         fresh: these fills in the venue's order, or some of them if they are too many.
+        figures: what an answer tells of these totals, if it was asked for; see `figures_in`.
     """
 
     key: Position
     checksum: int
-    totals: Totals
+    text: str
     terms: str
     kept: int
     later: int
     fresh: Sequence[Fill]
+    figures: str = ""
+    _totals: Totals | None = None
+
+    @property
+    def totals(self) -> Totals:
+        """Those that are kept; of a text that is none, none."""
+        return self._read() or UNTRADED
 
     def is_whole(self, terms: str) -> bool:
         """Whether totals and fresh fills are all that there is of the position, with such a contract."""
         found = (self.kept + sum(each.checksum for each in self.fresh)) % MODULUS
-        return found == self.checksum and self.later == len(self.fresh) and self.terms in ("", terms)
+        is_all = found == self.checksum and self.later == len(self.fresh) and self.terms in ("", terms)
+        return is_all and self._read() is not None
+
+    def figures_in(self, form: str) -> str:
+        """What an answer tells of the position, as JSON without its first brace, if nothing came since.
+
+        Args:
+            form: that of the contract (`ringbuf.trading.figures.form`).
+
+        Returns:
+            empty if it is not known in this form.
+        """
+        its_form, _, told = self.figures.partition("\n")
+        return told if its_form == form and self.kept == self.checksum else ""
+
+    def _read(self) -> Totals | None:
+        if self._totals is None:
+            self._totals = totals_of(self.text) if self.text else UNTRADED
+        return self._totals
 
 
 class Kept(NamedTuple):

@@ -14,7 +14,6 @@ from ringbuf.sinks.clickhouse import profit_states, taken
 from ringbuf.sinks.clickhouse.profit_states import (
     CHECKSUM,
     COUNTS,
-    DAMAGED,
     HOUR,
     LAST,
     MODULUS,
@@ -37,7 +36,7 @@ from ringbuf.sinks.clickhouse.taken import Bucket, Taken
 from ringbuf.sinks.clickhouse.unique import MINUTE_NS
 from ringbuf.sinks.clickhouse.views.positions import KEY
 from ringbuf.sinks.clickhouse.views.time import NS, since_epoch
-from ringbuf.trading.totals import UNTRADED, Totals
+from ringbuf.trading.totals import Totals
 
 Ask: TypeAlias = Callable[[str], Iterable[Sequence[Any]]]
 """Runs a question and gives its rows."""
@@ -51,6 +50,8 @@ _FILL: Final = ", ".join((*PLACE, CHECKSUM, *TRADED))
 _PAID: Final = "Array(Tuple(Nullable(String), String))"
 _FILLS: Final = f"Array(Tuple(Int64, UInt64, Int64, UInt64, UInt64, UInt64, String, Nullable(String), {_PAID}))"
 _TOLD: Final = ("totals", "terms", "fills_hash", *LAST)
+_LAST_NS: Final = _TOLD.index("last_ns")
+_VERSION: Final = len(_TOLD)
 _NO_TOTALS: Final = ("", "", "0", *["0"] * len(LAST))
 _NUMBERS: Final = len(PLACE) + 1
 _DAY_MINUTES: Final = DAY // MINUTE
@@ -75,6 +76,7 @@ class Moment(NamedTuple):
             If not, those are looked at that were inserted after the totals, or shortly before: that is planned sooner,
             and finds nearly always the same. If it does not, the position is not whole.
         is_fine: with the totals before a minute: whether those of its parts are taken, too.
+        has_figures: with the latest totals: whether what an answer tells of them comes, too.
     """
 
     last: int | None = None
@@ -82,6 +84,7 @@ class Moment(NamedTuple):
     first: int | None = None
     is_sure: bool = False
     is_fine: bool = False
+    has_figures: bool = False
 
 
 NOW: Final = Moment()
@@ -178,7 +181,7 @@ class _Base(NamedTuple):
     """The answer to the first statement.
 
     Attributes:
-        kept: of each moment by position: totals, terms, checksum and place.
+        kept: of each moment by position: totals, terms, checksum and place; of the latest version and figures, too.
         open: all open buckets; `longest`, all of the longest span.
         last_ns: of the last fill that is in any totals; `version`, when the latest of them were inserted.
     """
@@ -194,16 +197,16 @@ class _Base(NamedTuple):
 def _base(ask: Ask, database: str, moments: Sequence[Moment], asked: Asked, days: Days | None) -> _Base:
     buckets = taken.open_or_longest(database)
     newest = ("ifNull(max(last_ns), 0)", "ifNull(max(version), 0)")
+    all_latest = next((n for n, each in enumerate(moments) if each.minute is None and asked.where == "true"), None)
     selected = [
         f"SELECT {_array(_BUCKET, 'span', 'begin', 'toUInt8(is_closed)')} AS told FROM ({buckets})",
-        f"SELECT {_array(_NEWEST, *newest)} FROM {latest(database)}",
+        *([f"SELECT {_array(_NEWEST, *newest)} FROM {latest(database)}"] if all_latest is None else []),
         *(_kept(database, number, each, asked.where) for number, each in enumerate(moments)),
         *([] if days is None else [_ends(database, days, asked.where)]),
     ]
     rows: dict[str, list[Sequence[str]]] = defaultdict(list)
     for ((label, *its),) in ask(" UNION ALL ".join(selected)):
         rows[label].append(its)
-    ((last_ns, version),) = rows[_NEWEST]
     open_, longest = set(), set()
     for span, begin, is_closed in rows[_BUCKET]:
         bucket = Bucket(int(span), int(begin))
@@ -216,21 +219,31 @@ def _base(ask: Ask, database: str, moments: Sequence[Moment], asked: Asked, days
     for row in rows[_END]:
         begin, text, terms, checksum = row[len(KEY) :]
         ends[position_of(row)][int(begin) // DAY] = EndOfDay(totals_of(text), terms, int(checksum))
-    return _Base(kept, ends, open_, longest, int(last_ns), int(version))
+    if all_latest is None:
+        ((last_ns, version),) = (map(int, row) for row in rows[_NEWEST])
+    else:  # planned sooner
+        last_ns, version = (
+            max((int(told[place]) for told in kept[all_latest].values()), default=0) for place in (_LAST_NS, _VERSION)
+        )
+    return _Base(kept, ends, open_, longest, last_ns, version)
 
 
 def _kept(database: str, number: int, moment: Moment, where: str) -> str:
     """Selects the totals of a moment."""
     if moment.minute is None:
-        return f"SELECT {_array(str(number), *KEY, *_TOLD)} FROM {latest(database)} AND {where}"
-    begin = moment.minute * MINUTE
+        told = (*KEY, *_TOLD, "version", *(["figures"] if moment.has_figures else []))
+        return f"SELECT {_array(str(number), *told)} FROM {latest(database)} AND {where}"
+    begin, end = moment.minute * MINUTE, (moment.minute + 1) * MINUTE - 1
     hour, day = (begin // span * span for span in (HOUR, DAY))
     its = " OR ".join(
         (
             f"(span = {MINUTE} AND begin >= {hour} AND begin < {begin})",
             f"(span = {HOUR} AND begin >= {day} AND begin < {hour})",
             f"(span = {DAY} AND begin < {day})",
-            *([f"(span = {PART} AND begin >= {begin} AND last_ns <= {moment.last})"] if moment.is_fine else []),
+            *(
+                [f"(span = {PART} AND begin >= {begin} AND begin < {end} AND last_ns <= {moment.last})"]
+                * moment.is_fine
+            ),
         )
     )
     last = f"argMax([{', '.join(f'toString({each})' for each in _TOLD)}], begin)"
@@ -321,7 +334,7 @@ GROUP BY {_KEY}"""
 
 def _after_most(kept: Mapping[Position, Sequence[str]]) -> str:
     """The condition that fills are not in the totals of most positions; of some all come."""
-    by_last = sorted((int(told[_TOLD.index("last_ns")]), key) for key, told in kept.items())
+    by_last = sorted((int(told[_LAST_NS]), key) for key, told in kept.items())
     early = by_last[: min(MOST_NAMED, len(by_last) // 2)]
     if not by_last:
         return "true"
@@ -344,16 +357,15 @@ def _standings(
     }
 
 
-def _standing(key: Position, kept: Sequence[str], checksum: int, later: int, rows: Iterable[Any]) -> Standing:
-    text, terms, its_checksum, *place = kept
-    totals = totals_of(text) if text else UNTRADED
-    if totals is None:
-        totals, terms = UNTRADED, DAMAGED
-    last = tuple(map(int, place)) if totals.fills else ()
-    fills = sorted(map(_fill, rows))
-    fresh = [each for each in fills if each[: len(last)] > last] if last else fills
-    later -= len(fills) - len(fresh)
-    return Standing(key, checksum, totals, terms, int(its_checksum), later, fresh)
+def _standing(key: Position, kept: Sequence[str], checksum: int, later: int, rows: Sequence[Any]) -> Standing:
+    text, terms, its_checksum, *rest = kept
+    fresh: Sequence[Fill] = ()
+    if rows:
+        last = tuple(map(int, rest[: len(LAST)])) if text else ()
+        fills = sorted(map(_fill, rows))
+        fresh = [each for each in fills if each[: len(last)] > last] if last else fills
+        later -= len(fills) - len(fresh)
+    return Standing(key, checksum, text, terms, int(its_checksum), later, fresh, "".join(rest[len(LAST) + 1 :]))
 
 
 def _fill(row: list[Any]) -> Fill:
