@@ -312,8 +312,8 @@ GROUP BY {_KEY}, place"""
         first = moment.minute if moment.minute is not None else moment.first
         first = self._base.last_ns // MINUTE_NS if first is None else first
         conditions = f"{COUNTS} AND minute >= {first} AND {_up_to(moment.last)} AND {self._asked.where}"
-        if moment.is_fine:
-            conditions += f" AND {_after_most(self._base.kept[number])}"
+        if moment.is_fine and moment.last is not None:
+            conditions += f" AND {_after_most(self._base.kept[number], first, moment.last)}"
         source = f"{quoted(self._database)}.unique_fills FINAL WHERE {conditions}"
         if moment.minute is None and not moment.is_sure:
             source += f" AND version > {max(0, self._base.version - MARGIN_NS)}"
@@ -332,14 +332,23 @@ GROUP BY {_KEY}"""
         return f"toInt64({' + '.join([f'{day} * 2'] * self._has_days + [f'({each})' for each in is_after]) or '0'})"
 
 
-def _after_most(kept: Mapping[Position, Sequence[str]]) -> str:
-    """The condition that fills are not in the totals of most positions; of some all come."""
-    by_last = sorted((int(told[_LAST_NS]), key) for key, told in kept.items())
-    early = by_last[: min(MOST_NAMED, len(by_last) // 2)]
-    if not by_last:
+def _after_most(kept: Mapping[Position, Sequence[str]], minute: int, last: int) -> str:
+    """A condition that leaves out fills which are in the totals of most positions; all those of a few others come.
+
+    Args:
+        minute: fills of this minute and later are asked for, up to `last`, in ns; positions have them about as often.
+    """
+    begin = minute * MINUTE_NS
+    times = sorted((max(int(told[_LAST_NS]), begin), key) for key, told in kept.items())
+    if not times:
         return "true"
-    condition = f"{TIME} >= {by_last[len(early)][0]}"
-    return f"({condition} OR {profit_states.where([key for _, key in early])})" if early else condition
+
+    def sent(few: int) -> int:
+        return few * (last - begin) + (len(times) - few) * (last - times[few][0])
+
+    few = min(range(min(len(times), MOST_NAMED + 1)), key=sent)
+    others = f"{TIME} >= {times[few][0]}"
+    return f"({others} OR {profit_states.where([key for _, key in times[:few]])})" if few else others
 
 
 def _not_after(moment: Moment, minute: int) -> Moment:
