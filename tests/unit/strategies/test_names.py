@@ -14,6 +14,7 @@ from ringbuf.strategies.orders import OrderPages
 from ringbuf.strategies.reconciliation import VenueQueries, reconcile
 from tests.unit.strategies.hedge_desk import Desk
 
+BEGIN_NS = 1_790_000_000_000_000_000
 VENUE = {"exchange": "coinbaseinternational", "account": "a name of an account that is too long"}
 SYMBOL = "a token whose symbol is longer than what a record has room for, as some are"
 ORDER = {**VENUE, "symbol": SYMBOL, "strategy": "s", "side": "buy", "order_id": "o" * 80, "client_order_id": "c" * 70}
@@ -56,9 +57,9 @@ def test_an_order_and_its_position_are_found_by_names_that_are_too_long() -> Non
 def test_an_account_follows_the_fills_of_names_that_are_too_long() -> None:
     pages = OrderPages()
     account = Account(pages, *VENUE.values())
-    account.apply(Snapshot(account.asking(), positions={SYMBOL: 0}))
+    account.apply(Snapshot(account.asking(), positions={SYMBOL: 0}, exchange_ns=BEGIN_NS))
     for each in (NEW, FILL):
-        pages.apply(each)
+        pages.apply(each | {"exchange_ns": BEGIN_NS + 1})
     assert account.position(SYMBOL).highest == account.position(SYMBOL).pending == 2
     account.apply(PositionUpdate(SYMBOL, 2))
     assert account.position(SYMBOL).told == 2
