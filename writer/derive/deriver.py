@@ -83,6 +83,7 @@ class Deriver:
             SinkUnavailable: the database cannot be reached, or does not allow it.
         """
         self._is_again = again
+        self._others.begin()
         if self._generation is None:
             self._generation = self._rows.noted.generation()
         for portion in _portions(records.ranges):
@@ -147,7 +148,7 @@ class Deriver:
         self._orders_by_rules([each] for each in (*late, *(record_id for _, record_id in known.no_longer_late())))
         self._rows.remove_older(known.orders - standing.keys(), version)
         self._memory.forget()
-        self._others.begin_anew()
+        self._others.stop()
         grown = self._rows.related(Chosen(portion, others)) - known.read - known.gone
         return None if _without(grown, portion) else present  # somebody has derived what belongs to it
 

@@ -27,28 +27,33 @@ class Others:
     def __init__(self, parts: PartNumbers, memory: Memory) -> None:
         self._parts = parts
         self._memory = memory
-        self._last: dict[str, int] | None = None  # numbers of parts; all that was read since has what they have
-        self._ask_at = 0.0
+        self._last: dict[str, int] | None = None  # numbers of parts when it was alone; None: it does not watch
+        self._begin_at = 0.0
+
+    def begin(self) -> None:
+        """Begin to watch if it does not, before anything is read; what is remembered may be stale and is forgotten."""
+        if self._last is not None or time.monotonic() < self._begin_at:
+            return
+        self._memory.forget()
+        self._parts.inserts.clear()
+        self._last = self._parts.last()
+        if self._last is None:
+            self._begin_at = math.inf
 
     def may_have_written(self) -> bool:
-        """Whether somebody else may have inserted rows since this was asked last, or what is remembered was read."""
-        if time.monotonic() < self._ask_at:
+        """Whether somebody else may have inserted rows since it began to watch."""
+        if self._last is None:
             return True
         own = self._parts.inserts
-        expected = self._last and {name: number + own[name] for name, number in self._last.items()}
+        expected = {name: number + own[name] for name, number in self._last.items()}
         own.clear()
-        found = self._parts.last()
-        if found is not None and found == expected:
-            self._last = found
+        self._last = found = self._parts.last()
+        if found == expected:
             return False
-        if found is None:
-            self._ask_at = math.inf
-        elif expected is not None:
-            self._ask_at = time.monotonic() + SHARED_SECONDS
-        self._last = found if expected is None else None
-        self._memory.forget()
+        self.stop()
+        self._begin_at = time.monotonic() + SHARED_SECONDS
         return True
 
-    def begin_anew(self) -> None:
-        """Take nothing for known: rows were inserted in a way that is not counted."""
+    def stop(self) -> None:
+        """Watch no more until the next `begin`: rows were inserted by others, or in a way that is not counted."""
         self._last = None
