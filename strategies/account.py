@@ -32,6 +32,7 @@ from ringbuf.strategies.account_event import (
 )
 from ringbuf.strategies.arguments import check_function, check_kind, nanoseconds
 from ringbuf.strategies.bound_recorder import Number
+from ringbuf.strategies.handlers import RAISED
 from ringbuf.strategies.orders import OrderPages
 from ringbuf.trading.contract import stored_currency
 from ringbuf.trading.delta import Delta
@@ -220,7 +221,7 @@ class Account:
         why = f"{due[0]}: {held.held.stale or 'a fill is pending, and what the venue tells has not moved'}"
         try:
             self._ask(why)
-        except Exception:
+        except RAISED:
             LOGGER.exception("the venue could not be asked about %s", why)
         return True
 

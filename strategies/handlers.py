@@ -24,6 +24,8 @@ SLOW: Final = 0.01
 MANY: Final = 1_000
 """It is said when so many deltas wait for a coroutine function."""
 
+RAISED: Final = (Exception, asyncio.CancelledError)
+"""What a plain function of the user may raise. It awaits nothing, so it was something else that was cancelled."""
 _RAISED: Final = "handler %s raised; each kind of error is logged once, all are counted"
 
 Function: TypeAlias = Callable[[Delta], None] | Callable[[Delta], Awaitable[None]]
@@ -56,7 +58,7 @@ class Handler:
             result = self._function(delta)
             if result is not None:
                 self._check(result)
-        except Exception as error:
+        except RAISED as error:
             if self._is_news(error):
                 LOGGER.exception(_RAISED, self.name)
         took = perf_counter() - begin

@@ -26,7 +26,7 @@ from ringbuf.record.number import exact_number
 from ringbuf.record.timestamp import time_ns
 from ringbuf.strategies.arguments import check_function, check_kind
 from ringbuf.strategies.bound_recorder import Number
-from ringbuf.strategies.handlers import running_loop
+from ringbuf.strategies.handlers import RAISED, running_loop
 from ringbuf.strategies.orders import OrderPages
 from ringbuf.strategies.update_recorder import unrecorded
 from ringbuf.trading.delta import Delta
@@ -212,7 +212,7 @@ class Hedger:
             result = self._send(order)
             if inspect.isawaitable(result):
                 self._await(order, result)
-        except Exception:
+        except RAISED:
             self.failed += 1
             LOGGER.exception("%s may not have been sent; it counts as working until an update says more", _shown(order))
 

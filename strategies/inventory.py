@@ -23,6 +23,7 @@ import numpy as np
 from ringbuf.errors import ConfigurationError
 from ringbuf.record.enumerations import ContractKind
 from ringbuf.strategies.arguments import check_function, check_kind, nanoseconds
+from ringbuf.strategies.handlers import RAISED
 from ringbuf.trading.contract import Contract, contract_at
 from ringbuf.trading.contract_table import KEY, Contracts, read_contracts, stored_key
 from ringbuf.trading.hedge import Hedge, HedgeBalance
@@ -272,7 +273,7 @@ def _never_raising(hedge_of: HedgeOf) -> HedgeOf:
         try:
             with localcontext(DefaultContext):  # not the exact one: it divides to 1,000 digits, and is everybody's
                 found: object = hedge_of(order)
-        except Exception:
+        except RAISED:
             LOGGER.exception("hedges raised for order %s: it is not hedged until it answers", order.order_id)
             return None
         if found is None or isinstance(found, Hedge):

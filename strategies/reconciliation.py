@@ -15,6 +15,7 @@ from collections.abc import Collection
 from typing import Any, Final
 
 from ringbuf.errors import ConfigurationError
+from ringbuf.strategies.handlers import RAISED
 from ringbuf.strategies.inquiry import Inquiry
 from ringbuf.strategies.orders import OrderPages
 from ringbuf.strategies.reconciliation_report import Difference, Doubt, Reconciliation
@@ -98,7 +99,7 @@ def _answered(question: Question) -> Any:
         given = question.ask()
         if not inspect.isawaitable(given):
             return question.answer(given)
-    except Exception as error:
+    except RAISED as error:
         LOGGER.exception(_FAILED, question.query)
         return question.failed(error)
     if inspect.iscoroutine(given):

@@ -85,7 +85,7 @@ class Question(NamedTuple):
     query: str
     ask: Callable[[], Any]
 
-    def failed(self, error: Exception) -> Failure:
+    def failed(self, error: BaseException) -> Failure:
         """It raised."""
         return Failure(self.query, f"{type(error).__name__}: {error}")
 

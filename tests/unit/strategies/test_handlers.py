@@ -64,13 +64,14 @@ def test_a_function_can_be_decorated() -> None:
     assert found == ["o1"]
 
 
+@pytest.mark.parametrize("error", [ValueError, asyncio.CancelledError])
 def test_a_handler_that_raises_is_logged_once_counted_each_time_and_the_others_are_told(
-    caplog: pytest.LogCaptureFixture,
+    caplog: pytest.LogCaptureFixture, error: type[BaseException]
 ) -> None:
     pages, told = OrderPages(), [Told(), Told()]
 
     def broken(delta: Delta) -> None:
-        raise ValueError(delta.page.order_id)
+        raise error(delta.page.order_id)
 
     for each in (told[0], broken, told[1]):
         pages.on_delta(each)

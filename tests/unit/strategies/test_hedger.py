@@ -258,11 +258,12 @@ def test_what_was_owed_before_there_was_a_hedger_is_carried() -> None:
 # Sending
 
 
+@pytest.mark.parametrize("error", [TimeoutError, asyncio.CancelledError])
 def test_when_sending_raises_the_order_counts_as_working_until_somebody_knows_better(
-    caplog: pytest.LogCaptureFixture,
+    caplog: pytest.LogCaptureFixture, error: type[BaseException]
 ) -> None:
     def send(order: HedgeOrder) -> None:
-        raise TimeoutError("no answer")
+        raise error("no answer")
 
     pages = OrderPages(inventory=Inventory(hedges=lambda order: hedge()))
     hedger = Hedger(pages, send, strategy="s", client_order_id=lambda _: f"h{hedger.sent}")
@@ -356,9 +357,18 @@ def test_threads_that_fill_and_flush_at_once_hedge_each_quantity_once() -> None:
 # What is wrong
 
 
-def test_a_function_that_raises_leaves_its_order_unhedged_until_it_answers(caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("error", [IndexError, asyncio.CancelledError])
+def test_a_function_that_raises_leaves_its_order_unhedged_until_it_answers(
+    caplog: pytest.LogCaptureFixture, error: type[BaseException]
+) -> None:
     answers: list[Hedge] = []
-    one = Desk(lambda order: answers[0])
+
+    def hedge_of(_: object) -> Hedge:
+        if not answers:
+            raise error
+        return answers[0]
+
+    one = Desk(hedge_of)
     one.maker_fill("m", "buy", "t1", "2")
     assert (sent(one), "hedges raised" in caplog.text) == ([], True)
     answers.append(hedge())

@@ -1,6 +1,7 @@
 """What is asked after a disconnect, what is concluded from the answers, and what is not."""
 
 import time
+from asyncio import CancelledError
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
@@ -59,7 +60,7 @@ def in_turn(*answers: Any) -> Callable[..., Any]:
 
     def ask(*_: Any) -> Any:
         answer = left.pop(0) if len(left) > 1 else left[0]
-        if isinstance(answer, Exception):
+        if isinstance(answer, BaseException):
             raise answer
         return answer
 
@@ -130,7 +131,7 @@ def test_an_order_whose_total_is_not_the_sum_of_its_fills_is_in_doubt_and_stays_
     assert position(pages) == Position(open_buy=Decimal(5), awaited_buy=Decimal(2))
 
 
-@pytest.mark.parametrize("bad", [None, TimeoutError("no answer"), ["no update"], 7])
+@pytest.mark.parametrize("bad", [None, TimeoutError("no answer"), CancelledError("no answer"), ["no update"], 7])
 def test_a_failed_query_is_no_empty_answer(bad: Any, caplog: pytest.LogCaptureFixture) -> None:
     pages = opened(NEW, fill(1))
     before = page_of(pages)
@@ -140,9 +141,9 @@ def test_a_failed_query_is_no_empty_answer(bad: Any, caplog: pytest.LogCaptureFi
     assert [each.query for each in found.failures] == ["open_orders"]
     assert found.updates == []
     assert not found.is_sure
-    if isinstance(bad, Exception):
+    if isinstance(bad, BaseException):
         assert "nothing is concluded from it" in caplog.text
-        assert found.failures == [Failure("open_orders", "TimeoutError: no answer")]
+        assert found.failures == [Failure("open_orders", f"{type(bad).__name__}: no answer")]
 
 
 def test_without_the_trades_it_is_not_known_whether_an_order_was_filled() -> None:
