@@ -9,6 +9,7 @@ so (`ringbuf.strategies.venues.OPEN_ORDERS`) and nothing speaks against it; else
 second time gives nothing new. It may run while live updates come.
 """
 
+import asyncio
 import inspect
 import logging
 from collections.abc import Collection
@@ -85,13 +86,21 @@ async def reconcile_async(
             try:
                 given = question.ask()
                 answer = question.answer(await given if inspect.isawaitable(given) else given)
-            except Exception as error:
+            except RAISED as error:
+                if isinstance(error, asyncio.CancelledError) and _is_cancelled():
+                    raise
                 LOGGER.exception(_FAILED, question.query)
                 answer = question.failed(error)
             question = steps.send(answer)
     except StopIteration as end:
         found: Reconciliation = end.value
         return found
+
+
+def _is_cancelled() -> bool:
+    """Whether it is this task that is cancelled, and not something that a query waited for."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def _answered(question: Question) -> Any:

@@ -44,6 +44,16 @@ def test_a_reconciliation_that_is_cancelled_ends() -> None:
         asyncio.run(cancelled())
 
 
+def test_a_query_of_which_the_answer_was_cancelled_has_failed() -> None:
+    async def cancelled() -> Sequence[Update]:
+        answer: asyncio.Future[Sequence[Update]] = asyncio.get_running_loop().create_future()
+        answer.cancel()
+        return await answer
+
+    found = asyncio.run(reconcile_async(opened(NEW), VenueQueries(open_orders=cancelled), **WHOSE))
+    assert [each.query for each in found.failures] == ["open_orders"]
+
+
 def test_live_updates_may_come_while_the_venue_is_asked() -> None:
     pages = opened(NEW)
 
