@@ -240,10 +240,7 @@ def _kept(database: str, number: int, moment: Moment, where: str) -> str:
             f"(span = {MINUTE} AND begin >= {hour} AND begin < {begin})",
             f"(span = {HOUR} AND begin >= {day} AND begin < {hour})",
             f"(span = {DAY} AND begin < {day})",
-            *(
-                [f"(span = {PART} AND begin >= {begin} AND begin < {end} AND last_ns <= {moment.last})"]
-                * moment.is_fine
-            ),
+            *([f"(span = {PART} AND begin BETWEEN {begin} AND {end} AND last_ns <= {moment.last})"] * moment.is_fine),
         )
     )
     last = f"argMax([{', '.join(f'toString({each})' for each in _TOLD)}], begin)"

@@ -5,7 +5,7 @@ open one that is not open itself. Parts without fills are named too, and have no
 subquery over all buckets, and planning it longer than all of this.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from ringbuf.sinks.clickhouse import sums
@@ -42,7 +42,7 @@ def open_or_longest(database: str) -> str:
 def taken(
     database: str,
     open_: set[Bucket],
-    longest: Iterable[Bucket],
+    longest: Collection[Bucket],
     cuts: Sequence[int],
     last: int | None,
     span: int = _LONGEST,
@@ -56,6 +56,8 @@ def taken(
         last: in ns; None: all fills.
         span: that of the longest buckets that are taken.
     """
+    if len({*open_, *longest}) > MOST_BUCKETS:
+        return _found(database, cuts, last, span)
     ends = cuts if last is None else (*cuts, last + 1)
     closed: list[Bucket] = []
     minutes = {each.begin // MINUTE for each in open_ if each.span == MINUTE}
@@ -65,7 +67,7 @@ def taken(
                 minutes.add(part.begin // MINUTE)
             else:
                 closed.append(part)
-    if len(open_) + len(closed) > MOST_BUCKETS:
+    if len(closed) + len(minutes) > MOST_BUCKETS:
         return _found(database, cuts, last, span)
     return Taken(
         ", ".join(f"({each.span}, {each.begin})" for each in closed) or "(0, 1)",
