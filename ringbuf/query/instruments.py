@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from ringbuf.query.database import Database
+from ringbuf.record.instrument import INSTRUMENTS
 from ringbuf.sinks.clickhouse.contracts import contract, recorded
 from ringbuf.trading.contract import Contract
 from ringbuf.trading.contract_table import Contracts
@@ -23,12 +24,15 @@ class UnknownInstrument(NamedTuple):
 def recorded_contracts(database: Database) -> dict[tuple[str, str], Contract]:
     """The contract of each instrument that was recorded, by exchange and symbol; of several the latest.
 
-    The table of instruments must be there (`ringbuf.query.questions.earned.recorded`).
-
     Raises:
         ConfigurationError: what was recorded of one cannot be a contract.
         SinkError: the database cannot be asked.
     """
+    return contracts_of_table(database) if INSTRUMENTS.name in database.tables() else {}
+
+
+def contracts_of_table(database: Database) -> dict[tuple[str, str], Contract]:
+    """The same where the table of instruments is known to be there."""
     rows = ([*row.values()] for row in database.rows(recorded(database.name)))
     return {(exchange, symbol): contract([exchange, symbol, *told]) for exchange, symbol, *told in rows}
 

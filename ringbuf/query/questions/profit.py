@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Final
 
 from ringbuf.query.database import Database
-from ringbuf.query.instruments import recorded_contracts
+from ringbuf.query.instruments import contracts_of_table
 from ringbuf.query.questions.answer import Rows
 from ringbuf.query.questions.column import Column, Row
 from ringbuf.query.questions.course import PositionKey
@@ -114,7 +114,7 @@ def profit(
     """
     selection = selection or Selection()
     has = recorded(database, selection)
-    given = contracts if contracts is not None else recorded_contracts(database) if has.instruments else {}
+    given = contracts if contracts is not None else contracts_of_table(database) if has.instruments else {}
     known = {stored_key(each): contract for each, contract in given.items()}
     prices = {stored_text("symbol", symbol): price for symbol, price in (marks or {}).items()}
     if by_day or selection.since_ns is not None or selection.until_ns is not None:

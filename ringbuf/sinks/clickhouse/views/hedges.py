@@ -12,6 +12,7 @@ from typing import Final
 from ringbuf.sinks.clickhouse.table import quoted
 from ringbuf.sinks.clickhouse.unique import ORDER_KEY
 from ringbuf.sinks.clickhouse.views.expression import number_of, own_text_of
+from ringbuf.trading.number import DECIMALS
 
 _KEY: Final = ("exchange", "account", "symbol", "chain")
 _CHAIN: Final = "if(chain_key IN (''), order_key, chain_key)"
@@ -26,6 +27,8 @@ _IS_EXACT: Final = (
     f"(max(ratio) = toDecimal256(max(ratio), {_RATIO_DECIMALS})"
     f" AND abs(toFloat64(any(maker_net)) * toFloat64(max(ratio))) < {_MOST})"
 )
+_RESIDUAL_SIZE: Final = f"toFloat64(toDecimal256(residual_quantity, {DECIMALS}))"
+"""As a f64: of more decimals the server does not find the nearest one."""
 _OWED: Final = (
     f"if({_IS_EXACT}, -any(maker_net), NULL) * toDecimal256(if({_IS_EXACT}, max(ratio), NULL), {_RATIO_DECIMALS})"
 )
@@ -122,7 +125,7 @@ SELECT
     max(ratio) AS hedge_ratio, count() AS hedge_orders, sum(executed) AS hedged_quantity,
     sum(working) AS working_quantity, sum(hedge_quote) / nullIf(sum(hedge_size), 0) AS hedge_price,
     {_OWED} - hedged_quantity AS residual_quantity,
-    toFloat64(residual_quantity) * ifNull(hedge_price, avg(reference)) AS residual_value, sum(cost) AS slippage,
+    {_RESIDUAL_SIZE} * ifNull(hedge_price, avg(reference)) AS residual_value, sum(cost) AS slippage,
     max(request_ns) AS request_delay_ns, max(fill_ns) AS fill_delay_ns
 FROM (
     SELECT
