@@ -270,7 +270,7 @@ class Account:
 
     def _transfer(self, event: Transfer, venue_ns: int, now_ns: int) -> bool:
         currency = stored_currency(event.currency)
-        if (identity := (currency, event.transfer_id)) in self._transfers:
+        if (identity := (currency, str(event.transfer_id))) in self._transfers:
             return False
         amount = _exactly(event.amount)
         self._transfers[identity] = None

@@ -29,11 +29,14 @@ class PositionUpdate(NamedTuple):
 
 
 class Transfer(NamedTuple):
-    """A deposit, or with a minus a withdrawal. One of a currency that is told again with its id counts once."""
+    """A deposit, or with a minus a withdrawal. One of a currency that is told again with its id counts once.
+
+    An id is the same as a number and as its text.
+    """
 
     currency: str
     amount: Number
-    transfer_id: str
+    transfer_id: str | int
     exchange_ns: Time = 0
 
 
@@ -66,8 +69,10 @@ def check_event(event: object) -> None:
         raise RecordError(f"{shown(event)} is no event", "give a BalanceUpdate, PositionUpdate, Transfer or Snapshot")
     if isinstance(event, BalanceUpdate | Transfer):
         _check_currency(event.currency)
-    if isinstance(event, Transfer) and not event.transfer_id:
-        raise RecordError(f"{shown(event)} has no id", "give the venue's, so that it counts once")
+    if isinstance(event, PositionUpdate):
+        _check_position(event.symbol, event.position_side)
+    if isinstance(event, Transfer):
+        _check_id(event.transfer_id)
     if isinstance(event, Snapshot):
         _check_snapshot(event)
 
@@ -82,11 +87,17 @@ def _check_snapshot(answer: Snapshot) -> None:
     for currency in answer.balances or ():
         _check_currency(currency)
     for key in answer.positions or ():
-        match key:
-            case str() | (_, _):
-                continue
-            case _:
-                raise RecordError(f"{shown(key)} names no position", "give a symbol, or symbol and position side")
+        _check_position(*(key if isinstance(key, tuple) and len(key) == len(("symbol", "side")) else (key, "")))
+
+
+def _check_position(symbol: object, position_side: object) -> None:
+    if not (isinstance(symbol, str) and isinstance(position_side, str | int | None)):
+        raise RecordError(f"{shown(symbol)} names no position", "give a symbol, or symbol and position side")
+
+
+def _check_id(transfer_id: object) -> None:
+    if not (isinstance(transfer_id, str | int) and transfer_id):
+        raise RecordError(f"{shown(transfer_id)} is no id of a transfer", "give the venue's, so that it counts once")
 
 
 def _check_currency(currency: object) -> None:

@@ -1,11 +1,12 @@
 """What the venue's answer has in it that we hear of only afterwards, and what is older than the answer."""
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
 from ringbuf.errors import ConfigurationError, RecordError
-from ringbuf.strategies.account import Account, BalanceUpdate, Held, PositionUpdate, Snapshot
+from ringbuf.strategies.account import Account, BalanceUpdate, Event, Held, PositionUpdate, Snapshot, Transfer
 from ringbuf.strategies.inventory import Contract, ContractKind, Inventory, Profit
 from ringbuf.strategies.orders import OrderPages
 
@@ -229,6 +230,24 @@ def test_an_answer_to_a_question_that_was_not_asked_yet_is_refused() -> None:
     assert desk.held.highest == 12
     desk.answer(12)
     assert (desk.held.highest, desk.held.stale) == (Decimal(12), "")
+
+
+@pytest.mark.parametrize("name", [[], {}, Decimal("sNaN"), 1.5])
+def test_what_names_no_position_or_transfer_is_refused(name: Any) -> None:
+    desk = Desk()
+    events: list[Event] = [PositionUpdate(name, 1), PositionUpdate("S", 1, 0, name), Transfer("USD", 1, name)]
+    wrong: list[dict[Any, int]] = [{"S": 9, ("T", "long", "x"): 1}, {"S": 9, 7: 1}]
+    events += [Snapshot(desk.account.asking(), positions=each) for each in wrong]
+    for event in events:
+        with pytest.raises(RecordError):
+            desk.account.apply(event)
+    assert (desk.held.told, desk.held.stale) == (Decimal(10), "")
+
+
+def test_the_id_of_a_transfer_is_the_same_as_a_number_and_as_text() -> None:
+    desk = Desk()
+    assert desk.account.apply(Transfer("USD", 1, 7, AT + 1))
+    assert not desk.account.apply(Transfer("USD", 1, "7", AT + 1))
 
 
 def test_an_exchange_to_share_a_wallet_with_is_one_of_a_list() -> None:
