@@ -16,14 +16,16 @@ class Name:
 
     Attributes:
         orders: those that were reported with exactly this name, each with the arrival of the report that told it first.
+        is_whole: whether these are all; not, if it is an alias of another client id by now.
         heard_ns: when it was heard last.
     """
 
-    __slots__ = ("heard_ns", "orders")
+    __slots__ = ("heard_ns", "is_whole", "orders")
 
-    def __init__(self, heard_ns: int) -> None:
-        self.orders: dict[Order, int] = {}
-        self.heard_ns = heard_ns
+    def __init__(self, orders: dict[Order, int]) -> None:
+        self.orders = orders
+        self.is_whole = True
+        self.heard_ns = 0
 
 
 _NO_ALIASES: Final[dict[str, Name]] = {}
@@ -74,27 +76,39 @@ class ClientId:
         """An order is named here for the first time. Gives the one that was known of it without its order id."""
         self.named += 1
         self.orders[order] = arrival
+        if self._exactly is not None:
+            for each, told in order.names.items():  # before it was listed here, too
+                self.note(each, order, told)
         return self.unnamed.pop(self.named, None)
 
-    def alias(self, name: str, heard_ns: int) -> None:
-        """A request about its orders has this name."""
+    def alias(self, name: str, heard_ns: int, *, was_others: bool) -> None:
+        """A request about its orders has this name, which may have been an alias of another client id."""
         if self._exactly is None:
-            self._exactly = Name(0)
-            self._exactly.orders, self.aliases = self._found(self.name), {}
-        known = self.aliases.pop(name, None) or Name(0)
+            self._exactly, self.aliases = Name(self._found(self.name)), {}
+        known = self.aliases.pop(name, None)
+        if known is None or was_others:
+            known = Name(self._found(name) if was_others else {})
         known.heard_ns = max(known.heard_ns, heard_ns)
         self.aliases[name] = known
+
+    def lose_alias(self, name: str) -> None:
+        """It is an alias of another client id from now on; of this one it is told what its orders say."""
+        self.aliases[name].orders, self.aliases[name].is_whole = {}, False
 
     def hear_alias(self, name: str, heard_ns: int) -> None:
         """A report without an order id has this name."""
         if name in self.aliases:
-            self.alias(name, heard_ns)
+            self.alias(name, heard_ns, was_others=False)
 
     def note(self, name: str, order: Order, arrival: int) -> None:
         """An order was reported with this name for the first time."""
         known = self._exactly if name == self.name else self.aliases.get(name)
-        if known is not None:
-            known.orders[order] = arrival
+        if known is None or not known.is_whole or order in known.orders:
+            return
+        is_late = bool(known.orders) and arrival < next(reversed(known.orders.values()))
+        known.orders[order] = arrival
+        if is_late:
+            known.orders = dict(sorted(known.orders.items(), key=_arrival))
 
     def unlist(self, name: str, order: Order) -> None:
         """An order with this name is not known any more."""
@@ -139,7 +153,7 @@ class ClientId:
         if self._exactly is None:
             return self.orders
         known = self._exactly if name == self.name else self.aliases.get(name)
-        return self._found(name) if known is None else known.orders
+        return known.orders if known is not None and known.is_whole else self._found(name)
 
     def _found(self, name: str) -> dict[Order, int]:
         return dict(sorted(((each, each.names[name]) for each in self.orders if name in each.names), key=_arrival))

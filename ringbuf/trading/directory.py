@@ -217,8 +217,11 @@ class Directory:
         """
         client, known = self._client(first), self._clients.get(own)
         if known is None or own in known.aliases:
+            was_others = known is not None and known is not client
+            if known is not None and was_others:
+                known.lose_alias(own)
             self._clients[own] = client
-            client.alias(own, heard_ns)
+            client.alias(own, heard_ns, was_others=was_others)
         for each in client.unseen_aliases(before_ns):
             if self._clients.get(each) is client:
                 del self._clients[each]

@@ -132,6 +132,18 @@ def test_a_request_to_replace_names_the_order_that_has_its_id_as_long_as_that_wo
     assert order.is_over
 
 
+def test_an_order_that_comes_under_another_client_id_is_known_there_by_its_exact_id() -> None:
+    inventory = Inventory(lookback=None)
+    request = {"exec_type": "pending_replace", "client_order_id": "e"}
+    told = {"exec_type": "new", "order_status": "new", "side": "buy", "quantity": 9.0, "order_id": "1"}
+    applied([request | {"orig_client_order_id": "c"}, told | {"client_order_id": "e"}], inventory)
+    applied([request | {"orig_client_order_id": "a"}], inventory)  # the id is one of another order's requests now
+    applied([told | {"exec_type": "replaced", "order_id": "2", "orig_client_order_id": "e"}], inventory)
+    applied([request | {"client_order_id": "b", "orig_client_order_id": "e"}], inventory)
+    applied([told | {"client_order_id": "b"}], inventory)
+    assert {each.order_id for each in inventory.orders() if each.is_over} == {"1"}, "2 took the place of e"
+
+
 def test_fifty_thousand_orders_leave_few_behind_and_their_sums_are_exact() -> None:
     inventory = Inventory(lookback=timedelta(minutes=5))
     orders = 50_000
