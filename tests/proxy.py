@@ -17,10 +17,13 @@ from urllib.parse import parse_qsl, urlsplit
 from ringbuf.launch.port import free_port
 from ringbuf.launch.waiting import wait_until
 from ringbuf.record.execution import EXECUTION
-from ringbuf.sinks.clickhouse.table import header
+from ringbuf.sinks.clickhouse import row_binary
+from ringbuf.sinks.clickhouse.table import column_type, header
 
 _PIECE: Final = 1 << 16
 _RESET: Final = struct.pack("ii", 1, 0)
+_TYPES: Final = {name: column_type(EXECUTION, name) for name in EXECUTION.names}
+_OF_ROWS: Final = row_binary.header(_TYPES)
 SUMMARY: Final = (
     '{{"read_rows":"{rows}","read_bytes":"{size}","written_rows":"{rows}","written_bytes":"{size}",'
     '"total_rows_to_read":"0","result_rows":"{rows}","result_bytes":"{size}","elapsed_ns":"8000000"}}'
@@ -155,9 +158,28 @@ def acknowledge(rows: Callable[[Message], int]) -> Fault:
     return play
 
 
+def header_in(content: bytes) -> bytes:
+    """What stands before the records in an insert, as bytes or as rows."""
+    return next(each for each in (header(EXECUTION), _OF_ROWS) if each in content)
+
+
 def rows_inserted(request: Message) -> int:
     """Records in the body of an insert."""
-    return len(request.body.partition(header(EXECUTION))[2]) // EXECUTION.record_size
+    found = header_in(request.body)
+    records = request.body.partition(found)[2]
+    return len(records) // EXECUTION.record_size if found != _OF_ROWS else _count_rows(records)
+
+
+def _count_rows(rows: bytes) -> int:
+    at = count = 0
+    while at < len(rows):
+        for name in EXECUTION.names:
+            size = EXECUTION.dtype[name].itemsize
+            if "String" in _TYPES[name]:
+                size, at = (rows[at], at + 1) if rows[at] < 128 else (rows[at] % 128 + 128 * rows[at + 1], at + 2)
+            at += size
+        count += 1
+    return count
 
 
 def http(status: int, reason: str, body: bytes, headers: str = "") -> bytes:

@@ -65,6 +65,7 @@ def changing(cluster_servers: ClusterServers) -> Iterator[list[str]]:
         there.copy_open_orders()
     for table, column in (("late_records", "seq"), ("unique_orders", "is_hard")):
         cluster_servers.shards[1].command(f"ALTER TABLE {name}_local.{table} ADD COLUMN odd UInt8 AFTER {column}")
+    cluster_servers.shards[1].command(f"ALTER TABLE {name}_local.known_ids RESET SETTING merge_selector_base")
     with closing(Noting(Server(cluster_servers.shards[0].url, cluster=Cluster(NAME)), name)) as sink:
         sink.unique.dropped.note(SeqSet([Range(1, 0, 1)]))
         sink.layers.ensure()
@@ -81,7 +82,8 @@ def kind_of(statement: str) -> str:
     words = re.match(r"[A-Z ]+?(?= IF | `)", statement)
     assert words is not None and ON_CLUSTER in statement, statement
     engine = re.search(r"ENGINE = (Replicated|Distributed)", statement)
-    rest = "DROP PARTITION" if "DROP PARTITION" in statement else "COLUMN" if words[0] == "ALTER TABLE" else ""
+    changed = next((each for each in ("DROP PARTITION", "SETTING") if each in statement), "COLUMN")
+    rest = changed if words[0] == "ALTER TABLE" else ""
     return " ".join(filter(None, (words[0], rest or (engine and engine[1]))))
 
 

@@ -9,7 +9,6 @@ import pytest
 from ringbuf.launch.clickhouse_server import ClickHouse
 from ringbuf.launch.waiting import wait_until
 from ringbuf.record.execution import EXECUTION
-from ringbuf.sinks.clickhouse.table import header
 from tests.proxy import (
     Exchange,
     Message,
@@ -20,6 +19,7 @@ from tests.proxy import (
     cut_request,
     hang,
     hang_after_forwarding,
+    header_in,
     http,
     rows_inserted,
 )
@@ -36,7 +36,7 @@ REQUEST_CUTS: dict[str, Callable[[Message], int]] = {
     "behind the body's first byte": lambda request: len(request.header) + 1,
     "in the statement": lambda request: len(request.header) + 100,
     "in the names of the columns": lambda request: (
-        bytes(request).index(header(EXECUTION)) + len(header(EXECUTION)) // 2
+        bytes(request).index(header_in(bytes(request))) + len(header_in(bytes(request))) // 2
     ),
     "between two records": lambda request: len(request) - 3 * EXECUTION.record_size,
     "inside a record": lambda request: len(request) - 3 * EXECUTION.record_size + 100,
