@@ -199,12 +199,18 @@ class HeldQuantity:
         self.doubt("nothing was told before our first fill", now_ns)
 
     def _check_opening(self, venue_ns: int) -> None:
-        """Of an answer it is known what it has in it, so the opening follows from it; then all begins with that one."""
+        """Of an answer it is known what it has in it, so the opening follows from it; then all begins with that one.
+
+        If it agrees with what we know, it may do so by chance: a change of the same amount that we have not heard of
+        may be in it instead of one that what was told first had in it.
+        """
         self._is_opening_sure = True
         if abs(self.external) > self._rounding:
             self.opening += self.external
             self._answered, self._began_ns = NOTHING, venue_ns or None
             self._is_begun, self._settled_ns = False, None
+        elif venue_ns and self._began_ns is not None:
+            self._began_ns = max(self._began_ns, venue_ns)
 
     def _confirm(self, known: list[Change]) -> None:
         """An answer agrees with what we know; so what was told first has none of the changes that moved it since."""

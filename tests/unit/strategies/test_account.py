@@ -387,3 +387,8 @@ def test_without_instruments_nobody_knows_what_fills_did_to_wallets() -> None:
 def test_a_strategy_that_tops_up_never_buys_twice_whatever_its_feeds_do(seed: int) -> None:
     for number in range(60):  # `make doublebuy` runs 100,000
         Run(f"suite-{seed}-{number}").run()
+
+
+@pytest.mark.parametrize("seed", ["1-25651", "2-8967"])
+def test_a_strategy_that_bought_twice_once_does_not_any_more(seed: str) -> None:
+    Run(seed).run()

@@ -253,3 +253,17 @@ def test_the_id_of_a_transfer_is_the_same_as_a_number_and_as_text() -> None:
 def test_an_exchange_to_share_a_wallet_with_is_one_of_a_list() -> None:
     with pytest.raises(ConfigurationError, match="wallet_shared_with"):
         Account(OrderPages(), "bybit", "A", wallet_shared_with="bybit_spot")
+
+
+def test_an_answer_that_agrees_by_chance_may_have_a_change_in_it_that_is_heard_of_only_afterwards() -> None:
+    desk = Desk(began_at=4)
+    desk.fill("t1", "sell", 2, at=4)  # the first answer had it in it
+    assert "answer already" in desk.held.stale
+    desk.answer(8, at=8)  # 2 more were sold
+    assert (desk.held.highest, desk.held.stale) == (Decimal(8), "")
+    desk.fill("t2", "sell", 2, at=8)  # these
+    assert "answer already" in desk.held.stale
+    desk.answer(8, at=12)
+    assert (desk.held.highest, desk.held.pending, desk.held.stale) == (Decimal(8), Decimal(0), "")
+    desk.fill("t3", "sell", 1, at=13)
+    assert (desk.held.highest, desk.held.stale) == (Decimal(7), "")
