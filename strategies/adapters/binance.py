@@ -120,7 +120,7 @@ def order_trade_update(event: Mapping[str, Any]) -> Update:
     client_order_id = value.text(order.get("c")) or ""
     forced = next((kind for begin, kind in FORCED.items() if client_order_id.startswith(begin)), None)
     forced = forced or ("liquidation" if "LIQUIDATION" in (order.get("o"), order.get("ot")) else None)
-    is_close = order.get("cp") is True
+    is_close, reason = order.get("cp") is True, _reason(order.get("er"), {"0"})
     update = _order(order, binance_words.FUTURES_ORDER_TYPES) | value.told(
         stop_price=value.nonzero(order.get("sp")),
         average_price=value.nonzero(order.get("ap")),
@@ -128,7 +128,7 @@ def order_trade_update(event: Mapping[str, Any]) -> Update:
         position_side=value.word(binance_words.POSITION_SIDES, order.get("ps")),
         position_effect="close" if is_close else "reduce_only" if order.get("R") is True else None,
         quantity_unit=binance_words.quantity_unit(order.get("s"), event.get("fs")),
-        text=EXPIRY_REASONS.get(str(order.get("er")), _reason(order.get("er"), {"0"})),
+        text=EXPIRY_REASONS.get(reason or "", reason),
     )
     if update.get("exec_type") == "new" and binance_words.is_triggered(order.get("o"), order.get("ot")):
         update |= {"exec_type": "restated", "text": f"triggered: {order['ot']}"}

@@ -154,7 +154,9 @@ def order(row: Mapping[str, Any], exchange: str = "bybit") -> Update:
         cumulative_quantity=row.get("cumExecQty"),
         leaves_quantity=None if is_money else row.get("leavesQty"),
         average_price=value.nonzero(row.get("avgPrice")),
-        position_side=None if row.get("category") == "spot" else POSITION_SIDES.get(str(row.get("positionIdx"))),
+        position_side=None
+        if row.get("category") == "spot"
+        else POSITION_SIDES.get(value.text(row.get("positionIdx")) or ""),
         position_effect="close" if is_close else "reduce_only" if value.is_true(row.get("reduceOnly")) else None,
         exchange_ns=value.time_ns(row.get("updatedTime")),
         quantity_unit="quote" if is_money else _unit(row),
@@ -214,7 +216,7 @@ def _names(row: Mapping[str, Any], exchange: str) -> Update:
 
 def _unit(row: Mapping[str, Any]) -> str:
     """Inverse contracts are counted, each worth 1 USD."""
-    is_inverse = row.get("category") == "inverse" or _INVERSE.fullmatch(str(row.get("symbol"))) is not None
+    is_inverse = row.get("category") == "inverse" or _INVERSE.fullmatch(value.text(row.get("symbol")) or "") is not None
     return "contracts" if is_inverse else "base"
 
 

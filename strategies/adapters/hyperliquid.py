@@ -195,7 +195,9 @@ def _status(said: str, executed: Decimal | None) -> str | None:
 
 def _trade_type(row: Mapping[str, Any], user: str) -> str | None:
     """What kind of trade it is; of one in a liquidation that may be the other's it is not known."""
-    forced = next((kind for begin, kind in FORCED.items() if str(row.get("dir") or "").startswith(begin)), None)
+    forced = next(
+        (kind for begin, kind in FORCED.items() if (value.text(row.get("dir")) or "").startswith(begin)), None
+    )
     liquidation = row.get("liquidation")
     if forced is not None or not isinstance(liquidation, Mapping):
         return forced or "regular"

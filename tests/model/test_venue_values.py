@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -40,3 +41,26 @@ def test_a_message_with_any_values_is_kept_or_listed(saved: tuple[str, Any], dat
     taken = len(target.taken)
     adapter.receive(message)
     assert len(target.taken) > taken
+
+
+class Untold:
+    """A value that cannot even be shown."""
+
+    def __str__(self) -> str:
+        raise ValueError("on purpose")
+
+    __repr__ = __str__
+
+
+@pytest.mark.parametrize("venue", ADAPTERS)
+def test_each_value_of_each_message_may_be_of_any_kind(venue: str) -> None:
+    kinds: list[Any] = [Untold(), [], {}]
+    for message in (each for name, each in SAVED if name == venue):
+        for place, found in enumerate(objects(message)):
+            for name in found:
+                for value in kinds:
+                    odd = json.loads(json.dumps(message))
+                    objects(odd)[place][name] = value
+                    adapter = ADAPTERS[venue](Checked(), exchange=venue, account="A1", strategy="mm")
+                    adapter.receive(odd)
+                    assert not failures(adapter.refused), (name, adapter.refused)
