@@ -131,7 +131,8 @@ class FieldMapping:
 
     def _put_word(self, reading: Message, name: str, value: Any) -> None:
         words = self.words.get(name, {})
-        found = next((words[each] for each in _spellings(value) if each in words), None)
+        told = (attempt(None, words.get, each) for each in _spellings(value))  # some values have no hash
+        found = next((each for each in told if each is not None), None)
         if found is None and words and isinstance(value, Number) and not isinstance(value, Enum):
             reading.put_aside(name, value)  # by accident it may be the number of a word of ours
         else:

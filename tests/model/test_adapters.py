@@ -140,6 +140,7 @@ ALL = FieldMapping({name: name for name, each in BY_NAME.items() if each.given.n
 
 @settings(max_examples=150, deadline=None)
 @given(st.dictionaries(st.sampled_from(sorted(ALL.fields)), ODD, max_size=6))
+@example({"exec_type": Decimal("sNaN"), "side": [1], "flags": {}})
 def test_a_message_of_ones_own_with_any_values_is_kept_or_listed(odd: dict[str, Any]) -> None:
     target = Checked()
     own = MappingAdapter(target, ALL, exchange="mine", account="A1", strategy="mm")
