@@ -10,10 +10,8 @@ from ringbuf.trading.contract import Contract
 from ringbuf.trading.number import EXACT, ZERO
 from ringbuf.trading.profit import DECIMALS, Profit, decimal_of
 
-FORM: Final = 1
-"""Another one whenever `figures` tells anything else or in another way: what is kept of them is in this form."""
-
-
+VERSION: Final = 1
+"""Another one whenever `figures` tells anything else or in another way: what is kept of them is of this version."""
 JSON: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 """Writes rows of an answer."""
 
@@ -42,11 +40,11 @@ def figures(profit: Profit, mark: Decimal | None = None) -> dict[str, Any]:
     }
 
 
-def form(contract: Contract) -> str:
-    """A text of all of a contract that figures depend on, and of their form."""
+def basis(contract: Contract) -> str:
+    """A text of all that figures depend on beside the fills: the contract, and their version."""
     rounds = "-" if contract.value_step is None else f"{contract.value_step.normalize(EXACT):f}"
     numbers = f"{contract.multiplier.normalize(EXACT):f} {rounds}"
-    return f"{FORM} {contract.kind.name.lower()} {numbers} {contract.base!a} {contract.settle!a}"
+    return f"{VERSION} {contract.kind.name.lower()} {numbers} {contract.base!a} {contract.settle!a}"
 
 
 def _text(number: Fraction | Decimal) -> str:

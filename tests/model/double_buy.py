@@ -19,6 +19,7 @@ from typing import Any
 from ringbuf.strategies.account import Account, PositionUpdate, Snapshot
 from ringbuf.strategies.inventory import Inventory
 from ringbuf.strategies.orders import OrderPages
+from tests.model.mail import Mail
 
 TARGET = 10
 TIMEOUT = 20
@@ -99,7 +100,7 @@ class Run:
             timeout=timedelta(microseconds=TIMEOUT),
             clock=lambda: self.now * 1_000,
         )
-        self._mail: list[tuple[int, Callable[[], None]]] = []
+        self._mail = Mail()
         self._sent = {"orders": 0, "positions": 0}
         for stream in self._sent:
             self.account.heard(stream, 0)  # the answer to the subscription
@@ -256,12 +257,10 @@ class Run:
                 self._post(arrive, late + self.draw.randint(0, 3 * self.habits.delay))
 
     def _post(self, arrive: Callable[[], None], delay: int) -> None:
-        self._mail.append((self.now + delay, arrive))
+        self._mail.post(arrive, self.now + delay)
 
     def _deliver(self) -> None:
-        due = [arrive for at, arrive in self._mail if at <= self.now]
-        self._mail = [each for each in self._mail if each[0] > self.now]
-        for arrive in due:
+        for arrive in self._mail.due(self.now):
             arrive()
             self._trade()
 

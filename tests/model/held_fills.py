@@ -12,6 +12,7 @@ from typing import Any
 from ringbuf.strategies.account import Account, PositionUpdate, Snapshot
 from ringbuf.strategies.inventory import Inventory
 from ringbuf.strategies.orders import OrderPages
+from tests.model.mail import Mail
 
 BEGIN_NS = 1_700_000_000_000_000_000
 STEPS = 120
@@ -38,7 +39,6 @@ class HeldFills:
         self._drops, self._repeats = draw.choice((0, 0, 0.2)), draw.choice((0, 0.3))
         self._restarts = draw.choice((0, 0.05))
         self._told: list[tuple[int, dict[str, Any]]] = []
-        self._mail: list[tuple[int, Callable[[], None]]] = []
         self.account: Account
         self._start()
 
@@ -54,9 +54,7 @@ class HeldFills:
                 self._fill()
             if self._draw.random() < self._restarts:
                 self._start()
-            due = [arrive for at, arrive in self._mail if at <= self.now]
-            self._mail = [each for each in self._mail if each[0] > self.now]
-            for arrive in due:
+            for arrive in self._mail.due(self.now):
                 arrive()
                 self._check()
             self.account.tick()
@@ -73,7 +71,7 @@ class HeldFills:
     def _start(self) -> None:
         """The process begins, with the pages that its records give it, and looks at what the venue knows."""
         self.pages.handlers.clear()
-        self._mail.clear()
+        self._mail = Mail()
         self._sent = {"fills": 0, "positions": 0}
         timeout, clock = timedelta(microseconds=15), lambda: self.now * 1_000
         self.account = Account(self.pages, "v", "A", ask=self._ask, timeout=timeout, clock=clock)
@@ -136,7 +134,7 @@ class HeldFills:
                 self._post(arrive, late + self._draw.randint(0, 3 * self._delay))
 
     def _post(self, arrive: Callable[[], None], delay: int) -> None:
-        self._mail.append((self.now + delay, arrive))
+        self._mail.post(arrive, self.now + delay)
 
 
 def summands(number: int) -> dict[int, int]:

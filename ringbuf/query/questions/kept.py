@@ -20,7 +20,7 @@ from ringbuf.sinks.clickhouse.unique import MINUTE_NS
 from ringbuf.sinks.clickhouse.views.time import NS
 from ringbuf.trading.contract import Contract, contract_at
 from ringbuf.trading.contract_table import Contracts
-from ringbuf.trading.figures import form
+from ringbuf.trading.figures import basis
 from ringbuf.trading.totals import UNTRADED, Totals, terms
 
 MORE_FRESH: Final = 100_000
@@ -98,7 +98,7 @@ def kept_figures(
     found = asking.ask([NOW._replace(has_figures=True)], None)
     figures, others = {}, {}
     for position, each in found.standings[0].items():
-        key, told = key_of(position), each.figures_in(asking.form(position))
+        key, told = key_of(position), each.figures_of(asking.basis(position))
         if told and is_plain(key):
             figures[key] = told
         else:
@@ -150,7 +150,7 @@ class _Asking:
         self._contracts = contracts
         self._where = where
         self._of_instruments: dict[tuple[str, str], str] = {}
-        self._forms: dict[tuple[str, str], str] = {}
+        self._bases: dict[tuple[str, str], str] = {}
         self._unknown: set[Position] = set()
         self.again: set[Position] = set()
 
@@ -266,12 +266,12 @@ class _Asking:
             self._of_instruments[instrument] = terms(self._contract(key))
         return self._of_instruments[instrument]
 
-    def form(self, key: Position) -> str:
-        """In which form figures of a position must be kept."""
+    def basis(self, key: Position) -> str:
+        """What the figures of a position must be kept for."""
         instrument = key[0], key[2]
-        if instrument not in self._forms:
-            self._forms[instrument] = form(self._contract(key))
-        return self._forms[instrument]
+        if instrument not in self._bases:
+            self._bases[instrument] = basis(self._contract(key))
+        return self._bases[instrument]
 
 
 def _before(moment_ns: int) -> Moment:

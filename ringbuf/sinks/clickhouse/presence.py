@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from ringbuf.record.seqs import Range, SeqSet
+from ringbuf.sinks.clickhouse.keys import listed_records
 
 Ask = Callable[[str], list[list[Any]]]
 """Runs a question and returns its rows."""
@@ -47,7 +48,7 @@ def _found(ask: Ask, table: str, records: SeqSet) -> SeqSet:
     """Those of a few records that a table has."""
     if not records:
         return SeqSet()
-    listed = ", ".join(f"({each.session}, {seq})" for each in records.ranges for seq in range(each.first_seq, each.end))
+    listed = listed_records((each.session, seq) for each in records.ranges for seq in range(each.first_seq, each.end))
     rows = ask(f"SELECT DISTINCT toString(session), toString(seq) FROM {table} WHERE (session, seq) IN ({listed})")
     return SeqSet(Range(int(session), int(seq), 1) for session, seq in rows)
 

@@ -13,7 +13,7 @@ from ringbuf.sinks.clickhouse.table import literal, quoted
 from ringbuf.sinks.clickhouse.unique import MINUTE_NS
 from ringbuf.sinks.clickhouse.views.positions import KEY
 from ringbuf.trading.contract import Contract
-from ringbuf.trading.figures import JSON, figures, form
+from ringbuf.trading.figures import JSON, basis, figures
 from ringbuf.trading.profit import Profit
 from ringbuf.trading.totals import UNTRADED, realised, terms
 
@@ -127,7 +127,7 @@ def _values(row: Kept) -> Iterable[Any]:
 
 
 def figures_text(row: Kept) -> str:
-    """What an answer tells of these totals; `Standing.figures_in` reads it."""
+    """What an answer tells of these totals; `Standing.figures_of` reads it."""
     commissions = row.totals.commissions_since(UNTRADED)
     told = figures(Profit(row.contract, row.totals.state, commissions, {}))
-    return f"{form(row.contract)}\n{JSON.encode(told)[1:]}"
+    return f"{basis(row.contract)}\n{JSON.encode(told)[1:]}"

@@ -132,7 +132,7 @@ class Standing:
             checksum of the fills that are in them. Nothing if none are kept.
         later: how many fills come after them.
         fresh: these fills in the venue's order, or some of them if they are too many.
-        figures: what an answer tells of these totals, if it was asked for; see `figures_in`.
+        figures: what an answer tells of these totals, if it was asked for; see `figures_of`.
     """
 
     key: Position
@@ -156,17 +156,17 @@ class Standing:
         is_all = found == self.checksum and self.later == len(self.fresh) and self.terms in ("", terms)
         return is_all and self._read() is not None
 
-    def figures_in(self, form: str) -> str:
+    def figures_of(self, basis: str) -> str:
         """What an answer tells of the position, as JSON without its first brace, if nothing came since.
 
         Args:
-            form: that of the contract (`ringbuf.trading.figures.form`).
+            basis: of the figures that are wanted (`ringbuf.trading.figures.basis`).
 
         Returns:
-            empty if it is not known in this form.
+            empty if what is kept has another basis.
         """
-        its_form, _, told = self.figures.partition("\n")
-        return told if its_form == form and self.kept == self.checksum else ""
+        its_basis, _, told = self.figures.partition("\n")
+        return told if its_basis == basis and self.kept == self.checksum else ""
 
     def _read(self) -> Totals | None:
         if self._totals is None:

@@ -348,10 +348,6 @@ def _after_most(kept: Mapping[Position, Sequence[str]], minute: int, last: int) 
     return f"({others} OR {profit_states.where([key for _, key in times[:few]])})" if few else others
 
 
-def _not_after(moment: Moment, minute: int) -> Moment:
-    return moment if moment.minute is None else moment._replace(minute=min(moment.minute, minute))
-
-
 def _standings(
     kept: Mapping[Position, Sequence[str]],
     fresh: Mapping[Position, tuple[int, list[Any]]],
