@@ -162,3 +162,20 @@ def test_what_the_tables_ttl_takes_is_sent_no_more_by_the_loader_nor_again_from_
     found = load(DataDirectory(tmp_path).verified)
     assert found is not None
     assert (found.expired, found.seen) == (old.records | quarantined.records, SeqSet())
+
+
+def test_what_was_acknowledged_and_is_gone_by_the_tables_ttl_is_not_sent_again_and_anything_else_is(
+    sink: ClickHouseSink, loading: Loading, clickhouse_server: ClickHouse, database: str
+) -> None:
+    clickhouse_server.command(
+        f"ALTER TABLE {database}.executions MODIFY TTL toDateTime(captured_ns) + INTERVAL 1 DAY DELETE WHERE seq < 3"
+    )
+    clickhouse_server.command(f"SYSTEM STOP TTL MERGES {database}.executions")
+    clickhouse_server.command(f"SYSTEM STOP MERGES {database}.executions")  # what is sent again stays, and is seen
+    insert = insert_of(10)
+    lost = SeqSet([Range(SESSION, 1, 5), Range(9, 0, 5)])
+    loading.connection.deliver(insert, doubt=True, lost=lost)
+    rows = clickhouse_server.rows(f"SELECT seq FROM {database}.executions WHERE session = {SESSION} ORDER BY seq")
+    assert rows == [(0,), *((seq,) for seq in range(3, 10))], "the first was not lost: it is sent, expired or not"
+    assert loading.verified.current.expired == SeqSet([Range(SESSION, 1, 2)])
+    assert (loading.connection.stored, loading.problems.counts()) == (8, {})

@@ -245,9 +245,11 @@ class CatchUp:
     def _bring(self, batch: Batch, *, doubt: bool) -> None:
         """Send a batch; on return the database has been asked and has it."""
         for insert in batch.inserts:
-            if not doubt:
+            if doubt:
+                self._connection.deliver(insert, doubt=True)
+            else:
                 self._connection.deliver(insert, doubt=False)
-            self._connection.deliver(insert, doubt=True)
+                self._connection.deliver(insert, doubt=True, lost=insert.records)
 
     def _check_table(self, schema: str, lane: Lane) -> None:
         """Nothing waits: whether the trouble is over is seen from the table."""

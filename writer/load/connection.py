@@ -3,9 +3,10 @@
 An insert is in doubt if the database may have its records already, because it was sent before, by this run or another.
 What is in doubt is asked for, and only what is missing is sent; what was acknowledged after that is asked for again. If
 it is not there, its token was burnt by a crash of the server, and the next try carries another one; unless the table's
-owner wants it so: what has expired by the table's TTL is counted and not sent again, and what a row policy hides from
-the writer's user waits until it can be seen. An insert that the database refuses for good is halved until the bad
-records stand alone; they go into quarantine, with the reason.
+owner wants it so, which is asked before records are sent again that were acknowledged: what has expired by the table's
+TTL is counted and not sent again, and what a row policy hides from the writer's user waits until it can be seen. An
+insert that the database refuses for good is halved until the bad records stand alone; they go into quarantine, with the
+reason.
 """
 
 import logging
@@ -33,6 +34,7 @@ from ringbuf.writer.load.tables import Tables
 from ringbuf.writer.problems import Problems
 
 LOGGER: Final = logging.getLogger("ringbuf.writer")
+NONE: Final = SeqSet()
 T = TypeVar("T")
 
 
@@ -68,10 +70,17 @@ class Shared:
 
 @dataclass
 class Delivery:
-    """An insert on its way: what of it is still to be sent, and whether the database may have it."""
+    """An insert on its way.
+
+    Attributes:
+        insert: what is still to be sent.
+        doubt: whether the database may have it.
+        lost: records that were acknowledged and were not there when they were asked for.
+    """
 
     insert: Insert
     doubt: bool
+    lost: SeqSet = NONE
 
 
 class Connection:
@@ -108,14 +117,18 @@ class Connection:
         """Close it; its next call opens another."""
         self._sink.close()
 
-    def deliver(self, insert: Insert, *, doubt: bool) -> None:
+    def deliver(self, insert: Insert, *, doubt: bool, lost: SeqSet = NONE) -> None:
         """See to it that the database has these records, or that they are in quarantine.
+
+        Args:
+            doubt: whether it may have them.
+            lost: records, of these or others, that were acknowledged and were not there when they were asked for.
 
         Raises:
             Stuck: the database answers, but does not take them, or refuses so many that it takes too long.
             Abandoned: the writer stops.
         """
-        delivery = Delivery(insert, doubt)
+        delivery = Delivery(insert, doubt, lost)
         is_whole = insert.schema.record_size == EXECUTION.record_size  # and not of an earlier version
         try:
             self._with_table(insert.schema, partial(self._advance, delivery))
@@ -180,9 +193,8 @@ class Connection:
         was_in_doubt = delivery.doubt
         if was_in_doubt:
             lacking = self._lacking(delivery.insert.schema, delivery.insert.records)
-            delivery.insert = delivery.insert.only(lacking)
-            if delivery.insert.schema.name in self._hidden:
-                delivery.insert = self._without_withheld(delivery.insert)
+            taken = lacking if delivery.insert.schema.name in self._hidden else lacking & delivery.lost
+            delivery.insert = delivery.insert.only(lacking - self._expired(delivery.insert.only(taken)))
             if not delivery.insert.rows:
                 return
         delivery.doubt = True  # whatever happens from here on, the next try asks first
@@ -191,7 +203,7 @@ class Connection:
         self._sink.insert(insert.schema, insert.body, insert.rows, f"{token}/r{revision}" if revision else token)
         reached(Step.INSERT_SENT)
         if was_in_doubt and (lacking := self._lacking(insert.schema, insert.records)):
-            delivery.insert = self._without_withheld(insert.only(lacking))
+            delivery.insert = insert.only(lacking - self._expired(insert.only(lacking)))
             if delivery.insert.rows:
                 self._burnt[token] = revision + 1
                 raise SinkUnavailable(f"the database acknowledged {insert.rows} records and does not have them")
@@ -206,12 +218,14 @@ class Connection:
             return missing
         return missing - self._shared.quarantine.records - self._shared.verified.current.expired
 
-    def _without_withheld(self, insert: Insert) -> Insert:
-        """What is to be sent again of records that were acknowledged and are not there.
+    def _expired(self, insert: Insert) -> SeqSet:
+        """Those of records, all acknowledged and not there, that their table's own TTL has taken: noted as such.
 
         Raises:
             TableMismatch: the table's owner hides some of them from us, so nobody can say whether it has them.
         """
+        if not insert.rows:
+            return NONE
         found = self._sink.withheld(insert.schema, insert.body)
         if found.expired:
             self._note_expired(insert.schema, found)
@@ -223,7 +237,7 @@ class Connection:
                 "let the writer's user see all rows: ALTER ROW POLICY … TO … EXCEPT this user; until then it cannot be"
                 " proved that they are stored",
             )
-        return insert.only(insert.records - found.expired)
+        return found.expired
 
     def _note_expired(self, schema: Schema, found: Withheld) -> None:
         """The table's own TTL takes these records: to send them again would change nothing."""

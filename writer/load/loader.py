@@ -121,6 +121,7 @@ class Loader:
         self._verifier = Verifier(asking, tables, reader.sessions, self.news.set)
         self._catch_up = CatchUp(self._file, journal, slow, shared, self._has_plenty, self.news.set)
         self._doubtful_until = journal.durable_end  # an earlier run may have sent it
+        self._lost = SeqSet()  # acknowledged, and not there when the verifier asked last
 
     @property
     def checkpoint(self) -> Checkpoint:
@@ -234,7 +235,7 @@ class Loader:
         """
         senders = cycle(zip(self._senders, self._sending, strict=True))
         under_way = [
-            (insert.schema.name, sender.submit(partial(connection.deliver, insert, doubt=doubt)))
+            (insert.schema.name, sender.submit(partial(connection.deliver, insert, doubt=doubt, lost=self._lost)))
             for insert, (sender, connection) in zip(batch.inserts, senders, strict=False)
         ]
         self._batches.read_ahead(batch.end, self.checkpoint)
@@ -278,18 +279,17 @@ class Loader:
             self._fall_behind(schema, error, {}, records, self.sent)
         for schema in self.checkpoint.behind:
             verdict.lost.pop(schema, None)
-        lost = SeqSet(each for found in verdict.lost.values() for each in found.ranges)
-        if lost:
-            self._go_back(lost)
+        self._lost = SeqSet(each for found in verdict.lost.values() for each in found.ranges)
+        if self._lost:
+            self._go_back()
             return
         reached(Step.BATCH_VERIFIED)
         self._save(lambda now: tidied(replace(now, offset=verdict.end, intent=None)))
         reached(Step.CHECKPOINT_MOVED)
 
-    def _go_back(self, lost: SeqSet) -> None:
-        self._problems.report(
-            SinkUnavailable(f"the database lost {lost.count} records it had acknowledged", "they are sent again")
-        )
+    def _go_back(self) -> None:
+        what = f"the database lost {self._lost.count} records it had acknowledged"
+        self._problems.report(SinkUnavailable(what, "they are sent again, unless their table's own TTL took them"))
         self._doubtful_until = max(self._doubtful_until, self.sent)
         self.sent = self.checkpoint.offset
         self._verifier.forget()
