@@ -1,6 +1,6 @@
 """Keys of records, orders and fills, and how statements name them."""
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from ringbuf.record.seqs import Range, SeqSet
@@ -23,6 +23,8 @@ NONE: Final = listed(sorted(NO_ID))
 """Ids that are none."""
 ORDER_OF_RECORD: Final = f"{INSTRUMENT_OF_RECORD}, concat('id:', order_id)"
 """The columns `ORDER_KEY` of a record whose order id is none of these."""
+NEAR: Final = 1_000_000
+"""Seqs from the first to the last of ranges that are read together: so many records of a session take a few ms."""
 RECORD_IDS: Final = "arrayMap(each -> (toString(each.1), toString(each.2)), record_ids)"
 """The records of an order; `records_in` reads them."""
 
@@ -37,11 +39,8 @@ class Chosen(NamedTuple):
     def condition(self) -> str:
         """What is true of them."""
         found = SeqSet((*self.ranges, *(Range(session, seq, 1) for session, seq in self.singles))).ranges
-        parts = [
-            f"(session = {each.session} AND seq BETWEEN {each.first_seq} AND {each.end - 1})"
-            for each in found
-            if each.count > 1
-        ]
+        several = [each for each in found if each.count > 1]
+        parts = [within(several)] if several else []
         if alone := [(each.session, each.first_seq) for each in found if each.count == 1]:
             parts.append(f"(session, seq) IN ({listed_records(alone)})")
         chosen = " OR ".join(parts) or "0"
@@ -88,6 +87,41 @@ def of_fills(keys: Collection[FillKey]) -> str:
     records = sorted({(instrument, session, seq) for _, instrument, session, seq in keys})
     named = ", ".join(f"({columns_of(instrument)}, {session}, {seq})" for instrument, session, seq in records)
     return f"minute IN ({', '.join(map(str, minutes))}) AND ({INSTRUMENT}, session, seq) IN ({named})"
+
+
+def within(ranges: Iterable[Range]) -> str:
+    """What is true of exactly the records in some ranges.
+
+    A server plans each range in some ms if it has a condition of its own, several times in a statement. So the ranges
+    that are near each other have one together, which tells where that of each session begins and ends.
+    """
+    groups: list[dict[int, Range]] = []
+    for each in sorted(ranges, key=lambda each: each.first_seq):
+        fitting = (group for group in groups if each.session not in group and _is_near(group, each))
+        group = next(fitting, None)
+        if group is None:
+            groups.append(group := {})
+        group[each.session] = each
+    return " OR ".join(_together([*group.values()]) for group in groups) or "0"
+
+
+def _is_near(group: Mapping[int, Range], other: Range) -> bool:
+    return other.end - next(iter(group.values())).first_seq <= NEAR
+
+
+def _together(ranges: Sequence[Range]) -> str:
+    """What is true of the records in ranges of different sessions."""
+    first, last = min(each.first_seq for each in ranges), max(each.end for each in ranges) - 1
+    if len(ranges) == 1:
+        return f"(session = {ranges[0].session} AND seq BETWEEN {first} AND {last})"
+    sessions = ", ".join(str(each.session) for each in ranges)
+    begins = ", ".join(str(each.first_seq) for each in ranges)
+    ends = ", ".join(str(each.end - 1) for each in ranges)
+    return (
+        f"(session IN ({sessions}) AND seq BETWEEN {first} AND {last}"
+        f" AND seq BETWEEN transform(session, [{sessions}], [{begins}], 0)"
+        f" AND transform(session, [{sessions}], [{ends}], 0))"
+    )
 
 
 def listed_records(records: Iterable[RecordId]) -> str:

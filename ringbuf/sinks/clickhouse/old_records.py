@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from ringbuf.record.seqs import SeqSet
-from ringbuf.sinks.clickhouse import presence
+from ringbuf.sinks.clickhouse.keys import within
 from ringbuf.sinks.clickhouse.table import quoted
 
 DROPPED_AT_ONCE: Final = 500
@@ -31,7 +31,7 @@ def delete_old(
     sessions = {int(session) for (session,) in ask(f"SELECT DISTINCT session FROM {name} WHERE {is_old}")}
     ranges = [each for each in records.ranges if each.session in sessions]
     for begin in range(0, len(ranges), DROPPED_AT_ONCE):
-        some = presence.within(ranges[begin : begin + DROPPED_AT_ONCE])
+        some = within(ranges[begin : begin + DROPPED_AT_ONCE])
         ((found,),) = ask(f"SELECT count() FROM {name} WHERE {is_old} AND ({some})")
         if int(found):
             clear(f"DELETE FROM {itself} WHERE {is_old} AND ({some})")

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from ringbuf.record.seqs import Range, SeqSet
-from ringbuf.sinks.clickhouse.keys import listed_records
+from ringbuf.sinks.clickhouse.keys import NEAR, listed_records
 
 Ask = Callable[[str], list[list[Any]]]
 """Runs a question and returns its rows."""
@@ -21,8 +21,6 @@ RANGES: Final = 500
 """Ranges in one statement."""
 RECORDS: Final = 1_000_000
 """Records that one statement asks for."""
-NEAR: Final = 1_000_000
-"""Seqs from the first to the last of ranges that are read together: so many records of a session take a few ms."""
 
 
 def missing(ask: Ask, table: str, records: SeqSet) -> SeqSet:
@@ -51,13 +49,6 @@ def _found(ask: Ask, table: str, records: SeqSet) -> SeqSet:
     listed = listed_records((each.session, seq) for each in records.ranges for seq in range(each.first_seq, each.end))
     rows = ask(f"SELECT DISTINCT toString(session), toString(seq) FROM {table} WHERE (session, seq) IN ({listed})")
     return SeqSet(Range(int(session), int(seq), 1) for session, seq in rows)
-
-
-def within(ranges: Iterable[Range]) -> str:
-    """A condition for exactly the records in these ranges."""
-    return " OR ".join(
-        f"(session = {each.session} AND seq BETWEEN {each.first_seq} AND {each.end - 1})" for each in ranges
-    )
 
 
 def _in_portions(records: SeqSet) -> Iterator[list[Range]]:
