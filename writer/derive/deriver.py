@@ -146,9 +146,11 @@ class Deriver:
             self._memory.forget_records(lost)  # they were dropped meanwhile
             return None
         self._orders_by_rules([each] for each in (*late, *(record_id for _, record_id in known.no_longer_late())))
-        self._rows.remove_older(known.orders - standing.keys(), version)
+        older = self._rows.older(known.orders - standing.keys(), version)
+        self._rows.insert_orders([], version, [order_key_row(*each) for each in older])
         self._memory.forget()
-        self._others.stop()
+        if not self._others.may_have_written():
+            return present
         grown = self._rows.related(Chosen(portion, others)) - known.read - known.gone
         return None if _without(grown, portion) else present  # somebody has derived what belongs to it
 

@@ -30,7 +30,7 @@ def insertion(database: str, condition: str) -> str:
     columns = ", ".join(COLUMNS)
     return (
         f"INSERT INTO {table(database)} ({columns})"
-        f" SELECT {columns} FROM {table_name(EXECUTION, database)} FINAL WHERE ({condition}) AND {FUNDING}"
+        f" SELECT {columns} FROM {table_name(EXECUTION, database)} FINAL PREWHERE {condition} WHERE {FUNDING}"
     )
 
 

@@ -22,6 +22,10 @@ class PartNumbers:
         self._database, self._ask = statements.database, statements.ask
         self._is_one = statements.layout.cluster is None
 
+    def count(self, **rows: int | str) -> None:
+        """Count inserts of so many rows into the tables of these names; one of none makes no part."""
+        self.inserts.update(name for name, number in rows.items() if int(number))
+
     def last(self) -> dict[str, int] | None:
         """The greatest number in each table; None if that tells nothing.
 

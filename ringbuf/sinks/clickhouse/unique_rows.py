@@ -163,7 +163,7 @@ class UniqueRows:
     def records(self, chosen: Chosen) -> list[dict[str, Any]]:
         """Records of EXECUTION, as `ringbuf.trading.derivation` takes them."""
         columns = [_column(name) for name in EXECUTION.names]
-        rows = self._ask(f"SELECT {', '.join(columns)} FROM {self._records} FINAL WHERE {chosen.condition()}")
+        rows = self._ask(f"SELECT {', '.join(columns)} FROM {self._records} FINAL PREWHERE {chosen.condition()}")
         return [{name: _value(name, each) for name, each in zip(EXECUTION.names, row, strict=True)} for row in rows]
 
     def known(self, keys: Collection[NamedId], ids: Collection[NamedId]) -> Known:
@@ -268,10 +268,16 @@ class UniqueRows:
         """The records of each order of a version that is not plain, and those of the chosen that name no order."""
         rows = self._ask(f"SELECT {RECORD_IDS} FROM {self._orders} WHERE version = {version} AND is_hard")
         unnamed = self._ask(
-            f"SELECT toString(session), toString(seq) FROM {self._records} FINAL WHERE ({chosen.condition()})"
-            f" AND order_id IN ({NONE}) AND client_order_id = '' AND orig_client_order_id = '' AND NOT {FUNDING}"
+            f"SELECT toString(session), toString(seq) FROM {self._records} FINAL PREWHERE {chosen.condition()}"
+            f" WHERE order_id IN ({NONE}) AND client_order_id = '' AND orig_client_order_id = '' AND NOT {FUNDING}"
         )
         return [[*records_in(ids)] for (ids,) in rows], [*records_in(unnamed)]
+
+    def older(self, orders: Iterable[NamedId], version: int) -> set[NamedId]:
+        """Which of these orders have rows, but none of this version or a later one."""
+        keys = listed_orders(orders)
+        source = f"{self._orders} FINAL WHERE ({unique.ORDER_KEY}) IN ({keys}) AND version < {version}"
+        return self._order_keys(source) if keys else set()
 
     # Writing
 
@@ -285,7 +291,7 @@ class UniqueRows:
         Returns:
             the minutes in which such fills count, or counted.
         """
-        records = f"{self._records} FINAL WHERE ({chosen.condition()})"
+        records = f"{self._records} FINAL PREWHERE ({chosen.condition()})"
         fills, orders = ", ".join(unique.FILL_COLUMNS), ", ".join(unique.ORDER_COLUMNS)
         apart = "if(is_hard, concat('hard:', order_key), order_key)"  # the row that such an order has stays
         has_all = f"""
@@ -303,16 +309,21 @@ class UniqueRows:
             f"INSERT INTO {self._fills} ({fills}, version, is_removed)"
             f" SELECT {fills}, {version}, 0 FROM ({plain_fills(records, new, hard)})"
         )
-        ((with_copies,),) = self._ask(f"SELECT count() FROM {self._fills} WHERE version = {version} AND copies > 1")
+        self._run(
+            f"INSERT INTO {self._ids} ({INSTRUMENT}, id, order_key, session, seq) SELECT {INSTRUMENT},"
+            f" arrayJoin(arrayConcat(client_ids, [order_key])), order_key, 0, 0 {of_version} AND NOT is_hard"
+        )
+        ((all_orders, plain, all_fills, with_copies),) = self._ask(
+            f"SELECT (SELECT count() {of_version}), (SELECT count() {of_version} AND NOT is_hard), count(),"
+            f" countIf(copies > 1) FROM {self._fills} WHERE version = {version}"
+        )
         if int(with_copies):
             self._run(
                 f"INSERT INTO {self._fills} ({unique.FILL_KEY}, version, is_removed)"
                 f" SELECT {unique.FILL_KEY}, {version - 1}, 1 FROM ({plain_copies(records, new, hard)})"
             )
-        self._run(
-            f"INSERT INTO {self._ids} ({INSTRUMENT}, id, order_key, session, seq) SELECT {INSTRUMENT},"
-            f" arrayJoin(arrayConcat(client_ids, [order_key])), order_key, 0, 0 {of_version} AND NOT is_hard"
-        )
+        self.parts.count(unique_orders=all_orders, known_ids=plain, unique_fills=all_fills)
+        self.parts.count(unique_fills=with_copies)
         rows = self._ask(
             f"SELECT DISTINCT toString(minute) FROM {self._fills} WHERE version IN ({version - 1}, {version})"
         )
@@ -349,21 +360,12 @@ class UniqueRows:
         """Insert under which ids orders, or records without one, are known."""
         self._insert("known_ids", rows, {})
 
-    def remove_older(self, orders: Iterable[NamedId], version: int) -> None:
-        """Remove orders of these keys that no row of this version or a later one has replaced."""
-        if named := listed_orders(orders):
-            self._run(
-                f"INSERT INTO {self._orders} ({unique.ORDER_KEY}, version, is_removed)"
-                f" SELECT {unique.ORDER_KEY}, {version}, 1 FROM {self._orders} FINAL"
-                f" WHERE ({unique.ORDER_KEY}) IN ({named}) AND version < {version}"
-            )
-
     def _insert(self, name: str, rows: Sequence[Mapping[str, Any]], more: Mapping[str, Any]) -> None:
         if rows:
             types = unique.TABLES[name].columns
             whole = [{**row, **more} for row in rows]
             self._insert_rows(name, {each: types[each] for each in whole[0]}, whole)
-            self.parts.inserts[name] += 1
+            self.parts.count(**{name: len(rows)})
 
 
 def _version(known: Sequence[Any]) -> int:
