@@ -134,8 +134,12 @@ It reads little of many columns, mostly from the page cache: to give each piece 
 PLANNING: Final[Needs] = {"optimize_and_compare_chain": Need(0, is_optional=True)}
 """Views bring it themselves: it looks through all of a statement at each AND, which takes seconds for ours."""
 
+_NARROW_AT_RIGHT: Final[Needs] = {"query_plan_join_swap_table": Need("false", is_optional=True)}
+"""Our joins have the few narrow columns at the right, which a join keeps in memory; the server would guess."""
+
 DERIVING: Final[Needs] = {
     **_AT_ONE_MOMENT,
+    **_NARROW_AT_RIGHT,
     **_PLANNED_SOONER,
     **WHOLE,
     "aggregate_functions_null_for_empty": Need(0),

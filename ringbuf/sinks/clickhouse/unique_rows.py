@@ -314,8 +314,9 @@ class UniqueRows:
             f" arrayJoin(arrayConcat(client_ids, [order_key])), order_key, 0, 0 {of_version} AND NOT is_hard"
         )
         ((all_orders, plain, all_fills, with_copies),) = self._ask(
-            f"SELECT (SELECT count() {of_version}), (SELECT count() {of_version} AND NOT is_hard), count(),"
-            f" countIf(copies > 1) FROM {self._fills} WHERE version = {version}"
+            f"SELECT (SELECT count() {of_version}) AS all_orders,"
+            f" (SELECT count() {of_version} AND NOT is_hard) AS plain, count() AS all_fills,"
+            f" countIf(copies > 1) AS with_copies FROM {self._fills} WHERE version = {version}"
         )
         if int(with_copies):
             self._run(
