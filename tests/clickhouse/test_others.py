@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from ringbuf.launch.clickhouse_server import ClickHouse
+from ringbuf.sinks.clickhouse.keys import Chosen, RecordId
 from ringbuf.sinks.clickhouse.part_numbers import PartNumbers
 from ringbuf.sinks.clickhouse.unique_rows import UniqueRows
 from ringbuf.writer.derive import others
@@ -68,6 +69,26 @@ def test_who_is_alone_never_looks(first: Database, looks: list[bool]) -> None:
         add(first, 1, seq, order_id="o", trade_id=f"t{seq}")
     assert looks == []
     assert first.rows(f"SELECT records FROM {first.name()}.orders") == [(6,)]
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_of_many_records_too_who_is_alone_does_not_ask_again_what_belongs_to_them(
+    first: Database, second: Database, monkeypatch: pytest.MonkeyPatch, *, alone: bool
+) -> None:
+    related, asked = UniqueRows.related, list[Chosen]()
+
+    def noting(rows: UniqueRows, chosen: Chosen) -> set[RecordId]:
+        asked.append(chosen)
+        return related(rows, chosen)
+
+    monkeypatch.setattr(UniqueRows, "related", noting)
+    for seq in range(1, 4):
+        first.insert(executions([{**FILL, "order_id": "o", "trade_id": f"t{seq}"}], session=1, first_seq=seq), few=0)
+        if not alone:
+            add(second, 2, seq, order_id="p", trade_id=f"theirs{seq}")
+    assert len(asked) == (3 if alone else 5), "it notices the next time that somebody else has written"
+    assert first.rows(f"SELECT records FROM {first.name()}.orders WHERE order_id = 'o'") == [(4,)]
+    check(first, [[]])
 
 
 def test_who_is_not_looks_each_time_and_after_a_minute_no_more(
