@@ -44,6 +44,7 @@ class Shared:
 
     Attributes:
         expiring: schemas of which it was said that their table's TTL takes records at once.
+        hidden: schemas of which a row policy hides records.
     """
 
     tables: Tables
@@ -54,6 +55,7 @@ class Shared:
     abandon: threading.Event
     derivation: Derivation
     expiring: set[str] = field(default_factory=set)
+    hidden: set[str] = field(default_factory=set)
 
     def note_damages(self, batch: Batch, retry: Retry) -> None:
         """Say what of a batch cannot be read, and put it into quarantine.
@@ -106,7 +108,6 @@ class Connection:
         self._retry = Retry(shared.problems, shared.abandon)
         self._patience = patience
         self._burnt: dict[str, int] = {}  # how often a token turned out to be burnt
-        self._hidden: set[str] = set()  # schemas of which a row policy hides records
 
     @property
     def error(self) -> str | None:
@@ -193,7 +194,7 @@ class Connection:
         was_in_doubt = delivery.doubt
         if was_in_doubt:
             lacking = self._lacking(delivery.insert.schema, delivery.insert.records)
-            taken = lacking if delivery.insert.schema.name in self._hidden else lacking & delivery.lost
+            taken = lacking if delivery.insert.schema.name in self._shared.hidden else lacking & delivery.lost
             delivery.insert = delivery.insert.only(lacking - self._expired(delivery.insert.only(taken)))
             if not delivery.insert.rows:
                 return
@@ -229,14 +230,14 @@ class Connection:
         found = self._sink.withheld(insert.schema, insert.body)
         if found.expired:
             self._note_expired(insert.schema, found)
-        self._hidden.discard(insert.schema.name)
         if found.hidden:
-            self._hidden.add(insert.schema.name)
+            self._shared.hidden.add(insert.schema.name)
             raise TableMismatch(
                 f"table {insert.schema.name}: a row policy hides what this user has stored: it may see {found.policy}",
                 "let the writer's user see all rows: ALTER ROW POLICY … TO … EXCEPT this user; until then it cannot be"
                 " proved that they are stored",
             )
+        self._shared.hidden.discard(insert.schema.name)
         return found.expired
 
     def _note_expired(self, schema: Schema, found: Withheld) -> None:
