@@ -69,11 +69,15 @@ class Trickle:
     def wait_until_seen(self, since_ns: int, recorded: Recorded) -> None:
         """Look until all that was recorded since a time is in the answers, orders too."""
         self._watch_fills(since_ns, len(recorded.fills_ns))
-        statement = f"SELECT count() AS found FROM orders WHERE first_captured_ns >= {moment(since_ns)}"
+        statement = (  # by their versions: the view `orders` would look through all there are
+            "SELECT uniqExact(exchange, account, symbol, order_key) AS found FROM unique_orders"
+            f" WHERE version >= {since_ns} AND first_captured_ns >= {moment(since_ns)}"
+            " AND NOT is_removed AND NOT is_hard"
+        )
         orders, deadline = recorded.records // PER_ORDER, time.monotonic() + LATE_SECONDS
         while (found := self._count(statement)) < orders:
             if time.monotonic() > deadline:
-                raise RingbufError(f"of {orders} orders only {found} are in the view `orders`", "see the writer's log")
+                raise RingbufError(f"of {orders} orders only {found} are in `unique_orders`", "see the writer's log")
             time.sleep(LOOK_SECONDS)
 
     def _watch_fills(self, since_ns: int, count: int) -> list[int]:
