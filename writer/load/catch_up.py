@@ -22,7 +22,7 @@ from ringbuf.journal.step import Step, reached
 from ringbuf.state.checkpoint import Checkpoint, CheckpointFile, Intent, Straggler
 from ringbuf.writer.load.batch import MAX_BYTES, Batch, Selection, collect
 from ringbuf.writer.load.batches import DamageWatch
-from ringbuf.writer.load.connection import Connection, Shared
+from ringbuf.writer.load.connection import NO_RECORDS, Connection, Shared
 from ringbuf.writer.load.retry import Abandoned, Retry, Stuck, pauses
 from ringbuf.writer.load.stragglers import explained, intended, moved
 
@@ -245,11 +245,9 @@ class CatchUp:
     def _bring(self, batch: Batch, *, doubt: bool) -> None:
         """Send a batch; on return the database has been asked and has it."""
         for insert in batch.inserts:
-            if doubt:
-                self._connection.deliver(insert, doubt=True)
-            else:
+            if not doubt:
                 self._connection.deliver(insert, doubt=False)
-                self._connection.deliver(insert, doubt=True, lost=insert.records)
+            self._connection.deliver(insert, doubt=True, lost=NO_RECORDS if doubt else insert.records)
 
     def _check_table(self, schema: str, lane: Lane) -> None:
         """Nothing waits: whether the trouble is over is seen from the table."""

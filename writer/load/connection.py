@@ -34,7 +34,7 @@ from ringbuf.writer.load.tables import Tables
 from ringbuf.writer.problems import Problems
 
 LOGGER: Final = logging.getLogger("ringbuf.writer")
-NONE: Final = SeqSet()
+NO_RECORDS: Final = SeqSet()
 T = TypeVar("T")
 
 
@@ -82,7 +82,7 @@ class Delivery:
 
     insert: Insert
     doubt: bool
-    lost: SeqSet = NONE
+    lost: SeqSet = NO_RECORDS
 
 
 class Connection:
@@ -118,7 +118,7 @@ class Connection:
         """Close it; its next call opens another."""
         self._sink.close()
 
-    def deliver(self, insert: Insert, *, doubt: bool, lost: SeqSet = NONE) -> None:
+    def deliver(self, insert: Insert, *, doubt: bool, lost: SeqSet = NO_RECORDS) -> None:
         """See to it that the database has these records, or that they are in quarantine.
 
         Args:
@@ -220,13 +220,13 @@ class Connection:
         return missing - self._shared.quarantine.records - self._shared.verified.current.expired
 
     def _expired(self, insert: Insert) -> SeqSet:
-        """Those of records, all acknowledged and not there, that their table's own TTL has taken: noted as such.
+        """Those of records that are not there which their table's own TTL has taken: noted as such.
 
         Raises:
             TableMismatch: the table's owner hides some of them from us, so nobody can say whether it has them.
         """
         if not insert.rows:
-            return NONE
+            return NO_RECORDS
         found = self._sink.withheld(insert.schema, insert.body)
         if found.expired:
             self._note_expired(insert.schema, found)

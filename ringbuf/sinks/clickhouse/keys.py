@@ -1,6 +1,7 @@
 """Keys of records, orders and fills, and how statements name them."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 from ringbuf.record.seqs import Range, SeqSet
@@ -90,38 +91,58 @@ def of_fills(keys: Collection[FillKey]) -> str:
 
 
 def within(ranges: Iterable[Range]) -> str:
-    """What is true of exactly the records in some ranges.
+    """What is true of exactly the records in some ranges, of which there is one at least.
 
     A server plans each range in some ms if it has a condition of its own, several times in a statement. So the ranges
     that are near each other have one together, which tells where that of each session begins and ends.
     """
-    groups: list[dict[int, Range]] = []
+    return " OR ".join(_exactly(each) for group in _near_each_other(ranges) for each in _one_of_each_session(group))
+
+
+def around(ranges: Iterable[Range]) -> str:
+    """What is true of the records in some ranges, and of some others between them: for the index of a table."""
+    return " OR ".join(f"({_box(group)})" for group in _near_each_other(ranges))
+
+
+def _near_each_other(ranges: Iterable[Range]) -> list[list[Range]]:
+    groups: list[list[Range]] = []
     for each in sorted(ranges, key=lambda each: each.first_seq):
-        fitting = (group for group in groups if each.session not in group and _is_near(group, each))
-        group = next(fitting, None)
-        if group is None:
-            groups.append(group := {})
-        group[each.session] = each
-    return " OR ".join(_together([*group.values()]) for group in groups) or "0"
+        if not groups or each.end - groups[-1][0].first_seq > NEAR:
+            groups.append([])
+        groups[-1].append(each)
+    return groups
 
 
-def _is_near(group: Mapping[int, Range], other: Range) -> bool:
-    return other.end - next(iter(group.values())).first_seq <= NEAR
+def _one_of_each_session(ranges: Iterable[Range]) -> list[list[Range]]:
+    """The first range of each session, the second of those that have two, and so on."""
+    found: list[list[Range]] = []
+    seen: Counter[int] = Counter()
+    for each in ranges:
+        if seen[each.session] == len(found):
+            found.append([])
+        found[seen[each.session]].append(each)
+        seen[each.session] += 1
+    return found
 
 
-def _together(ranges: Sequence[Range]) -> str:
+def _exactly(ranges: Sequence[Range]) -> str:
     """What is true of the records in ranges of different sessions."""
-    first, last = min(each.first_seq for each in ranges), max(each.end for each in ranges) - 1
     if len(ranges) == 1:
-        return f"(session = {ranges[0].session} AND seq BETWEEN {first} AND {last})"
+        return f"({_box(ranges)})"
     sessions = ", ".join(str(each.session) for each in ranges)
     begins = ", ".join(str(each.first_seq) for each in ranges)
     ends = ", ".join(str(each.end - 1) for each in ranges)
     return (
-        f"(session IN ({sessions}) AND seq BETWEEN {first} AND {last}"
-        f" AND seq BETWEEN transform(session, [{sessions}], [{begins}], 0)"
+        f"({_box(ranges)} AND seq BETWEEN transform(session, [{sessions}], [{begins}], 0)"
         f" AND transform(session, [{sessions}], [{ends}], 0))"
     )
+
+
+def _box(ranges: Sequence[Range]) -> str:
+    """What is true of the records of their sessions from the first seq to the last."""
+    sessions = ", ".join(str(session) for session in sorted({each.session for each in ranges}))
+    first, last = min(each.first_seq for each in ranges), max(each.end for each in ranges) - 1
+    return f"session IN ({sessions}) AND seq BETWEEN {first} AND {last}"
 
 
 def listed_records(records: Iterable[RecordId]) -> str:

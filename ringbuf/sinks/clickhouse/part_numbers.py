@@ -23,7 +23,10 @@ class PartNumbers:
         self._is_one = statements.layout.cluster is None
 
     def count(self, **rows: int | str) -> None:
-        """Count inserts of so many rows into the tables of these names; one of none makes no part."""
+        """Count inserts of so many rows into the tables of these names.
+
+        One of none makes no part. One of very many makes several, which then look like those of somebody else.
+        """
         self.inserts.update(name for name, number in rows.items() if int(number))
 
     def last(self) -> dict[str, int] | None:

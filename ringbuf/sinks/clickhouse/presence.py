@@ -4,11 +4,11 @@ Records are counted range by range, many ranges in one statement; only where som
 there are listed. What is counted at once is limited, so that neither side's memory grows with the table.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 from ringbuf.record.seqs import Range, SeqSet
-from ringbuf.sinks.clickhouse.keys import NEAR, listed_records
+from ringbuf.sinks.clickhouse.keys import around, listed_records
 
 Ask = Callable[[str], list[list[Any]]]
 """Runs a question and returns its rows."""
@@ -93,20 +93,4 @@ def _records_in(table: str, ranges: Sequence[Range]) -> str:
             SELECT bounds.1 AS of_session, bounds.2 AS first_seq, bounds.3 AS last_seq
             FROM (SELECT arrayJoin(CAST([{bounds}], 'Array(Tuple(UInt64, UInt64, UInt64))')) AS bounds)
         ) AS wanted ON record.session = wanted.of_session AND record.seq >= wanted.first_seq
-        WHERE indexHint({_around(ranges)}) AND record.seq <= wanted.last_seq"""
-
-
-def _around(ranges: Iterable[Range]) -> str:
-    """A condition for all records in the ranges; a condition for each range costs the server more than it saves."""
-    groups: list[list[Range]] = []
-    for each in sorted(ranges, key=lambda each: each.first_seq):
-        if not groups or each.end - groups[-1][0].first_seq > NEAR:
-            groups.append([])
-        groups[-1].append(each)
-    return " OR ".join(map(_within, groups))
-
-
-def _within(ranges: Sequence[Range]) -> str:
-    sessions = ", ".join(str(session) for session in sorted({each.session for each in ranges}))
-    last = max(each.end for each in ranges) - 1
-    return f"(session IN ({sessions}) AND seq BETWEEN {ranges[0].first_seq} AND {last})"
+        WHERE indexHint({around(ranges)}) AND record.seq <= wanted.last_seq"""

@@ -313,22 +313,26 @@ class UniqueRows:
             f"INSERT INTO {self._ids} ({INSTRUMENT}, id, order_key, session, seq) SELECT {INSTRUMENT},"
             f" arrayJoin(arrayConcat(client_ids, [order_key])), order_key, 0, 0 {of_version} AND NOT is_hard"
         )
-        ((all_orders, plain, all_fills, with_copies),) = self._ask(
-            f"SELECT (SELECT count() {of_version}) AS all_orders,"
-            f" (SELECT count() {of_version} AND NOT is_hard) AS plain, count() AS all_fills,"
-            f" countIf(copies > 1) AS with_copies FROM {self._fills} WHERE version = {version}"
-        )
-        if int(with_copies):
+        if self._count_plain(version):
             self._run(
                 f"INSERT INTO {self._fills} ({unique.FILL_KEY}, version, is_removed)"
                 f" SELECT {unique.FILL_KEY}, {version - 1}, 1 FROM ({plain_copies(records, new, hard)})"
             )
-        self.parts.count(unique_orders=all_orders, known_ids=plain, unique_fills=all_fills)
-        self.parts.count(unique_fills=with_copies)
+            self.parts.count(unique_fills=1)
         rows = self._ask(
             f"SELECT DISTINCT toString(minute) FROM {self._fills} WHERE version IN ({version - 1}, {version})"
         )
         return {int(minute) for (minute,) in rows}
+
+    def _count_plain(self, version: int) -> bool:
+        """Count the inserts of a version's plain rows; whether there are fills with copies among them."""
+        of_version = f"FROM {self._orders} WHERE version = {version}"
+        ((orders, plain, fills, with_copies),) = self._ask(
+            f"SELECT (SELECT count() {of_version}) AS orders, (SELECT count() {of_version} AND NOT is_hard) AS plain,"
+            f" count() AS fills, countIf(copies > 1) AS with_copies FROM {self._fills} WHERE version = {version}"
+        )
+        self.parts.count(unique_orders=orders, known_ids=plain, unique_fills=fills)
+        return int(with_copies) > 0
 
     def insert_funding(self, chosen: Chosen) -> None:
         """Insert the records of funding among the chosen ones."""
