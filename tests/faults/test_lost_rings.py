@@ -14,11 +14,13 @@ from typing import Any
 import pytest
 from clickhouse_connect.driver.client import Client
 
+from ringbuf.audit.places import look_at_journal
 from ringbuf.errors import RingIncomplete, RingNotFound
 from ringbuf.launch.clickhouse_server import ClickHouse
 from ringbuf.launch.waiting import wait_until
 from ringbuf.ring import registry
 from ringbuf.ring.observer import Observer
+from ringbuf.state.data_directory import DataDirectory
 from tests.checkout import ROOT
 from tests.command import RINGBUF, ringbuf
 from tests.proxy import Proxy
@@ -52,6 +54,10 @@ def session_of(found: dict[str, Any], session: int) -> dict[str, Any]:
     wanted: dict[str, Any]
     (wanted,) = [each for each in found["sessions"] if each["session"] == session]
     return wanted
+
+
+def endings(found: dict[str, Any], sessions: list[int]) -> list[str]:
+    return [session_of(found, session)["ending"] for session in sessions]
 
 
 def seqs(client: Client, database: str, session: int) -> list[int]:
@@ -191,13 +197,16 @@ def test_a_ring_removed_after_its_strategy_ended_and_all_was_stored_is_no_loss(
             if end == "close":
                 strategy.close()
     wait_until(lambda: writer.status()["stored"] == 20, "all is stored")
-    time.sleep(1.5)  # so that the writer has seen the end of both
+    directory = DataDirectory(writer.data_dir)
+    wait_until(
+        lambda: all(look_at_journal(directory).sessions[each].ended for each in sessions), "both are seen to have ended"
+    )
     writer.stop()
     assert ringbuf("rm", "--drained").stdout.splitlines()[-1].startswith("2 rings removed")
     for _ in range(2):
         found = audit(writer)
         assert found["proven"]
-        assert [session_of(found, session)["ending"] for session in sessions] == ["ended", "ended"]
+        assert endings(found, sessions) == ["ended", "ended"]
         writer.start().wait_running()
         writer.stop()
     assert "is gone" not in writer.log
@@ -306,7 +315,7 @@ def test_rings_of_ended_strategies_go_when_the_database_has_all_of_them_and_neve
             assert writer.status()["lost_rings"] == 0
             found = audit(writer)
             assert found["proven"]
-            assert [session_of(found, session)["ending"] for session in sessions] == ["ended"] * 3
+            assert endings(found, sessions) == ["ended"] * 3
             living.record(10)
             writer.stop()
     wait_rows(clickhouse_server, database, 80)

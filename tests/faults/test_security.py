@@ -19,15 +19,20 @@ from tests.clickhouse_server import PASSWORD, WRITER, ClickHouseServer
 from tests.recorded import Recorded
 from tests.writer_process import WriterProcess
 
-METRICS_PORT = free_port()
+
+@pytest.fixture
+def metrics_port() -> int:
+    return free_port()
 
 
 @pytest.fixture
-def writer(clickhouse_server: ClickHouseServer, database: str, tmp_path: Path) -> Iterator[WriterProcess]:
+def writer(
+    clickhouse_server: ClickHouseServer, database: str, tmp_path: Path, metrics_port: int
+) -> Iterator[WriterProcess]:
     secret = tmp_path / "password"
     secret.write_text(f"{PASSWORD}\n")
     arguments = ["--clickhouse", clickhouse_server.url.replace("://", f"://{WRITER}@"), "--database", database]
-    arguments += ["--password-file", str(secret), "--metrics-port", str(METRICS_PORT)]
+    arguments += ["--password-file", str(secret), "--metrics-port", str(metrics_port)]
     before = os.umask(0)  # the worst there is
     try:
         with WriterProcess(tmp_path / "data", *arguments) as writer:
@@ -57,11 +62,11 @@ def test_the_password_is_in_no_argument_log_status_or_core_dump(writer: WriterPr
     assert PASSWORD not in writer.log
 
 
-def test_metrics_are_served_on_the_loopback_address_only(writer: WriterProcess) -> None:
-    with urllib.request.urlopen(f"http://127.0.0.1:{METRICS_PORT}/metrics") as answer:
+def test_metrics_are_served_on_the_loopback_address_only(writer: WriterProcess, metrics_port: int) -> None:
+    with urllib.request.urlopen(f"http://127.0.0.1:{metrics_port}/metrics") as answer:
         assert "ringbuf_writer_captured_records_total" in answer.read().decode()
     listening = [line.split()[1] for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-    port = f"{METRICS_PORT:04X}"
+    port = f"{metrics_port:04X}"
     loopback = int.from_bytes(socket.inet_aton("127.0.0.1"), sys.byteorder)
     assert {each for each in listening if each.endswith(f":{port}")} == {f"{loopback:08X}:{port}"}
 
