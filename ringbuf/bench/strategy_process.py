@@ -41,7 +41,7 @@ class StrategyProcess(AnsweringProcess):
         self.ask((per_second, seconds))
 
     def fill_up(self) -> Recorded:
-        """Record until every ring is full."""
+        """Record until every ring is full, and close the rings: their names may be changed then."""
         self.ask(None)
         return self.recorded()
 
@@ -71,7 +71,7 @@ def _serve(connection: Connection, rings: int, capacity: int, namespace: str) ->
     sessions = [recorder.producer.session for recorder in recorders]
     while True:
         request = connection.recv()
-        accepted, dropped = _fill_up(bound, capacity) if request is None else _record(bound, *request)
+        accepted, dropped = _fill_up(recorders, bound, capacity) if request is None else _record(bound, *request)
         connection.send(Recorded(accepted, dropped, sessions))
 
 
@@ -88,10 +88,12 @@ def _record(bound: list[BoundRecorder], per_second: float, seconds: float) -> tu
     return count - full, full
 
 
-def _fill_up(bound: list[BoundRecorder], capacity: int) -> tuple[int, int]:
+def _fill_up(recorders: list[Recorder], bound: list[BoundRecorder], capacity: int) -> tuple[int, int]:
     fills: list[Any] = [fill._asdict() for fill in FillStream().take(1_000)]
     accepted = 0
-    for recorder in bound:
+    for each in bound:
         for number in range(capacity):
-            accepted += recorder.fill(**fills[number % len(fills)]) != FULL
+            accepted += each.fill(**fills[number % len(fills)]) != FULL
+    for recorder in recorders:
+        recorder.close()
     return accepted, len(bound) * capacity - accepted

@@ -25,6 +25,7 @@ from ringbuf.bench.timing import Style
 from ringbuf.bench.usage import watched
 from ringbuf.bench.workspace import Workspace, workspace
 from ringbuf.ring import native
+from ringbuf.ring.observer import Observer
 from ringbuf.ring.registry import ring_names
 
 LITTERED = 5_000
@@ -220,13 +221,22 @@ def test_every_record_under_way_is_timed(way: one_way.Way, work: Workspace) -> N
     assert len(one_way.measure(way, work, 5)) == 5
 
 
-def test_a_strategy_process_fills_its_rings_to_the_last_slot(work: Workspace) -> None:
+def test_a_strategy_process_tells_what_its_rings_took_and_what_they_did_not(work: Workspace) -> None:
     with StrategyProcess(2, 64, work.namespace) as strategies:
         assert len(strategies.opening_ns) == 2
+        strategies.start_recording(10_000.0, 0.02)
+        recorded = strategies.recorded()
+        assert (recorded.accepted, recorded.dropped, len(set(recorded.sessions))) == (128, 72, 2)
+
+
+def test_a_strategy_process_fills_its_rings_to_the_last_slot_and_lets_them_be_renamed(work: Workspace) -> None:
+    with StrategyProcess(2, 64, work.hidden) as strategies:
         recorded = strategies.fill_up()
-        assert (recorded.accepted, recorded.dropped, len(set(recorded.sessions))) == (128, 0, 2)
-        strategies.start_recording(1_000.0, 0.01)
-        assert strategies.recorded().dropped == 10
+        assert (recorded.accepted, recorded.dropped) == (128, 0)
+        work.show_rings()
+        for name in ring_names(work.namespace):
+            with Observer.open(name, namespace=work.namespace) as observer:
+                assert (observer.state().head, observer.state().producer_alive) == (64, False)
 
 
 def test_what_a_process_uses_is_counted() -> None:
