@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from ringbuf.strategies.adapters import binance_words, value
 from ringbuf.strategies.adapters.adapter import Update
+from ringbuf.strategies.adapters.binance_algo import algo_update
 from ringbuf.strategies.adapters.binance_answer import answered
 from ringbuf.strategies.adapters.message import plain
 from ringbuf.strategies.adapters.stream import StreamAdapter
@@ -72,6 +73,8 @@ def updates(message: object) -> list[Update]:
             return [order_trade_update(event)]
         case "TRADE_LITE":
             return [trade_lite(event)]
+        case "ALGO_UPDATE":
+            return algo_update(event)
         case "ACCOUNT_UPDATE":
             return funding(event)
         case None:

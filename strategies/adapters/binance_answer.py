@@ -8,12 +8,12 @@ https://developers.binance.com/docs/derivatives/usds-margined-futures/trade/rest
 from collections.abc import Mapping
 from typing import Any
 
-from ringbuf.strategies.adapters import binance_words, value
+from ringbuf.strategies.adapters import binance_algo, binance_words, value
 from ringbuf.strategies.adapters.adapter import Update
 
 
 def answered(row: Mapping[str, Any]) -> list[Update]:
-    """An order with its fills, if it tells them, or a trade; the orders of a list or of a replacement; else nothing."""
+    """An order with its fills, a conditional one, a trade; the orders of a list or of a replacement; else nothing."""
     parts = [
         *value.rows(row.get("orderReports"), "orderReports"),
         row.get("cancelResponse"),
@@ -22,6 +22,8 @@ def answered(row: Mapping[str, Any]) -> list[Update]:
     several = [each for each in parts if isinstance(each, Mapping)]
     if several:
         return [update for each in several for update in answered(each)]
+    if "algoId" in row and row.get("algoType") == "CONDITIONAL":
+        return [binance_algo.order(row)]
     if "orderId" not in row or "symbol" not in row:
         return []
     if "status" in row and "origQty" in row:  # options and stocks call it otherwise

@@ -12,7 +12,7 @@ update (`uTime`), which all messages of an order have; the fill was some ms befo
 from collections.abc import Mapping
 from typing import Any, Final
 
-from ringbuf.strategies.adapters import value
+from ringbuf.strategies.adapters import okx_algo, value
 from ringbuf.strategies.adapters.adapter import Refused, Update
 from ringbuf.strategies.adapters.message import plain
 from ringbuf.strategies.adapters.stream import StreamAdapter
@@ -79,7 +79,7 @@ def updates(message: object) -> list[Update | Refused]:
     What is answered to a request that is refused names no instrument: give the symbol with it. Of answers that do not
     tell the request, those to new orders have a `tag`.
 
-    One of another channel than `orders` or `fills` gives nothing.
+    One of another channel than `orders`, `fills` and those of `okx_algo` gives nothing.
 
     Raises:
         RecordError: it is no message.
@@ -92,8 +92,11 @@ def updates(message: object) -> list[Update | Refused]:
     if about is None and "code" in found:
         return _listed(value.rows(found.get("data"), "data"))
     channel = about.get("channel") if isinstance(about, Mapping) else None
+    rows = value.rows(found.get("data"), "data")
+    if channel in okx_algo.CHANNELS:
+        return [update for each in rows if okx_algo.is_conditional(each) for update in _algo_order(each)]
     read = {"orders": order, "fills": _told_fast}.get(value.text(channel) or "")
-    return [] if read is None else [read(each) for each in value.rows(found.get("data"), "data")]
+    return [] if read is None else [read(each) for each in rows]
 
 
 def _listed(given: list[Mapping[str, Any]]) -> list[Update | Refused]:
@@ -103,10 +106,25 @@ def _listed(given: list[Mapping[str, Any]]) -> list[Update | Refused]:
         if _is_refused(row):
             found.append(refusal(row, is_new="tag" in row))
             continue
-        # Instruments and algo orders have a state, too, and trades of the market and bills a tradeId.
-        told = past_order(row) if "accFillSz" in row else [transaction(row)] if "fillSz" in row else []
-        found += [each | {"origin": "lookback"} for each in told]
+        found += [each | {"origin": "lookback"} for each in _answered(row)]
     return found
+
+
+def _answered(row: Mapping[str, Any]) -> list[Update]:
+    """A row of an answer. Instruments and other algo orders have a state, too, and trades of the market a tradeId."""
+    if okx_algo.is_conditional(row):
+        return _algo_order(row)[:1]  # the order that took its place may be over since
+    return past_order(row) if "accFillSz" in row else [transaction(row)] if "fillSz" in row else []
+
+
+def _algo_order(row: Mapping[str, Any]) -> list[Update]:
+    is_market = okx_algo.FOR_THE_MARKET in (row.get("ordPx"), row.get("slOrdPx"), row.get("tpOrdPx"))
+    shared = value.told(
+        position_side=value.word(POSITION_SIDES, row.get("posSide")),
+        margin_mode=value.word(MARGIN_MODES, row.get("tdMode")),
+        quantity_unit=_unit({**row, "ordType": "market" if is_market else "limit"}),
+    )
+    return okx_algo.algo_order(row, SIDES, shared)
 
 
 def order(row: Mapping[str, Any]) -> Update:
