@@ -80,12 +80,13 @@ def read_order(order: Any) -> list[Update | Refused]:
     """
     if not isinstance(order, Mapping):
         raise RecordError(f"{shown(order)} is no order", "give what ccxt returned")
-    message, raw = Message(order), RawOrder(order.get("info"))
+    raw = RawOrder(order.get("info"))
+    message = Message(_without_guesses(order, raw))
     ids = {"order_id": message.text("id"), "client_order_id": message.text("clientOrderId")}
     if all(each is None or each in NO_ID for each in ids.values()):
         raise RecordError("an order has no id and no clientOrderId", "without one nobody can tell which order it is")
     message.put(symbol=message.text("symbol"), **ids, position_side=raw.position_side, exchange_ns=_time(message))
-    message.put(exec_type="cancel_rejected" if raw.is_cancel_rejected else "restated" if raw.is_triggered else None)
+    message.put(exec_type=raw.exec_type)
     put_side(message, raw.side or message.get("side"))
     trades = list(_trades(order, message))
     traded = [each for each in map(quantity_of, trades) if each is not None]
@@ -99,6 +100,13 @@ def read_order(order: Any) -> list[Update | Refused]:
     quantities.put(message, status)
     reason = raw.reason if status in ("rejected", "canceled", "expired") else None
     return [message.finished(reason, fees_text(fees_of(message, raw))), *trades]
+
+
+def _without_guesses(order: Mapping[str, Any], raw: RawOrder) -> Mapping[str, Any]:
+    """The order without what ccxt concludes of one whose place another took, or of its ids."""
+    told = {"status": "replaced", "filled": None, "remaining": None} if raw.was_replaced else {}
+    own_ids = raw.own_ids
+    return {**order, **told, **own_ids} if told or own_ids else order
 
 
 def _time(message: Message) -> Any:
@@ -164,8 +172,12 @@ def _put_type(message: Message, raw: RawOrder, quantities: Quantities) -> None:
         kind = str(own).lower()
     if raw.limit is not None:
         price = message.number_of("price", raw.limit)
+    if raw.is_for_the_market:
+        price = None
     kind, stays = ORDER_TYPES.get(kind, (kind, None)) if isinstance(kind, str) else (kind, None)
     trigger = _above_zero(message, "triggerPrice", "stopPrice")
+    if trigger is None and kind == "trigger":  # BloFin
+        trigger = message.number_of("triggerPrice", raw.get("triggerPrice"))
     conditional = raw.conditional_type
     if conditional is None and kind in ATTACHED:
         conditional = ("stop" if _above_zero(message, "stopLossPrice") else "take_profit") + ("_limit" if price else "")
