@@ -1,7 +1,7 @@
 """Few records: what they cost the server, and how long it takes until a fill is in an answer."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 from ringbuf.bench.answering import Way
@@ -22,8 +22,13 @@ LATE_SECONDS: Final = 30.0
 IDLE: Final = "idle"
 UNWATCHED: Final = f"{PER_SECOND:g} records/s"
 WATCHED: Final = f"{PER_SECOND:g} records/s, a SELECT every {LOOK_SECONDS * 1e3:g} ms"
+STATEMENTS: Final = "Query"
+COUNTED: Final = "OSCPUVirtualTimeMicroseconds"
+MERGES: Final = "MergeExecuteMilliseconds"
 NOTE: Final = (
-    "CPU of the server and of the writer as a share of a core. Statements: all that the server ran. p50, p99, max: "
+    "CPU of the server and of the writer as a share of a core. Of the server's, merges: how long it ran them; counted: "
+    "merges and statements, what it counts itself; the rest is its own threads. Statements: all that it ran. p50, p99, "
+    "max: "
     "from the append of a fill until a SELECT has seen it, which asks as `ringbuf fills --since` does, every "
     f"{LOOK_SECONDS * 1e3:g} ms and takes CPU of its own, so the same load runs once with nobody looking. Idle: the "
     "same writer without records, which is what its own watching and the server's housekeeping take."
@@ -34,12 +39,13 @@ class Span(NamedTuple):
     """What happened in some seconds.
 
     Attributes:
+        events: how much the counters of the server grew, by their names; empty if there is no server.
         queryable: milliseconds until fills were seen, if anybody looked.
     """
 
     server: Spent
     writer: Spent
-    statements: int | None
+    events: Mapping[str, int]
     queryable: Distribution | None
 
 
@@ -101,7 +107,7 @@ class Trickle:
 
     def _span(self, seconds: float, orders: int, *, looks: bool) -> Span:
         pid = self._server.pid if self._server is not None else None
-        since_ns, before = time.time_ns(), self._statements()
+        since_ns, before = time.time_ns(), self._events()
         seen: list[int] = []
         recorded = Recorded(0, [])
         with watched(pid) as server, watched(self._writer.pid) as writer:
@@ -112,18 +118,17 @@ class Trickle:
                     seen = self._watch_fills(since_ns, 2 * orders)
                 recorded = self._flow.recorded()
             time.sleep(max(0.0, begin + seconds - time.monotonic()))
-        after = self._statements()
+        events = {name: count - before[name] for name, count in self._events().items()}
         self.wait_until_seen(since_ns, recorded)
         delays = [(at - appended) / 1e6 for at, appended in zip(seen, recorded.fills_ns, strict=False)]
-        statements = after - before if after is not None and before is not None else None
-        return Span(server, writer, statements, distribution(delays) if delays else None)
+        return Span(server, writer, events, distribution(delays) if delays else None)
 
-    def _statements(self) -> int | None:
-        """How many statements the server has run."""
+    def _events(self) -> dict[str, int]:
+        """What the server has counted since its start."""
         if self._server is None:
-            return None
-        rows: Sequence[Any] = self._server.rows("SELECT toUInt64(value) FROM system.events WHERE event = 'Query'")
-        return int(rows[0][0])
+            return {}
+        found = dict(self._server.rows("SELECT event, toUInt64(value) FROM system.events"))
+        return {name: int(found.get(name, 0)) for name in (STATEMENTS, COUNTED, MERGES)}
 
 
 def _row(name: str, span: Span) -> dict[str, Any]:
@@ -131,8 +136,10 @@ def _row(name: str, span: Span) -> dict[str, Any]:
     return {
         LABEL: name,
         "server_cpu_percent": span.server.share * 100 if span.server.last else None,
+        "merges_percent": span.events[MERGES] / seconds / 10 if span.events else None,
+        "counted_percent": span.events[COUNTED] / seconds / 10_000 if span.events else None,
         "writer_cpu_percent": span.writer.share * 100,
-        "statements_per_s": span.statements / seconds if span.statements is not None else None,
+        "statements_per_s": span.events[STATEMENTS] / seconds if span.events else None,
         "p50": queryable and queryable.p50,
         "p99": queryable and queryable.p99,
         "max": queryable and queryable.max,
