@@ -17,6 +17,7 @@ from ringbuf.query.questions.selection import Selection
 from ringbuf.query.questions.whole_fold import folded
 from ringbuf.record.instrument import INSTRUMENTS
 from ringbuf.sinks.clickhouse import profit_rows, taken
+from ringbuf.sinks.clickhouse.profit_states import latest
 from ringbuf.sinks.clickhouse.standings import Asked, Moment, standings
 from ringbuf.strategies.inventory import Contract, ContractKind
 from ringbuf.trading.contract_table import Contracts
@@ -266,6 +267,19 @@ def test_totals_that_were_damaged_do_not_count_and_are_made_again(views: Databas
         check(views, selection, is_all=False)
     views.fold()
     check(views, is_all=damage != DAMAGE["rows of buckets that are gone"])
+
+
+@ON_SERVER
+def test_while_the_servers_clock_is_behind_what_it_was_what_is_folded_replaces_what_was(views: Database) -> None:
+    table = f"{views.name()}.profit_states"
+    insert(views, [fill(1, MOMENT)], 0)
+    views.fold()
+    ahead = f"SELECT * REPLACE (version + 3600000000000 AS version) FROM {table} WHERE version != 0"
+    views.command(f"INSERT INTO {table} {ahead}")
+    insert(views, [fill(2, MOMENT + 1)], 1)
+    views.fold()
+    assert views.rows(f"SELECT last_seq FROM {latest(views.name())} AND totals != ''") == [(1,)]
+    check(views)
 
 
 @ON_SERVER

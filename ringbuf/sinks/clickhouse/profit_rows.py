@@ -12,6 +12,7 @@ from ringbuf.sinks.clickhouse.standings import Asked, Moment, standings
 from ringbuf.sinks.clickhouse.table import literal, quoted
 from ringbuf.sinks.clickhouse.unique import MINUTE_NS
 from ringbuf.sinks.clickhouse.views.positions import KEY
+from ringbuf.sinks.clickhouse.views.time import NS
 from ringbuf.trading.contract import Contract
 from ringbuf.trading.figures import JSON, basis, figures
 from ringbuf.trading.profit import Profit
@@ -102,8 +103,12 @@ class ProfitRows:
         )
 
     def _version(self) -> str:
-        """Greater than that of every row, also when the server's clock was set back."""
-        return f"greatest(toUInt64({self._now}), (SELECT max(version) + 1 FROM {self._table}))"
+        """Greater than that of every row, also when the server's clock was set back.
+
+        Only rows of the last second and the future are looked at: an index tells where they are.
+        """
+        now = f"toUInt64({self._now})"
+        return f"greatest({now}, (SELECT max(version) + 1 FROM {self._table} WHERE version >= {now} - {NS}))"
 
 
 def _values(row: Kept) -> Iterable[Any]:

@@ -78,7 +78,8 @@ TABLES: Final = {
         "ReplacingMergeTree(version, is_removed)",
         f"span, begin, {_KEY}",
         {"span": "0", "begin": "-1"},
-        granularity=FEW_ROWS,
+        ("version_index version TYPE minmax",),
+        FEW_ROWS,
     )
 }
 """The table of the layer, by name."""

@@ -125,7 +125,8 @@ class UniqueRows:
         """
         if self._latest is None:
             latest = " UNION ALL ".join(
-                f"SELECT max(version) AS latest FROM {each}" for each in (self._fills, self._orders)
+                f"SELECT max(version) AS latest FROM {each} WHERE version >= {now_ns - 2}"  # by its index
+                for each in (self._fills, self._orders)
             )
             ((found,),) = self._ask(f"SELECT toString(max(latest)) FROM ({latest})")
             self._latest = int(found)
