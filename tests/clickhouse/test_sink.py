@@ -9,6 +9,7 @@ import pytest
 
 from ringbuf.errors import SinkRefused, SinkUnavailable, TableMismatch
 from ringbuf.launch.clickhouse_server import ClickHouse
+from ringbuf.launch.waiting import wait_until
 from ringbuf.record.execution import EXECUTION
 from ringbuf.record.schema import Schema
 from ringbuf.record.seqs import Range
@@ -260,9 +261,17 @@ def broken(on_server: Database, proxy: Proxy) -> Iterator[Database]:
     on_server.prepare()
     on_server.ensure(TICKS)
     opened = Database(Server(proxy.url, timeout=0.5), on_server.name())
-    opened.query_json("SELECT 1")
+    wait_until(lambda: is_answering(opened), "the connection is open")
     yield opened
     opened.close()
+
+
+def is_answering(database: Database) -> bool:
+    try:
+        database.query_json("SELECT 1")
+    except SinkUnavailable:  # half a second may be too little on a busy machine
+        return False
+    return True
 
 
 @pytest.mark.parametrize("fault", BROKEN.values(), ids=list(BROKEN))
