@@ -44,10 +44,13 @@ TRIGGERED: Final = (
     Triggered("entrustId", "state", ("triggered",), "https://doc.xt.com/docs/futures/Entrust"),
 )
 """OKX's row is BloFin's, too."""
+_ONLY: Final = frozenset(each.only for each in TRIGGERED)
 
 
 def is_triggered(info: Mapping[str, Any]) -> bool:
     """Whether another order took the place of this one."""
+    if _ONLY.isdisjoint(info):  # as most
+        return False
     return any(each.only in info and str(info.get(each.status)).lower() in each.words for each in TRIGGERED)
 
 

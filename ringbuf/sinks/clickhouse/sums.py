@@ -185,7 +185,8 @@ def _buckets(database: str, period: Period) -> str:
 def latest_minute(database: str, count: int, conditions: Sequence[str]) -> str:
     """A minute since the epoch as an expression: so many fills, at least, count in it or later.
 
-    It is looked for in the minutes of the latest hours, in the hours of the latest days, and in all days.
+    It is looked for in the latest minutes, in the tens of minutes of the latest hours, in the hours of the latest days,
+    and in all days.
 
     Args:
         conditions: on the columns of positions; only such fills.
@@ -193,16 +194,17 @@ def latest_minute(database: str, count: int, conditions: Sequence[str]) -> str:
     buckets = _table(database, "buckets")
     newest = f"(SELECT maxOrDefault(begin) FROM {buckets} WHERE span = {MINUTE})"
     looked_at = " OR ".join(
-        f"(span = {span} AND begin >= {newest} - {back})" for span, back in ((MINUTE, 2 * 3_600), (3_600, 3 * DAY))
+        f"(span = {span} AND begin >= {newest} - {back})"
+        for span, back in ((MINUTE, 600), (600, 7_200), (3_600, 3 * DAY))
     )
     closed = f"SELECT span, begin FROM {buckets} FINAL WHERE is_closed AND ({looked_at} OR span = {DAY})"
-    where = " AND ".join((f"(span, begin) IN ({closed})", *conditions))
+    prewhere = " AND ".join((f"(span, begin) IN ({closed})", *conditions))
     return f"""ifNull((
     SELECT maxOrNull(intDiv(begin, {MINUTE})) FROM (
         SELECT begin, sum(of_bucket) OVER (PARTITION BY span ORDER BY begin DESC ROWS UNBOUNDED PRECEDING) AS so_far
         FROM (
             SELECT span, begin, sum(fills + ignored) AS of_bucket FROM {_table(database, "fill_sums")} FINAL
-            WHERE {where}
+            PREWHERE {prewhere}
             GROUP BY span, begin
         )
     )
