@@ -91,7 +91,7 @@ def _names(row: Mapping[str, Any], **called: str) -> Update:
 
 def _placed(update: Update, order_id: str, row: Mapping[str, Any]) -> Update:
     """The order in the matching engine, as far as it is known before its own message: else nothing would be open."""
-    traded = value.is_positive(row.get("aq"))
+    traded, algo = value.is_positive(row.get("aq")), value.text(row.get("aid"))
     update |= value.told(
         order_id=order_id,
         exec_type="order_status",
@@ -99,7 +99,7 @@ def _placed(update: Update, order_id: str, row: Mapping[str, Any]) -> Update:
         order_type=value.word(binance_words.FUTURES_ORDER_TYPES, row.get("act")),
         cumulative_quantity=row.get("aq"),
         average_price=value.nonzero(row.get("ap")),
-        text=f"of algo order {row['aid']}" if "aid" in row else None,
+        text=None if algo is None else f"of algo order {algo}",
     )
     return value.finished(update, order_type=value.text(row.get("act")), side=row.get("S"))
 
