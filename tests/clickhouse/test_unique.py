@@ -290,3 +290,20 @@ def test_what_another_writer_knows_of_an_order_stays_if_its_row_is_merged_with_o
     monkeypatch.setattr(unique_rows.UniqueRows, "insert_orders", then_merge)
     on_server.insert(executions([{**fill, "trade_id": "t1"}], session=1, first_seq=1))
     assert on_server.rows(f"SELECT records, executed_quantity FROM {on_server.name()}.orders") == [(3, Decimal(2))]
+
+
+@pytest.mark.parametrize("is_known_to_it", [False, True], ids=["by a killed writer", "by the same one"])
+@pytest.mark.parametrize("few", WAYS.values(), ids=WAYS)
+@ON_SERVER
+def test_records_that_were_derived_and_are_sent_again_with_others_leave_no_fill_twice(
+    views: Database, few: int, *, is_known_to_it: bool
+) -> None:
+    """So it is after a kill: what was on its way is settled, and comes with what was recorded since."""
+    told = {**TRADED, "order_id": "o", "trade_id": "t", "origin": "lookback"}
+    views.insert(executions([told], session=1), few=few)
+    if not is_known_to_it:
+        views.change_writers()
+    views.insert(executions([told, {**told, "origin": "live"}], session=1), few=None)
+    views.derive(few, Range(1, 0, 2), new=[])
+    assert views.rows(f"SELECT fills FROM {views.name()}.positions") == [(1,)]
+    assert views.rows(f"SELECT copies, origin FROM {views.name()}.fills") == [(2, "live")]

@@ -69,6 +69,7 @@ class Deriver:
         self._others = Others(rows.parts, self._memory)
         self._marked: dict[int, int] = {}  # by minute until when it need not be marked again
         self._noted = self._derived = SeqSet()
+        self._seen: dict[int, SeqSet] = {}  # by session what was derived, by earlier writers too
         self.unnoted = 0
         self._generation: int | None = None
         self._dropped: SeqSet | None = None  # of these not all need be there
@@ -77,15 +78,17 @@ class Deriver:
         """Derive these records, as far as there are such, with all that belongs to them.
 
         Args:
-            again: somebody may have begun with it. Then rows that are as they should be may be in no sum yet.
+            again: somebody may have begun with it. Then rows that are as they should be may be in no sum yet. So it is
+                of records that were derived, too: whoever does not know what it has stored sends it once more.
 
         Raises:
             SinkUnavailable: the database cannot be reached, or does not allow it.
         """
-        self._is_again = again
         self._others.begin()
         if self._generation is None:
             self._generation = self._rows.noted.generation()
+            self._seen = self._rows.noted.ranges().by_session()
+        self._is_again = again or self._has_seen(records)
         for portion in _portions(records.ranges):
             self._derive(portion)
             self._memory.shrink()
@@ -127,7 +130,13 @@ class Deriver:
         if self._dropped is None:
             self._dropped = self._rows.dropped.ranges()
         self._derived |= present | (SeqSet(portion) & self._dropped)
+        for session, derived in SeqSet(portion).by_session().items():
+            self._seen[session] = self._seen.get(session, SeqSet()) | derived
         self.unnoted += sum(each.count for each in portion)
+
+    def _has_seen(self, records: SeqSet) -> bool:
+        """Whether some of these records were derived before."""
+        return any(each & self._seen.get(session, SeqSet()) for session, each in records.by_session().items())
 
     def _many(self, portion: Sequence[Range], version: int) -> SeqSet | None:
         """Derive many records; returns which there are, None if it is to be done again."""
