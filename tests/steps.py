@@ -8,6 +8,7 @@ OF_DERIVING = {
     Step.BUCKETS_MARKED,
     Step.LATE_NOTED,
     Step.ROWS_DERIVED,
+    Step.DERIVED_NOTED,
     Step.SUMS_WRITTEN,
     Step.SUMS_CLOSED,
     Step.ORDERS_COPIED,

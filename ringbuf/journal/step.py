@@ -33,6 +33,7 @@ class Step(StrEnum):
     BUCKETS_MARKED = "buckets of derived fills marked as open, rows of orders not inserted"
     LATE_NOTED = "reports about orders of which records are gone listed as late, nothing noted as derived"
     ROWS_DERIVED = "rows of orders and fills derived from records that were acknowledged"
+    DERIVED_NOTED = "what is derived noted in the database, the checkpoint perhaps not moved"
     SUMS_WRITTEN = "buckets summed, not closed"
     SUMS_CLOSED = "buckets closed"
     ORDERS_COPIED = "open orders copied, the copy not marked as complete"

@@ -2,11 +2,14 @@
 
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ringbuf.journal.step import Step
 from ringbuf.launch.clickhouse_server import ClickHouse
+from ringbuf.launch.waiting import wait_until
+from ringbuf.strategies import Recorder
 from tests.kept_profit import compare_through
 from tests.recorded import Recorded, check_derived, check_stored
 from tests.steps import OF_DERIVING, OF_DROPPING, OF_STRAGGLERS
@@ -53,3 +56,23 @@ def test_a_writer_killed_at_this_step_neither_loses_nor_doubles(
         check_derived(client, database, *rings)
         if step in OF_PROFIT:
             compare_through(client, database)
+
+
+def test_a_fill_that_was_derived_before_the_kill_and_is_told_again_after_it_counts_once(
+    clickhouse_server: ClickHouse, database: str, data_dir: Path
+) -> None:
+    """The checkpoint has not moved: the next writer derives the first report together with the second one."""
+    bound = Recorder.open("mm").bind(exchange="x", account="a", symbol="s", strategy="z")
+    told: dict[str, Any] = {"side": "buy", "last_price": 1.0, "last_quantity": 1.0, "order_id": "o", "trade_id": "t"}
+    options = ["--clickhouse", clickhouse_server.url, "--database", database, *QUICK]
+    with WriterProcess(data_dir, *options).start(kill_at=(Step.DERIVED_NOTED, 1)) as writer:
+        bound.fill(**told, origin="lookback")
+        writer.wait_killed()
+        bound.fill(**told, origin="live")
+        writer.start().wait_running()
+        wait_until(
+            lambda: writer.status()["journal"]["checkpoint"] == writer.status()["journal"]["end"], "all is stored"
+        )
+        writer.stop()
+    assert clickhouse_server.rows(f"SELECT copies, origin FROM {database}.fills") == [(2, "live")]
+    assert clickhouse_server.rows(f"SELECT fills FROM {database}.positions") == [(1,)]

@@ -106,6 +106,7 @@ class Deriver:
         grown = {*self._derived.ranges} - {*self._noted.ranges}  # each replaces the shorter one with its beginning
         if grown and self._generation is not None:
             self._rows.noted.note(SeqSet(grown), self._generation)
+            reached(Step.DERIVED_NOTED)
         last = {each.session: each for each in self._derived.ranges}  # others do not grow any more, or are noted apart
         self._noted = self._derived = SeqSet(last.values())
         self.unnoted = 0
