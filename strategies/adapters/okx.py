@@ -92,11 +92,11 @@ def updates(message: object) -> list[Update | Refused]:
     if about is None and "code" in found:
         return _listed(value.rows(found.get("data"), "data"))
     channel = about.get("channel") if isinstance(about, Mapping) else None
-    rows = value.rows(found.get("data"), "data")
     if channel in okx_algo.CHANNELS:
-        return [update for each in rows if okx_algo.is_conditional(each) for update in _algo_order(each)]
+        algos = filter(okx_algo.is_conditional, value.rows(found.get("data"), "data"))
+        return [update for each in algos for update in _algo_order(each)]
     read = {"orders": order, "fills": _told_fast}.get(value.text(channel) or "")
-    return [] if read is None else [read(each) for each in rows]
+    return [] if read is None else [read(each) for each in value.rows(found.get("data"), "data")]
 
 
 def _listed(given: list[Mapping[str, Any]]) -> list[Update | Refused]:

@@ -36,7 +36,7 @@ _PRICES: Final = (
 
 def is_conditional(row: Mapping[str, Any]) -> bool:
     """Whether a row is such an order; an order that has taken the place of one tells what was filled."""
-    return value.text(row.get("algoId")) is not None and row.get("ordType") in KINDS and "accFillSz" not in row
+    return value.identity(row.get("algoId")) is not None and row.get("ordType") in KINDS and "accFillSz" not in row
 
 
 def algo_order(row: Mapping[str, Any], sides: Mapping[str, str], shared: Update) -> list[Update]:

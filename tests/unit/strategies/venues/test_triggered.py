@@ -196,3 +196,14 @@ def test_in_whatever_order_the_messages_about_an_algo_order_of_okx_come_it_is_fi
         assert orders == {"algo-7": ("REPLACED", Decimal(0)), "8": ("FILLED", Decimal(0))}
         assert inventory.position("okx", "A1", "BTC-USDT-SWAP").quantity == 11
         assert not adapter.refused
+
+
+@pytest.mark.parametrize("number", ["0", "", None, "-1"])
+def test_an_algo_order_without_a_number_is_none(number: str | None) -> None:
+    inventory = Inventory()
+    adapter = OkxAdapter(inventory, exchange="okx", account="A1", strategy="mm")
+    message = algo_of_okx("live", 0)
+    message["data"][0]["algoId"] = number
+    adapter.receive(message)
+    adapter.receive({"arg": {"channel": "candle1m"}, "data": [["1597026383085", "8533.02"]]})
+    assert (inventory.orders(), list(adapter.refused)) == ([], [])
