@@ -50,10 +50,13 @@ class BenchWriter(WriterProcess):
 
         SCHED_BATCH, because with nice alone it still pushes another process off its core when it wakes up.
         """
-        for task in Path(f"/proc/{self.pid}/task").iterdir():
-            with suppress(ProcessLookupError):  # a thread may end meanwhile
-                os.sched_setscheduler(int(task.name), os.SCHED_BATCH, os.sched_param(0))
-                os.setpriority(os.PRIO_PROCESS, int(task.name), LOW_PRIORITY)
+        lowered: set[int] = set()
+        while new := {int(task.name) for task in Path(f"/proc/{self.pid}/task").iterdir()} - lowered:
+            for thread in new:
+                with suppress(ProcessLookupError):  # it may have ended
+                    os.sched_setscheduler(thread, os.SCHED_BATCH, os.sched_param(0))
+                    os.setpriority(os.PRIO_PROCESS, thread, LOW_PRIORITY)
+            lowered |= new  # those that they started before are found by the next look
 
     def rows(self, statement: str) -> list[dict[str, Any]]:
         """Ask its database."""
