@@ -28,8 +28,7 @@ MERGES: Final = "MergeExecuteMilliseconds"
 NOTE: Final = (
     "CPU of the server and of the writer as a share of a core. Of the server's, merges: how long it ran them; counted: "
     "merges and statements, what it counts itself; the rest is its own threads. Statements: all that it ran. p50, p99, "
-    "max: "
-    "from the append of a fill until a SELECT has seen it, which asks as `ringbuf fills --since` does, every "
+    "max: from the append of a fill until a SELECT has seen it, which asks as `ringbuf fills --since` does, every "
     f"{LOOK_SECONDS * 1e3:g} ms and takes CPU of its own, so the same load runs once with nobody looking. Idle: the "
     "same writer without records, which is what its own watching and the server's housekeeping take."
 )

@@ -7,6 +7,8 @@ has an id of its own, and is told apart from them.
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
+from ringbuf.strategies.adapters.ccxt_raw import Raw
+
 
 class Triggered(NamedTuple):
     """How an exchange tells it.
@@ -47,28 +49,34 @@ TRIGGERED: Final = (
 _ONLY: Final = frozenset(each.only for each in TRIGGERED)
 
 
-def is_triggered(info: Mapping[str, Any]) -> bool:
-    """Whether another order took the place of this one."""
-    if _ONLY.isdisjoint(info):  # as most
-        return False
-    return any(each.only in info and str(info.get(each.status)).lower() in each.words for each in TRIGGERED)
+class RawConditional(Raw):
+    """The raw message about an order that may be one of these, or in the place of one."""
 
+    @property
+    def was_replaced(self) -> bool:
+        """Whether another order took the place of this one."""
+        info = self._info
+        if _ONLY.isdisjoint(info):  # as most
+            return False
+        return any(each.only in info and str(info.get(each.status)).lower() in each.words for each in TRIGGERED)
 
-def own_ids(info: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The `id` and `clientOrderId` of an order where ccxt takes that of another one, or none.
+    @property
+    def own_ids(self) -> Mapping[str, Any]:
+        """The `id` and `clientOrderId` of an order where ccxt takes that of another one, or none.
 
-    Of a conditional order of MEXC it takes the id of the order in its place; of that of OKX the conditional one's; and
-    it leaves out the client id of OKX's conditional orders.
-    """
-    if "executeCycle" in info:
-        return {"id": info.get("id")}
-    if "accFillSz" in info and info.get("algoId") and info.get("ordId"):
-        return {"id": info["ordId"]}
-    if "accFillSz" not in info and info.get("algoClOrdId"):
-        return {"clientOrderId": info["algoClOrdId"]}
-    return {}
+        Of a conditional order of MEXC it takes the id of the order in its place; of that of OKX the conditional one's;
+        and it leaves out the client id of OKX's conditional orders.
+        """
+        info = self._info
+        if "executeCycle" in info:
+            return {"id": info.get("id")}
+        if "accFillSz" in info and info.get("algoId") and info.get("ordId"):
+            return {"id": info["ordId"]}
+        if "accFillSz" not in info and info.get("algoClOrdId"):
+            return {"clientOrderId": info["algoClOrdId"]}
+        return {}
 
-
-def is_for_the_market(info: Mapping[str, Any]) -> bool:
-    """Whether OKX and BloFin say by a price of -1 that it will have no limit."""
-    return "algoId" in info and "-1" in (info.get("ordPx"), info.get("orderPrice"))
+    @property
+    def is_for_the_market(self) -> bool:
+        """Whether OKX and BloFin say by a price of -1 that it will have no limit."""
+        return "algoId" in self._info and "-1" in (self._info.get("ordPx"), self._info.get("orderPrice"))

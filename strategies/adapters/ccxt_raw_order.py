@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Final
 
-from ringbuf.strategies.adapters import binance_words, ccxt_conditional
-from ringbuf.strategies.adapters.ccxt_raw import Raw
+from ringbuf.strategies.adapters.binance_words import is_triggered
+from ringbuf.strategies.adapters.ccxt_conditional import RawConditional
 
 ORDER_TYPES: Final = ("stopOrderType", "ordertype", "orderType", "ordType", "origType", "order_type", "type")
 CONDITIONAL: Final = {
@@ -37,7 +37,7 @@ TRIGGERS: Final = ("trigger_price", "stop_price")
 _SIDE: Final = re.compile("^(?:buy|sell)_")
 
 
-class RawOrder(Raw):
+class RawOrder(RawConditional):
     """The raw message about an order."""
 
     @property
@@ -78,24 +78,9 @@ class RawOrder(Raw):
         """What the message is about, where the exchange says more than that an order has a state."""
         if self.is_cancel_rejected:
             return "cancel_rejected"
-        if self._info.get("x") == "NEW" and binance_words.is_triggered(self._info.get("o"), self._info.get("ot")):
+        if self._info.get("x") == "NEW" and is_triggered(self._info.get("o"), self._info.get("ot")):
             return "restated"  # Binance's futures had called it expired
         return "triggered" if self.was_replaced else None
-
-    @property
-    def was_replaced(self) -> bool:
-        """Whether another order took the place of a conditional one."""
-        return ccxt_conditional.is_triggered(self._info)
-
-    @property
-    def own_ids(self) -> Mapping[str, Any]:
-        """See `ccxt_conditional.own_ids`."""
-        return ccxt_conditional.own_ids(self._info)
-
-    @property
-    def is_for_the_market(self) -> bool:
-        """See `ccxt_conditional.is_for_the_market`."""
-        return ccxt_conditional.is_for_the_market(self._info)
 
     @property
     def is_cut(self) -> bool:
