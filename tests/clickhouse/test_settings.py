@@ -91,6 +91,7 @@ class ServerWithProfiles(ClickHouseServer):
         profile("cut", CUT, ""),
         profile("points", {"output_format_always_write_decimal_point_in_float_and_decimal": "1"}, ""),
         profile("slashes", {"output_format_json_escape_forward_slashes": "1"}, ""),
+        profile("empty_sums", {"aggregate_functions_null_for_empty": "1"}, ""),
         profile("short", {"date_time_64_output_format_cut_trailing_zeros_align_to_groups_of_thousands": "1"}, ""),
         profile("always_limited", {"limit": "1"}),
         profile("always_cut", CUT),
@@ -217,6 +218,17 @@ def test_a_symbol_with_a_slash_is_found_in_json_by_grep(opened: Database) -> Non
 def test_times_have_all_their_digits_whatever_a_profile_cuts(opened: Database) -> None:
     opened.prepare()
     assert opened.query_json("SELECT toDateTime64(1, 9, 'UTC') AS at") == b'{"at":"1970-01-01 00:00:01.000000000"}\n'
+
+
+@pytest.mark.parametrize("opened", ["empty_sums"], indirect=True)
+def test_where_a_profile_has_nothing_added_up_to_null_all_is_derived_folded_and_made_again(opened: Database) -> None:
+    opened.set_up()
+    opened.insert(fills(3))
+    opened.fold()
+    opened.rebuild()
+    opened.fold()
+    opened.close_sums()
+    assert json.loads(opened.query_json("SELECT fills FROM positions")) == {"fills": 3}
 
 
 @pytest.mark.parametrize("opened", ["limited", "shifted"], indirect=True)

@@ -128,7 +128,7 @@ class UniqueRows:
                 f"SELECT max(version) AS latest FROM {each} WHERE version >= {now_ns - 2}"  # by its index
                 for each in (self._fills, self._orders)
             )
-            ((found,),) = self._ask(f"SELECT toString(max(latest)) FROM ({latest})")
+            ((found,),) = self._ask(f"SELECT toString(ifNull(max(latest), 0)) FROM ({latest})")
             self._latest = int(found)
         self._latest = max(now_ns, self._latest + 2)  # what plain fills replace has one less
         return self._latest
