@@ -7,7 +7,11 @@ import pytest
 
 from ringbuf.errors import SinkUnavailable
 from ringbuf.sinks.clickhouse.merging import SETTINGS, give_settings
-from tests.clickhouse.databases import ON_SERVER, Database
+from tests.clickhouse.databases import ON_SERVER, Database, executions
+from tests.clickhouse.test_rules import BASE
+
+INDEXED = ("executions", "known_ids", "unique_fills", "unique_orders")
+"""Tables that have skip indexes and get few rows at a time."""
 
 
 def tables_without(database: Database) -> list[str]:
@@ -75,3 +79,31 @@ def test_a_trickle_does_not_have_what_is_there_written_again_with_each_insert(vi
         f"SELECT max(level) FROM system.parts WHERE database = '{views.name()}' AND table = 'known_ids'"
     )
     assert merges <= inserts // 8 + 1
+
+
+def indexed(database: Database) -> dict[str, set[bool]]:
+    """By table whether its parts have skip indexes; without the row by which a table is known to be whole."""
+    found: dict[str, set[bool]] = {}
+    for table, has_indexes in database.rows(
+        "SELECT DISTINCT table, secondary_indices_marks_bytes > 0 FROM system.parts"
+        f" WHERE active AND rows > 1 AND database = '{database.name()}' AND table IN {INDEXED}"
+    ):
+        found.setdefault(table, set()).add(bool(has_indexes))
+    return found
+
+
+def test_few_rows_get_their_skip_indexes_when_they_are_merged_and_many_at_once(store: Database) -> None:
+    store.set_up()
+    fill = {**BASE, "exec_type": "fill", "side": "buy", "last_quantity": 1.0, "last_price": 5.0}
+    fills = [{**fill, "order_id": f"o{n}", "client_order_id": f"c{n}", "trade_id": f"t{n}"} for n in range(2_000)]
+    for table in INDEXED:
+        store.command(f"SYSTEM STOP MERGES {store.name()}.{table}")
+    store.insert(executions(fills[:3]))
+    assert indexed(store) == {each: {False} for each in INDEXED}
+    assert store.rows(f"SELECT order_id FROM {store.name()}.orders WHERE client_order_id = 'c1'") == [("o1",)]
+    for table in INDEXED:
+        store.command(f"SYSTEM START MERGES {store.name()}.{table}")
+        store.command(f"OPTIMIZE TABLE {store.name()}.{table} FINAL")
+    assert indexed(store) == {each: {True} for each in INDEXED}
+    store.insert(executions(fills[3:], first_seq=3))
+    assert indexed(store) == {each: {True} for each in INDEXED}

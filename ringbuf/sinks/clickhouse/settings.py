@@ -67,6 +67,17 @@ ONE_BLOCK: Final[Needs] = {
 AT_ONCE: Final[Needs] = {"async_insert": Need(0)}
 """What was inserted is there."""
 
+_FEW_ROWS: Final = 1_024
+"""So many rows are read at once of a table in any case, whatever an index says."""
+_WITHOUT_INDEXES: Final[Needs] = {"materialize_skip_indexes_on_insert": Need(0, is_optional=True)}
+"""Each index is two files more of a part, which cost more than few rows do; the part has them when it is merged."""
+
+
+def inserting(rows: int, needs: Needs) -> Needs:
+    """What an insert of so many rows needs, besides other needs."""
+    return {**needs, **_WITHOUT_INDEXES} if rows <= _FEW_ROWS else needs
+
+
 DEFINING: Final[Needs] = {"allow_suspicious_fixed_string_types": Need(1, is_optional=True)}
 """A FixedString may be wider than 256 bytes."""
 
@@ -184,7 +195,7 @@ def at_shard(number: int) -> Needs:
 NOW: Final = {"use_query_cache": 0, **{name: need.value for name, need in WHOLE.items()}}
 """The question below sets them unseen, else it may fail or be cut; to set what is so already is always allowed."""
 _ALL: Final = (
-    OF_ROWS, ONE_BLOCK, AT_ONCE, DEFINING, DROPPING, ASKING, READING, PLANNING, DERIVING, ON_CLUSTER, at_shard(1),
+    inserting(1, ONE_BLOCK), AT_ONCE, DEFINING, DROPPING, ASKING, READING, PLANNING, DERIVING, ON_CLUSTER, at_shard(1),
 )  # fmt: skip
 _NAMES: Final = sorted({"readonly", *(name for needs in _ALL for name in needs)})
 QUESTION: Final = (

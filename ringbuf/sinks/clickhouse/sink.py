@@ -55,6 +55,7 @@ from ringbuf.sinks.clickhouse.settings import (
     Needs,
     Settings,
     at_shard,
+    inserting,
 )
 from ringbuf.sinks.clickhouse.sums import Sums
 from ringbuf.sinks.clickhouse.tables import Tables
@@ -208,7 +209,7 @@ class ClickHouseSink:
     def _insert_derived(self, name: str, types: Mapping[str, str], rows: Sequence[Mapping[str, Any]]) -> None:
         into, pieces = insert_rows(self.database, name, types, rows)
         with self._errors(f"inserting rows into {name}"):
-            self._engine.insert(self._connected(), into, pieces, self._sent_with(OF_ROWS))
+            self._engine.insert(self._connected(), into, pieces, self._sent_with(inserting(len(rows), OF_ROWS)))
 
     # Records
 
@@ -229,7 +230,7 @@ class ClickHouseSink:
             with self._errors(f"inserting {rows} records into {schema.name}", REFUSALS):
                 client = self._connected()
                 into, pieces = self._forms.of(schema, body, rows)
-                sent = {**self._sent_with(ONE_BLOCK), "insert_deduplication_token": token}
+                sent = {**self._sent_with(inserting(rows, ONE_BLOCK)), "insert_deduplication_token": token}
                 written = self._engine.insert(client, into, pieces, sent)
         except SinkRefused as error:
             if self._tables.ensure(schema) or self._is_outdated(schema):
