@@ -198,6 +198,19 @@ def look_at_sessions(database: Database) -> dict[int, dict[str, Any]]:
     return {int(row["session"]): row for row in rows}
 
 
+def look_at_retired(database: Database) -> SeqSet:
+    """The records that any writer has noted as meant to be gone; it had verified them before.
+
+    Raises:
+        SinkError: the database cannot be asked.
+    """
+    if "retired" not in database.tables():
+        return SeqSet()
+    table = f"{quoted(database.name)}.retired"
+    rows = _ask(database, f"SELECT session, first_seq, end FROM {table} FINAL WHERE end != 0")
+    return SeqSet(Range.between(*row) for row in rows)
+
+
 def look_at_late(database: Database) -> int:
     """How many records came too late: when records of their orders were gone. They are stored, and in no view but one.
 

@@ -26,6 +26,7 @@ from ringbuf.audit.places import (
     look_at_database,
     look_at_journal,
     look_at_quarantine,
+    look_at_retired,
     look_at_rings,
     look_at_sessions,
     look_at_verified,
@@ -172,9 +173,7 @@ def _reconcile(data_dir: Path, namespace: str, database: Database) -> Reconcilia
         rings.by_session |= {s: ring for s, ring in elsewhere.by_session.items() if s in journal.sessions}
         rings.problems += elsewhere.problems
     verified, problems = look_at_verified(directory.verified)
-    seen = verified.seen.by_session()
     expired = verified.expired.by_session()
-    retired = verified.retired.by_session()
     quarantined = look_at_quarantine(directory.quarantine)
     sessions = look_at_sessions(database)
     origins = (
@@ -183,6 +182,8 @@ def _reconcile(data_dir: Path, namespace: str, database: Database) -> Reconcilia
         | {session: Origin(ring.name, ring.host, ring.schema) for session, ring in rings.by_session.items()}
     )
     tables = look_at_database(database, {origin.schema for origin in origins.values()})
+    noted = look_at_retired(database)  # behind the tables: what is dropped was noted before
+    seen, retired = ((each | noted).by_session() for each in (verified.seen, verified.retired))
     stored = {
         session: found
         for schema, by_session in tables.items()
@@ -229,7 +230,7 @@ def account(
         found: records in the database.
         verified: records that were in the database when the writer asked for them.
         expired: records that the table's own TTL took at once.
-        retired: records among those verified that are meant to be gone.
+        retired: records among those verified that are meant to be gone, as this writer or another one has noted.
     """
     end = ring.head if ring else max(journal_end, kept.end, found.seqs.end, verified.end, expired.end)
     recorded = SeqSet([Range(session, 0, end)])

@@ -14,7 +14,7 @@ from ringbuf.record.instrument import INSTRUMENTS
 from ringbuf.strategies import Recorder
 from tests.command import audit_totals, count, ringbuf
 from tests.numbered import wait_derived, wait_verified
-from tests.writer_process import PatchedWriter
+from tests.writer_process import PatchedWriter, WriterProcess
 
 TICKS = Schema.define("ticks", [("captured_ns", "i8"), ("number", "u8")])
 KEPT = ["--keep-days", "2", "--flush-ms", "10"]
@@ -338,3 +338,35 @@ def test_a_writer_killed_when_it_drops_executions_or_finds_a_late_one_goes_on_wi
         writer.stop()
     found, code = audit_totals(data_dir)
     assert (found["recorded"], found["stored"] + found["retired"], found["lost"], code) == (33, 33, 0, 0)
+
+
+def test_what_another_hosts_writer_drops_by_age_is_known_by_an_audit_here(
+    clickhouse_server: ClickHouse,
+    database: str,
+    start: Callable[[list[str]], LaterWriter],
+    data_dir: Path,
+    tmp_path: Path,
+    ticks: Ticks,
+) -> None:
+    orders = Orders()
+    options = ["--clickhouse", clickhouse_server.url, "--database", database]
+    here = tmp_path / "here"
+    with start([*options, *KEPT]) as writer, WriterProcess(here, *options, "--namespace", "here") as other:
+        writer.wait_running()
+        other.wait_running()
+        ticks.record(20)
+        orders.record(filled=10, working=5)
+        wait_derived(writer, orders.recorder.producer, ticks.producer)
+        writer.be_later(3)
+        wait_until(lambda: count(data_dir, "executions") == 10, "what is over is dropped")
+        wait_until(lambda: count(data_dir, "ticks") == 0, "what is old is dropped")
+        found, code = audit_totals(here)
+        assert (found["stored"], found["removed"], found["retired"], found["lost"], code) == (10, 50, 50, 0, 0)
+        clickhouse_server.command(f"TRUNCATE TABLE {database}.retired")
+        found, code = audit_totals(here)
+        assert (found["retired"], found["lost"], code) == (0, 30, 1), "only its own writer knows what was there"
+        writer.stop()
+        writer.start().wait_running()
+        wait_until(lambda: audit_totals(here)[1] == 0, "the database is told once more")
+        writer.stop()
+        other.stop()

@@ -1,9 +1,9 @@
 """Drops from the database what is verified and older than the writer is to keep.
 
 What is old enough is retired first: durable in `verified.json`, so that an audit knows that it is meant to be gone,
-whoever removes it. Then the writer removes it from the tables, as far as the records' own clock agrees that they are
-old; of executions only what the rows of orders and fills stand for (`OldOrders`). Instruments stay: they are few, and
-the latest of each counts.
+whoever removes it, and noted in the database, for the audits of other writers. Then the writer removes it from the
+tables, as far as the records' own clock agrees that they are old; of executions only what the rows of orders and fills
+stand for (`OldOrders`). Instruments stay: they are few, and the latest of each counts.
 """
 
 import logging
@@ -59,6 +59,7 @@ class Keeping:
         self._clock = clock
         self._stopping = threading.Event()
         self._passed = 0
+        self._noted: tuple[int, int] | None = None
         self._dropped: dict[str, tuple[int, int]] = {}
 
     def run(self, stopping: threading.Event) -> None:
@@ -83,6 +84,7 @@ class Keeping:
         passage = pass_through(self._directory, self._passed, self._loaded(), first_kept)
         self._verified.change(lambda now: now.with_journaled(passage).without_older(first_kept))
         self._passed = passage.end
+        self._note_retired(first_kept)
         for schema in self._tables.sound:
             if schema.name != INSTRUMENTS.name and CAPTURED in schema.names and schema.is_time(CAPTURED):
                 self._drop(schema, first_kept)
@@ -90,6 +92,13 @@ class Keeping:
     def _now(self) -> int:
         """The time in ns since the epoch, the earlier one of host and database: neither alone makes anything old."""
         return min(self._clock(), self._sink.unique.now())
+
+    def _note_retired(self, first_kept: int) -> None:
+        """Tell the database of all that is retired, once a day also of what it was told before."""
+        retired = self._verified.current.retired
+        if self._noted != (state := (first_kept, retired.count)):
+            self._sink.unique.dropped.note_retired(retired)
+            self._noted = state
 
     def _drop(self, schema: Schema, first_kept: int) -> None:
         retired = self._verified.current.retired

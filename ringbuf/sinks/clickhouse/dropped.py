@@ -4,6 +4,7 @@ A row follows from all records of its order. If some of them are not there any m
 be derived that says as much as the row does. So the row stays as it is, and what is told of its order later is listed.
 
     dropped         of which records some may have been dropped, as ranges; noted before they are dropped
+    retired         which records, of any schema, are meant to be gone, as ranges: an audit of another writer asks it
     late_records    which records came too late; the view `late_reports` shows them
 """
 
@@ -30,12 +31,14 @@ from ringbuf.sinks.clickhouse.keys import (
     of_fills,
     records_in,
 )
+from ringbuf.sinks.clickhouse.noted import RANGES_AT_ONCE
 from ringbuf.sinks.clickhouse.table import quoted, table_name
 from ringbuf.sinks.clickhouse.views.columns import of_execution
 from ringbuf.sinks.clickhouse.views.expression import INSTRUMENT
 
 TABLES: Final = {
     "dropped": unique.RANGES,
+    "retired": unique.RANGES,
     "late_records": DerivedTable(
         {
             **of_execution(("exchange", "account", "symbol")),
@@ -74,9 +77,9 @@ class Dropped:
     def __init__(self, statements: Statements) -> None:
         database, self._ask, self._run = statements.database, statements.ask, statements.run
         self._records = table_name(EXECUTION, database)
-        self._fills, self._orders, self._ids, self._late, self._dropped = (
+        self._fills, self._orders, self._ids, self._late, self._dropped, self._retired = (
             f"{quoted(database)}.{each}"
-            for each in ("unique_fills", "unique_orders", "known_ids", "late_records", "dropped")
+            for each in ("unique_fills", "unique_orders", "known_ids", "late_records", "dropped", "retired")
         )
         self._has_late: bool | None = None
 
@@ -91,11 +94,19 @@ class Dropped:
 
     def note(self, records: SeqSet) -> None:
         """Note that some of these records are about to be dropped."""
-        rows = ", ".join(f"({each.session}, {each.first_seq}, {each.end})" for each in records.ranges)
-        if rows:
+        self._note(self._dropped, records)
+
+    def note_retired(self, records: SeqSet) -> None:
+        """Note that all of these records were verified, and are meant to be gone."""
+        self._note(self._retired, records)
+
+    def _note(self, table: str, records: SeqSet) -> None:
+        for begin in range(0, len(records.ranges), RANGES_AT_ONCE):
+            some = records.ranges[begin : begin + RANGES_AT_ONCE]
+            listed = ", ".join(f"({each.session}, {each.first_seq}, {each.end})" for each in some)
             self._run(
-                f"INSERT INTO {self._dropped} (session, first_seq, end) SELECT each.1, each.2, each.3"
-                f" FROM (SELECT arrayJoin(CAST([{rows}], 'Array(Tuple(UInt64, UInt64, UInt64))')) AS each)"
+                f"INSERT INTO {table} (session, first_seq, end) SELECT each.1, each.2, each.3"
+                f" FROM (SELECT arrayJoin(CAST([{listed}], 'Array(Tuple(UInt64, UInt64, UInt64))')) AS each)"
             )
 
     # Orders that keep their rows

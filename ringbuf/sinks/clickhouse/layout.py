@@ -7,7 +7,7 @@ On a cluster the tables themselves are in the database `NAME_local` of each shar
 statement that defines a table, empties it or deletes from it names the table itself, and is run on the whole cluster.
 
     `executions`, tables of orders, fills and what follows from them    by instrument: exchange, account, symbol
-    `sessions`, `derived`, `dropped`, tables of other schemas           by session
+    `sessions`, `derived`, `dropped`, `retired`, of other schemas       by session
     `buckets`, and the rows that say that a table is whole              at every shard
 
 What is derived of an instrument follows from the records of that instrument, so all of it is at one shard.
