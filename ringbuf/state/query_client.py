@@ -5,6 +5,7 @@ import os
 import socket
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -37,7 +38,7 @@ def ask(path: Path, statement: str, timeout: float) -> Iterator[bytes]:
         ConnectionError, FileNotFoundError: nobody serves there, or who did so has ended.
         Silent, Busy: the answer does not come.
         RingbufError: what the process says.
-        ConfigurationError: the socket belongs to somebody else.
+        ConfigurationError: the socket belongs to somebody else, or the process is of another release.
     """
     patience = min(timeout, SILENT_SECONDS)
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
@@ -67,21 +68,32 @@ def _rows(answer: BinaryIO, timeout: float) -> Iterator[bytes]:
         has_sign = True
         if not line.endswith(b"\n"):
             raise ConnectionResetError("the process ended before it had answered")
-        word, _, rest = line.decode().strip().partition(" ")
+        word, _, rest = line.decode(errors="replace").strip().partition(" ")
         match word:
             case "wait":
                 if time.monotonic() > deadline:
                     raise Busy
-            case "rows":
+            case "rows" if rest.isdecimal():
                 piece = answer.read(int(rest))
                 if len(piece) < int(rest):
                     raise ConnectionResetError("the process ended before it had answered all")
                 yield piece
                 deadline = time.monotonic() + timeout
-            case "ok":
+            case "ok" if not rest:
                 return
             case _:
-                raise RingbufError.from_described(json.loads(rest))
+                raise _error(word, rest)
+
+
+def _error(word: str, rest: str) -> RingbufError:
+    """The error that ends an answer; a process of another release, as after an upgrade, may answer in another way."""
+    with suppress(ValueError, LookupError, TypeError, AttributeError):
+        if word == "error":
+            return RingbufError.from_described(json.loads(rest))
+    return ConfigurationError(
+        f"the process that answers is of another release; it says {f'{word} {rest}'.strip()[:200]!r}",
+        "start the writer again, with the release of this tool",
+    )
 
 
 def _connect(connection: socket.socket, path: Path) -> None:

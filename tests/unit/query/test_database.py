@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ringbuf.errors import SinkUnavailable
+from ringbuf.errors import ConfigurationError, SinkUnavailable
 from ringbuf.launch.waiting import wait_until
 from ringbuf.query.database import ask_writer
 from ringbuf.state import query_client
@@ -114,6 +114,36 @@ def test_a_process_that_gives_no_sign_of_life_hangs(tmp_path: Path) -> None:
         with pytest.raises(query_client.Silent) as raised:
             asking(path, 0.2)
     assert raised.value.seconds == 0.2
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"error code 62 SYNTAX_ERROR: Syntax error: failed at position 1\n",  # so 0.1.0 takes a request of ours
+        b"ok 12\n",
+        b"rows many\n",
+        b"error []\n",
+        b"\xff\n",
+        b"a line of a later release\n",
+    ],
+)
+def test_a_writer_of_another_release_is_named_as_one(line: bytes, tmp_path: Path) -> None:
+    def answer() -> None:
+        connection, _ = listening.accept()
+        with connection:
+            while connection.recv(4096):
+                pass
+            connection.sendall(b"wait\n" + line)
+
+    path = DataDirectory(tmp_path).query_socket
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(path))
+        listening.listen()
+        answering = threading.Thread(target=answer)
+        answering.start()
+        with pytest.raises(ConfigurationError, match=r"of another release.*; start the writer again"):
+            asking(path, 5.0)
+        answering.join()
 
 
 def test_an_answer_that_breaks_off_is_none(tmp_path: Path) -> None:
