@@ -5,9 +5,12 @@ was in it is made again: rows of orders and fills from the records, sums and tot
 
 When records were dropped by age, rows stand for them that cannot be made again. Then a table of rows that was altered
 is altered back, and one that was emptied is an error: its owner has a backup, or gives the rows up.
+
+Tables of a later release are not altered back, but left alone: that release marks them by a comment, `ringbuf: form N`.
 """
 
 import logging
+import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -30,6 +33,9 @@ TABLES: Final = {
     **open_orders.TABLES,
     **profit_states.TABLES,
 }
+FORM: Final = 1
+"""Of these tables, and of those without a mark. Who changes them for a release counts on, and marks them."""
+_MARK: Final = re.compile(r"ringbuf: form (\d+)")
 _ROWS: Final = ("unique_fills", "unique_orders", "known_ids")
 """Tables of rows that stand for records, also for those that are gone."""
 
@@ -52,7 +58,7 @@ class Layers:
         """Create the tables that are missing or are not as they should be; `make_again` notices those.
 
         Raises:
-            TableMismatch: something of such a name is not ours.
+            TableMismatch: something of such a name is not ours, or is of a later release.
         """
         layout, shards = self._statements.layout, self._statements.shards
         for name, engine in self._check(layout.local):
@@ -90,13 +96,19 @@ class Layers:
             of each its name, and its engine with all that stands behind it.
         """
         rows = self._ask(
-            f"SELECT name, engine, sorting_key, engine_full FROM {self._statements.layout.everywhere('system.tables')}"
+            "SELECT name, engine, sorting_key, engine_full, comment"
+            f" FROM {self._statements.layout.everywhere('system.tables')}"
             f" WHERE database = {literal(database)} AND name IN ({', '.join(map(literal, TABLES))})"
         )
-        for name, its_engine, key, _ in rows:
+        for name, its_engine, key, _, comment in rows:
+            if (mark := _MARK.match(comment)) and int(mark[1]) > FORM:
+                raise TableMismatch(
+                    f"table {database}.{name} is of a later release: form {mark[1]}, this one knows {FORM}",
+                    "run a writer of that release; records wait in the journal for it",
+                )
             expected = (engine, "") if engine else (TABLES[name].engine.partition("(")[0], TABLES[name].key)
             check_engine(f"{database}.{name}", FoundTable(its_engine, key, {}), *expected)
-        return {(name, engine_full) for name, *_, engine_full in rows}
+        return {(name, engine_full) for name, _, _, engine_full, _ in rows}
 
     def _found(self, database: str) -> dict[str, list[list[str]]]:
         """The columns of each table, with their types, at each shard that has it."""
@@ -152,8 +164,9 @@ class Layers:
             which were; if any, whoever derives begins with all that is pending.
 
         Raises:
-            TableMismatch: rows were lost that cannot be made again.
+            TableMismatch: rows were lost that cannot be made again, or a later release has the tables now.
         """
+        self._check(self._statements.layout.local)
         if not (lost := self._lost()):
             return []
         if (gone := [name for name in lost if name in _ROWS]) and self._has_dropped():
