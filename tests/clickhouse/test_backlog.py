@@ -56,7 +56,7 @@ def made(
     )
     yield made
     made.give_way(to_backlog=False)
-    assert made.finish(60)
+    assert made.finish(time.monotonic() + 60, time.monotonic() + 120)
 
 
 @pytest.fixture

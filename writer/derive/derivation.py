@@ -123,15 +123,20 @@ class Derivation:
         with self._lock:
             self._lock.wait_for(lambda: not (self._waiting or self._at_work) or bool(self.error), SETTLE_SECONDS)
 
-    def finish(self, seconds: float) -> bool:
-        """Have it derive what was noted and end; whether it has ended after so many seconds."""
+    def finish(self, patient_until: float, until: float) -> bool:
+        """Have it derive what was noted and end; whether it has ended.
+
+        Args:
+            patient_until: when it gives up what is left, on the monotonic clock.
+            until: how long it is waited for after that.
+        """
         with self._lock:
             self._is_ending = True
             self._lock.notify_all()
         if self._thread.ident is not None:
-            self._thread.join(seconds)
+            self._thread.join(max(0.0, patient_until - time.monotonic()))
             self._abandoned.set()
-            self._thread.join(seconds)
+            self._thread.join(max(0.0, until - time.monotonic()))
         return not self._thread.is_alive()
 
     # The thread

@@ -158,14 +158,16 @@ class Writer:
             self._loader.abandon.set()
             raise
         finally:
-            self._finish_loading(loading)
-            has_derived = self._derivation.finish(self._settings.stop_timeout)
+            patient_until = time.monotonic() + self._settings.stop_timeout
+            until = patient_until + self._settings.stop_timeout  # for all threads: whatever hangs, hangs for all
+            self._finish_loading(loading, patient_until, until)
+            has_derived = self._derivation.finish(patient_until, until)
             self._stopped.set()
             monitoring.join()
             self._rings.close()
             self._journal.close()
             self._loader.close()
-            keeping.join(self._settings.stop_timeout)
+            keeping.join(max(0.0, until - time.monotonic()))
             has_ended = not (loading.is_alive() or keeping.is_alive()) and has_derived
             is_over = has_ended and self._access.close()
         LOGGER.info("stopped: %d records captured, %d stored", self._drain.captured, self._loader.stored)
@@ -317,12 +319,12 @@ class Writer:
             tables, verified = self._loader.tables, self._verified
             Keeping(self._directory, sink, tables, verified, self._loaded, self._problems, days).run(self._stopping)
 
-    def _finish_loading(self, loading: threading.Thread) -> None:
+    def _finish_loading(self, loading: threading.Thread, patient_until: float, until: float) -> None:
         self._loader.finishing.set()
         self._loader.news.set()
-        loading.join(self._settings.stop_timeout)
+        loading.join(max(0.0, patient_until - time.monotonic()))
         self._loader.abandon.set()
-        loading.join(self._settings.stop_timeout)
+        loading.join(max(0.0, until - time.monotonic()))
 
     # Monitor, in its thread
 
