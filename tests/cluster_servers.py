@@ -20,12 +20,14 @@ class ClusterServers:
 
     Attributes:
         shards: the servers.
+        addresses: where they know each other.
         cluster: what the writer is told.
     """
 
     def __init__(self, engine: str, make_directory: Callable[[], Path]) -> None:
         ports = [free_port() for _ in range(2)]
         self._relays = [Relay(port) for port in ports]
+        self.addresses = [f"127.0.0.1:{relay.port}" for relay in self._relays]
         listed = "".join(
             "<shard><internal_replication>true</internal_replication>"
             f"<replica><host>127.0.0.1</host><port>{relay.port}</port></replica></shard>"

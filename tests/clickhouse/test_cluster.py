@@ -266,6 +266,8 @@ def test_while_a_shard_is_down_everything_waits_in_the_journal_and_then_comes_on
         record(recorder, 100, 200)
         writer.wait_until(lambda: not writer.status()["sink"]["reachable"], "say that a shard is down")
         assert "stragglers" not in writer.status() or writer.status()["stragglers"] == []
+        silent = f"All connection tries failed. {new_cluster.addresses[1]} does not answer"
+        writer.wait_until(lambda: silent in str(writer.status()["sink"]["error"]), "say which one")
         writer.kill()
         writer.start().wait_running()
         record(recorder, 200, 300)
@@ -315,3 +317,14 @@ def test_what_one_server_has_under_the_name_of_the_database_is_named_and_left_al
     with pytest.raises(TableMismatch, match=rf"table {name}\.{kept}: engine is \w+, expected Distributed"):
         spread.set_up()
     assert alone.rows(count) == before
+
+
+def test_a_writer_that_is_not_told_of_the_cluster_says_that_the_database_is_spread_over_one(
+    cluster_servers: ClusterServers, name: str
+) -> None:
+    spread = Database(cluster_servers.server, name)
+    spread.set_up()
+    alone = Database(server_of(cluster_servers.shards[0]), name)
+    with pytest.raises(TableMismatch, match=rf"table {name}\.sessions is spread over a cluster; name .* --cluster"):
+        alone.set_up()
+    spread.close()

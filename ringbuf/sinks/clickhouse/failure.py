@@ -50,6 +50,8 @@ _HINTS = {
 MAY_NOT_SET: Final = (164, 452)
 """Codes of settings that this user may not change."""
 _FIXED: Final = re.compile(r"Setting (\w+) should not be changed|Cannot modify '(\w+)' setting")
+_EXCEPTION: Final = re.compile(r"DB::(?:Net)?Exception: ")
+_ADDRESS: Final = re.compile(r"(\[[^\s\]]+\]|[^\s(),:]+):\d+")
 _MAX_MESSAGE = 300
 
 
@@ -79,13 +81,16 @@ def translated(
 
 
 def _message(error: Exception) -> str:
-    """The first line of what the server said, or why it could not be asked."""
+    """The first line of what the server said, of a cluster also who did not answer; or why it could not be asked."""
     cause: BaseException | None = error.__cause__ if isinstance(error.__cause__, HTTPError) else error
     if isinstance(cause, MaxRetryError) and cause.reason is not None:
         cause = cause.reason
     text = str(cause)
     if getattr(error, "code", None):
-        text = text.rpartition("DB::Exception: ")[2].partition("\n")[0].removesuffix(f" ({getattr(error, 'name', '')})")
+        text, _, log = text.partition(" Log: \n")
+        text = _EXCEPTION.split(text)[-1].partition("\n")[0].removesuffix(f" ({getattr(error, 'name', '')})")
+        if tried := _ADDRESS.search(log):  # and not the port here, which is another one each time
+            text += f" {tried[0]} does not answer"
     elif text.startswith("HTTP"):
         text = text.partition("): ")[2] or text  # without the address, which is named already
     text = " ".join(text.split()) or type(cause).__name__

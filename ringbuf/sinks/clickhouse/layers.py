@@ -17,11 +17,10 @@ from typing import Final
 from ringbuf.errors import TableMismatch
 from ringbuf.sinks.clickhouse import dropped, funding_records, merging, open_orders, profit_states, sums, unique
 from ringbuf.sinks.clickhouse.derived_table import DerivedTable, Statements
-from ringbuf.sinks.clickhouse.layout import DISTRIBUTED
 from ringbuf.sinks.clickhouse.noted import Noted
 from ringbuf.sinks.clickhouse.open_orders import OpenOrders
 from ringbuf.sinks.clickhouse.sums import Sums
-from ringbuf.sinks.clickhouse.table import FoundTable, check_engine, literal, quoted
+from ringbuf.sinks.clickhouse.table import DISTRIBUTED, FoundTable, check_engine, literal, quoted
 from ringbuf.sinks.clickhouse.unique_rows import UniqueRows
 
 LOGGER: Final = logging.getLogger("ringbuf.writer")

@@ -20,12 +20,10 @@ from typing import Final, NamedTuple
 from ringbuf.errors import InvalidName, SinkUnavailable
 from ringbuf.sinks.clickhouse import merging
 from ringbuf.sinks.clickhouse.definition import Definition
-from ringbuf.sinks.clickhouse.table import check_database, literal, quoted
+from ringbuf.sinks.clickhouse.table import DISTRIBUTED, check_database, literal, quoted
 
 TOKEN_SECONDS: Final = 30 * 86_400
 """How long replicas remember deduplication tokens: longer than any outage that a journal is to bridge."""
-DISTRIBUTED: Final = "Distributed"
-"""The engine of a table over those of a cluster's shards."""
 _NAME: Final = re.compile(r"[A-Za-z0-9_.-]+")
 _ENGINE: Final = re.compile(r"(\w+)(?:\((.*)\))?")
 NOW: Final = "toInt64(toUnixTimestamp64Nano(now64(9)))"

@@ -43,6 +43,9 @@ DEDUPLICATION_WINDOW: Final = 10_000
 DATABASE_ENGINES: Final = ("Atomic", "Ordinary", "Overlay", "Replicated", "Shared")
 """Engines of databases that keep tables of ours."""
 
+DISTRIBUTED: Final = "Distributed"
+"""The engine of a table over those of a cluster's shards."""
+
 SESSIONS: Final = "sessions"
 SESSION_COLUMNS: Final = {
     "session": "UInt64",
@@ -233,6 +236,10 @@ def check_engine(name: str, found: FoundTable, engine: str, sorting_key: str) ->
     Raises:
         TableMismatch: they are others.
     """
+    if found.engine == DISTRIBUTED != engine:
+        raise TableMismatch(
+            f"table {name} is spread over a cluster", "name the cluster with --cluster, or choose another database"
+        )
     if found.engine.removeprefix("Replicated").removeprefix("Shared") != engine:
         raise _mismatch(name, f"engine is {found.engine}", engine)
     if found.sorting_key != sorting_key:

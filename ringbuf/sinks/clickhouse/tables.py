@@ -6,8 +6,8 @@ from ringbuf.errors import TableMismatch
 from ringbuf.record.schema import Schema
 from ringbuf.sinks.clickhouse import merging, table
 from ringbuf.sinks.clickhouse.definition import Definition
-from ringbuf.sinks.clickhouse.layout import DISTRIBUTED, Layout
-from ringbuf.sinks.clickhouse.table import FoundTable, literal
+from ringbuf.sinks.clickhouse.layout import Layout
+from ringbuf.sinks.clickhouse.table import DISTRIBUTED, FoundTable, literal
 from ringbuf.sinks.clickhouse.views.definitions import MARK, View, create_local_views, create_views
 
 
