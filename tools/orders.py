@@ -30,7 +30,7 @@ _TABLE: Final = {
 
 @click.command()
 @click.option("--open", "is_open", is_flag=True, help="Only orders that work, or may still trade.")
-@click.option("--id", "any_id", metavar="ID", help="Only the order with this order id or client order id.")
+@click.option("--id", "any_id", metavar="ID", help="Only that order: its order id, or a client order id it has or had.")
 @question(has_period=True)
 def orders(database: Database, selection: Selection, is_open: bool, any_id: str | None) -> Told:
     """Show orders, each with its state now, in the order in which they were captured.

@@ -207,6 +207,20 @@ def test_an_order_is_found_by_either_id(views: Database, asked: Asked) -> None:
     assert names(orders(asked, any_id="o-3"), "order_id") == []
 
 
+def test_an_order_that_was_replaced_is_found_under_each_client_id_it_had(views: Database, asked: Asked) -> None:
+    """As FIX and many venues amend: the order goes on under another client id, and perhaps under another order id."""
+    new = {**ORDER, "order_status": "new", "quantity": 2.0}
+    replaced = {**new, "exec_type": "replaced", "client_order_id": "c-2", "orig_client_order_id": "c-1"}
+    record(views, {**new, "order_id": "same"}, {**replaced, "order_id": "same"})
+    record(views, {**new, "order_id": "old", "symbol": "another"}, {**replaced, "order_id": "new", "symbol": "another"})
+    record(views, {**new, "order_id": "id:same", "client_order_id": "id:c-1"})
+    for is_open in (False, True):
+        found = {id_: {*names(orders(asked, is_open=is_open, any_id=id_), "order_id")} for id_ in ("c-1", "c-2")}
+        assert found == {"c-1": {"same", "new"} | ({"old"} if not is_open else set()), "c-2": {"same", "new"}}
+    assert names(orders(asked, any_id="same"), "client_order_id") == ["c-2"]
+    assert names(orders(asked, any_id="id:same"), "client_order_id") == ["id:c-1"]
+
+
 def test_orders_are_in_a_period_by_their_last_report(views: Database, asked: Asked) -> None:
     record(views, {**ORDER, "exchange_ns": BEGIN_NS}, {**ORDER, "exchange_ns": BEGIN_NS + 5, "exec_type": "canceled"})
     record(views, {**ORDER, "client_order_id": "c-2", "captured_ns": BEGIN_NS + 9})
