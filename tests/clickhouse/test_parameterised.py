@@ -38,7 +38,11 @@ def test_a_candle_opens_and_closes_in_the_order_of_the_venue(views: Database) ->
 
 
 @pytest.mark.parametrize(
-    "moment", ["2026-07-01T12:00:00Z", "2026-07-01 12:00:00", "2026-07-01T14:00:00+02:00", str(BEGIN_NS)]
+    "moment",
+    [
+        *("2026-07-01T12:00:00Z", "2026-07-01 12:00:00", "2026-07-01T14:00:00+02:00", str(BEGIN_NS)),
+        *("2026-07-01T12", "2026-07-01 12:00 Z", "2026-07-01T12:00:00.000000000000", "2026-07-01T07:00-05"),
+    ],
 )
 @ON_SERVER
 def test_a_moment_may_be_written_in_any_way(views: Database, moment: str) -> None:
@@ -83,7 +87,15 @@ def test_a_fill_at_the_end_of_times_is_one_however_it_is_derived(views: Database
     assert ask(views, "quantity, fills", "positions") == [(Decimal("0.5"), 1)]
 
 
-@pytest.mark.parametrize("moment", ["yesterday", "5", "01/02/2026", "12:00", "2026-13-01", "2026"])
+@pytest.mark.parametrize(
+    "moment",
+    [
+        *("yesterday", "5", "01/02/2026", "12:00", "2026-13-01", "2026", "2026-07-01T", "2026-07-01 5"),
+        *("2026-07-01 25:00", "2026-07-01T24:00:00", "2026-07-01T12:60", "2026-07-01T12:00:60", "2026-07-01T12:00:5"),
+        *("2026-07-01 Jan", "2026-07-01 PM", "2026-07-01 12:00 PM", "2026-07-01 15 12:00", "2026-07-01T12:00 MSK"),
+    ],
+)
+@ON_SERVER
 def test_a_moment_that_could_be_read_otherwise_is_an_error(views: Database, moment: str) -> None:
     with pytest.raises(DatabaseError, match="Cannot read DateTime"):
         ask(views, "fills", f"fees(since = '{moment}', until = '')")

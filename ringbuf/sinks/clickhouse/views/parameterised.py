@@ -23,8 +23,12 @@ from ringbuf.sinks.clickhouse.views.time import before, day_of, from_on, time_of
 
 PLACE: Final = ("exchange_seq", "captured_ns", "session", "seq")
 """What orders fills of one moment."""
-_MOMENT: Final = "^([0-9]{4}-[0-9]{2}-[0-9]{2}([T ].*)?|[0-9]{10,19})$"
-"""Texts that the server reads in one way only: ISO 8601, and numbers that can only be s, ms, us or ns."""
+_TIME_OF_DAY: Final = "([01][0-9]|2[0-3])(:[0-5][0-9](:[0-5][0-9]([.][0-9]+)?)?)?"
+_MOMENT: Final = (
+    f"^([0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}([T ]{_TIME_OF_DAY} ?(Z|[+-][0-9]{{2}}(:?[0-9]{{2}})?)?)?|[0-9]{{10,19}})$"
+)
+"""ISO 8601, and numbers that can only be s, ms, us or ns. The server reads much more: hour 25 as one of the next day,
+and the name of a month behind a date instead of its month."""
 _NAMES: Final = "exchange, account, symbol, strategy"
 _PERIOD: Final = ("since", "until")
 _FIRST_NS, _LAST_NS = LIMITS
