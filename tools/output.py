@@ -30,7 +30,12 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, 
 
 def print_json(value: object) -> None:
     """Print one JSON value on one line; it may hold no NaN and no infinity."""
-    click.echo(json.dumps(value, ensure_ascii=False, allow_nan=False))
+    click.echo(utf_8(json.dumps(value, ensure_ascii=False, allow_nan=False)))
+
+
+def utf_8(text: str) -> bytes:
+    """Text for programs, which is the same in every locale; what cannot be written is escaped as in JSON."""
+    return text.encode("utf-8", "backslashreplace")
 
 
 def print_table(

@@ -18,7 +18,7 @@ from ringbuf.query.questions.column import Column, Row
 from ringbuf.query.questions.moment import read_moment
 from ringbuf.query.questions.selection import NAMES, Selection
 from ringbuf.tools.options import data_dir_option, timeout_option
-from ringbuf.tools.output import ABSENT, LongTable, first_rows, json_option, time_text
+from ringbuf.tools.output import ABSENT, LongTable, first_rows, json_option, time_text, utf_8
 
 Command = Callable[..., Any]
 _PATTERNS: Final = {"exchange": "binance*", "account": "desk-*", "symbol": "BTC*", "strategy": "mm-*"}
@@ -132,10 +132,10 @@ def _print(told: Told, style: _Style) -> None:
 
 
 def _print_csv(answer: Rows) -> None:
-    click.echo(_csv([[*answer.columns]]), nl=False)
+    click.echo(utf_8(_csv([[*answer.columns]])), nl=False)
     for rows in answer.written_rows():
         values = [[_value(row[name], column) for name, column in answer.columns.items()] for row in rows]
-        click.echo(_csv(values), nl=False)
+        click.echo(utf_8(_csv(values)), nl=False)
 
 
 class _Lines(list[str]):

@@ -10,7 +10,7 @@ from ringbuf.record.schema import Schema
 from ringbuf.ring import registry
 from ringbuf.ring.follower import Follower
 from ringbuf.ring.inspection import check_fields
-from ringbuf.tools.output import json_option
+from ringbuf.tools.output import json_option, utf_8
 from ringbuf.tools.record import line
 
 
@@ -36,7 +36,8 @@ def tail(name: str, count: int, follow: bool, fields: tuple[str, ...], as_json: 
     check_fields(follower.schema, fields)
     for schema, records in follower.follow() if follow else follower.present():
         check_fields(schema, fields)  # it may be a new ring
-        click.echo("\n".join(_lines(schema, records, fields, as_json)))
+        printed = "\n".join(_lines(schema, records, fields, as_json))
+        click.echo(utf_8(printed) if as_json else printed)
 
 
 def _report(said: str) -> None:

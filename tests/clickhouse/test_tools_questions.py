@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
@@ -86,6 +87,14 @@ def test_csv_keeps_every_end_of_a_line_that_a_text_has(ready: Database) -> None:
     found = {row["trade_id"]: row["text"] for row in csv.DictReader(io.StringIO(printed, newline=""))}
     assert [found[str(number)] for number in range(len(texts))] == texts
     assert printed.endswith("\n") and not printed.endswith("\r\n")
+
+
+def test_csv_and_json_are_utf_8_in_every_locale(ready: Database) -> None:
+    record(ready, {**FILL, "symbol": "日😀", "strategy": "ž", "account": "é"})
+    environment = {**os.environ, "PYTHONIOENCODING": "latin-1"}
+    for arguments in (["fills", "--csv"], ["fills", "--json"], ["instruments", "--json"]):
+        printed = subprocess.run([RINGBUF, *arguments], stdout=subprocess.PIPE, check=True, env=environment).stdout
+        assert "日😀" in printed.decode(), arguments
 
 
 def test_each_question_has_its_options_and_its_table(ready: Database) -> None:
