@@ -22,6 +22,7 @@ class Contract:
         base, quote: the currencies of its symbol, as records have them; empty if they are not known.
         settle: in which profit is paid; if not given, `base` for an inverse contract, else `quote`.
         value_step: to which the venue rounds the value of one contract, in the settle currency; None if it does not.
+            Where it rounds that of a lot, its step / the lot.
 
     Raises:
         ConfigurationError: the kind is no `ContractKind`, a number is no Decimal above zero or has too many digits, a

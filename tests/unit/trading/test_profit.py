@@ -2,6 +2,7 @@
 
 import itertools
 import random
+import re
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -10,8 +11,9 @@ import pytest
 
 from ringbuf.errors import ConfigurationError, RecordError
 from ringbuf.strategies.inventory import Contract, ContractKind, Inventory, Profit
-from ringbuf.trading.contract_table import KINDS
+from ringbuf.trading.contract_table import COLUMNS, KINDS, read_contracts
 from ringbuf.trading.profit import DECIMALS, State, decimal_of, read_state, traded
+from tests.checkout import ROOT
 from tests.unit.trading import worked_figures
 from tests.unit.trading.worked_figures import Case
 
@@ -45,10 +47,20 @@ def test_worked_figures_come_out_in_any_order_of_arrival_and_with_copies(name: s
 def test_the_figure_that_a_venue_rounds_stands_beside_the_exact_one(name: str) -> None:
     case = CASES[name]
     (rounded,) = case["venue_rounded"]
-    profits = applied(case, worked_figures.records(case), value_step="0.00000001")
+    step = case["instrument"].get("value_step", "0.00000001")
+    profits = applied(case, worked_figures.records(case), value_step=step)
     worked_figures.check(case, profits)
     assert profits[""].venue_realised == Fraction(rounded["venue"])
     assert abs(Fraction(rounded["venue"]) - profits[""].realised) <= Fraction(rounded["allowed"])
+
+
+def test_the_contract_of_the_document_rounds_as_bitmex_does() -> None:
+    (line,) = re.findall(r"^ +(bitmex,XBTUSD,.*)$", (ROOT / "docs" / "TOOL.md").read_text(), re.MULTILINE)
+    ((_, contract),) = read_contracts([",".join(COLUMNS), line], "the document").items()
+    inventory = Inventory(instruments={KEY: contract})
+    for each in worked_figures.records(CASES["bitmex_inverse_rounded_by_lots"]):
+        inventory.apply(each | {"symbol": "BTC"})
+    assert inventory.profit("sim", "A", "BTC").venue_realised == Fraction("-0.00015275")
 
 
 def fill(side: str, quantity: str, price: str | None, number: int, **fields: Any) -> dict[str, Any]:
