@@ -114,6 +114,22 @@ def test_a_period_is_that_of_the_makers_first_capture(views: Database) -> None:
     assert ask(views, "quantity, hedged_quantity") == [(1, Decimal("-0.5"))]
 
 
+@ON_SERVER
+def test_fills_of_long_before_they_were_captured_have_their_prices(views: Database) -> None:
+    """As those of an import, of a look-back after days, and of a venue whose clock is in another time zone."""
+    day_before = {"exchange_ns": BEGIN_NS - 86_400 * 10**9}
+    record(
+        views,
+        maker_fill(10, 1.0, 100.0, "t1", **day_before),
+        maker_fill(15, 1.0, 102.0, "t2"),
+        request(20, "h1", 1.0),
+        hedge_fill(30, "h1", 1.0, 99.0, **day_before),
+    )
+    for since in ("", BEGIN_NS, BEGIN_NS + 10):
+        found = ask(views, "price, hedge_price, slippage", f"since = '{since}', until = ''")
+        assert found == [(101.0, 99.0, 2.0)]
+
+
 def test_what_is_left_is_not_known_of_a_ratio_that_no_decimal_is(views: Database) -> None:
     third = "0." + "3" * 38
     record(views, maker_fill(10, 1.0, 100.0, "t1"), request(20, "h1", 0.25, hedge_ratio=1 / 3, exact=f"R={third}"))

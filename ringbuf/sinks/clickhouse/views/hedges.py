@@ -34,7 +34,7 @@ _OWED: Final = (
 )
 
 
-def hedges(database: str, in_period: str, since: str, minute_in_period: str) -> str:
+def hedges(database: str, in_period: str, since: str, captured_since: str) -> str:
     """One row per maker order and hedge instrument.
 
     - client_order_id, order_id, side: of the maker order; of a chain, those of the order that was captured last
@@ -50,7 +50,7 @@ def hedges(database: str, in_period: str, since: str, minute_in_period: str) -> 
     Args:
         in_period: a condition on `first_captured_ns` of orders with which chains of makers begin.
         since: one on that of any order: only that the period had begun.
-        minute_in_period: a condition on the minutes of fills.
+        captured_since: likewise on `captured_ns` of fills.
     """
     table, key, ns = quoted(database), ", ".join(_KEY), "toUnixTimestamp64Nano"
     ratio = number_of("hedge_ratio", own_text_of("hedge_ratio"))
@@ -112,7 +112,7 @@ def hedges(database: str, in_period: str, since: str, minute_in_period: str) -> 
         FROM (
             SELECT {instrument}, order_key, priced, last_price, last_quantity, captured_ns
             FROM {table}.unique_fills FINAL
-            WHERE version != 0 AND NOT simulated AND counted AND {minute_in_period}
+            WHERE version != 0 AND NOT simulated AND counted AND {captured_since}
         ) AS of_order
         LEFT JOIN (
             SELECT {instrument}, order_key, chain_key AS chain FROM {orders} AND NOT {_BEGINS}

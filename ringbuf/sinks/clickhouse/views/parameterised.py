@@ -182,9 +182,8 @@ GROUP BY exchange, account, strategy"""
 
 def hedges_of_period(database: str) -> str:
     """What maker orders executed that were first captured in the period, and what was hedged for them."""
-    since = _limited("since", lambda moment: f"first_captured_ns >= {moment}")
-    minute = f"minute >= intDiv({_ns('since', _FIRST_NS)}, {MINUTE_NS}) - 60"  # the venues' clocks may be late
-    return hedges(database, _in_period_of("first_captured_ns"), since, minute)
+    of_fills = _since("captured_ns")  # each is captured when its order is, or later
+    return hedges(database, _in_period_of("first_captured_ns"), _since("first_captured_ns"), of_fills)
 
 
 def _share(part: str, whole: str) -> str:
@@ -193,8 +192,11 @@ def _share(part: str, whole: str) -> str:
 
 def _in_period_of(column: str) -> str:
     """That a time which is always given is in the period."""
-    since = _limited("since", lambda moment: f"{column} >= {moment}")
-    return f"{since} AND {_limited('until', lambda moment: f'{column} < {moment}')}"
+    return f"{_since(column)} AND {_limited('until', lambda moment: f'{column} < {moment}')}"
+
+
+def _since(column: str) -> str:
+    return _limited("since", lambda moment: f"{column} >= {moment}")
 
 
 def _of_period(database: str) -> str:
