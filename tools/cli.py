@@ -105,6 +105,7 @@ class LazyGroup(click.Group):
                 "pip install 'ringbuf-capture[demo]' has everything",
             ) from error
         assert isinstance(command, click.Command)
+        _name_in_environment(command, f"RINGBUF_{cmd_name}")
         if SUBCOMMANDS[cmd_name].cleans_up:
             allow_cleaning_up()
         return command
@@ -138,6 +139,17 @@ class LazyGroup(click.Group):
             except KeyboardInterrupt:
                 ctx.exit(INTERRUPTED)
             return result
+
+
+def _name_in_environment(command: click.Command, path: str) -> None:
+    """Call its options in the environment as they are spelled; click would call them as their parameters in Python."""
+    for option in command.params:
+        if isinstance(option, click.Option) and option.envvar is None:
+            spelled = max(option.opts, key=len).lstrip("-")
+            option.envvar = f"{path}_{spelled}".replace("-", "_").upper()
+    if isinstance(command, click.Group):
+        for name, each in command.commands.items():
+            _name_in_environment(each, f"{path}_{name}")
 
 
 @contextmanager

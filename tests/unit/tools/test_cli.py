@@ -177,6 +177,17 @@ def test_options_can_be_given_in_the_environment(monkeypatch: pytest.MonkeyPatch
     assert "'--flush-ms': 'many'" in CliRunner().invoke(main, ["writer", "--data-dir", str(tmp_path)]).stderr
 
 
+@pytest.mark.parametrize("name", SUBCOMMANDS)
+def test_every_option_has_its_own_name_in_the_environment(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    command = subcommand(name)
+    prefix = f"RINGBUF_{name.upper()}"
+    context = click.Context(command, auto_envvar_prefix=prefix)
+    for option in (each for each in command.params if isinstance(each, click.Option)):
+        (spelled,) = (each for each in option.opts if each.startswith("--"))
+        monkeypatch.setenv(prefix + spelled[1:].replace("-", "_").upper(), "1")
+        assert option.value_from_envvar(context), spelled
+
+
 @pytest.mark.parametrize("name", ["RINGBUF_DATA_DIR", "RINGBUF_WRITER_DATA_DIR"])
 def test_one_variable_of_the_environment_is_the_directory_of_the_writer_and_of_all_that_ask_it(
     name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
