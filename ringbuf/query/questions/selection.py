@@ -27,8 +27,8 @@ class Selection:
         until_ns: before when; None: without an end.
 
     Raises:
-        ConfigurationError: the period has no beginning before its end, or a pattern cannot be written in UTF-8, or no
-            record can have a time of it.
+        ConfigurationError: the period has no beginning before its end, or a pattern cannot be written in UTF-8, or one
+            stands where a list of them is due, or no record can have a time of it.
     """
 
     exchange: Sequence[str] = ()
@@ -49,7 +49,10 @@ class Selection:
                 "give an end that is after the beginning",
             )
         for name in NAMES:
-            for pattern in getattr(self, name):
+            patterns = getattr(self, name)
+            if isinstance(patterns, str):  # else each of its letters would be a pattern
+                raise ConfigurationError(f"{name} is the text {patterns!r}", "give a list of patterns")
+            for pattern in patterns:
                 check_text(name, pattern)
 
     def named(self, names: Iterable[str] = NAMES) -> Iterator[str]:

@@ -43,3 +43,9 @@ def test_a_moment_that_no_record_can_have_is_refused(since_ns: int) -> None:
 def test_what_is_no_text_is_refused() -> None:
     with pytest.raises(ConfigurationError, match=r"account 'A\\udcff' cannot be asked for; write it in UTF-8"):
         Selection(account=["A\udcff"])
+
+
+def test_a_text_where_patterns_are_due_is_refused() -> None:
+    """Taken as a sequence, `BTC*` would be four patterns, and the last of them matches everything."""
+    with pytest.raises(ConfigurationError, match=r"symbol is the text 'BTC\*'; give a list of patterns"):
+        Selection(symbol="BTC*")
