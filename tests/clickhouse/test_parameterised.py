@@ -1,6 +1,10 @@
 """What the views with parameters count, where docs/VIEWS.md has no example of it."""
 
+import random
+from collections import defaultdict
+from collections.abc import Callable, Iterable
 from decimal import Decimal
+from operator import itemgetter
 from typing import Any
 
 import pytest
@@ -16,6 +20,7 @@ from tests.clickhouse.test_views import FILL, ORDER, record
 BEGIN_NS = 1_782_907_200_000_000_000
 EVER = "since = '', until = ''"
 MINUTE_NS = 60 * 10**9
+DAY_NS = 1_440 * MINUTE_NS
 
 
 def ask(views: Database, columns: str, view: str, end: str = "") -> list[tuple[Any, ...]]:
@@ -115,6 +120,70 @@ def test_makers_share_only_with_takers(views: Database) -> None:
     assert ask(views, columns, f"maker_share({EVER})") == [(0, 0, 1, Decimal("0.1"), None)]
     record(views, {**FILL, "trade_id": "t-2", "liquidity": "maker"})
     assert ask(views, columns, f"maker_share({EVER})") == [(1, 0, 1, Decimal("0.1"), 1.0)]
+
+
+Fill = dict[str, Any]
+
+
+def random_fills(draw: random.Random) -> list[Fill]:
+    """Fills around the ends of minutes and days, some without a venue time, some of which count less or not."""
+    ends = [moment + off for moment in (-DAY_NS, 0, DAY_NS, BEGIN_NS, BEGIN_NS + MINUTE_NS) for off in (-1, 0, 1)]
+    choices = {
+        "symbol": ("a", "b"),
+        "origin": ("live", "live", "simulated"),
+        "liquidity": ("maker", "taker", "unknown"),
+        "exchange_ns": (0, *ends),
+        "exchange_seq": range(3),
+        "last_price": (-1.5, 0.1, 0.2, 3e300),
+        "last_quantity": (0.1, 1e-18, 1e30),
+    }
+    drawn = ({name: draw.choice(its) for name, its in choices.items()} for _ in range(150))
+    return [
+        {**FILL, "trade_id": str(number), "captured_ns": BEGIN_NS + number, **each} for number, each in enumerate(drawn)
+    ]
+
+
+def folded(fills: Iterable[Fill], key: Callable[[Fill], Any], fold: Callable[[list[Fill]], Any]) -> dict[Any, Any]:
+    groups = defaultdict(list)
+    for each in fills:
+        groups[key(each)].append(each)
+    return {group: fold(its) for group, its in groups.items()}
+
+
+def candle(fills: list[Fill]) -> tuple[Any, ...]:
+    prices = [each["traded_price"] for each in fills]
+    sums = (sum(each[name] for each in fills) for name in ("traded_quantity", "traded_quote"))
+    return (prices[0], max(prices), min(prices), prices[-1], *sums, len(fills))
+
+
+def shares(fills: list[Fill]) -> list[Any]:
+    kinds = [[each for each in fills if each["liquidity"] == kind] for kind in ("maker", "taker", "unknown")]
+    return [*map(len, kinds), *(sum((each["traded_quantity"] for each in its), Decimal(0)) for its in kinds)]
+
+
+@ON_SERVER
+@pytest.mark.parametrize("seed", range(2))
+def test_candles_and_shares_of_any_period_are_those_of_its_fills(views: Database, seed: int) -> None:
+    draw, name = random.Random(seed), views.name()
+    record(views, *random_fills(draw))
+    time = "toUnixTimestamp64Nano(if(exchange_ns = 0, captured_ns, exchange_ns))"
+    fills = views.dicts(
+        f"SELECT *, {time} AS at FROM {name}.fills WHERE NOT simulated AND counted"
+        " ORDER BY at, exchange_seq, captured_ns, session, seq"
+    )
+    moments = sorted({each["at"] for each in fills})
+    assert len(moments) > 10
+    for _ in range(6):
+        since, until = sorted(draw.sample(moments, 2))
+        size_ns = draw.choice((1, 60, 86_400)) * 10**9
+        its = [each for each in fills if since <= each["at"] < until]
+        period = f"since = '{moment_text(since)}', until = '{moment_text(until)}'"
+        found = ask(views, "*", f"maker_share({period})")
+        assert {row[2]: [*row[4:-1]] for row in found} == folded(its, itemgetter("symbol"), shares)
+        columns = "symbol, toUnixTimestamp64Nano(begin_ns), open, high, low, close, volume, quote, fills"
+        found = ask(views, columns, f"candles(seconds = {size_ns // 10**9}, {period})")
+        priced = [{**each, "begin_ns": each["at"] // size_ns * size_ns} for each in its if each["priced"]]
+        assert {row[:2]: row[2:] for row in found} == folded(priced, itemgetter("symbol", "begin_ns"), candle)
 
 
 def test_an_order_that_was_never_sent_or_has_no_size_is_not_in_the_ratio(views: Database) -> None:
