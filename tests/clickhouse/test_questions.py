@@ -323,6 +323,13 @@ def qualified(statement: str, database: str) -> str:
     return statement
 
 
+def test_a_question_may_be_longer_than_a_server_allows_by_itself(views: Database, asked: Asked) -> None:
+    """As `profit` of many positions with long names is, beside what somebody asks for."""
+    record(views, FILL)
+    symbols = [*(f"{number}'{'-' * 20}" for number in range(10_000)), FILL["symbol"]]
+    assert names(fills(asked, Selection(symbol=symbols))) == ["t-1"]
+
+
 SETTINGS = (
     "join_use_nulls = 1, final = 1, session_timezone = 'America/New_York', aggregate_functions_null_for_empty = 1"
 )

@@ -119,6 +119,7 @@ READING: Final[Needs] = {
     **WHOLE,
     "readonly": Need(2, others=("1",)),
     "local_filesystem_read_method": Need("pread", is_optional=True),
+    "max_query_size": Need(16_000_000, floor=16_000_000, is_optional=True),
     "optimize_and_compare_chain": Need(0, is_optional=True),
     "date_time_64_output_format_cut_trailing_zeros_align_to_groups_of_thousands": Need(0),
     "date_time_output_format": Need("simple"),
