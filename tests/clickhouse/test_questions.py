@@ -301,6 +301,17 @@ def test_fees_are_summed_exactly_by_what_is_asked_for(views: Database, asked: As
     }  # fmt: skip
 
 
+def test_a_fill_with_two_commissions_in_one_currency_is_one_fill(views: Database, asked: Asked) -> None:
+    """As FIX tells a commission and a fee, or a venue a fee and a rebate."""
+    both = {"commission": 1.0, "other_commission": -0.25, "commission_currency": "A", "other_commission_currency": "A"}
+    odd = {"trade_id": "odd", "commission": 1e300, "other_commission": 1e300}
+    some = {"trade_id": "some", "other_commission": 1e300}
+    record(views, {**FILL, **both}, {**FILL, **both, **odd}, {**FILL, **both, **some})
+    for _ in range(2):
+        assert [[*row.values()][1:] for row in fees(asked)] == [["A", Decimal("1.75"), 2, 2]]
+        views.close_sums()
+
+
 # What reaches the tables, and what settings do
 
 

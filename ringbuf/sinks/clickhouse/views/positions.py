@@ -121,22 +121,30 @@ def sums_of_fills() -> dict[str, str]:
     paid = [(f"{name}_currency", f"{name}_paid", when) for name, when in is_summed.items()]
     ignored = [(f"{name}_currency", f"NOT ({when}) AND {_is_told(name)}") for name, when in is_summed.items()]
 
-    def by_currency(*sums: tuple[str, str, str]) -> str:
-        return f"mapAdd({', '.join(f'sumMapIf(map({key}, {value}), {when})' for key, value, when in sums)})"
-
     return {
         **quantities,
         "fills": "countIf(counted)",
         "unpriced": "countIf(counted AND NOT priced)",
         "ignored": "countIf(NOT counted)",
         "ignored_commissions": " + ".join(f"countIf({when})" for _, when in ignored),
-        "commissions": by_currency(*((key, f"assumeNotNull({amount})", when) for key, amount, when in paid)),
-        "commission_fills": by_currency(*((key, "toUInt64(1)", when) for key, _, when in paid)),
-        "ignored_by_currency": by_currency(*((key, "toUInt64(1)", when) for key, when in ignored)),
+        "commissions": _by_currency(*((key, f"assumeNotNull({amount})", when) for key, amount, when in paid)),
+        "commission_fills": _fills_by_currency(*((key, when) for key, _, when in paid)),
+        "ignored_by_currency": _fills_by_currency(*ignored),
         "last_exchange_ns": "max(exchange_ns)",
         "last_captured_ns": "max(captured_ns)",
         "fills_hash": f"sumIf({checksum_of_fill()}, counted)",
     }
+
+
+def _by_currency(*sums: tuple[str, str, str]) -> str:
+    return f"mapAdd({', '.join(f'sumMapIf(map({key}, {value}), {when})' for key, value, when in sums)})"
+
+
+def _fills_by_currency(first: tuple[str, str], other: tuple[str, str]) -> str:
+    """How many fills have such a commission; one that has both in one currency is one."""
+    (key, when), (other_key, other_when) = first, other
+    alone = f"({other_when}) AND NOT ({when} AND {key} = {other_key})"
+    return _by_currency((key, "toUInt64(1)", when), (other_key, "toUInt64(1)", alone))
 
 
 def checksum_of_fill() -> str:
