@@ -10,7 +10,9 @@ from ringbuf.record.timestamp import LIMITS, PRESENT, SECOND, read_time
 
 _AGO: Final = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,9})?)(s|m|h|d|w)")
 _UNITS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
-_WHOLE: Final = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:[T ]([0-9]{2}:[0-9]{2}))?(Z|[+-][0-9]{2}:?[0-9]{2})?")
+_DAY: Final = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
+_WHOLE: Final = re.compile(f"({_DAY})(?:[T ]([0-9]{{2}})(?::([0-9]{{2}}))?)?(Z|[+-][0-9]{{2}}(?::?[0-9]{{2}})?)?")
+_HOUR_OR_ZONE: Final = re.compile(f"{_DAY}-[0-9]{{2}}")
 _NUMBER: Final = re.compile(r"[+-]?[0-9.]+")
 _FIRST_NS: Final = -(-LIMITS[0] // SECOND) * SECOND
 """The database reads the seconds of a text first, and has no room for those before."""
@@ -21,8 +23,8 @@ def read_moment(text: str, now_ns: int) -> int:
     """A moment, in ns since the epoch.
 
     Args:
-        text: how long ago (`90s`, `15m`, `1.5h`, `2d`, `1w`), or a time: ISO 8601, of which seconds, or hours and
-            minutes too, may be left out, UTC where no zone is given; or a number that can only be s, ms, us or ns of a
+        text: how long ago (`90s`, `15m`, `1.5h`, `2d`, `1w`), or a time: ISO 8601, of which seconds, minutes and
+            hours may be left out, UTC where no zone is given; or a number that can only be s, ms, us or ns of a
             time from 2000 to 2100.
         now_ns: what a duration is counted back from.
 
@@ -32,9 +34,12 @@ def read_moment(text: str, now_ns: int) -> int:
     stripped = text.strip()
     if found := _AGO.fullmatch(stripped):
         return check_moment(now_ns - int(Decimal(found[1]) * _UNITS[found[2]] * SECOND), repr(text))
-    whole = _WHOLE.fullmatch(stripped)
+    whole = None if _HOUR_OR_ZONE.fullmatch(stripped) else _WHOLE.fullmatch(stripped)
+    if whole is not None:
+        day, hour, minute, zone = whole.groups()
+        stripped = f"{day}T{hour or '00'}:{minute or '00'}:00{zone or ''}"
     try:
-        moment, _ = read_time(f"{whole[1]}T{whole[2] or '00:00'}:00{whole[3] or ''}" if whole else stripped)
+        moment, _ = read_time(stripped)
     except RecordError:
         moment = None
     if (
