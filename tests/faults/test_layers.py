@@ -1,6 +1,7 @@
 """A writer that runs makes what is lost of orders, fills and sums again, by itself or when it is asked to."""
 
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from subprocess import PIPE
@@ -55,6 +56,14 @@ def test_a_table_that_is_emptied_under_a_running_writer_is_made_again(
     client.command(f"TRUNCATE TABLE {database}.{table}")
     ring.record(COUNT)
     wait_fills(2 * COUNT)
+
+
+def test_rows_that_somebody_deletes_under_a_running_writer_are_made_again(
+    ring: Recorded, wait_fills: Callable[[int], None], client: Client, database: str
+) -> None:
+    time.sleep(1.1)  # the server tells in whole seconds when it was
+    client.command(DAMAGE.format(database))
+    wait_fills(COUNT)
 
 
 def test_rebuild_has_everything_derived_again_while_records_come(

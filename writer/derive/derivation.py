@@ -203,7 +203,7 @@ class Derivation:
             self._left |= left
 
     def _make_again(self, sink: ClickHouseSink) -> list[str]:
-        """Have made again what was in tables that are lost; returns which were."""
+        """Have made again what was in tables that are lost or changed; returns which they are."""
         lost = sink.layers.make_again()
         if {*open_orders.TABLES} & {*lost}:
             _copy_open_orders(sink.layers.open_orders, sink.unique.version(), whole=True)
@@ -211,7 +211,7 @@ class Derivation:
 
     def _begins_again(self, sink: ClickHouseSink, rows: UniqueRows, deriver: Deriver) -> bool:
         """Whether nothing that the deriver knows counts any more, since all is to be derived again: it is asked for,
-        tables were emptied, or another writer has noticed that. Closes buckets now and then."""
+        rows were removed or changed, or another writer has noticed that. Closes buckets now and then."""
         if self._request.exists():
             LOGGER.info("making all orders, fills and sums again")
             sink.layers.forget()
@@ -224,7 +224,7 @@ class Derivation:
         if time.monotonic() >= self._find_at:
             self._find_left(sink)  # of writers that ended meanwhile
         if lost := self._make_again(sink):
-            LOGGER.warning("tables %s were emptied; what was in them is made again", ", ".join(lost))
+            LOGGER.warning("rows of tables %s were removed or changed; they are made again", ", ".join(lost))
             self._find_left(sink)
         if sink.layers.open_orders.is_due():
             _copy_open_orders(sink.layers.open_orders, rows.version())

@@ -1,7 +1,8 @@
 """The tables of what is derived from records: are they there, and is anything of them lost?
 
 Each of them has a row of its own that no question sees. A table that was dropped, altered or truncated has none. What
-was in it is made again: rows of orders and fills from the records, sums and totals from the rows.
+was in it is made again: rows of orders and fills from the records, sums and totals from the rows. If somebody has
+changed or deleted rows (`altered.py`), nobody knows what followed from them, and everything is made again.
 
 When records were dropped by age, rows stand for them that cannot be made again. Then a table of rows that was altered
 is altered back, and one that was emptied is an error: its owner has a backup, or gives the rows up.
@@ -16,6 +17,7 @@ from typing import Final
 
 from ringbuf.errors import TableMismatch
 from ringbuf.sinks.clickhouse import dropped, funding_records, merging, open_orders, profit_states, sums, unique
+from ringbuf.sinks.clickhouse.altered import altered
 from ringbuf.sinks.clickhouse.derived_table import DerivedTable, Statements
 from ringbuf.sinks.clickhouse.noted import Noted
 from ringbuf.sinks.clickhouse.open_orders import OpenOrders
@@ -148,26 +150,32 @@ class Layers:
 
     def forget(self) -> None:
         """Have all records derived again; the rows that there are stay until others replace them."""
-        for name in ("derived", *profit_states.TABLES):
-            self._define(f"TRUNCATE TABLE {self._itself(name)}")
-            self._sign(name)
+        for name in profit_states.TABLES:
+            self._empty(name)
         self._sums.reopen()
         version = UniqueRows(self._statements).version()
         self.open_orders.copy(version, whole=True)  # of orders whose rows somebody removed nothing else tells
         self.open_orders.complete(version)
+        self._empty("derived")  # last: then nothing tells any more that all this is due
+
+    def _empty(self, name: str) -> None:
+        self._define(f"TRUNCATE TABLE {self._itself(name)}")
+        self._sign(name)
 
     def make_again(self) -> list[str]:
-        """Have made again what was in tables that are lost.
+        """Have made again what was in tables that are lost, or of which somebody has changed rows.
 
         Returns:
-            which were; if any, whoever derives begins with all that is pending.
+            which they are; if any, whoever derives begins with all that is pending.
 
         Raises:
             TableMismatch: rows were lost that cannot be made again, or a later release has the tables now.
         """
         self._check(self._statements.layout.local)
         if not (lost := self._lost()):
-            return []
+            if changed := altered(self._statements, TABLES):
+                self.forget()
+            return changed
         if (gone := [name for name in lost if name in _ROWS]) and self._has_dropped():
             layout = self._statements.layout
             raise TableMismatch(
