@@ -2,6 +2,7 @@
 
 import json
 import random
+import time
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -192,6 +193,19 @@ def test_what_is_old_is_dropped_at_every_shard_and_every_answer_stays(
         cluster_servers.shards[1].command(f"ALTER TABLE {spread.name()}_local.{change}")
         spread.derive()  # what stands for them is altered back, and not made again
         compare_answers(spread, alone)
+
+
+def test_rows_that_somebody_deletes_at_one_shard_are_made_again(
+    spread: Database, alone: Database, cluster_servers: ClusterServers
+) -> None:
+    rows = [fill(number, MOMENT, symbol=f"S{number}", quantity=1.0) for number in range(20)]
+    for each in (spread, alone):
+        each.insert(executions(rows))
+    time.sleep(1.1)  # the server tells in whole seconds when it was
+    cluster_servers.shards[1].command(f"DELETE FROM {spread.name()}_local.unique_fills WHERE version != 0")
+    time.sleep(1.1)
+    spread.derive()
+    compare_answers(spread, alone)
 
 
 # The writer
