@@ -142,7 +142,7 @@ FROM (
     WHERE is_good_fill AND ({INSTRUMENT}, oid) NOT IN ({hard})
     GROUP BY {INSTRUMENT}, oid, {", ".join(key)}
 ) AS fill
-LEFT JOIN (
+ALL LEFT JOIN (
     SELECT
         {INSTRUMENT}, oid,
         argMinIf(toString(position_side), {_FIRST}, {side_told}) AS order_side,
@@ -278,7 +278,7 @@ SELECT
     if(is_request, {at}, late + {at}) AS rank,
     late + bitShiftLeft(toUInt256(force), 127) + {at} AS strength
 FROM ({_placed(records)}) AS placed
-INNER JOIN (
+ALL INNER JOIN (
     SELECT
         session, seq,
         toUInt64(1 + greatest(0, if(venue_time != 0, venue_time, max(venue_time) {so_far}))) AS venue_ns,
@@ -308,7 +308,7 @@ SELECT
     is_odd OR (requests + odd > 0 AND (orders > 1 OR requests > 1 OR odd > 0)) AS is_odd,
     sipHash128({INSTRUMENT}, order_key) AS order_hash
 FROM ({_records(records)}) AS record
-LEFT JOIN (
+ALL LEFT JOIN (
     SELECT
         {INSTRUMENT}, name AS client_order_id,
         uniqExactIf(oid, oid != '') AS orders, anyIf(oid, oid != '') AS only,

@@ -104,8 +104,17 @@ WHOLE: Final[Needs] = {
 }
 """A statement has all its rows or is an error; a limit may otherwise end it in the midst, without a word."""
 
+_JOINED_BY_HASH: Final[Needs] = {
+    "join_algorithm": Need(
+        "direct,parallel_hash,hash",
+        others=("auto", "default", "direct,hash", "full_sorting_merge", "hash", "parallel_hash"),
+    )
+}
+"""An ASOF join is not done by every algorithm."""
+
 ASKING: Final[Needs] = {
     **_AT_ONE_MOMENT,
+    **_JOINED_BY_HASH,
     **_PLANNED_SOONER,
     **WHOLE,
     "use_query_cache": Need(0),
@@ -143,8 +152,8 @@ READING: Final[Needs] = {
 It reads little of many columns, mostly from the page cache: to give each piece to another thread takes longer.
 """
 
-PLANNING: Final[Needs] = {"optimize_and_compare_chain": Need(0, is_optional=True)}
-"""Views bring it themselves: it looks through all of a statement at each AND, which takes seconds for ours."""
+PLANNING: Final[Needs] = {**_JOINED_BY_HASH, "optimize_and_compare_chain": Need(0, is_optional=True)}
+"""Views bring it themselves: the second looks through all of a statement at each AND, which takes seconds for ours."""
 
 _NARROW_AT_RIGHT: Final[Needs] = {"query_plan_join_swap_table": Need("false", is_optional=True)}
 """Our joins have the few narrow columns at the right, which a join keeps in memory; the server would guess."""

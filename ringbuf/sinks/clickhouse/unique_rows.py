@@ -296,7 +296,7 @@ class UniqueRows:
         fills, orders = ", ".join(unique.FILL_COLUMNS), ", ".join(unique.ORDER_COLUMNS)
         apart = "if(is_hard, concat('hard:', order_key), order_key)"  # the row that such an order has stays
         has_all = f"""
-            LEFT JOIN ({self._known_records(chosen, known)}) AS known USING ({unique.ORDER_KEY})
+            ALL LEFT JOIN ({self._known_records(chosen, known)}) AS known USING ({unique.ORDER_KEY})
             WHERE is_hard OR hasAll(record_ids, known_ids)"""
         self._run(
             f"INSERT INTO {self._orders} ({orders}, is_hard, version, is_removed)"

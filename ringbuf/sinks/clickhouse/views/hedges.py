@@ -114,7 +114,7 @@ def hedges(database: str, in_period: str, since: str, captured_since: str) -> st
             FROM {table}.unique_fills FINAL
             WHERE version != 0 AND NOT simulated AND counted AND {captured_since}
         ) AS of_order
-        LEFT JOIN (
+        ALL LEFT JOIN (
             SELECT {instrument}, order_key, chain_key AS chain FROM {orders} AND NOT {_BEGINS}
         ) AS of_chain USING ({instrument}, order_key)"""
     return f"""
@@ -143,7 +143,7 @@ FROM (
             ifNull(fill.captured_ns, 0) AS captured_ns
         FROM ({fill}
         ) AS fill
-        RIGHT JOIN ({pair}
+        ALL RIGHT JOIN ({pair}
         ) AS pair ON {" AND ".join(f"fill.{each} = pair.of_{each}" for each in _KEY)}
     )
     GROUP BY maker_key, hedge_key, strategy, last, maker_executed, maker_net, at_ns, sign, executed, working, ratio,

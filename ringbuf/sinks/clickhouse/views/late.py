@@ -16,7 +16,7 @@ def late_reports(database: str) -> str:
     return f"""
 SELECT order_key, {", ".join(EXECUTION.names)}
 FROM (SELECT session, seq, order_key FROM {late} WHERE order_key NOT IN ('')) AS late
-INNER JOIN (
+ALL INNER JOIN (
     SELECT * FROM {table_name(EXECUTION, database)} FINAL
     WHERE (session, seq) IN (SELECT session, seq FROM {late})
 ) AS record USING (session, seq)"""

@@ -157,7 +157,7 @@ SELECT
         ((report.venue_ns, report.arrival), report.reported, report.counted, report.changed_at), report.is_first_fill
     ) AS fills
 FROM {table} AS record FINAL
-INNER JOIN ({_ranked(table)}) AS report USING ({RECORD})
+ALL INNER JOIN ({_ranked(table)}) AS report USING ({RECORD})
 GROUP BY {", ".join(KEY)}, report.simulated, report.order_key"""
 
 

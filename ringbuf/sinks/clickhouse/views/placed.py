@@ -119,7 +119,7 @@ FROM (
                     AS trade_key,
                 of_trade.changes[trade_key] AS change
             FROM ({_owned(table)}) AS owned
-            LEFT JOIN ({trade_changes(table)}) AS of_trade USING ({INSTRUMENT})
+            ALL LEFT JOIN ({trade_changes(table)}) AS of_trade USING ({INSTRUMENT})
         )
     )
 )"""
@@ -272,7 +272,7 @@ FROM (
         ({", ".join(f"report.{name}" for name in _PACKED)}) AS packed,
         first.order_names AS order_names
     FROM (SELECT *, {IDS} AS trade_ids FROM ({_with_trade_ids(table)})) AS report
-    LEFT JOIN ({order_names(table)}) AS first USING ({INSTRUMENT})
+    ALL LEFT JOIN ({order_names(table)}) AS first USING ({INSTRUMENT})
 )
 ARRAY JOIN arrayConcat(
     [(if({about}, orig_client_order_id, client_order_id), 'report')],

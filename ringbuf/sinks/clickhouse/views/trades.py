@@ -84,7 +84,7 @@ FROM (
         groupBitOrIf(record.flags, {own}) AS flags,
         countIf({own}) AS copies
     FROM {table} AS record FINAL
-    INNER JOIN (SELECT * FROM ({placed(table)}) WHERE is_of_fill AND NOT is_canceled) AS fill USING ({RECORD})
+    ALL INNER JOIN (SELECT * FROM ({placed(table)}) WHERE is_of_fill AND NOT is_canceled) AS fill USING ({RECORD})
     GROUP BY {", ".join(KEY)}, fill.simulated, fill.identity
 )
 WHERE ifNull(inferred_quantity != {ZERO}, 1)"""
