@@ -97,6 +97,7 @@ class ServerWithProfiles(ClickHouseServer):
         profile("always_spilled", {"join_algorithm": "grace_hash"}),
         profile("slashes", {"output_format_json_escape_forward_slashes": "1"}, ""),
         profile("empty_sums", {"aggregate_functions_null_for_empty": "1"}, ""),
+        profile("nullable", {"data_type_default_nullable": "1"}, ""),
         profile("short", {"date_time_64_output_format_cut_trailing_zeros_align_to_groups_of_thousands": "1"}, ""),
         profile("always_limited", {"limit": "1"}),
         profile("always_cut", CUT),
@@ -233,6 +234,19 @@ def test_where_a_profile_has_nothing_added_up_to_null_all_is_derived_folded_and_
     opened.rebuild()
     opened.fold()
     opened.close_sums()
+    assert json.loads(opened.query_json("SELECT fills FROM positions")) == {"fills": 3}
+
+
+@pytest.mark.parametrize("opened", ["nullable"], indirect=True)
+def test_where_a_profile_has_every_column_be_nullable_ours_are_as_they_should_be(
+    opened: Database, server: ServerWithProfiles
+) -> None:
+    opened.set_up()
+    opened.command(f"ALTER TABLE {opened.name()}.executions DROP COLUMN user")
+    opened.set_up()
+    columns = f"SELECT type FROM system.columns WHERE database = '{opened.name()}' AND table = 'executions'"
+    assert server.rows(f"{columns} AND name = 'user'") == [("LowCardinality(String)",)]
+    opened.insert(fills(3))
     assert json.loads(opened.query_json("SELECT fills FROM positions")) == {"fills": 3}
 
 

@@ -78,8 +78,11 @@ def inserting(rows: int, needs: Needs) -> Needs:
     return {**needs, **_WITHOUT_INDEXES} if rows <= _FEW_ROWS else needs
 
 
-DEFINING: Final[Needs] = {"allow_suspicious_fixed_string_types": Need(1, is_optional=True)}
-"""A FixedString may be wider than 256 bytes."""
+DEFINING: Final[Needs] = {
+    "allow_suspicious_fixed_string_types": Need(1, is_optional=True),
+    "data_type_default_nullable": Need(0),
+}
+"""A FixedString may be wider than 256 bytes; a column is of the type that is written."""
 
 DROPPING: Final[Needs] = {
     "lightweight_deletes_sync": Need(0, is_optional=True),
