@@ -7,7 +7,7 @@ from typing import Final
 from ringbuf.errors import ConfigurationError, RecordError, RingMemory
 from ringbuf.record.instrument import INSTRUMENTS
 from ringbuf.record.value import encode
-from ringbuf.ring.producer import FULL, Producer
+from ringbuf.ring.producer import Producer
 from ringbuf.trading.contract import Contract
 from ringbuf.trading.contract_table import NUMBERS, Contracts, stored_key
 
@@ -34,13 +34,14 @@ def record_contracts(contracts: Contracts, namespace: str | None = None, timeout
     with Producer.open(RING, INSTRUMENTS, namespace=namespace) as producer:
         deadline = time.monotonic() + timeout
         for number, fields in enumerate(records):
-            while producer.append(**fields) == FULL:
+            while producer.lag >= producer.capacity:  # to try would count as a dropped record
                 if time.monotonic() > deadline:
                     raise RingMemory(
                         f"ring {RING!r} is full, {number} of {len(records)} instruments are recorded",
                         "start a writer of this namespace, then record them again",
                     )
                 time.sleep(_LOOK_SECONDS)
+            producer.append(**fields)
     return len(records)
 
 

@@ -104,6 +104,8 @@ def test_a_ring_that_stays_full_is_told() -> None:
         pass
     with pytest.raises(RingMemory, match="full, 2 of 3 instruments are recorded; start a writer"):
         record_contracts(CONTRACTS, timeout=0.0)
+    with Producer.open(RING, INSTRUMENTS) as producer:
+        assert (producer.head, producer.dropped) == (2, 0)  # whoever watches `dropped` is not alarmed
 
 
 @pytest.fixture
