@@ -83,6 +83,17 @@ def test_fills_of_any_time_have_their_own_day_and_no_limit_leaves_one_out(views:
 
 
 @ON_SERVER
+def test_the_last_time_is_the_latest_when_the_server_compiles_what_it_sums_up(views: Database) -> None:
+    """As it does by itself when it has run a statement some times; then it takes a negative number for a great one."""
+    record(views, *({**FILL, "trade_id": str(at_ns), "exchange_ns": at_ns} for at_ns in (-(10**18), BEGIN_NS)))
+    compiled = "SETTINGS compile_aggregate_expressions = 1, min_count_to_compile_aggregate_expression = 0"
+    for view in ("positions", "positions_at(at = '')"):
+        for _ in range(2):
+            assert ask(views, "toUnixTimestamp64Nano(last_exchange_ns)", view, compiled) == [(BEGIN_NS,)]
+            views.close_sums()
+
+
+@ON_SERVER
 @pytest.mark.parametrize("at_ns", [-(2**63), 2**63 - 1])
 def test_a_fill_at_the_end_of_times_is_one_however_it_is_derived(views: Database, at_ns: int) -> None:
     views.insert(executions([{**FILL, "exchange_ns": at_ns}], session=10_001), few=0)
