@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from ringbuf.query.database import Database
+from ringbuf.query.questions.selection import Selection
 from ringbuf.record.instrument import INSTRUMENTS
 from ringbuf.sinks.clickhouse.contracts import contract, recorded
 from ringbuf.trading.contract import Contract
@@ -31,9 +32,14 @@ def recorded_contracts(database: Database) -> dict[tuple[str, str], Contract]:
     return contracts_of_table(database) if INSTRUMENTS.name in database.tables() else {}
 
 
-def contracts_of_table(database: Database) -> dict[tuple[str, str], Contract]:
-    """The same where the table of instruments is known to be there."""
-    rows = ([*row.values()] for row in database.rows(recorded(database.name)))
+def contracts_of_table(database: Database, selection: Selection | None = None) -> dict[tuple[str, str], Contract]:
+    """The same where the table of instruments is known to be there.
+
+    Args:
+        selection: only those of its exchanges and symbols.
+    """
+    where = " AND ".join((selection or Selection()).named(("exchange", "symbol"))) or "true"
+    rows = ([*row.values()] for row in database.rows(recorded(database.name, where)))
     return {(exchange, symbol): contract([exchange, symbol, *told]) for exchange, symbol, *told in rows}
 
 

@@ -12,6 +12,7 @@ from ringbuf.launch.clickhouse_server import ClickHouse
 from ringbuf.launch.waiting import wait_until
 from ringbuf.query.instruments import UnknownInstrument, recorded_contracts, unknown_instruments
 from ringbuf.query.questions.earned import recorded
+from ringbuf.query.questions.profit import profit
 from ringbuf.query.questions.selection import Selection
 from ringbuf.record.enumerations import ContractKind
 from ringbuf.record.instrument import INSTRUMENTS
@@ -79,6 +80,9 @@ def test_what_was_recorded_and_can_be_no_contract_is_named(views: Database) -> N
     store(views, {})
     with pytest.raises(ConfigurationError, match=r"\('x', 's'\) as it was recorded: kind is 'unknown'; give one of"):
         recorded_contracts(asked(views))
+    with pytest.raises(ConfigurationError, match=r"\('x', 's'\) as it was recorded"):
+        profit(asked(views), Selection(symbol=["s*"]))
+    assert [*profit(asked(views), Selection(symbol=["other"]))] == []  # nobody asked for that one
     views.command(f"DROP TABLE {views.name()}.{INSTRUMENTS.name} SYNC")
 
 

@@ -109,13 +109,14 @@ def profit(
         the columns `COLUMNS`. Numbers are exact as far as they have 60 decimals; `state` has the exact fractions.
 
     Raises:
-        ConfigurationError: what was recorded of an instrument cannot be a contract.
+        ConfigurationError: what was recorded of an instrument that is asked for cannot be a contract.
         SinkError: the database cannot be asked.
     """
     selection = selection or Selection()
     has = recorded(database, selection)
-    given = contracts if contracts is not None else contracts_of_table(database) if has.instruments else {}
-    known = {stored_key(each): contract for each, contract in given.items()}
+    if contracts is None:
+        contracts = contracts_of_table(database, selection) if has.instruments else {}
+    known = {stored_key(each): contract for each, contract in contracts.items()}
     prices = {stored_text("symbol", symbol): price for symbol, price in (marks or {}).items()}
     if by_day or selection.since_ns is not None or selection.until_ns is not None:
         earned: Iterator[Earned | Told] = profits(database, known, selection, by_day=by_day, has_funding=has.funding)

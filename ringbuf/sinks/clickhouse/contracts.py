@@ -14,15 +14,19 @@ from ringbuf.trading.contract_table import NUMBERS, contract_of
 _TEXTS: Final = ("kind", "base", "quote", "settle")
 
 
-def recorded(database: str) -> str:
-    """Selects what was recorded of each instrument; of several records the latest. `contract` reads the rows."""
+def recorded(database: str, where: str = "true") -> str:
+    """Selects what was recorded of each instrument; of several records the latest. `contract` reads the rows.
+
+    Args:
+        where: only those that meet this condition on exchange and symbol.
+    """
     columns = (*_TEXTS, *(f"toString({name})" for name in NUMBERS))
     latest = f"argMax(({', '.join(columns)}), (captured_ns, session, seq))"
     selected = ", ".join(f"latest.{place} AS its_{name}" for place, name in enumerate((*_TEXTS, *NUMBERS), 1))
     table = table_name(INSTRUMENTS, database)
     return f"""
 SELECT exchange, symbol, {selected}
-FROM (SELECT exchange, symbol, {latest} AS latest FROM {table} GROUP BY exchange, symbol)
+FROM (SELECT exchange, symbol, {latest} AS latest FROM {table} WHERE {where} GROUP BY exchange, symbol)
 ORDER BY exchange, symbol"""
 
 
