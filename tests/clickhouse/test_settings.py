@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -26,7 +25,6 @@ HARMLESS = {
     "old_analyzer": {"allow_experimental_analyzer": "0"},
     "elsewhere": {"session_timezone": "Asia/Tokyo"},
     "nulls": {"join_use_nulls": "1"},
-    "final": {"final": "1"},
     "small_rows": {"min_insert_block_size_rows": "100"},
     "small_bytes": {"min_insert_block_size_bytes": "100"},
     "no_deduplication_of_old": {"insert_deduplicate": "0"},
@@ -93,11 +91,8 @@ class ServerWithProfiles(ClickHouseServer):
         profile("shifted", {"offset": "1"}, ""),
         profile("cut", CUT, ""),
         profile("points", {"output_format_always_write_decimal_point_in_float_and_decimal": "1"}, ""),
-        profile("spilled", {"join_algorithm": "grace_hash"}, ""),
-        profile("always_spilled", {"join_algorithm": "grace_hash"}),
         profile("slashes", {"output_format_json_escape_forward_slashes": "1"}, ""),
         profile("empty_sums", {"aggregate_functions_null_for_empty": "1"}, ""),
-        profile("nullable", {"data_type_default_nullable": "1"}, ""),
         profile("short", {"date_time_64_output_format_cut_trailing_zeros_align_to_groups_of_thousands": "1"}, ""),
         profile("always_limited", {"limit": "1"}),
         profile("always_cut", CUT),
@@ -235,54 +230,6 @@ def test_where_a_profile_has_nothing_added_up_to_null_all_is_derived_folded_and_
     opened.fold()
     opened.close_sums()
     assert json.loads(opened.query_json("SELECT fills FROM positions")) == {"fills": 3}
-
-
-@pytest.mark.parametrize("opened", ["nullable"], indirect=True)
-def test_where_a_profile_has_every_column_be_nullable_ours_are_as_they_should_be(
-    opened: Database, server: ServerWithProfiles
-) -> None:
-    opened.set_up()
-    opened.command(f"ALTER TABLE {opened.name()}.executions DROP COLUMN user")
-    opened.set_up()
-    columns = f"SELECT type FROM system.columns WHERE database = '{opened.name()}' AND table = 'executions'"
-    assert server.rows(f"{columns} AND name = 'user'") == [("LowCardinality(String)",)]
-    opened.insert(fills(3))
-    assert json.loads(opened.query_json("SELECT fills FROM positions")) == {"fills": 3}
-
-
-@pytest.mark.parametrize("opened", ["any_joins", "no_joins", "spilled"], indirect=True)
-def test_however_a_profile_joins_records_are_found_and_hedges_have_all_their_fills(opened: Database) -> None:
-    opened.set_up()
-    ids: dict[str, Any] = {"exchange": "x", "account": "a", "symbol": "s", "strategy": "mm", "side": "buy"}
-    filled = {**ids, "exec_type": "fill", "order_status": "partially_filled", "last_price": 2.5, "last_quantity": 1.0}
-    maker = {**filled, "order_id": "m", "client_order_id": "m"}
-    hedge = {**filled, "order_id": "h", "client_order_id": "h", "symbol": "t", "side": "sell"}
-    asked = {"exec_type": "pending_new", "order_status": "pending_new", "quantity": 2.0, "link_id": "m"}
-    request = {**ids, **asked, "client_order_id": "h", "symbol": "t", "side": "sell"}
-    told = [{**maker, "trade_id": "1"}, {**maker, "trade_id": "2", "last_price": 3.5}, request]
-    told += [{**hedge, "trade_id": "3"}, {**hedge, "trade_id": "4", "last_price": 4.5}]
-    for few in (1_000, 0):
-        first = 0 if few else 5
-        each = [{**row, "captured_ns": seq + 1, "account": str(few)} for seq, row in enumerate(told)]
-        opened.insert(executions(each, first_seq=first), few=few)
-    assert opened.missing(Range(1, 0, 300)) == [Range(1, 10, 290)]
-    asked_for = "SELECT price, hedge_price FROM hedges(since = '', until = '')"
-    assert opened.query_json(asked_for) == b'{"price":3,"hedge_price":3.5}\n' * 2
-
-
-@pytest.mark.parametrize("opened", ["always_spilled"], indirect=True)
-def test_an_algorithm_of_joins_that_will_not_do_is_named_at_once(opened: Database) -> None:
-    with pytest.raises(SinkUnavailable) as raised:
-        opened.prepare()
-    check_line(raised.value, "join_algorithm is grace_hash for this user", "must be direct,parallel_hash,hash")
-
-
-@pytest.mark.parametrize("opened", ["always_spilled"], indirect=True)
-def test_who_may_not_choose_how_to_join_may_ask_the_views(opened: Database, server: ServerWithProfiles) -> None:
-    all_mighty = Database(Server(server.url), opened.name())
-    all_mighty.set_up()
-    all_mighty.close()
-    assert opened.query_json("SELECT count() AS n FROM hedges(since = '', until = '')") == b'{"n":0}\n'
 
 
 @pytest.mark.parametrize("opened", ["limited", "shifted"], indirect=True)

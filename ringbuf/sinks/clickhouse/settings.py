@@ -168,11 +168,12 @@ DERIVING: Final[Needs] = {
     **WHOLE,
     "aggregate_functions_null_for_empty": Need(0),
     "allow_experimental_analyzer": Need(1, is_optional=True),
+    "final": Need(0),
     "max_query_size": Need(16_000_000, floor=16_000_000),
     "optimize_and_compare_chain": Need(0, is_optional=True),
     "prefer_column_name_to_alias": Need(1),
 }
-"""Rows of orders and fills are derived by the words of the statement."""
+"""Rows of orders and fills are derived by the words of the statement, and rows that stand for what is gone are seen."""
 
 ON_CLUSTER: Final[Needs] = {
     "distributed_product_mode": Need("global"),

@@ -9,6 +9,10 @@
 
 A row replaces the row of the same key that has a lower version. A version is the server's time in ns when it was asked
 what is known of the orders, or, of many records, when these were about to be read.
+
+An order that is none any more has a row that is `is_hard`, so that no view shows it, and is not `is_removed`. Else
+FINAL would hide that row, and who has FINAL in his profile would find the order among the copies of open ones, and
+nothing that replaces it.
 """
 
 from collections.abc import Iterable

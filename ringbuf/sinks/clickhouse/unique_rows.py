@@ -179,8 +179,8 @@ class UniqueRows:
             )
         if keys:
             parts.append(
-                f"SELECT {INSTRUMENT}, '' AS id, order_key, chain_key, record_ids AS records, version,"
-                f" is_removed AS kind FROM {self._orders} WHERE ({unique.ORDER_KEY}) IN ({listed_orders(keys)})"
+                f"SELECT {INSTRUMENT}, '' AS id, order_key, chain_key, record_ids AS records, version, is_removed OR"
+                f" is_hard AS kind FROM {self._orders} WHERE ({unique.ORDER_KEY}) IN ({listed_orders(keys)})"
             )
         if not parts:
             return Known({}, set())
@@ -356,11 +356,11 @@ class UniqueRows:
     def insert_orders(
         self, rows: Sequence[Mapping[str, Any]], version: int, removed: Sequence[Mapping[str, Any]] = ()
     ) -> None:
-        """Insert rows of orders, and keys of orders that there are not, all at once."""
+        """Insert rows of orders, and keys of orders that there are not (see `unique.py`), all at once."""
         columns = unique.TABLES["unique_orders"].columns
         blank = {name: row_binary.default(columns[name]) for name in rows[0]} if rows else {}
-        told = [{**each, "is_removed": 0} for each in rows] + [{**blank, **each, "is_removed": 1} for each in removed]
-        self._insert("unique_orders", told, {"version": version})
+        told = [{**each, "is_hard": False} for each in rows] + [{**blank, **each, "is_hard": True} for each in removed]
+        self._insert("unique_orders", told, {"version": version, "is_removed": 0})
 
     def insert_ids(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Insert under which ids orders, or records without one, are known."""
