@@ -42,6 +42,14 @@ def test_rows_that_somebody_changed_or_deleted_are_made_again(views: Database, c
     check(views)
 
 
+def test_so_they_are_in_both_engines(views: Database) -> None:
+    before = prepared(views)
+    altered(views, "DELETE FROM {}.fill_sums WHERE span = 2592000")
+    assert answers(views) != before
+    restarted(views)
+    assert answers(views) == before
+
+
 @ON_SERVER
 def test_what_was_changed_is_made_again_once(views: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     prepared(views)
