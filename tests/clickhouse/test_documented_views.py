@@ -12,8 +12,7 @@ from ringbuf.sinks.clickhouse.views.definitions import create_views
 from ringbuf.sinks.clickhouse.views.parameterised import PARAMETERISED, POSITIONS_AT
 from ringbuf.tools.sql import print_rows
 from tests.checkout import ROOT
-from tests.clickhouse.databases import Database
-from tests.clickhouse.test_views import record
+from tests.clickhouse.databases import Database, executions
 
 DOCUMENT = (ROOT / "docs" / "VIEWS.md").read_text()
 EXAMPLES = re.findall(r"```sql\n(.*?)```\n\n```text\n(.*?)```", DOCUMENT, re.DOTALL)
@@ -54,7 +53,7 @@ def test_the_examples_of_the_document_have_the_answers_of_the_document(
     if profile and not views.is_embedded():  # its engine has no other analyzer
         profile = f"{profile}, {OLD_ANALYZER}"
     settings = f" SETTINGS {profile}" if profile else ""
-    record(views, *example_records())
+    views.insert(executions(example_records(), session=1))
     views.fold()
     asked = Asked(views.name(), lambda statement: [views.query_json(f"{statement}{settings}")])
     for statement, answer in EXAMPLES:
