@@ -105,6 +105,17 @@ def test_what_is_over_and_old_is_dropped_and_every_answer_stays(views: Database,
 
 @ON_SERVER
 @pytest.mark.parametrize("few", WAYS.values(), ids=WAYS)
+def test_an_order_whose_request_was_a_row_of_its_own_before_it_had_an_id_is_dropped(views: Database, few: int) -> None:
+    request, *reports = order("asked")
+    seq = insert(views, [request], 0, few)
+    insert(views, reports, seq, few)
+    before = answers(views)
+    assert drop(views) == 4
+    assert answers(views) == before
+
+
+@ON_SERVER
+@pytest.mark.parametrize("few", WAYS.values(), ids=WAYS)
 def test_a_late_report_about_a_dropped_order_changes_no_row_and_is_listed(views: Database, few: int) -> None:
     seq = insert(views, order("gone"), 0, few)
     assert drop(views) == 4

@@ -111,7 +111,8 @@ class OldOrders:
             AND {self._is_old} AND version < {now_ns} AND ({ORDER_KEY}) NOT IN ({by_id} FROM {waiting})"""
         of_them = f"SELECT arrayJoin(client_ids), {INSTRUMENT} FROM ({orders})"
         known = f"{self._ids} WHERE ({_OF_ID}) IN ({of_them})"
-        there = f"SELECT {ORDER_KEY} FROM {self._orders} FINAL WHERE ({ORDER_KEY}) IN (SELECT {ORDER_KEY} FROM {known})"
+        keys = f"SELECT {ORDER_KEY} FROM {known}"
+        there = f"SELECT {ORDER_KEY} FROM {self._orders} FINAL WHERE ({ORDER_KEY}) IN ({keys}) AND NOT is_hard"
         shared = f"""
             SELECT {_OF_ID} FROM {known} AND (order_key = '' OR ({ORDER_KEY}) IN ({there}))
             GROUP BY {_OF_ID} HAVING uniqExact(order_key, session, seq) > 1"""
