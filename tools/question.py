@@ -5,6 +5,7 @@ import functools
 import json
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from enum import Enum
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -17,10 +18,14 @@ from ringbuf.query.questions.answer import Rows
 from ringbuf.query.questions.column import Column, Row
 from ringbuf.query.questions.moment import read_moment
 from ringbuf.query.questions.selection import NAMES, Selection
+from ringbuf.state import status
+from ringbuf.state.data_directory import DataDirectory
 from ringbuf.tools.options import data_dir_option, timeout_option
 from ringbuf.tools.output import ABSENT, LongTable, first_rows, json_option, time_text, utf_8
 
 Command = Callable[..., Any]
+USUALLY_BEHIND: Final = 10_000
+"""So many records at most are being derived when nothing is wrong; in a moment they are in the answers."""
 _PATTERNS: Final = {"exchange": "binance*", "account": "desk-*", "symbol": "BTC*", "strategy": "mm-*"}
 """For each name one that matches several."""
 
@@ -105,8 +110,15 @@ def question(*, has_period: bool) -> Callable[[Callable[..., Told]], Command]:
             style = _Style.CSV if as_csv else _Style.JSON if as_json else _Style.TABLE
             period = ("since_ns", "until_ns") if has_period else ()
             selection = Selection(**{name: given.pop(name) for name in (*NAMES, *period)})
+            behind = _behind(data_dir)
             with open_database(data_dir, timeout) as database:
                 _print(ask(database, selection, **given), style)
+            if behind > USUALLY_BEHIND:
+                click.echo(
+                    f"{behind:,} stored records are not in this answer yet: the writer is deriving orders and fills"
+                    " from them, `derivation` in its status says how far it is",
+                    err=True,
+                )
 
         command: Command = run
         for option in reversed(options):
@@ -114,6 +126,14 @@ def question(*, has_period: bool) -> Callable[[Callable[..., Told]], Command]:
         return command
 
     return decorated
+
+
+def _behind(data_dir: Path) -> int:
+    """How many records are stored and not yet in any answer, as the writer said last."""
+    found = status.read(DataDirectory(data_dir).status) or {}
+    with suppress(LookupError, TypeError, ValueError):
+        return int(found["derivation"]["behind"])
+    return 0
 
 
 def _name_option(name: str) -> Callable[[Command], Command]:

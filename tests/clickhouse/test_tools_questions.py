@@ -79,6 +79,21 @@ def test_a_table_a_csv_and_json_show_the_same_rows(ready: Database) -> None:
     assert (by_csv[0]["simulated"], by_json[0]["simulated"]) == ("false", False)
 
 
+@pytest.mark.parametrize("command", [*COMMANDS, "profit"])
+def test_while_many_stored_records_are_not_derived_an_answer_says_that_it_lacks_them(
+    ready: Database, data_dir: Path, command: str
+) -> None:
+    """As while a database of an earlier release is brought over."""
+    record(ready, FILL)
+    complete = answered(command, "--json")
+    status = data_dir / "status.json"
+    for behind, said in ((10_000, ""), (1_234_567, "1,234,567 stored records are not in this answer yet")):
+        status.write_text(json.dumps(json.loads(status.read_text()) | {"derivation": {"behind": behind, "late": 0}}))
+        found = ringbuf(command, "--json")
+        assert (found.returncode, found.stdout) == (0, complete)
+        assert found.stderr.startswith(said) and found.stderr.count("\n") == bool(said)
+
+
 def test_csv_keeps_every_end_of_a_line_that_a_text_has(ready: Database) -> None:
     """Who reads CSV takes a bare carriage return for the end of a row, as Python's own reader does."""
     texts = ["a\rb", "\r", "a\r\n", "\n", "a\n\rb\r\n", ' "', "ü\u2028"]
