@@ -31,11 +31,12 @@ RESERVED: Final = frozenset(
         *("maker_share", "fill_ratio", "latency", "hedges"),
         *("unique_fills", "unique_orders", "known_ids", "derived", "fill_sums", "buckets"),
         *("open_orders", "funding_records", "profit_states"),
-        *("dropped", "late_records", "late_reports"),
+        *("dropped", "retired", "late_records", "late_reports"),
         *("reckoned_fills", "reckoned_orders"),
     }
 )
-"""Names of what stands beside the schemas' tables in the database."""
+"""Names of what stands beside the schemas' tables in the database. An earlier release did not have all of these: a
+schema of that time that is called so is none to be defined any more, but what was recorded of it is read."""
 BUILT_IN: Final = frozenset({"executions", "instruments"})
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,47}")
@@ -87,10 +88,12 @@ class Schema:
 
         Raises:
             SchemaError: a field has a format that has no fixed meaning in bytes (objects, str, big-endian, arrays), or
-                is called like the identity.
+                is called like the identity; or the name is taken.
         """
         if name in BUILT_IN:
             raise SchemaError(f"name {name!r} is that of a built-in schema", "choose another one")
+        if name in RESERVED:
+            raise SchemaError(f"name {name!r} is taken by a view or table of the database", "choose another one")
         try:
             user = np.dtype(fields)
             own = [(each, user[each]) for each in user.names or ()]
@@ -179,8 +182,6 @@ def _decode(descriptor: bytes) -> Schema:
 def _check_name(name: str) -> None:
     if not _NAME.fullmatch(name):
         raise SchemaError(f"name {name!r} is not usable", "use a-z, 0-9 and _, first a letter, at most 48 characters")
-    if name in RESERVED:
-        raise SchemaError(f"name {name!r} is taken by a view or table of the database", "choose another one")
 
 
 def _is_int(value: Any) -> bool:

@@ -1,15 +1,26 @@
 """Both versions of EXECUTION in one table that release 0.1.0 has made."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 
+from ringbuf import Producer, Schema
+from ringbuf.errors import SchemaError
 from ringbuf.launch.clickhouse_server import ClickHouse
 from ringbuf.record.execution import EXECUTION
 from ringbuf.record.fields import FIELDS, Field, Kind
+from ringbuf.sinks.clickhouse.layout import Layout
+from ringbuf.sinks.clickhouse.sink import ClickHouseSink
+from ringbuf.sinks.clickhouse.table import of_records
+from ringbuf.state.checkpoint import Checkpoint, save
+from ringbuf.state.data_directory import DataDirectory
 from ringbuf.strategies import Recorder
-from tests.clickhouse.databases import Database
+from tests.clickhouse.databases import Database, server_of
+from tests.command import audit_totals
+from tests.numbered import stragglers, wait_behind
 from tests.version_1 import EXECUTION_1, FILES, bring_ring, executions_1
 from tests.writer_process import WriterProcess
 
@@ -99,3 +110,41 @@ def test_a_writer_goes_on_with_the_table_the_journal_and_the_ring_that_0_1_0_has
         ("T-5", "", "", 0.5),
         ("T-new", "ann", "q=0.123456789012345678", 0.12345678901234568),
     ]
+
+
+def test_a_schema_of_0_1_0_that_has_the_name_of_a_new_view_loses_nothing(
+    clickhouse_server: ClickHouse, database: str, data_dir: Path
+) -> None:
+    candles = replace(Schema.define("later", [("close", "f8")]), name="candles")
+    clickhouse_server.command(f"CREATE DATABASE {database}")
+    clickhouse_server.command(Layout(database).create("candles", of_records(candles)))
+    server = server_of(clickhouse_server)
+    save(DataDirectory(data_dir).checkpoint, Checkpoint(ClickHouseSink(server, database).destination, 0))
+
+    def has(table: str, count: int) -> bool:
+        return clickhouse_server.rows(f"SELECT count() FROM {database}.{table}") == [(count,)]
+
+    writer = WriterProcess(data_dir, "--clickhouse", clickhouse_server.url, "--database", database)
+    with Recorder.open("mm") as recorder, Producer.open("old", candles, capacity=1024) as old, writer:
+        writer.wait_running()
+        for number in range(50):
+            assert old.append(close=float(number)) == number
+        bound = recorder.bind(exchange="deribit", account="A1", symbol="BTC", strategy="mm")
+        bound.order(exec_type="new", order_status="new")
+        writer.wait_until(lambda: has("candles", 50), "load it into the table it had")
+        wait_behind(writer, "executions")
+        assert f"{database}.candles is not ours" in stragglers(writer)["executions"]["reason"]
+        clickhouse_server.command(f"RENAME TABLE {database}.candles TO {database}.candles_old")
+        writer.wait_until(lambda: has("executions", 1), "store executions")
+        old.append(close=0.0)
+        wait_behind(writer, "candles")
+        assert "give the schema another name" in stragglers(writer)["candles"]["hint"]
+        writer.wait_until(lambda: "executions" not in stragglers(writer), "take executions back")
+        found, code = audit_totals(data_dir)
+        assert (found["stored"], found["removed"], found["pending"], found["lost"], code) == (1, 50, 1, 0, 3)
+        clickhouse_server.command(f"DROP VIEW {database}.candles")
+        clickhouse_server.command(f"RENAME TABLE {database}.candles_old TO {database}.candles")
+        writer.wait_until(lambda: has("candles", 51), "store what came late, too")
+        writer.stop()
+    with pytest.raises(SchemaError, match="'candles' is taken by a view or table"):
+        Schema.define("candles", [("close", "f8")])

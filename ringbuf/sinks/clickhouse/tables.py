@@ -1,14 +1,17 @@
 """What must be there: the database, the tables of sessions and records, and the views."""
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Final
 
 from ringbuf.errors import TableMismatch
-from ringbuf.record.schema import Schema
+from ringbuf.record.schema import RESERVED, Schema
 from ringbuf.sinks.clickhouse import merging, table
 from ringbuf.sinks.clickhouse.definition import Definition
 from ringbuf.sinks.clickhouse.layout import Layout
 from ringbuf.sinks.clickhouse.table import DISTRIBUTED, FoundTable, literal
 from ringbuf.sinks.clickhouse.views.definitions import MARK, View, create_local_views, create_views
+
+VIEW: Final = "View"
 
 
 class Tables:
@@ -60,6 +63,11 @@ class Tables:
         """Create the table of a schema, or add to it what it lacks; whether something had to be done."""
         definition, name = table.of_records(schema), schema.name
         found = self._find(self._layout.local, name)
+        if name in RESERVED and (len(found) < self._shards or found[0].engine == VIEW):
+            raise TableMismatch(
+                f"schema {name} has the name of a view or table of this release, and no table of its own",
+                "give the schema another name; docs/OPERATING.md says how records that wait get into its table",
+            )
         altered = {table.alterations(schema, self._layout.local, each) for each in found} - {""}
         self._give_settings(name, found)  # none of the owner's own comes so far
         if len(found) < self._shards:
@@ -88,7 +96,7 @@ class Tables:
         for name, view in views.items():
             found = [(engine, comment) for each, engine, comment in rows if each == name]
             for engine, comment in found:
-                if engine != "View" or not comment.startswith(MARK):
+                if engine != VIEW or not comment.startswith(MARK):
                     raise TableMismatch(
                         f"{database}.{name} is not ours: engine {engine}, comment {comment!r}",
                         "choose another database, or give it another name",
