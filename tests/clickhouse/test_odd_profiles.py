@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 
 from ringbuf.errors import SinkUnavailable
-from ringbuf.launch.clickhouse_server import find_engine
 from ringbuf.query import database as query
 from ringbuf.query.questions.orders import orders
 from ringbuf.record.seqs import Range
 from ringbuf.sinks.clickhouse.engine import Server
 from tests.clickhouse.databases import Database, check_line, executions
-from tests.clickhouse.test_settings import fills, profile, url_of, users_file
-from tests.clickhouse_server import NO_ENGINE, ClickHouseServer
+from tests.clickhouse.profiles import database_of, profile, started, users_file
+from tests.clickhouse.test_settings import fills
+from tests.clickhouse_server import ClickHouseServer
 
 PROFILES = {
     "any_joins": {"join_default_strictness": "ANY"},
@@ -36,22 +36,17 @@ class ServerOfOddProfiles(ClickHouseServer):
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerOfOddProfiles]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClickHouseServer]:
     """A server with all these users."""
-    engine = find_engine() or pytest.skip(NO_ENGINE)
-    started = ServerOfOddProfiles(engine, tmp_path_factory.mktemp("clickhouse"))
-    started.start()
-    yield started
-    started.kill()
+    with started(ServerOfOddProfiles, tmp_path_factory.mktemp("clickhouse")) as server:
+        yield server
 
 
 @pytest.fixture
-def opened(server: ServerOfOddProfiles, request: pytest.FixtureRequest) -> Iterator[Database]:
+def opened(server: ClickHouseServer, request: pytest.FixtureRequest) -> Iterator[Database]:
     """The database of the user that the test is about, named as the user."""
-    made = Database(Server(url_of(server, request.param)), request.param)
-    yield made
-    made.close()
-    server.command(f"DROP DATABASE IF EXISTS {request.param} SYNC")
+    with database_of(server, request.param) as made:
+        yield made
 
 
 @pytest.mark.parametrize("opened", ["final"], indirect=True)
@@ -78,7 +73,7 @@ def test_a_profile_by_which_a_writer_cannot_see_what_is_gone_is_named(opened: Da
 
 @pytest.mark.parametrize("opened", ["nullable"], indirect=True)
 def test_where_a_profile_has_every_column_be_nullable_ours_are_as_they_should_be(
-    opened: Database, server: ServerOfOddProfiles
+    opened: Database, server: ClickHouseServer
 ) -> None:
     opened.set_up()
     opened.command(f"ALTER TABLE {opened.name()}.executions DROP COLUMN user")
@@ -117,7 +112,7 @@ def test_an_algorithm_of_joins_that_will_not_do_is_named_at_once(opened: Databas
 
 
 @pytest.mark.parametrize("opened", ["always_spilled"], indirect=True)
-def test_who_may_not_choose_how_to_join_may_ask_the_views(opened: Database, server: ServerOfOddProfiles) -> None:
+def test_who_may_not_choose_how_to_join_may_ask_the_views(opened: Database, server: ClickHouseServer) -> None:
     all_mighty = Database(Server(server.url), opened.name())
     all_mighty.set_up()
     all_mighty.close()

@@ -1,20 +1,20 @@
 """Settings that the owner of a server has given our user, and that the user may not change."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from ringbuf.errors import SinkUnavailable
-from ringbuf.launch.clickhouse_server import ClickHouse, find_engine
 from ringbuf.record.execution import EXECUTION
 from ringbuf.record.seqs import Range
 from ringbuf.record.session import SessionInfo
 from ringbuf.sinks.clickhouse.engine import Server
 from ringbuf.sinks.clickhouse.lines import as_lines
 from tests.clickhouse.databases import Database, Records, check_line, executions
-from tests.clickhouse_server import NO_ENGINE, ClickHouseServer
+from tests.clickhouse.profiles import database_of, profile, started, url_of, users_file
+from tests.clickhouse_server import ClickHouseServer
 from tests.proxy import Exchange, Proxy
 from tests.recorded import Recorded, check_stored, wait_stored
 from tests.writer_process import WriterProcess
@@ -56,28 +56,6 @@ UNREADABLE = ("quoted", "tuples")
 """Profiles under which JSON is written in another way."""
 
 
-def profile(name: str, settings: Mapping[str, str], constraint: str = "<readonly/>") -> tuple[str, str]:
-    """A profile with these settings, all under a constraint, and a user of the same name that has it."""
-    values = "".join(f"<{each}>{value}</{each}>" for each, value in settings.items())
-    fixed = "".join(f"<{each}>{constraint}</{each}>" for each in settings)
-    networks = "<password/><networks><ip>127.0.0.1</ip></networks>"
-    return (
-        f"<p_{name}>{values}<constraints>{fixed}</constraints></p_{name}>",
-        f"<{name}>{networks}<profile>p_{name}</profile></{name}>",
-    )
-
-
-def users_file(*added: tuple[str, str]) -> str:
-    """The file of users of a server: `default`, and those of the profiles."""
-    profiles, users = ("".join(part) for part in zip(*added, strict=True))
-    networks = "<password/><networks><ip>127.0.0.1</ip></networks>"
-    return f"""<clickhouse>
-    <profiles><default/>{profiles}</profiles>
-    <quotas><default/></quotas>
-    <users><default>{networks}</default>{users}</users>
-</clickhouse>"""
-
-
 class ServerWithProfiles(ClickHouseServer):
     """A server whose users are called after the profiles above."""
 
@@ -103,26 +81,17 @@ class ServerWithProfiles(ClickHouseServer):
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerWithProfiles]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClickHouseServer]:
     """A server with all these users."""
-    engine = find_engine() or pytest.skip(NO_ENGINE)
-    started = ServerWithProfiles(engine, tmp_path_factory.mktemp("clickhouse"))
-    started.start()
-    yield started
-    started.kill()
-
-
-def url_of(server: ClickHouse, user: str) -> str:
-    return f"http://{user}@{server.host}:{server.http_port}"
+    with started(ServerWithProfiles, tmp_path_factory.mktemp("clickhouse")) as server:
+        yield server
 
 
 @pytest.fixture
-def opened(server: ServerWithProfiles, request: pytest.FixtureRequest) -> Iterator[Database]:
+def opened(server: ClickHouseServer, request: pytest.FixtureRequest) -> Iterator[Database]:
     """The database of the user that the test is about, named as the user."""
-    made = Database(Server(url_of(server, request.param)), request.param)
-    yield made
-    made.close()
-    server.command(f"DROP DATABASE IF EXISTS {request.param} SYNC")
+    with database_of(server, request.param) as made:
+        yield made
 
 
 def fills(count: int) -> Records:
@@ -139,7 +108,7 @@ def fills(count: int) -> Records:
 
 @pytest.mark.parametrize("opened", HARMLESS, indirect=True)
 def test_whatever_a_profile_fixes_the_same_is_stored_and_known_to_be_stored(
-    opened: Database, server: ServerWithProfiles
+    opened: Database, server: ClickHouseServer
 ) -> None:
     name = opened.name()
     opened.set_up()
@@ -183,9 +152,7 @@ def test_an_answer_that_would_be_another_is_refused_and_the_setting_named(opened
 
 
 @pytest.mark.parametrize("opened", WRONG, indirect=True)
-def test_a_setting_that_is_wrong_and_fixed_is_named_with_its_value(
-    opened: Database, server: ServerWithProfiles
-) -> None:
+def test_a_setting_that_is_wrong_and_fixed_is_named_with_its_value(opened: Database, server: ClickHouseServer) -> None:
     setting, value, needed = WRONG[opened.name()]
     opened.set_up()
     with pytest.raises(SinkUnavailable) as raised:
@@ -274,7 +241,7 @@ def test_a_setting_that_may_not_be_raised_far_enough_is_named(opened: Database) 
 
 
 @pytest.mark.parametrize("opened", ["reading", "settings_only"], indirect=True)
-def test_a_user_that_may_only_read_is_told_so_and_may_ask(opened: Database, server: ServerWithProfiles) -> None:
+def test_a_user_that_may_only_read_is_told_so_and_may_ask(opened: Database, server: ClickHouseServer) -> None:
     all_mighty = Database(Server(server.url), opened.name())
     all_mighty.set_up()
     all_mighty.insert(fills(2))
@@ -286,7 +253,7 @@ def test_a_user_that_may_only_read_is_told_so_and_may_ask(opened: Database, serv
         opened.insert(fills(1))
 
 
-def test_nothing_is_asked_of_a_server_that_is_not_needed(server: ServerWithProfiles) -> None:
+def test_nothing_is_asked_of_a_server_that_is_not_needed(server: ClickHouseServer) -> None:
     """The library asks for all settings there are when it connects, and fails where so many rows are forbidden."""
     statements: list[bytes] = []
 
