@@ -180,12 +180,18 @@ def test_a_column_that_a_schema_gains_is_there_at_every_shard(spread: Database) 
     assert spread.rows(f"SELECT price, size FROM {spread.name()}.ticks") == []
 
 
-def test_what_is_old_is_dropped_at_every_shard_and_every_answer_stays(
-    spread: Database, alone: Database, cluster_servers: ClusterServers
-) -> None:
+def store_in_both(spread: Database, alone: Database) -> None:
+    """Fills of twenty symbols, so that each shard has some."""
     rows = [fill(number, MOMENT, symbol=f"S{number}", quantity=1.0) for number in range(20)]
     for each in (spread, alone):
         each.insert(executions(rows))
+
+
+def test_what_is_old_is_dropped_at_every_shard_and_every_answer_stays(
+    spread: Database, alone: Database, cluster_servers: ClusterServers
+) -> None:
+    store_in_both(spread, alone)
+    for each in (spread, alone):
         assert each.drop_old(MOMENT + MINUTE, Range(1, 0, 20)) == 20
     wait_until(lambda: spread.missing(Range(1, 0, 20)) == [Range(1, 0, 20)], "the records are gone")
     compare_answers(spread, alone)
@@ -198,9 +204,7 @@ def test_what_is_old_is_dropped_at_every_shard_and_every_answer_stays(
 def test_rows_that_somebody_deletes_at_one_shard_are_made_again(
     spread: Database, alone: Database, cluster_servers: ClusterServers
 ) -> None:
-    rows = [fill(number, MOMENT, symbol=f"S{number}", quantity=1.0) for number in range(20)]
-    for each in (spread, alone):
-        each.insert(executions(rows))
+    store_in_both(spread, alone)
     time.sleep(1.1)  # the server tells in whole seconds when it was
     cluster_servers.shards[1].command(f"DELETE FROM {spread.name()}_local.unique_fills WHERE version != 0")
     time.sleep(1.1)
