@@ -37,9 +37,10 @@ _NOTHING_TOLD: Final = _Told(0, 0, None)
 def rebuild(data_dir: Path, no_wait: bool) -> None:
     """Have all orders, fills, sums and totals of profit derived from the records again.
 
-    For when somebody has altered their tables. The writer does it while all goes on: until it comes to them, the rows
-    that are there stay. What is lost as a whole, a table that was dropped or emptied, it makes again by itself. Ctrl-C
-    stops the waiting only.
+    For when somebody has inserted rows into their tables, or taken parts of them away. The writer does it while all
+    goes on: until it comes to them, the rows that are there stay. By itself it makes again what is lost as a whole, a
+    table that was dropped or emptied, and everything if somebody has updated or deleted rows. Ctrl-C stops the
+    waiting only.
     """
     directory = DataDirectory(data_dir)
     status.of_writer(directory)
